@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+//
+// Runs scenarios on the kernel. One Executor owns one warm arena server: a small, clean process, that
+// forks a fresh arena for each run, watches it, looks at its children from outside and cleans up after
+// it. Nothing outlives the Executor: no process, no descriptor, no file, also when this process is
+// killed.
+#pragma once
+
+#include "model/scenario/history.h"
+#include "model/scenario/scenario.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace spawncheck {
+
+struct ExecutorOptions {
+  // "reference", "posix_spawn", "fork_exec", ..., or the path of a shared object (it contains a '/').
+  std::string implementation = "reference";
+  std::string strategy;          // of the reference; empty: its own choice
+  std::uint32_t timeout_ms = 5000;  // of one run
+};
+
+// What the arena server says of the implementation it loaded (impl/peers/implementation.h).
+struct ImplementationInfo {
+  std::string name;
+  std::uint32_t policies = 0;
+  std::uint32_t sets = 0;
+  std::string promises;
+};
+
+struct RunOptions {
+  std::uint64_t seed = 0;  // of delays, pinning and yields that provoke races; 0: none of them
+};
+
+class Executor {
+ public:
+  // On failure `error` says what is missing, in one line, and the pointer is null.
+  static std::unique_ptr<Executor> start(const ExecutorOptions&, std::string& error);
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  const ImplementationInfo& implementation() const;
+
+  // Runs once. The history stays valid until the next call. A dead arena server is started again; when
+  // that fails too the history's end is SC_RUN_BROKEN.
+  const sc_history& run(const Scenario&, const RunOptions& = {});
+
+ private:
+  struct Self;
+  explicit Executor(std::unique_ptr<Self>);
+  std::unique_ptr<Self> self_;
+};
+
+}  // namespace spawncheck

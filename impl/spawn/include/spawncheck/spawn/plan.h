@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The plan: what one spawn will do, as plain data.
+ *
+ * request -> plan (pure, no system call) -> run. The child is a loop over the steps; the
+ * model of spawncheck runs the same array. Pointers in a plan point into the request it was built
+ * from, which must outlive it.
+ *
+ * C and C++; no dependency beyond the C headers named. */
+#ifndef SPAWNCHECK_SPAWN_PLAN_H
+#define SPAWNCHECK_SPAWN_PLAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How kept descriptors cross. AUTOMATIC is for requests only: a plan names what was chosen. */
+enum spawn_strategy {
+  SPAWN_STRATEGY_AUTOMATIC,
+  SPAWN_STRATEGY_COPY,    /* the table is copied at clone; what is dropped is closed in the copy */
+  SPAWN_STRATEGY_UNSHARE, /* the table is shared at clone, then copied and closed by close_range(2) UNSHARE */
+  SPAWN_STRATEGY_STAGED,
+  SPAWN_STRATEGY_FETCHED,
+  SPAWN_STRATEGY_EXCEPT,
+  SPAWN_STRATEGY_COUNT
+};
+
+/* How the child starts: bits of spawn_plan.start. */
+enum {
+  SPAWN_START_VM = 1,             /* CLONE_VM */
+  SPAWN_START_VFORK = 2,          /* CLONE_VFORK */
+  SPAWN_START_FILES = 4,          /* CLONE_FILES: share the table */
+  SPAWN_START_CLEAR_SIGHAND = 8,  /* CLONE_CLEAR_SIGHAND; needs clone3(2) */
+  SPAWN_START_PIDFD = 16,         /* CLONE_PIDFD */
+  SPAWN_START_CLONE3 = 32         /* clone3(2); else clone(2) */
+};
+
+/* A source or target that is the descriptor which SPAWN_STEP_DUP_TO_TEMPORARY got. One is live at a time. */
+#define SPAWN_TEMPORARY (-2)
+
+/* The steps. Columns: enumerator, word, what it does with the fields of spawn_step. Every step fails the
+ * spawn with its errno, unless it says otherwise. */
+#define SPAWN_STEPS(X)                                                                                          \
+  X(RESET_HANDLERS, "reset-handlers", "each caught signal gets its default disposition; ignored ones stay")     \
+  X(DEFAULT, "default", "each signal in bits gets its default disposition")                                     \
+  X(IGNORE, "ignore", "each signal in bits is ignored")                                                         \
+  X(SESSION, "session", "setsid(2)")                                                                            \
+  X(PGROUP, "pgroup", "setpgid(0, a)")                                                                          \
+  X(UMASK, "umask", "umask(a); cannot fail")                                                                    \
+  X(CHDIR, "chdir", "chdir(path)")                                                                              \
+  X(FCHDIR, "fchdir", "fchdir(a)")                                                                              \
+  X(UNSHARE, "unshare", "unshare(CLONE_FILES)")                                                                 \
+  X(CLOSE_RANGE, "close-range", "close_range(first, last, flags)")                                              \
+  X(CLOSE_EACH, "close-each", "closes what is open in first..last one by one; a closed number is no error")     \
+  X(CLOSE_PIDFD, "close-pidfd", "closes the child's entry of its own pidfd; a closed number is no error")       \
+  X(CLOSE, "close", "close(a); a closed number is no error")                                                    \
+  X(DUP_TO_TEMPORARY, "dup-to-temporary", "fcntl(a, F_DUPFD_CLOEXEC, b)")                                       \
+  X(DUP, "dup", "dup3(a, b, flags); never with a == b")                                                         \
+  X(SET_CLOEXEC, "set-cloexec", "fcntl(a, F_SETFD, FD_CLOEXEC)")                                                \
+  X(CLEAR_CLOEXEC, "clear-cloexec", "fcntl(a, F_SETFD, 0)")                                                     \
+  X(SWEEP_CLOEXEC, "sweep-cloexec", "closes each close-on-exec descriptor but a (-1: none); cannot fail: exec closes the rest") \
+  X(MASK, "mask", "the signal mask becomes bits")                                                               \
+  X(EXEC, "exec", "execve(path)")                                                                               \
+  X(EXEC_FD, "exec-fd", "execveat(a, \"\", AT_EMPTY_PATH); a may be SPAWN_TEMPORARY")
+
+enum spawn_step_kind {
+#define SPAWN_ROW(id, word, meaning) SPAWN_STEP_##id,
+  SPAWN_STEPS(SPAWN_ROW)
+#undef SPAWN_ROW
+      SPAWN_STEP_COUNT
+};
+
+struct spawn_step {
+  uint16_t kind; /* enum spawn_step_kind */
+  uint16_t flags;
+  int32_t a, b;
+  uint32_t first, last;
+  uint64_t bits; /* bit n-1 is signal n */
+  const char *path;
+};
+
+struct spawn_plan {
+  uint32_t strategy; /* enum spawn_strategy, never AUTOMATIC */
+  uint32_t start;    /* SPAWN_START_* */
+  const char *reason; /* why this strategy: a constant string */
+  struct spawn_step *step;
+  uint32_t step_count, step_capacity;
+  char *const *argv;
+  char *const *envp;
+};
+
+/* Constant strings; "?" for what does not exist. */
+const char *spawn_step_word(uint32_t kind);
+const char *spawn_strategy_word(uint32_t strategy);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+//
+// History in, verdict out. Pure: no process, no descriptor, no clock.
+#pragma once
+
+#include "model/contract/verdict.h"
+#include "model/scenario/history.h"
+
+namespace spawncheck {
+
+struct JudgeOptions {
+  Clauses owed = Clauses::basic();
+  std::uint32_t policies = 7;       // what the implementation says it can honour, as in its struct;
+  std::uint32_t sets = ~0u;         // a spawn that asks for more is *unsupported*, nothing else is judged
+  bool resource_errors_allowed = true;  // EMFILE, ENFILE, ENOMEM, EAGAIN when few numbers are free: not for the reference
+  std::uint64_t work_max = 200'000; // states visited before the verdict is *inconclusive*
+};
+
+Verdict judge(const Scenario&, const sc_history&, const JudgeOptions&);
+
+}  // namespace spawncheck

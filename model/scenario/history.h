@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What happened when a scenario ran: plain records, written by an executor (on the kernel or on the
+ * model), read by the model's judge. The arena writes them into memory it shares with the observer.
+ *
+ * Time is a counter, one for the whole run: an operation takes the next stamp before its system call
+ * and another after it. Stamps start at 1. a.end < b.begin means that a returned before b was called. */
+#ifndef SPAWNCHECK_SCENARIO_HISTORY_H
+#define SPAWNCHECK_SCENARIO_HISTORY_H
+
+#include "model/scenario/operation.h"
+
+#include <stdint.h>
+
+#define SC_ENTRIES_MAX 256   /* observed descriptors of one process, in runs (struct sc_entry.last) */
+#define SC_CHILDREN_MAX 16   /* observed children of one run */
+#define SC_HANDLED_MAX 256   /* recorded handler runs of one run */
+
+/* What kind of file a descriptor refers to, and which of them (sc_key.id):
+ *   memfd      the index its creator put into the name: see sc_identity()
+ *   eventfd    likewise, in the counter
+ *   file, program, mqueue, fifo: the name's index
+ *   pipe, socket: the inode number, 0 when not known
+ *   null, other: 0 */
+enum sc_file_kind {
+  SC_FILE_NONE, SC_FILE_MEMFD, SC_FILE_NULL, SC_FILE_PIPE_READ, SC_FILE_PIPE_WRITE, SC_FILE_SOCKET,
+  SC_FILE_EVENTFD, SC_FILE_MQUEUE, SC_FILE_REGULAR, SC_FILE_PROGRAM, SC_FILE_FIFO_READ, SC_FILE_FIFO_WRITE,
+  SC_FILE_LISTENER, SC_FILE_PIDFD, SC_FILE_OTHER
+};
+
+struct sc_key {
+  uint8_t kind; /* enum sc_file_kind */
+  uint64_t id;
+};
+
+/* The identity that a creator gives to what it creates: unique in the run, known without another
+ * system call. World line i: 1 + i. Operation o of thread t: 1000 + 100 * t + o. */
+static inline uint64_t sc_identity_of_world(uint32_t line) { return 1 + line; }
+static inline uint64_t sc_identity_of_op(uint32_t thread, uint32_t op) { return 1000 + 100 * thread + op; }
+
+/* Bits of sc_op_record.disturbed: what a spawn left different in its caller. */
+enum {
+  SC_DISTURBED_MASK = 1, SC_DISTURBED_ALTSTACK = 2, SC_DISTURBED_CANCEL = 4, SC_DISTURBED_ERRNO = 8,
+  SC_DISTURBED_ENVIRON = 16, SC_DISTURBED_MEMORY = 32,
+  SC_DISTURBED_VM_SHARED = 64 /* the child still ran on the caller's memory when spawn returned */
+};
+
+struct sc_op_record {
+  uint32_t begin;    /* 0: never begun */
+  uint32_t end;      /* 0: had not returned when the run ended */
+  int32_t value[2];  /* results: descriptors, pid and pidfd, loaded value, wait: exit status or -signal */
+  int32_t error;     /* errno, 0 on success */
+  uint32_t disturbed;
+  /* pipe, socketpair: the inode numbers that fstat(2) reported for the two results right afterwards, at
+   * stamp `identified`. Only evidence when nobody closed or replaced the number in between. */
+  uint64_t inode[2];
+  uint32_t identified;
+  int16_t child; /* index into the run's observed children, -1: none */
+};
+
+/* Numbers number..last refer to one and the same description, with the same flag. */
+struct sc_entry {
+  int32_t number, last;
+  struct sc_key key;
+  uint8_t cloexec;
+  uint8_t compared;       /* kcmp(2) was possible: same_as_parent counts */
+  int32_t same_as_parent; /* a number in the arena's final table with the same description, -1: none */
+  int32_t pidfd_of;       /* pid a pidfd refers to, -1 when its process is gone, 0: no pidfd */
+};
+
+/* A process (or a thread with a table of its own) as seen from outside. */
+struct sc_process {
+  int32_t pid;
+  uint8_t observed;  /* 0: it was gone before it could be looked at; nothing below counts */
+  uint8_t has_execed; /* it runs the program that was asked for */
+  uint8_t truncated; /* more descriptors than SC_ENTRIES_MAX runs */
+  uint32_t entry_count;
+  struct sc_entry entry[SC_ENTRIES_MAX]; /* ascending */
+  uint64_t mask, pending, shared_pending, ignored, caught;
+  int32_t ppid, pgid, sid;
+  uint32_t argument_count;
+  int32_t cwd; /* name index of the scratch directory, -1: another one */
+};
+
+/* One run of a signal handler that the scenario installed. */
+struct sc_handled {
+  uint8_t signal;
+  uint8_t in_child; /* it did not run in the arena's process */
+  uint8_t thread;
+};
+
+enum sc_run_end {
+  SC_RUN_COMPLETE, /* every operation returned */
+  SC_RUN_BLOCKED,  /* nothing can run any more: what has not returned waits for somebody who will not come */
+  SC_RUN_TIMEOUT,  /* the bound was reached and something still ran */
+  SC_RUN_KILLED,   /* the arena's process was ended by a signal: end_signal */
+  SC_RUN_BROKEN    /* the machinery failed: broken_errno, broken_where */
+};
+
+#define SC_WHERE_MAX 96
+
+/* Everything that is known of one run. Large (about 200 KiB): kept on the heap or in shared memory, never
+ * copied on a hot path; a new run resets the counts and the records it uses, not the whole.
+ *
+ * op[t][o] belongs to operation o of thread t of the scenario. `parent` is the arena's process at the
+ * end, before anything is cleaned up: its table is that of every thread that did not unshare.
+ * thread_mask[t] is the mask of thread t at the end. `stray_count` processes were found after the run
+ * that no successful spawn had reported (a zombie, a helper): the first of them is stray_pid. */
+struct sc_history {
+  uint32_t thread_count;
+  struct sc_op_record op[SC_THREADS_MAX][SC_OPS_MAX];
+  uint32_t child_count;
+  struct sc_process child[SC_CHILDREN_MAX];
+  struct sc_process parent;
+  uint64_t thread_mask[SC_THREADS_MAX];
+  uint32_t handled_count, handled_lost; /* lost: runs beyond SC_HANDLED_MAX */
+  struct sc_handled handled[SC_HANDLED_MAX];
+  uint32_t stray_count;
+  int32_t stray_pid;
+  uint8_t end; /* enum sc_run_end */
+  int32_t end_signal;
+  int32_t broken_errno;
+  char broken_where[SC_WHERE_MAX]; /* the call that failed, null-terminated */
+};
+
+#endif

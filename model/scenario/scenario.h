@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+//
+// A scenario: a small concurrent program with its initial world, as text and as data.
+//
+//   limit 64
+//   mask USR1
+//   disposition INT handler
+//   fd 0 null
+//   fd 5 memfd cloexec
+//   fds 6 7 pipe cloexec
+//   thread
+//     spawn only hold keep 5>3,7>4 -> $0
+//     wait $0
+//   thread
+//     memfd -> $0
+//     close $0
+//   schedule 0 0 1 0.0 1
+//   expect holds
+//   expect violated fd.kept by canary
+//
+// '#' starts a comment. Blank lines and indentation do not count. Order: world, threads, schedule,
+// expectations. parse() and print() are inverse: parse(print(s)) == s, and print(parse(x)) is the
+// canonical text of x.
+#pragma once
+
+#include "model/scenario/operation.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace spawncheck {
+
+struct Thread {
+  std::vector<sc_operation> operations;
+};
+
+// Who makes the next visible system call: thread t, or (child >= 0) the child of its n-th spawn.
+struct Turn {
+  std::uint8_t thread = 0;
+  std::int8_t child = -1;
+  bool operator==(const Turn&) const = default;
+};
+
+enum class Status : std::uint8_t { holds, violated, inconclusive, unsupported, broken };
+
+struct Expectation {
+  Status status = Status::holds;
+  std::string clause;          // empty: any
+  std::string implementation;  // empty: whichever runs
+  bool operator==(const Expectation&) const = default;
+};
+
+struct Scenario {
+  sc_world world{};
+  std::vector<Thread> threads;
+  std::vector<Turn> schedule;  // empty: none
+  std::vector<Expectation> expectations;
+};
+
+inline constexpr std::size_t schedule_turns_max = 4096;
+inline constexpr std::size_t expectations_max = 8;
+inline constexpr std::size_t text_bytes_max = 64 * 1024;
+
+bool operator==(const Scenario&, const Scenario&);
+
+struct ParseError {
+  int line = 0;    // from 1
+  int column = 0;  // from 1, in bytes
+  std::string expected;
+  std::string message() const;  // "line 3, column 8: expected a descriptor number 0..19999 or $N"
+};
+
+// Never throws on any input, takes time and memory linear in the text.
+std::variant<Scenario, ParseError> parse(std::string_view text);
+
+// Canonical text, ends in a newline.
+std::string print(const Scenario&);
+std::string print(const sc_operation&);
+
+// What a scenario must satisfy beyond syntax, so that generator, mutator and shrinker can build freely
+// and repair: bounds of operation.h; a variable is used only after an operation of the same thread gave
+// it; world numbers are distinct and below the limit, an alias names an earlier line; a thread index
+// exists. parse() reports a breach at its place; repair() drops what breaches.
+bool is_valid(const Scenario&);
+void repair(Scenario&);
+
+std::uint64_t hash(const Scenario&);
+
+}  // namespace spawncheck
