@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+//
+// The system calls the model knows, and one step of one of them.
+//
+// A call is begun by a task and then makes steps until it is done; between two steps any other task may
+// act. One step is what the kernel does under one hold of its lock, so the interleavings of steps are
+// those that the kernel can show. Everything that drives the model (the judge of free histories, the
+// simulation, the explorer) is a loop over begin() and step().
+#pragma once
+
+#include "model/kernel/state.h"
+
+#include <string_view>
+
+namespace spawncheck::model {
+
+// What differs between kernels, as data.
+struct Kernel {
+  std::string_view name = "6.18";
+  // fs/exec.c begin_new_exec: 6.18 wakes the vfork parent before it closes the close-on-exec descriptors.
+  bool exec_closes_before_wake = false;
+};
+
+// Columns: enumerator, handler, number of outcomes to choose from (a function; `one` where it is
+// determined), what the fields of Call mean.
+#define SPAWNCHECK_CALLS(X)                                                                             \
+  X(create, step_create, one, "key[0]: a new descriptor for a new description; flags: cloexec")         \
+  X(create_pair, step_create_pair, one, "key[0], key[1]: two of them")                                  \
+  X(open_fifo, step_open_fifo, one, "name, direction; waits for the other side")                        \
+  X(open_program, step_open_program, program_outcomes, "name: opens the executable file for writing")   \
+  X(listen, step_listen, listen_outcomes, "name: a socket bound to that name's port")                   \
+  X(flock, step_flock, flock_outcomes, "a: takes the exclusive lock, or EAGAIN")                        \
+  X(dup, step_dup, one, "a; b: lowest number, -1: dup(2), else F_DUPFD; flags: cloexec")                \
+  X(dup3, step_dup3, one, "a, b; flags: cloexec; name 1: dup3(2), which refuses a == b")                \
+  X(getfd, step_getfd, one, "a")                                                                        \
+  X(setfd, step_setfd, one, "a; flags: cloexec")                                                        \
+  X(close, step_close, one, "a")                                                                        \
+  X(close_range, step_close_range, one, "a, b as unsigned; flags: the raw bits")                        \
+  X(close_each, step_close_each, one, "a, b as unsigned: each open one, by close(2)")                   \
+  X(sweep_cloexec, step_sweep_cloexec, one, "each close-on-exec descriptor but a, by close(2)")         \
+  X(unshare_files, step_unshare_files, one, "unshare(2) CLONE_FILES")                                   \
+  X(limit, step_limit, one, "a: RLIMIT_NOFILE, soft")                                                   \
+  X(mask, step_mask, one, "a: SC_HOW_*; bits")                                                          \
+  X(disposition, step_disposition, one, "a: signal; b: SC_DISPOSITION_*")                               \
+  X(dispositions, step_dispositions, one, "bits: signals; b: SC_DISPOSITION_*, or -1: reset the caught") \
+  X(kill, step_kill, one, "a: process; b: signal")                                                      \
+  X(tgkill, step_tgkill, one, "a: task; b: signal")                                                     \
+  X(altstack, step_altstack, one, "a: on or off")                                                       \
+  X(store, step_store, one, "a: cell; b: value")                                                        \
+  X(load, step_load, one, "a: cell")                                                                    \
+  X(setsid, step_setsid, one, "")                                                                       \
+  X(setpgid, step_setpgid, one, "a: group")                                                             \
+  X(umask, step_umask, one, "a")                                                                        \
+  X(chdir, step_chdir, one, "a: directory's name")                                                      \
+  X(clone, step_clone, one, "flags: SPAWN_START_*; value[0]: the child's task, value[1]: the pidfd")    \
+  X(exec, step_exec, exec_outcomes, "a: enum sc_program; name")                                         \
+  X(exit, step_exit, one, "a: status")                                                                  \
+  X(wait, step_wait, one, "a: process")
+
+enum class CallKind : std::uint8_t {
+#define SPAWNCHECK_ROW(id, handler, outcomes, fields) id,
+  SPAWNCHECK_CALLS(SPAWNCHECK_ROW)
+#undef SPAWNCHECK_ROW
+};
+
+std::string_view name(CallKind);
+
+struct Result {
+  std::int32_t value[2] = {-1, -1};
+  std::int32_t error = 0;  // errno, 0: success
+};
+
+enum class Step : std::uint8_t {
+  blocked,   // not enabled; the state is as before
+  advanced,  // made a step, more to come
+  done       // returned: the result counts
+};
+
+void begin(State&, Index task, const Call&);
+
+// How many outcomes the next step of the task's call has, at least 1.
+unsigned outcome_count(const Kernel&, const State&, Index task);
+
+// Makes the next step in place, with one of the outcomes.
+Step step(const Kernel&, State&, Index task, unsigned outcome, Result&);
+
+// begin() and steps until done or blocked, with outcome 0 of each: for what cannot be disturbed.
+Step run_call(const Kernel&, State&, Index task, const Call&, Result&);
+
+struct Outcome {
+  State state;
+  Step step;
+  Result result;
+};
+
+// The set of allowed outcomes of the next step, as values. Pure.
+std::vector<Outcome> outcomes(const Kernel&, const State&, Index task);
+
+// --- shared by the families -------------------------------------------------------------------------
+
+// Is something taken by a description for which `matches` holds?
+enum class Busy : std::uint8_t { no, maybe, yes };
+template <typename Matches>
+Busy busy(const State& state, Matches matches) {
+  Busy found = Busy::no;
+  for (Index d = 0; d < state.descriptions.size(); ++d) {
+    const Description& description = state.descriptions[d];
+    if (!matches(d, description)) continue;
+    if (state.referenced(d)) return Busy::yes;
+    if (description.held_in_window != 0 || description.held_for_good) found = Busy::maybe;
+  }
+  return found;
+}
+
+Busy program_busy(const State&, std::uint8_t name);  // somebody may write it: execve(2) ETXTBSY
+
+inline Step fail(Result& result, int error) {
+  result.error = error;
+  return Step::done;
+}
+
+// Signals. -----------------------------------------------------------------------------------------
+
+inline std::uint64_t bit(int signal) { return 1ull << (signal - 1); }
+inline constexpr std::uint64_t unblockable = 1ull << 8 | 1ull << 18;  // KILL, STOP
+
+// The lowest pending signal of the task that its mask lets through, 0: none.
+int deliverable(const State&, Index task);
+
+enum class Delivery : std::uint8_t { dropped, handled, terminated };
+// Delivers it.
+Delivery deliver(State&, Index task, int signal);
+
+}  // namespace spawncheck::model

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+//
+// From an operation of a scenario to the system call it makes.
+#pragma once
+
+#include "model/kernel/call.h"
+
+#include <optional>
+
+namespace spawncheck::model {
+
+// What an operation needs beyond its text: its operands as numbers (a variable is what its operation
+// gave, -1 when that failed), and what identifies the files it creates.
+struct Resolved {
+  std::int32_t operand[2] = {-1, -1};
+  std::uint64_t identity = 0;        // sc_identity_of_op()
+  std::uint64_t inode[2] = {0, 0};   // of the two ends of a pipe or socketpair, 0: not known
+};
+
+// No call for spawn, wait and kill_child: what they do is the implementation's, or depends on pids.
+std::optional<Call> call_of(const sc_operation&, const Resolved&);
+
+}  // namespace spawncheck::model

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+#include "model/kernel/state.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace spawncheck::model {
+
+namespace {
+
+auto lower(const std::vector<Entry>& entries, std::int32_t number) {
+  return std::partition_point(entries.begin(), entries.end(), [&](const Entry& e) { return e.last < number; });
+}
+
+bool same(const sc_key& a, const sc_key& b) { return a.kind == b.kind && a.id == b.id; }
+
+}  // namespace
+
+bool Description::operator==(const Description& o) const {
+  return same(key, o.key) && wildcard == o.wildcard && locked == o.locked && held_in_window == o.held_in_window &&
+         held_for_good == o.held_for_good;
+}
+
+bool Call::operator==(const Call& o) const {
+  return kind == o.kind && name == o.name && direction == o.direction && flags == o.flags && a == o.a && b == o.b &&
+         bits == o.bits && same(key[0], o.key[0]) && same(key[1], o.key[1]);
+}
+
+const Entry* Table::find(std::int32_t number) const {
+  auto at = lower(entries_, number);
+  return at != entries_.end() && at->number <= number ? &*at : nullptr;
+}
+
+std::int32_t Table::lowest_free(std::int32_t from) const {
+  for (auto at = lower(entries_, from); at != entries_.end() && at->number <= from; ++at) from = at->last + 1;
+  return from;
+}
+
+std::int32_t Table::last_reserved_below(std::int64_t bound) const {
+  std::int32_t found = -1;
+  for (const Entry& e : entries_) {
+    if (e.number >= bound) break;
+    found = e.last < bound ? e.last : static_cast<std::int32_t>(bound - 1);
+  }
+  return found;
+}
+
+std::int32_t Table::count_free_below(std::int32_t bound) const {
+  std::int32_t free = bound;
+  for (const Entry& e : entries_)
+    if (e.number < bound) free -= std::min(e.last, bound - 1) - e.number + 1;
+  return free;
+}
+
+void Table::merge_around(std::size_t at) {
+  auto joins = [](const Entry& a, const Entry& b) {
+    return a.last + 1 == b.number && a.description == b.description && a.cloexec == b.cloexec && a.description != none;
+  };
+  if (at + 1 < entries_.size() && joins(entries_[at], entries_[at + 1])) {
+    entries_[at].last = entries_[at + 1].last;
+    entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+  }
+  if (at > 0 && joins(entries_[at - 1], entries_[at])) {
+    entries_[at - 1].last = entries_[at].last;
+    entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(at));
+  }
+}
+
+void Table::put(std::int32_t number, std::int32_t last, Index description, bool cloexec) {
+  remove(number, last);
+  auto at = lower(entries_, number);
+  auto inserted = entries_.insert(at, Entry{number, last, description, cloexec});
+  merge_around(static_cast<std::size_t>(inserted - entries_.begin()));
+}
+
+void Table::remove(std::int32_t first, std::int32_t last) {
+  auto at = entries_.begin() + (lower(entries_, first) - entries_.cbegin());
+  while (at != entries_.end() && at->number <= last) {
+    if (at->number < first && at->last > last) {
+      const Entry tail{last + 1, at->last, at->description, at->cloexec};
+      at->last = first - 1;
+      entries_.insert(at + 1, tail);
+      return;
+    }
+    if (at->number < first) {
+      at->last = first - 1;
+      ++at;
+    } else if (at->last > last) {
+      at->number = last + 1;
+      return;
+    } else {
+      at = entries_.erase(at);
+    }
+  }
+}
+
+bool Table::refers_to(Index description) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.description == description; });
+}
+
+std::uint16_t State::table_users(Index table) const {
+  return static_cast<std::uint16_t>(
+      std::count_if(tasks.begin(), tasks.end(), [&](const Task& t) { return !t.ended && t.table == table; }));
+}
+
+bool State::referenced(Index description) const {
+  for (const Task& t : tasks) {
+    if (t.ended) continue;
+    if (tables[t.table].refers_to(description)) return true;
+    if (t.flight.active && (t.flight.held == description ||
+                            (t.flight.table != none && tables[t.flight.table].refers_to(description))))
+      return true;
+  }
+  return false;
+}
+
+Index State::add(const Description& description) {
+  descriptions.push_back(description);
+  return static_cast<Index>(descriptions.size() - 1);
+}
+
+bool State::operator==(const State& o) const {
+  return descriptions == o.descriptions && tables == o.tables && dispositions == o.dispositions &&
+         memories == o.memories && processes == o.processes && tasks == o.tasks &&
+         std::memcmp(fifo_readers, o.fifo_readers, sizeof fifo_readers) == 0 &&
+         std::memcmp(fifo_writers, o.fifo_writers, sizeof fifo_writers) == 0;
+}
+
+namespace {
+
+std::uint64_t hash_of(std::uint64_t h, const Flight& f) {
+  if (!f.active) return mix(h, 0);
+  h = mix(h, std::uint64_t{f.call.kind} | std::uint64_t{f.phase} << 8 | std::uint64_t{f.woken} << 16 |
+                 std::uint64_t{f.held} << 24 | std::uint64_t{f.table} << 40);
+  h = mix(h, static_cast<std::uint32_t>(f.reserved[0]) | std::uint64_t{static_cast<std::uint32_t>(f.reserved[1])} << 32);
+  h = mix(h, static_cast<std::uint64_t>(f.cursor));
+  return mix(h, static_cast<std::uint32_t>(f.call.a) | std::uint64_t{static_cast<std::uint32_t>(f.call.b)} << 32);
+}
+
+}  // namespace
+
+std::uint64_t hash(const State& s) {
+  std::uint64_t h = s.descriptions.size();
+  for (const Description& d : s.descriptions)
+    h = mix(h, d.key.id * 64 + d.key.kind + (std::uint64_t{d.locked} << 60) + (std::uint64_t{d.held_for_good} << 61) +
+                   (std::uint64_t{d.held_in_window} << 48));
+  for (const Table& t : s.tables) {
+    h = mix(h, t.entries().size());
+    for (const Entry& e : t.entries()) {
+      h = mix(h, static_cast<std::uint32_t>(e.number) | std::uint64_t{static_cast<std::uint32_t>(e.last)} << 32);
+      h = mix(h, std::uint64_t{e.description} << 1 | std::uint64_t{e.cloexec});
+    }
+  }
+  for (const Dispositions& d : s.dispositions) h = mix(mix(h, d.ignored), d.handled);
+  for (const Memory& m : s.memories)
+    for (std::int32_t c : m.cell) h = mix(h, static_cast<std::uint32_t>(c));
+  for (const Process& p : s.processes) {
+    h = mix(h, std::uint64_t{p.parent} | static_cast<std::uint64_t>(p.life) << 16 |
+                   std::uint64_t{static_cast<std::uint32_t>(p.status)} << 24);
+    h = mix(mix(h, static_cast<std::uint32_t>(p.limit)), p.shared_pending);
+    h = mix(h, static_cast<std::uint64_t>(p.group * 64 + p.cwd * 8 + p.program) * 2 + p.session_leader);
+  }
+  for (const Task& t : s.tasks) {
+    h = mix(h, t.process | std::uint64_t{t.table} << 16 | std::uint64_t{t.dispositions} << 32 | std::uint64_t{t.memory} << 48);
+    h = mix(mix(h, t.mask), t.pending);
+    h = mix(h, std::uint64_t{t.vfork_child} | std::uint64_t{t.ended} << 16 | std::uint64_t{t.altstack} << 17);
+    h = hash_of(h, t.flight);
+  }
+  for (unsigned i = 0; i < SC_NAMES_MAX; ++i) h = mix(h, s.fifo_readers[i] * 256u + s.fifo_writers[i]);
+  return h;
+}
+
+namespace {
+
+void add_world_line(State& state, const sc_world_line& line, std::uint32_t index, const std::uint64_t* inode) {
+  Table& table = state.tables[0];
+  auto add = [&](sc_file_kind kind, std::uint64_t id) {
+    Description d;
+    d.key.kind = static_cast<std::uint8_t>(kind);
+    d.key.id = id;
+    return state.add(d);
+  };
+  const bool cloexec = line.cloexec != 0;
+  switch (line.kind) {
+    case SC_WORLD_MEMFD: table.put(line.number, add(SC_FILE_MEMFD, sc_identity_of_world(index)), cloexec); break;
+    case SC_WORLD_NULL: table.put(line.number, add(SC_FILE_NULL, 0), cloexec); break;
+    case SC_WORLD_EVENTFD: table.put(line.number, add(SC_FILE_EVENTFD, sc_identity_of_world(index)), cloexec); break;
+    case SC_WORLD_MQUEUE: table.put(line.number, add(SC_FILE_MQUEUE, line.name), cloexec); break;
+    case SC_WORLD_FILE: table.put(line.number, add(SC_FILE_REGULAR, line.name), cloexec); break;
+    case SC_WORLD_PIPE:
+      table.put(line.number, add(SC_FILE_PIPE_READ, inode ? inode[0] : 0), cloexec);
+      table.put(line.second, add(SC_FILE_PIPE_WRITE, inode ? inode[1] : 0), cloexec);
+      break;
+    case SC_WORLD_SOCKETPAIR:
+      table.put(line.number, add(SC_FILE_SOCKET, inode ? inode[0] : 0), cloexec);
+      table.put(line.second, add(SC_FILE_SOCKET, inode ? inode[1] : 0), cloexec);
+      break;
+    case SC_WORLD_ALIAS:
+      if (const Entry* e = table.find(line.second)) table.put(line.number, e->description, cloexec);
+      break;
+    case SC_WORLD_FILL: table.put(line.number, line.second, add(SC_FILE_NULL, 0), cloexec); break;
+    default: break;
+  }
+}
+
+}  // namespace
+
+State initial_state(const sc_world& world, std::uint32_t threads, const std::uint64_t (*inode)[2]) {
+  State state;
+  state.tables.resize(1);
+  state.dispositions.push_back({world.ignored, world.handled});
+  state.memories.resize(1);
+  Process process;
+  if (world.limit > 0) process.limit = world.limit;
+  state.processes.push_back(process);
+  state.tasks.resize(threads + 1);
+  for (Task& task : state.tasks) task.mask = world.mask & ~(1ull << 8 | 1ull << 18);
+  state.tasks.back().mask = ~(1ull << 8 | 1ull << 18);
+  for (std::uint32_t i = 0; i < world.line_count; ++i) add_world_line(state, world.line[i], i, inode ? inode[i] : nullptr);
+  return state;
+}
+
+}  // namespace spawncheck::model

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+//
+// The model's state: what a kernel knows of a few small processes. Plain values: copying a State copies
+// the world. Objects that tasks may share (tables, dispositions, memory) are named by index, so that
+// sharing is identity, as in the kernel.
+#pragma once
+
+#include "model/scenario/history.h"
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace spawncheck::model {
+
+using Index = std::uint16_t;
+inline constexpr Index none = 0xffff;
+
+// An open file description (struct file). It lives as long as an entry of some table, or a call in
+// flight, refers to it; nothing removes it from State::descriptions, `referenced` tells.
+struct Description {
+  sc_key key{};
+  bool wildcard = false;  // stands for a file the model knows nothing about; matches every observation
+  bool locked = false;    // holds flock(2) LOCK_EX
+  // A spawn that is seen only from outside may refer to it for a while: the threads whose spawn is under
+  // way, one bit each, and whether one that has returned may still.
+  std::uint8_t held_in_window = 0;
+  bool held_for_good = false;
+  bool operator==(const Description& o) const;
+};
+
+// Numbers number..last refer to the same description with the same flag. No description: the slot is
+// reserved and still empty (fs/file.c alloc_fd before fd_install).
+struct Entry {
+  std::int32_t number, last;
+  Index description;
+  bool cloexec;
+  bool operator==(const Entry&) const = default;
+};
+
+// A descriptor table (struct files_struct): entries ascending, never overlapping, never two neighbours
+// that could be one.
+class Table {
+ public:
+  const std::vector<Entry>& entries() const { return entries_; }
+  const Entry* find(std::int32_t number) const;  // null: free
+  std::int32_t lowest_free(std::int32_t from) const;
+  std::int32_t last_reserved_below(std::int64_t bound) const;  // -1: none
+  std::int32_t count_free_below(std::int32_t bound) const;
+  void put(std::int32_t number, std::int32_t last, Index description, bool cloexec);  // replaces what is there
+  void put(std::int32_t number, Index description, bool cloexec) { put(number, number, description, cloexec); }
+  void remove(std::int32_t first, std::int32_t last);
+  bool refers_to(Index description) const;
+  bool operator==(const Table&) const = default;
+
+ private:
+  void merge_around(std::size_t at);
+  std::vector<Entry> entries_;
+};
+
+// Dispositions (struct sighand_struct). Bit n-1 is signal n; a signal in neither set has its default.
+struct Dispositions {
+  std::uint64_t ignored = 0, handled = 0;
+  bool operator==(const Dispositions&) const = default;
+};
+
+// A memory space (struct mm_struct): the cells a scenario names.
+struct Memory {
+  std::array<std::int32_t, SC_CELLS_MAX> cell{};
+  bool operator==(const Memory&) const = default;
+};
+
+enum class Life : std::uint8_t { running, zombie, reaped };
+
+struct Process {
+  Index parent = none;
+  Life life = Life::running;
+  std::int32_t status = 0;      // of a zombie: exit status, or -signal
+  std::int32_t limit = 1024;    // RLIMIT_NOFILE, soft
+  std::uint64_t shared_pending = 0;
+  std::int32_t group = 0;       // process index + 1 of the leader; 0: the arena's
+  bool session_leader = false;
+  std::int32_t cwd = -1;        // name of a directory, -1: the arena's own
+  std::int32_t umask = 022;
+  std::int32_t program = -1;    // enum sc_program of what it has exec'd, -1: nothing yet
+  std::uint8_t program_name = 0;
+  bool operator==(const Process&) const = default;
+};
+
+// What a task asks of the kernel: a system call, resolved to numbers. See call.h.
+struct Call {
+  std::uint8_t kind = 0;
+  std::uint8_t name = 0;
+  std::uint8_t direction = 0;
+  std::uint32_t flags = 0;
+  std::int32_t a = -1, b = -1;
+  std::uint64_t bits = 0;
+  sc_key key[2]{};
+  bool operator==(const Call& o) const;
+};
+
+// A call between its entry and its return. Each step of it is one thing the kernel does at an instant;
+// in between anybody else may act.
+struct Flight {
+  Call call;
+  bool active = false;
+  std::uint8_t phase = 0;
+  bool woken = false;
+  Index held = none;             // a description the call refers to (fget)
+  Index table = none;            // a private copy that is not installed yet
+  std::int32_t reserved[2] = {-1, -1};
+  std::int64_t cursor = 0, last = 0;
+  bool operator==(const Flight& o) const = default;
+};
+
+struct Task {
+  Index process = 0, table = 0, dispositions = 0, memory = 0;
+  std::uint64_t mask = 0, pending = 0;
+  bool altstack = false;
+  Index vfork_child = none;  // suspended until that task releases the memory
+  bool ended = false;
+  Flight flight;
+  bool operator==(const Task&) const = default;
+};
+
+struct State {
+  std::vector<Description> descriptions;
+  std::vector<Table> tables;
+  std::vector<Dispositions> dispositions;
+  std::vector<Memory> memories;
+  std::vector<Process> processes;
+  std::vector<Task> tasks;
+  std::uint8_t fifo_readers[SC_NAMES_MAX]{};  // openers that have arrived, open ends included
+  std::uint8_t fifo_writers[SC_NAMES_MAX]{};
+
+  Table& table_of(Index task) { return tables[tasks[task].table]; }
+  const Table& table_of(Index task) const { return tables[tasks[task].table]; }
+  Process& process_of(Index task) { return processes[tasks[task].process]; }
+  const Process& process_of(Index task) const { return processes[tasks[task].process]; }
+  Dispositions& dispositions_of(Index task) { return dispositions[tasks[task].dispositions]; }
+  std::uint16_t table_users(Index table) const;
+  // By an entry of a table somebody uses, or by a call in flight.
+  bool referenced(Index description) const;
+  Index add(const Description&);
+  bool operator==(const State&) const;
+};
+
+// Equal states have equal hashes.
+std::uint64_t hash(const State&);
+
+// Mixes a value into a running hash.
+inline std::uint64_t mix(std::uint64_t h, std::uint64_t v) {
+  h ^= v + 0x9e3779b97f4a7c15u + (h << 6) + (h >> 2);
+  h *= 0xff51afd7ed558ccdu;
+  return h ^ (h >> 32);
+}
+
+// The initial state of a scenario: process 0 with a task for each of its threads and one more, last, for
+// the main thread, which does nothing and blocks every signal; all of them share everything. `inode[i]`, where known, identifies the two ends of world line i.
+State initial_state(const sc_world&, std::uint32_t threads, const std::uint64_t (*inode)[2]);
+
+}  // namespace spawncheck::model

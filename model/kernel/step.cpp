@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#include "model/kernel/families.h"
+
+namespace spawncheck::model {
+
+namespace {
+
+unsigned one(const Kernel&, const State&, Index) { return 1; }
+
+struct Row {
+  std::string_view name;
+  Step (*step)(const Kernel&, State&, Index, unsigned, Result&);
+  unsigned (*outcome_count)(const Kernel&, const State&, Index);
+};
+
+constexpr Row rows[] = {
+#define SPAWNCHECK_ROW(id, handler, outcomes, fields) {#id, handler, outcomes},
+    SPAWNCHECK_CALLS(SPAWNCHECK_ROW)
+#undef SPAWNCHECK_ROW
+};
+
+// A call makes at most two steps a number it closes; no scenario has more numbers than this.
+constexpr unsigned steps_max = 4u * SC_NUMBER_MAX;
+
+}  // namespace
+
+std::string_view name(CallKind kind) { return rows[static_cast<std::size_t>(kind)].name; }
+
+void begin(State& state, Index task, const Call& call) {
+  Flight& flight = state.tasks[task].flight;
+  flight = Flight{};
+  flight.call = call;
+  flight.active = true;
+}
+
+unsigned outcome_count(const Kernel& kernel, const State& state, Index task) {
+  return rows[state.tasks[task].flight.call.kind].outcome_count(kernel, state, task);
+}
+
+Step step(const Kernel& kernel, State& state, Index task, unsigned outcome, Result& result) {
+  const Step made = rows[state.tasks[task].flight.call.kind].step(kernel, state, task, outcome, result);
+  if (made == Step::done) state.tasks[task].flight = Flight{};
+  return made;
+}
+
+Step run_call(const Kernel& kernel, State& state, Index task, const Call& call, Result& result) {
+  begin(state, task, call);
+  for (unsigned i = 0; i < steps_max; ++i) {
+    const Step made = step(kernel, state, task, 0, result);
+    if (made != Step::advanced) return made;
+  }
+  return Step::blocked;
+}
+
+std::vector<Outcome> outcomes(const Kernel& kernel, const State& state, Index task) {
+  std::vector<Outcome> all;
+  const unsigned count = outcome_count(kernel, state, task);
+  for (unsigned i = 0; i < count; ++i) {
+    Outcome outcome{state, Step::blocked, {}};
+    outcome.step = step(kernel, outcome.state, task, i, outcome.result);
+    if (outcome.step != Step::blocked) all.push_back(std::move(outcome));
+  }
+  return all;
+}
+
+}  // namespace spawncheck::model
