@@ -109,6 +109,7 @@ enum sc_run_end {
 struct sc_history {
   uint32_t thread_count;
   struct sc_op_record op[SC_THREADS_MAX][SC_OPS_MAX];
+  uint64_t world_inode[SC_WORLD_MAX][2]; /* of the two ends of a pipe or socketpair, by world line; else 0 */
   uint32_t child_count;
   struct sc_process child[SC_CHILDREN_MAX];
   struct sc_process parent;

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+#include "model/explore/final_state.h"
+
+#include "model/explore/describe.h"
+
+#include <algorithm>
+
+namespace spawncheck::explore {
+
+using model::Entry;
+using model::Index;
+using model::State;
+
+std::uint64_t SettledChild::hash(std::uint64_t h) const {
+  h = model::mix(h, static_cast<std::uint32_t>(pid) | std::uint64_t{task} << 32);
+  for (const auto& c : candidates) h = model::mix(h, static_cast<std::uint32_t>(c.first) * 65536ull + c.second);
+  return h;
+}
+
+SettledChild settle_child(State& state, Index parent, const Window& window) {
+  const SpawnCase& spawn = window.spawn();
+  SettledChild child;
+  child.pid = spawn.record->value[0];
+  child.observed = spawn.child;
+  child.candidates = window.candidates();
+
+  model::Process process = state.process_of(parent);
+  process.parent = state.tasks[parent].process;
+  process.program = spawn.request->program;
+  process.program_name = spawn.request->name;
+  model::Task task;
+  task.process = static_cast<Index>(state.processes.size());
+  task.table = static_cast<Index>(state.tables.size());
+  task.dispositions = state.tasks[parent].dispositions;
+  model::Table table;
+  for (const auto& [number, description] : child.candidates)
+    if (table.find(number) == nullptr) table.put(number, description, false);
+  if (spawn.child == nullptr) {
+    // Nobody saw it: what it was to keep may be held until it is known to be gone.
+    for (const Kept& k : spawn.keep) {
+      const Entry* e = state.table_of(parent).find(k.source);
+      if (e != nullptr && e->description != model::none) state.descriptions[e->description].held_for_good = true;
+    }
+    if (spawn.reads_table())
+      for (const Entry& e : state.table_of(parent).entries())
+        if (e.description != model::none) state.descriptions[e.description].held_for_good = true;
+  }
+  state.processes.push_back(process);
+  state.tables.push_back(std::move(table));
+  child.task = static_cast<Index>(state.tasks.size());
+  state.tasks.push_back(task);
+  return child;
+}
+
+namespace {
+
+const sc_entry* observed_at(const sc_process& process, std::int32_t number) {
+  for (std::uint32_t i = 0; i < process.entry_count; ++i)
+    if (process.entry[i].number <= number && number <= process.entry[i].last) return &process.entry[i];
+  return nullptr;
+}
+
+bool differs(Window::Reason* reason, std::string observed, std::string allowed) {
+  if (reason != nullptr)
+    *reason = {std::move(observed), std::move(allowed), "contract fd.untouched: the parent's table is as its other threads left it"};
+  return false;
+}
+
+// Every number the model has is there, as it should be; and nothing else is.
+bool table_matches(const State& state, const model::Table& table, const sc_process& parent, Window::Reason* reason) {
+  std::int64_t expected = 0, observed = 0;
+  for (std::uint32_t i = 0; i < parent.entry_count; ++i) {
+    const sc_entry& seen = parent.entry[i];
+    observed += seen.last - seen.number + 1;
+    for (std::int32_t n = seen.number; n <= seen.last;) {
+      const Entry* e = table.find(n);
+      if (e == nullptr || e->description == model::none)
+        return differs(reason, "at the end the parent's " + std::to_string(n) + " is " + describe(seen), "it is closed");
+      const model::Description& d = state.descriptions[e->description];
+      const bool flag_differs = !d.wildcard && e->cloexec != (seen.cloexec != 0);
+      if (!is_same_file(d, seen.key) || flag_differs)
+        return differs(reason, "at the end the parent's " + std::to_string(n) + " is " + describe(seen),
+                       describe(d.key) + (e->cloexec ? ", close-on-exec" : ""));
+      n = std::min(e->last, seen.last) + 1;
+    }
+  }
+  for (const Entry& e : table.entries()) {
+    if (e.description == model::none) continue;
+    expected += e.last - e.number + 1;
+    if (expected <= observed) continue;
+    for (std::int32_t n = e.number; n <= e.last; ++n)
+      if (observed_at(parent, n) == nullptr)
+        return differs(reason, "at the end the parent's " + std::to_string(n) + " is closed",
+                       describe(state.descriptions[e.description].key));
+  }
+  return expected == observed || differs(reason, "at the end a descriptor of the parent is gone", "it is open");
+}
+
+bool identity_matches(const model::Table& final, const SettledChild& child, Clauses enforced, Window::Reason* reason) {
+  if (child.observed == nullptr || !enforced.has(Clause::fd_kept)) return true;
+  for (std::uint32_t i = 0; i < child.observed->entry_count; ++i) {
+    const sc_entry& e = child.observed->entry[i];
+    if (!e.compared || e.number != e.last) continue;
+    bool has_candidate = false, fits = false;
+    for (const auto& [number, description] : child.candidates) {
+      if (number != e.number) continue;
+      has_candidate = true;
+      const Entry* same = e.same_as_parent >= 0 ? final.find(e.same_as_parent) : nullptr;
+      fits |= e.same_as_parent >= 0 ? same != nullptr && same->description == description : !final.refers_to(description);
+    }
+    if (!has_candidate || fits) continue;
+    if (reason != nullptr) {
+      reason->observed = "the child's " + std::to_string(e.number) + " is " + describe(e) + ", but another open file description" +
+                         (e.same_as_parent >= 0 ? " (that of the parent's " + std::to_string(e.same_as_parent) + ")" : "");
+      reason->allowed = "the description the parent's source referred to";
+      reason->rule = "contract fd.kept; kcmp(2) KCMP_FILE";
+    }
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool final_state_matches(const State& state, Index main, const sc_history& history, const std::vector<SettledChild>& children,
+                         Clauses enforced, Window::Reason* reason) {
+  const sc_process& parent = history.parent;
+  if (!parent.observed || (history.end != SC_RUN_COMPLETE && history.end != SC_RUN_BLOCKED)) return true;
+  const model::Table& table = state.table_of(main);
+  if (enforced.has(Clause::fd_untouched)) {
+    if (!parent.truncated && !table_matches(state, table, parent, reason)) return false;
+    for (const SettledChild& child : children)
+      if (!identity_matches(table, child, enforced, reason)) return false;
+  }
+  constexpr std::uint64_t libc_internal = 1ull << 31 | 1ull << 32;
+  const model::Dispositions& d = state.dispositions[state.tasks[main].dispositions];
+  if (enforced.has(Clause::sig_parent_restored) &&
+      (((parent.ignored ^ d.ignored) | (parent.caught ^ d.handled)) & ~libc_internal) != 0) {
+    if (reason != nullptr) {
+      reason->observed = "at the end the parent ignores " + describe_signals(parent.ignored) + " and catches " + describe_signals(parent.caught);
+      reason->allowed = "ignores " + describe_signals(d.ignored) + ", catches " + describe_signals(d.handled);
+      reason->rule = "contract sig.parent_restored";
+    }
+    return false;
+  }
+  return true;
+}
+
+}  // namespace spawncheck::explore

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+//
+// What a run left: the children that live, and the parent as it was at the end.
+#pragma once
+
+#include "model/explore/window.h"
+
+#include <utility>
+#include <vector>
+
+namespace spawncheck::explore {
+
+// A child after its spawn returned: a task of the model with the table it was seen to have.
+struct SettledChild {
+  std::int32_t pid = -1;
+  model::Index task = model::none;  // none: not known to live
+  const sc_process* observed = nullptr;
+  std::vector<std::pair<std::int32_t, model::Index>> candidates;  // Window::candidates()
+  std::uint64_t hash(std::uint64_t h) const;
+};
+
+SettledChild settle_child(model::State&, model::Index parent, const Window&);
+
+// Do the parent's table and dispositions agree with the state, and do the children's entries refer to the
+// very descriptions (kcmp(2)) that the order gave them?
+bool final_state_matches(const model::State&, model::Index main, const sc_history&, const std::vector<SettledChild>&,
+                         Clauses enforced, Window::Reason*);
+
+}  // namespace spawncheck::explore

@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: MIT
+//
+// The search. A node is the model's state, how far each thread has come, and the open windows of spawns.
+// A thread may begin its next operation when no operation that returned before that one was called is
+// still unfinished; an operation under way may always go on. Three moves cost no choice and are made at
+// once: opening a window (opening it earlier only explains more), and calls that touch nothing shared.
+#include "model/explore/linearize.h"
+
+#include "model/explore/describe.h"
+#include "model/explore/final_state.h"
+#include "model/kernel/operation_call.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <unordered_set>
+
+namespace spawncheck::explore {
+
+using model::Call;
+using model::CallKind;
+using model::Index;
+using model::State;
+using model::Step;
+
+namespace {
+
+// Bounds one operation's steps within a move; none has more than it closes numbers.
+constexpr int steps_of_operation_max = 4 * SC_NUMBER_MAX;
+// Recursion: each level makes at least one step of one operation.
+constexpr int depth_max = 20'000;
+
+class Search {
+ public:
+  Search(const Scenario& scenario, const sc_history& history, const LinearizeOptions& options)
+      : scenario_(scenario), history_(history), options_(options), threads_(static_cast<Index>(scenario.threads.size())) {
+    for (std::uint32_t t = 0; t < threads_; ++t) {
+      cases_[t].resize(scenario.threads[t].operations.size());
+      for (std::uint32_t o = 0; o < cases_[t].size(); ++o)
+        if (scenario.threads[t].operations[o].kind == SC_OP_SPAWN && history.op[t][o].begin != 0)
+          cases_[t][o] = spawn_case(scenario, history, t, o, options.reference_errors);
+    }
+  }
+
+  Linearization run() {
+    Node start{model::initial_state(scenario_.world, threads_, history_.world_inode), {}, {}, {}};
+    const bool found = visit(std::move(start), 0);
+    result_.explained = found ? Explained::yes : exhausted_ ? Explained::unknown : Explained::no;
+    return std::move(result_);
+  }
+
+ private:
+  struct Node {
+    State state;
+    std::array<std::uint8_t, SC_THREADS_MAX> position;
+    std::array<Window, SC_THREADS_MAX> window;
+    std::vector<SettledChild> children;
+  };
+
+  const sc_operation& operation(const Node& n, Index t) const { return scenario_.threads[t].operations[n.position[t]]; }
+  const sc_op_record& record(const Node& n, Index t) const { return history_.op[t][n.position[t]]; }
+  bool has_next(const Node& n, Index t) const {
+    return n.position[t] < scenario_.threads[t].operations.size() && record(n, t).begin != 0;
+  }
+  bool is_under_way(const Node& n, Index t) const { return n.window[t].is_open() || n.state.tasks[t].flight.active; }
+
+  bool may_begin(const Node& n, Index t) const {
+    for (Index u = 0; u < threads_; ++u) {
+      if (u == t || !has_next(n, u)) continue;
+      const sc_op_record& other = record(n, u);
+      if (other.end != 0 && other.end < record(n, t).begin) return false;
+    }
+    return true;
+  }
+
+  std::uint64_t hash_of(const Node& n) const {
+    std::uint64_t h = model::hash(n.state);
+    for (Index t = 0; t < threads_; ++t) h = n.window[t].hash(model::mix(h, n.position[t]));
+    for (const SettledChild& c : n.children) h = c.hash(h);
+    return h;
+  }
+
+  bool visit(Node node, int depth);
+  bool visit_after_free_moves(Node& node, int depth);
+  bool is_done(const Node& node) const;
+
+  // Moves. Each tries what follows it and says whether that explained everything.
+  bool move(const Node& node, Index t, int depth);
+  bool move_call(Node next, Index t, int depth);
+  bool move_window(const Node& node, Index t, int depth);
+  bool move_pidfd(const Node& node, Index t, int depth);
+  bool move_child_call(Node next, Index t, int depth);
+  bool finish(Node next, Index t, int depth);
+  bool accept(Node& next, Index t, const model::Result& result);
+  bool close_window(Node& next, Index t);
+
+  void begin_call(Node& next, Index t) const;
+  void force(Node& next, Index t, const sc_op_record& r) const;
+  void look_through_windows(Node& next) const;
+  void note_installed(Node& next, std::int32_t number) const;
+  std::uint64_t inode_of(Index t, std::uint32_t o, int end) const;
+
+  bool enforces(Clause c) const { return options_.enforced.has(c); }
+  void refuse(const Node& n, const Window::Reason& reason) const;
+
+  const Scenario& scenario_;
+  const sc_history& history_;
+  const LinearizeOptions& options_;
+  const Index threads_;
+  std::array<std::vector<SpawnCase>, SC_THREADS_MAX> cases_;
+  std::unordered_set<std::uint64_t> dead_ends_;
+  bool exhausted_ = false;
+  mutable Linearization result_;
+  mutable std::uint32_t furthest_ = 0;
+};
+
+// Keeps the reason of the refusal that came after most operations.
+void Search::refuse(const Node& n, const Window::Reason& reason) const {
+  std::uint32_t done = 1;
+  for (Index t = 0; t < threads_; ++t) done += n.position[t];
+  if (done < furthest_ || reason.observed.empty()) return;
+  furthest_ = done;
+  result_.observed = reason.observed;
+  result_.allowed = reason.allowed;
+  result_.rule = reason.rule;
+}
+
+// The inode that fstat(2) reported counts only when nobody closed or replaced the number in between.
+std::uint64_t Search::inode_of(Index t, std::uint32_t o, int end) const {
+  const sc_op_record& r = history_.op[t][o];
+  if (r.identified == 0) return 0;
+  for (Index u = 0; u < threads_; ++u) {
+    if (u == t) continue;
+    for (std::uint32_t p = 0; p < scenario_.threads[u].operations.size(); ++p) {
+      const sc_op_record& other = history_.op[u][p];
+      const std::uint8_t kind = scenario_.threads[u].operations[p].kind;
+      if (kind != SC_OP_CLOSE && kind != SC_OP_DUP2 && kind != SC_OP_DUP3 && kind != SC_OP_CLOSE_RANGE) continue;
+      const bool overlaps = other.begin != 0 && other.begin < r.identified && (other.end == 0 || other.end > r.begin);
+      if (overlaps) return 0;
+    }
+  }
+  return r.inode[end];
+}
+
+void Search::look_through_windows(Node& next) const {
+  for (Index t = 0; t < threads_; ++t)
+    if (next.window[t].is_open()) next.window[t].look(next.state, t);
+  if (enforces(Clause::fd_untransient)) return;
+  std::uint8_t windows = 0;
+  for (Index t = 0; t < threads_; ++t)
+    if (next.window[t].is_open()) windows |= static_cast<std::uint8_t>(1u << t);
+  if (windows == 0) return;
+  for (Index t = 0; t < threads_; ++t)
+    for (const model::Entry& e : next.state.table_of(t).entries())
+      if (e.description != model::none) next.state.descriptions[e.description].held_in_window |= windows;
+}
+
+void Search::note_installed(Node& next, std::int32_t number) const {
+  for (Index t = 0; t < threads_; ++t)
+    if (next.window[t].is_open()) next.window[t].note_installed(number);
+}
+
+void Search::begin_call(Node& next, Index t) const {
+  const sc_operation& op = operation(next, t);
+  const std::uint32_t o = next.position[t];
+  model::Resolved r;
+  r.identity = sc_identity_of_op(t, o);
+  for (int i = 0; i < 2; ++i) {
+    r.operand[i] = resolve(scenario_, history_, t, o, op.operand[i]);
+    r.inode[i] = inode_of(t, o, i);
+  }
+  if (const std::optional<Call> call = model::call_of(op, r)) model::begin(next.state, t, *call);
+}
+
+// Without fd.untouched as evidence: whatever was returned is taken as it is, and the state follows it.
+void Search::force(Node& next, Index t, const sc_op_record& r) const {
+  if (r.error != 0) return;
+  const sc_operation& op = operation(next, t);
+  for (int i = 0; i < 2; ++i) {
+    const bool is_number = op.kind <= SC_OP_LISTEN || (op.kind >= SC_OP_DUP && op.kind <= SC_OP_DUPFD && i == 0);
+    if (!is_number || r.value[i] < 0) continue;
+    model::Description unknown;
+    unknown.wildcard = true;
+    next.state.table_of(t).put(r.value[i], next.state.add(unknown), (op.flags & SC_FLAG_CLOEXEC) != 0);
+  }
+}
+
+bool Search::is_done(const Node& node) const {
+  for (Index t = 0; t < threads_; ++t) {
+    if (!has_next(node, t)) continue;
+    if (record(node, t).end != 0) return false;
+    // It had not returned: then it must be one that waits, unless the run was cut short.
+    if (history_.end == SC_RUN_BLOCKED && node.state.tasks[t].flight.active) {
+      State probe = node.state;
+      model::Result ignored;
+      if (model::step(model::Kernel{}, probe, t, 0, ignored) != Step::blocked) return false;
+    }
+  }
+  Window::Reason reason;
+  if (final_state_matches(node.state, threads_, history_, node.children, options_.enforced, options_.explain ? &reason : nullptr))
+    return true;
+  refuse(node, reason);
+  return false;
+}
+
+bool Search::visit(Node node, int depth) {
+  if (depth > depth_max || ++result_.work > options_.work_max) {
+    exhausted_ = true;
+    return false;
+  }
+  return visit_after_free_moves(node, depth);
+}
+
+bool Search::visit_after_free_moves(Node& node, int depth) {
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (Index t = 0; t < threads_; ++t) {
+      if (!has_next(node, t) || is_under_way(node, t) || operation(node, t).kind != SC_OP_SPAWN || !may_begin(node, t)) continue;
+      node.window[t].open(cases_[t][node.position[t]], node.state, t);
+      look_through_windows(node);
+      moved = true;
+    }
+  }
+  if (!dead_ends_.insert(hash_of(node)).second) return false;
+  if (is_done(node)) return true;
+
+  std::array<Index, SC_THREADS_MAX> order;
+  Index count = 0;
+  for (Index t = 0; t < threads_; ++t)
+    if (has_next(node, t) && (is_under_way(node, t) || may_begin(node, t))) order[count++] = t;
+  auto returns_at = [&](Index t) { return record(node, t).end == 0 ? UINT32_MAX : record(node, t).end; };
+  std::sort(order.begin(), order.begin() + count, [&](Index a, Index b) { return returns_at(a) < returns_at(b); });
+  for (Index i = 0; i < count; ++i) {
+    if (move(node, order[i], depth)) return true;
+    if (exhausted_) return false;
+  }
+  return false;
+}
+
+bool Search::move(const Node& node, Index t, int depth) {
+  if (node.window[t].is_open()) return move_window(node, t, depth);
+  Node next = node;
+  const std::uint8_t kind = operation(node, t).kind;
+  if (kind == SC_OP_WAIT || kind == SC_OP_KILL_CHILD) return move_child_call(std::move(next), t, depth);
+  if (!next.state.tasks[t].flight.active) begin_call(next, t);
+  return move_call(std::move(next), t, depth);
+}
+
+// One step (or all of them, until done or blocked) of the call under way, with each of its outcomes.
+bool Search::move_call(Node next, Index t, int depth) {
+  const model::Kernel kernel;
+  bool advanced = false;
+  for (int i = 0; i < steps_of_operation_max; ++i) {
+    const unsigned count = model::outcome_count(kernel, next.state, t);
+    for (unsigned outcome = 1; outcome < count; ++outcome) {
+      Node other = next;
+      model::Result result;
+      const Step made = model::step(kernel, other.state, t, outcome, result);
+      if (made == Step::done ? accept(other, t, result) && finish(std::move(other), t, depth)
+                             : made == Step::advanced && (look_through_windows(other), visit(std::move(other), depth + 1)))
+        return true;
+      if (exhausted_) return false;
+    }
+    model::Result result;
+    const Step made = model::step(kernel, next.state, t, 0, result);
+    if (made == Step::done) return accept(next, t, result) && finish(std::move(next), t, depth);
+    if (made == Step::blocked) break;
+    advanced = true;
+    if (options_.steps) break;
+  }
+  if (!advanced) return false;
+  look_through_windows(next);
+  return visit(std::move(next), depth + 1);
+}
+
+// Does the model's result agree with what was observed?
+bool Search::accept(Node& next, Index t, const model::Result& result) {
+  const sc_op_record& r = record(next, t);
+  const std::uint8_t kind = operation(next, t).kind;
+  if (r.end == 0) return history_.end != SC_RUN_BLOCKED;  // done in the model, but it never returned
+  bool agrees = result.error == r.error;
+  const bool has_value = kind != SC_OP_SETFD && kind != SC_OP_CLOSE && kind != SC_OP_FLOCK && kind != SC_OP_STORE;
+  if (agrees && r.error == 0 && has_value)
+    for (int i = 0; i < 2; ++i) agrees &= result.value[i] < 0 || result.value[i] == r.value[i];
+  if (!agrees && enforces(Clause::fd_untouched)) {
+    if (options_.explain) {
+      auto words = [](int error, const std::int32_t* value) {
+        return error != 0 ? describe_error(error) : value[0] < 0 ? std::string("success") : std::to_string(value[0]);
+      };
+      refuse(next, {"thread " + std::to_string(t) + ", operation " + std::to_string(next.position[t]) + ": " +
+                        print(operation(next, t)) + " gave " + words(r.error, r.value),
+                    words(result.error, result.value) + ", when only the scenario's own calls act on the parent's table",
+                    "contract fd.untouched, fd.released; the call's man page"});
+    }
+    return false;
+  }
+  if (!agrees) {
+    if (result.error == 0)
+      for (int i = 0; i < 2; ++i)
+        if (result.value[i] >= 0 && kind != SC_OP_DUP2 && kind != SC_OP_DUP3 && kind <= SC_OP_DUPFD) next.state.table_of(t).remove(result.value[i], result.value[i]);
+    force(next, t, r);
+  }
+  if (r.error == 0 && (kind <= SC_OP_LISTEN || kind == SC_OP_DUP || kind == SC_OP_DUPFD))
+    for (std::int32_t number : r.value)
+      if (number >= 0) note_installed(next, number);
+  return true;
+}
+
+bool Search::finish(Node next, Index t, int depth) {
+  ++next.position[t];
+  look_through_windows(next);
+  return visit(std::move(next), depth + 1);
+}
+
+// wait and kill_child: what they do to the model is that the child's references become uncertain, or end.
+bool Search::move_child_call(Node next, Index t, int depth) {
+  const sc_op_record& r = record(next, t);
+  if (r.end == 0) return false;
+  const std::int32_t pid = resolve(scenario_, history_, t, next.position[t], operation(next, t).operand[0]);
+  for (SettledChild& child : next.children) {
+    if (child.pid != pid || child.task == model::none || r.error != 0) continue;
+    const bool gone = operation(next, t).kind == SC_OP_WAIT;
+    if (!gone)
+      for (const model::Entry& e : next.state.table_of(child.task).entries()) next.state.descriptions[e.description].held_for_good = true;
+    next.state.tasks[child.task].ended = true;
+    next.state.process_of(child.task).life = gone ? model::Life::reaped : model::Life::zombie;
+    if (gone) child.task = model::none;
+  }
+  return finish(std::move(next), t, depth);
+}
+
+// A window under way: its pidfd may take its number, or it may close.
+bool Search::move_window(const Node& node, Index t, int depth) {
+  if (node.window[t].spawn().wants_pidfd && move_pidfd(node, t, depth)) return true;
+  if (exhausted_ || !node.window[t].spawn().returned) return false;
+  Node next = node;
+  return close_window(next, t) && finish(std::move(next), t, depth);
+}
+
+bool Search::move_pidfd(const Node& node, Index t, int depth) {
+  const Window& window = node.window[t];
+  if (window.pidfd == Window::Pidfd::settled) return false;
+  Node next = node;
+  Window& w = next.window[t];
+  model::Table& table = next.state.table_of(t);
+  const SpawnCase& spawn = w.spawn();
+  if (w.pidfd == Window::Pidfd::taken) {  // the spawn failed: the number is free again
+    table.remove(w.pidfd_number, w.pidfd_number);
+    w.pidfd = Window::Pidfd::settled;
+  } else {
+    const std::int32_t lowest = table.lowest_free(0);
+    std::int32_t number = lowest;
+    if (spawn.succeeded) {
+      number = spawn.record->value[1];
+      const bool is_free = number >= 0 && table.find(number) == nullptr;
+      if (enforces(Clause::fd_untouched) ? number != lowest : !is_free) return false;
+    }
+    if (number >= next.state.process_of(t).limit) return false;
+    model::Description pidfd;
+    pidfd.key.kind = SC_FILE_PIDFD;
+    pidfd.key.id = static_cast<std::uint64_t>(static_cast<std::uint32_t>(spawn.record->value[0]));
+    table.put(number, next.state.add(pidfd), true);
+    w.pidfd_number = number;
+    w.pidfd = spawn.succeeded ? Window::Pidfd::settled : Window::Pidfd::taken;
+    note_installed(next, number);
+  }
+  look_through_windows(next);
+  return visit(std::move(next), depth + 1);
+}
+
+bool Search::close_window(Node& next, Index t) {
+  Window& window = next.window[t];
+  Window::Reason reason;
+  if (!window.may_close(options_.enforced, options_.resource_errors, options_.explain ? &reason : nullptr)) {
+    refuse(next, reason);
+    return false;
+  }
+  const SpawnCase& spawn = window.spawn();
+  if (spawn.succeeded) {
+    next.children.push_back(settle_child(next.state, t, window));
+    // Whoever does not promise fd.released may hold what was dropped for a while yet.
+    if (!enforces(Clause::fd_released))
+      for (model::Description& d : next.state.descriptions) d.held_for_good |= (d.held_in_window >> t & 1) != 0;
+  }
+  for (model::Description& d : next.state.descriptions) d.held_in_window &= static_cast<std::uint8_t>(~(1u << t));
+  window = Window{};
+  return true;
+}
+
+}  // namespace
+
+Linearization linearize(const Scenario& scenario, const sc_history& history, const LinearizeOptions& options) {
+  LinearizeOptions whole = options;
+  whole.steps = false;
+  Linearization first = Search(scenario, history, whole).run();
+  if (first.explained != Explained::no || !options.steps) return first;
+  Linearization second = Search(scenario, history, options).run();
+  second.work += first.work;
+  return second;
+}
+
+}  // namespace spawncheck::explore

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+//
+// Is there an order of the operations, consistent with real time, that the model allows and that explains
+// every result and every child? (Herlihy and Wing 1990; the search with memory of dead ends is Lowe's,
+// 2017, on Wing and Gong's.)
+#pragma once
+
+#include "model/explore/window.h"
+
+#include <cstdint>
+#include <string>
+
+namespace spawncheck::explore {
+
+struct LinearizeOptions {
+  Clauses enforced;               // evidence for the other clauses is not looked at
+  bool reference_errors = false;  // err.exact as the reference promises it
+  bool resource_errors = true;    // accepted when few numbers are free
+  bool steps = false;             // operations may interleave within themselves, at the kernel's own steps
+  std::uint64_t work_max = 200'000;
+  bool explain = false;           // fill in observed, allowed and rule
+};
+
+enum class Explained : std::uint8_t { yes, no, unknown };
+
+struct Linearization {
+  Explained explained = Explained::unknown;
+  std::uint64_t work = 0;  // states visited
+  std::string observed, allowed, rule;  // where the search got furthest
+};
+
+// First with whole operations, which explains nearly all histories at once, then in steps.
+Linearization linearize(const Scenario&, const sc_history&, const LinearizeOptions&);
+
+}  // namespace spawncheck::explore

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+//
+// One spawn of a history, seen from outside: what it was asked, what it said, and what its child held.
+// Everything here is known before any order of operations is tried.
+#pragma once
+
+#include "model/contract/verdict.h"
+#include "model/kernel/state.h"
+#include "model/scenario/history.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace spawncheck::explore {
+
+// A few errno values, as a set.
+class Errors {
+ public:
+  void add(int error) { if (!has(error) && count_ < 8) errors_[count_++] = error; }
+  bool has(int error) const;
+  bool empty() const { return count_ == 0; }
+
+ private:
+  int errors_[8]{};
+  int count_ = 0;
+};
+
+struct Kept {
+  std::int32_t source, target;
+};
+
+struct SpawnCase {
+  std::uint8_t thread = 0, operation = 0;
+  const sc_request* request = nullptr;
+  const sc_op_record* record = nullptr;
+  const sc_process* child = nullptr;  // null: not observed
+  std::vector<Kept> keep;             // resolved to numbers
+  Errors always;                      // errors of the request alone, whatever the table: it must fail
+  Errors sometimes;                   // errors that are right as well as success
+  bool has_cycle = false;             // the keep-list needs a temporary number
+  bool wants_pidfd = false;
+  bool returned = false, succeeded = false;
+
+  bool is_target(std::int32_t number) const;
+  bool reads_table() const { return request->policy != 2; }  // not `only`: what is not kept may cross too
+};
+
+SpawnCase spawn_case(const Scenario&, const sc_history&, std::uint32_t thread, std::uint32_t operation,
+                     bool reference_errors);
+
+// What an operand is: its number, or what the variable's operation gave (-1 when that failed).
+std::int32_t resolve(const Scenario&, const sc_history&, std::uint32_t thread, std::uint32_t operation,
+                     const sc_operand&);
+
+// Whether a description of the model can be what was observed.
+bool is_same_file(const model::Description&, const sc_key& observed);
+
+}  // namespace spawncheck::explore

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: MIT
+#include "model/explore/window.h"
+
+#include "impl/peers/implementation.h"
+#include "model/explore/describe.h"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace spawncheck::explore {
+
+using model::Entry;
+using model::Index;
+using model::State;
+using model::Table;
+
+namespace {
+
+// The parts of the ranges that keep(number range, entry) leaves: each range is cut at the table's entries,
+// and the parts for which `explained` holds disappear.
+template <typename Explained>
+std::vector<Range> without(const std::vector<Range>& ranges, const Table& table, Explained explained) {
+  std::vector<Range> left;
+  for (const Range& r : ranges) {
+    std::int32_t at = r.first;
+    while (at <= r.last) {
+      const Entry* entry = table.find(at);
+      std::int32_t to = r.last;
+      if (entry != nullptr) {
+        to = std::min(r.last, entry->last);
+      } else {
+        for (const Entry& e : table.entries())
+          if (e.number > at) {
+            to = std::min(r.last, e.number - 1);
+            break;
+          }
+      }
+      if (!explained(entry, r.entry)) left.push_back({at, to, r.entry});
+      at = to + 1;
+    }
+  }
+  return left;
+}
+
+bool crosses(const Entry* e) { return e != nullptr && e->description != model::none && !e->cloexec; }
+
+// The given numbers without those of the child's table and without the targets.
+void cut_known(const SpawnCase& c, std::vector<Range>& ranges) {
+  auto cut = [&](std::int32_t first, std::int32_t last) {
+    std::vector<Range> left;
+    for (const Range& r : ranges) {
+      if (last < r.first || first > r.last) {
+        left.push_back(r);
+        continue;
+      }
+      if (r.first < first) left.push_back({r.first, first - 1, r.entry});
+      if (r.last > last) left.push_back({last + 1, r.last, r.entry});
+    }
+    ranges = std::move(left);
+  };
+  for (const Kept& k : c.keep) cut(k.target, k.target);
+  if (c.child == nullptr) return;
+  for (std::uint32_t i = 0; i < c.child->entry_count; ++i) cut(c.child->entry[i].number, c.child->entry[i].last);
+}
+
+const sc_entry* observed_at(const sc_process& child, std::int32_t number) {
+  for (std::uint32_t i = 0; i < child.entry_count; ++i)
+    if (child.entry[i].number <= number && number <= child.entry[i].last) return &child.entry[i];
+  return nullptr;
+}
+
+}  // namespace
+
+void Window::open(const SpawnCase& spawn, const State& state, Index task) {
+  *this = Window{};
+  case_ = &spawn;
+  const auto count = static_cast<std::uint32_t>(spawn.keep.size());
+  kept_unexplained_ = sources_never_open_ = count == 32 ? ~0u : (1u << count) - 1;
+  if (spawn.child != nullptr) {
+    for (std::uint32_t i = 0; i < spawn.child->entry_count; ++i) {
+      const sc_entry& e = spawn.child->entry[i];
+      std::vector<Range> range{{e.number, e.last, static_cast<std::int32_t>(i)}};
+      SpawnCase targets_only;
+      targets_only.keep = spawn.keep;
+      cut_known(targets_only, range);
+      unexplained_.insert(unexplained_.end(), range.begin(), range.end());
+    }
+    if (spawn.reads_table()) {
+      for (const Entry& e : state.table_of(task).entries())
+        if (crosses(&e)) always_crossing_.push_back({e.number, e.last, -1});
+      cut_known(spawn, always_crossing_);
+    }
+  }
+  look(state, task);
+}
+
+void Window::add_candidate(std::int32_t number, Index description) {
+  if (candidates_.size() >= 64) return;
+  const std::pair<std::int32_t, Index> candidate{number, description};
+  if (std::find(candidates_.begin(), candidates_.end(), candidate) == candidates_.end()) candidates_.push_back(candidate);
+}
+
+bool Window::was_installed_in(std::int32_t first, std::int32_t last) const {
+  return std::any_of(installed_.begin(), installed_.end(), [&](std::int32_t n) { return first <= n && n <= last; });
+}
+
+void Window::look_at_kept(const Table& table, bool& all_match) {
+  for (std::size_t i = 0; i < case_->keep.size(); ++i) {
+    const Kept& k = case_->keep[i];
+    const Entry* source = k.source < 0 ? nullptr : table.find(k.source);
+    const bool is_open = source != nullptr && source->description != model::none;
+    if (is_open) sources_never_open_ &= ~(1u << i);
+    else sources_once_closed_ |= 1u << i;
+    if (case_->child == nullptr) continue;
+    const sc_entry* observed = observed_at(*case_->child, k.target);
+    if (is_open && observed != nullptr && !observed->cloexec && observed->pidfd_of <= 0 &&
+        is_same_file(descriptions_->at(source->description), observed->key)) {
+      kept_unexplained_ &= ~(1u << i);
+      add_candidate(k.target, source->description);
+    } else if (!was_installed_in(k.source, k.source)) {
+      all_match = false;
+    }
+  }
+}
+
+void Window::look_at_rest(const Table& table, bool& all_match) {
+  const sc_process& child = *case_->child;
+  auto explains = [&](const Entry* e, std::int32_t entry) {
+    return crosses(e) && case_->reads_table() && !child.entry[entry].cloexec &&
+           is_same_file(descriptions_->at(e->description), child.entry[entry].key);
+  };
+  for (std::uint32_t i = 0; i < child.entry_count; ++i) {
+    const sc_entry& observed = child.entry[i];
+    if (observed.number != observed.last || case_->is_target(observed.number)) continue;
+    const Entry* e = table.find(observed.number);
+    if (explains(e, static_cast<std::int32_t>(i))) add_candidate(observed.number, e->description);
+    else if (!was_installed_in(observed.number, observed.number)) all_match = false;
+  }
+  unexplained_ = without(unexplained_, table, explains);
+  if (!case_->reads_table()) return;
+  always_crossing_ = without(always_crossing_, table, [](const Entry* e, std::int32_t) { return !crosses(e); });
+  std::vector<Range> crossing;
+  for (const Entry& e : table.entries())
+    if (crosses(&e)) crossing.push_back({e.number, e.last, -1});
+  cut_known(*case_, crossing);
+  for (const Range& r : crossing)
+    if (!was_installed_in(r.first, r.last)) all_match = false;
+}
+
+void Window::look_at_errors(const State& state, Index task) {
+  const Table& table = state.table_of(task);
+  const std::int32_t limit = state.process_of(task).limit;
+  bool limit_good = true;
+  std::int32_t taken_by_kept = 0;
+  for (const Kept& k : case_->keep) {
+    limit_good &= k.target < limit;
+    taken_by_kept += (k.target >= 0 && k.target < limit && table.find(k.target) == nullptr) ? 1 : 0;
+  }
+  (limit_good ? limit_ever_good_ : limit_ever_bad_) = true;
+  const std::int32_t free = table.count_free_below(limit);
+  numbers_ever_exhausted_ |= free == 0;
+  numbers_ever_scarce_ |= free < 2 * static_cast<std::int32_t>(case_->keep.size()) + 8;
+  // A cycle needs one number besides the kept ones; `only` has closed all others by then.
+  std::int32_t room = free - taken_by_kept;
+  if (!case_->reads_table()) {
+    std::vector<std::int32_t> used;
+    for (const Kept& k : case_->keep)
+      for (std::int32_t n : {k.source, k.target})
+        if (n >= 0 && n < limit) used.push_back(n);
+    std::sort(used.begin(), used.end());
+    room = limit - static_cast<std::int32_t>(std::unique(used.begin(), used.end()) - used.begin());
+  }
+  temporary_ever_exhausted_ |= case_->has_cycle && room <= 0;
+  if (case_->request->program == SC_PROGRAM_WRITTEN) {
+    const model::Busy busy = model::program_busy(state, case_->request->name);
+    program_ever_busy_ |= busy != model::Busy::no;
+    program_ever_free_ |= busy != model::Busy::yes;
+  }
+  const model::Dispositions& dispositions = state.dispositions[state.tasks[task].dispositions];
+  ever_ignored_ |= dispositions.ignored;
+  always_ignored_ &= dispositions.ignored;
+}
+
+void Window::look(const State& state, Index task) {
+  const Table& table = state.table_of(task);
+  descriptions_ = &state.descriptions;
+  bool all_match = true;
+  look_at_kept(table, all_match);
+  if (case_->child != nullptr) {
+    look_at_rest(table, all_match);
+    same_instant_ |= all_match;
+  }
+  look_at_errors(state, task);
+  descriptions_ = nullptr;
+}
+
+bool Window::may_succeed() const {
+  if (!case_->always.empty() || sources_never_open_ != 0 || !limit_ever_good_) return false;
+  return case_->request->program != SC_PROGRAM_WRITTEN || program_ever_free_;
+}
+
+bool Window::may_fail(int error, bool resource_errors) const {
+  if (case_->always.has(error) || case_->sometimes.has(error)) return true;
+  if (error == EBADF) return sources_once_closed_ != 0 || limit_ever_bad_;
+  if (error == ETXTBSY) return program_ever_busy_;
+  if (error == EMFILE && ((case_->wants_pidfd && numbers_ever_exhausted_) || temporary_ever_exhausted_)) return true;
+  const bool is_resource_error = error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN;
+  return resource_errors && is_resource_error && numbers_ever_scarce_;
+}
+
+bool Window::table_is_explained(Clauses enforced, Reason* reason) const {
+  const sc_process& child = *case_->child;
+  if (enforced.has(Clause::fd_kept) && kept_unexplained_ != 0) {
+    if (reason != nullptr) {
+      std::size_t i = 0;
+      while ((kept_unexplained_ >> i & 1) == 0) ++i;
+      const Kept& k = case_->keep[i];
+      const sc_entry* e = observed_at(child, k.target);
+      reason->observed = "the child's " + std::to_string(k.target) + " is " + (e ? describe(*e) : std::string("closed"));
+      reason->allowed = "the description that the parent's " + std::to_string(k.source) +
+                        " referred to during the call, close-on-exec clear";
+      reason->rule = "contract fd.kept; dup2(2): the new descriptor refers to the same open file description";
+    }
+    return false;
+  }
+  if (enforced.has(Clause::fd_exact) && !unexplained_.empty()) {
+    if (reason != nullptr) {
+      const Range& r = unexplained_.front();
+      reason->observed = "the child has " + std::to_string(r.first) + ": " + describe(child.entry[r.entry]);
+      reason->allowed = case_->reads_table()
+                            ? "at no instant of the call did the parent have that there without close-on-exec"
+                            : "policy only: nothing but the kept numbers";
+      reason->rule = "contract fd.exact; execve(2): close-on-exec descriptors are closed";
+    }
+    return false;
+  }
+  if (enforced.has(Clause::fd_exact) && !always_crossing_.empty()) {
+    if (reason != nullptr) {
+      reason->observed = "the child lacks " + std::to_string(always_crossing_.front().first);
+      reason->allowed = "it is open without close-on-exec in the parent during the whole call";
+      reason->rule = "contract fd.exact; fork(2): the child has copies of the parent's descriptors";
+    }
+    return false;
+  }
+  if (enforced.has(Clause::fd_snapshot) && !same_instant_) {
+    if (reason != nullptr) {
+      reason->observed = "the child's table mixes states of the parent's";
+      reason->allowed = "all entries as the parent's table was at one instant of the call";
+      reason->rule = "contract fd.snapshot; fs/file.c dup_fd copies under the table's lock";
+    }
+    return false;
+  }
+  return true;
+}
+
+bool Window::dispositions_are_explained(Reason* reason) const {
+  const sc_request& r = *case_->request;
+  constexpr std::uint64_t libc_internal = 1ull << 31 | 1ull << 32;  // 32, 33: a libc may keep these for itself
+  constexpr std::uint64_t unblockable = 1ull << 8 | 1ull << 18;
+  const std::uint64_t ignore = (r.set & SPAWNCHECK_SET_IGNORE) != 0 ? r.ignore : 0;
+  const std::uint64_t dflt = (r.set & SPAWNCHECK_SET_DEFAULT) != 0 ? r.dflt : 0;
+  const std::uint64_t may = ((ever_ignored_ & ~dflt) | ignore) & ~unblockable;
+  const std::uint64_t must = ((always_ignored_ & ~dflt) | (ignore & ~dflt)) & ~unblockable & ~libc_internal;
+  const std::uint64_t observed = case_->child->ignored;
+  if ((observed & ~may) == 0 && (must & ~observed) == 0) return true;
+  if (reason != nullptr) {
+    reason->observed = "the child ignores " + describe_signals(observed);
+    reason->allowed = "at least " + describe_signals(must) + ", at most " + describe_signals(may);
+    reason->rule = "execve(2): caught becomes default, ignored stays; then as requested";
+  }
+  return false;
+}
+
+bool Window::may_close(Clauses enforced, bool resource_errors, Reason* reason) const {
+  if (pidfd == Pidfd::taken) return false;
+  if (!case_->returned) return true;
+  const int error = case_->record->error;
+  if (error != 0) {
+    if (!enforced.has(Clause::err_exact) || may_fail(error, resource_errors)) return true;
+    if (reason != nullptr) {
+      reason->observed = "spawn failed with " + describe_error(error);
+      reason->allowed = may_succeed() ? "success" : "an error of the first failing step";
+      reason->rule = "contract err.exact; execve(2), dup2(2) errors";
+    }
+    return false;
+  }
+  if (case_->wants_pidfd && pidfd != Pidfd::settled) return false;
+  if (enforced.has(Clause::err_exact) && !may_succeed()) {
+    if (reason != nullptr) {
+      reason->observed = "spawn succeeded";
+      reason->allowed = sources_never_open_ != 0 ? "EBADF: a source is closed" : "an error: the request cannot be satisfied";
+      reason->rule = "contract err.exact; execve(2), dup2(2) errors";
+    }
+    return false;
+  }
+  if (case_->child == nullptr) return true;
+  if (!table_is_explained(enforced, reason)) return false;
+  return !enforced.has(Clause::sig_disposition) || dispositions_are_explained(reason);
+}
+
+std::uint64_t Window::hash(std::uint64_t h) const {
+  using model::mix;
+  if (case_ == nullptr) return mix(h, 7);
+  h = mix(h, kept_unexplained_ | std::uint64_t{sources_never_open_} << 32);
+  h = mix(h, sources_once_closed_ | std::uint64_t{static_cast<std::uint8_t>(pidfd)} << 32 |
+                 std::uint64_t{same_instant_} << 40 | std::uint64_t{limit_ever_good_} << 41 |
+                 std::uint64_t{limit_ever_bad_} << 42 | std::uint64_t{program_ever_free_} << 43 |
+                 std::uint64_t{program_ever_busy_} << 44 | std::uint64_t{numbers_ever_exhausted_} << 45 |
+                 std::uint64_t{temporary_ever_exhausted_} << 46 | std::uint64_t{numbers_ever_scarce_} << 47);
+  for (const Range& r : unexplained_) h = mix(h, static_cast<std::uint32_t>(r.first) * 65536ull + static_cast<std::uint32_t>(r.last));
+  h = mix(h, always_crossing_.size());
+  for (const Range& r : always_crossing_) h = mix(h, static_cast<std::uint32_t>(r.first) * 65536ull + static_cast<std::uint32_t>(r.last));
+  for (const auto& c : candidates_) h = mix(h, static_cast<std::uint32_t>(c.first) * 65536ull + c.second);
+  for (std::int32_t n : installed_) h = mix(h, static_cast<std::uint32_t>(n));
+  return mix(mix(h, ever_ignored_), always_ignored_);
+}
+
+}  // namespace spawncheck::explore

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+//
+// A spawn as a window: from its call to its return, what the parent was at some instant.
+//
+// The contract lets each entry of the child's table be taken at any instant of the call, so the judge of
+// a free history need not know what the implementation does inside. It lets other threads' calls happen
+// one by one while the window is open, looks at the parent after each, and crosses out what that instant
+// explains. What is left when the window closes is unexplained, and a clause is violated.
+#pragma once
+
+#include "model/explore/spawn_case.h"
+#include "model/kernel/call.h"
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace spawncheck::explore {
+
+struct Range {
+  std::int32_t first, last;
+  std::int32_t entry;  // of the child's observed table; -1: a number that is not there
+  bool operator==(const Range&) const = default;
+};
+
+class Window {
+ public:
+  bool is_open() const { return case_ != nullptr; }
+  const SpawnCase& spawn() const { return *case_; }
+
+  void open(const SpawnCase&, const model::State&, model::Index task);
+  void look(const model::State&, model::Index task);  // one instant
+  // A number was installed without the table's lock while the window was open: a copy made meanwhile may
+  // or may not have it (fs/file.c fd_install against dup_fd).
+  void note_installed(std::int32_t number) { installed_.push_back(number); }
+
+  // May the spawn return as it did? Where not, `reason` (may be null) takes observed and allowed.
+  struct Reason {
+    std::string observed, allowed, rule;
+  };
+  bool may_close(Clauses enforced, bool resource_errors, Reason* reason) const;
+
+  // A pidfd that was asked for takes a number of the parent's table, at an instant of its own.
+  enum class Pidfd : std::uint8_t { untouched, taken, settled };
+  Pidfd pidfd = Pidfd::untouched;
+  std::int32_t pidfd_number = -1;
+
+  // Which descriptions explain the single number `number` of the child.
+  const std::vector<std::pair<std::int32_t, model::Index>>& candidates() const { return candidates_; }
+
+  std::uint64_t hash(std::uint64_t h) const;
+
+ private:
+  void look_at_kept(const model::Table&, bool& all_match);
+  void look_at_rest(const model::Table&, bool& all_match);
+  void look_at_errors(const model::State&, model::Index task);
+  void add_candidate(std::int32_t number, model::Index description);
+  bool was_installed_in(std::int32_t first, std::int32_t last) const;
+  bool may_fail(int error, bool resource_errors) const;
+  bool may_succeed() const;
+  bool table_is_explained(Clauses enforced, Reason* reason) const;
+  bool dispositions_are_explained(Reason* reason) const;
+
+  const SpawnCase* case_ = nullptr;
+  const std::vector<model::Description>* descriptions_ = nullptr;  // during look() only
+  std::uint32_t kept_unexplained_ = 0;  // bit i: keep entry i
+  std::uint32_t sources_never_open_ = 0, sources_once_closed_ = 0;
+  std::vector<Range> unexplained_;      // numbers the child has, targets aside
+  std::vector<Range> always_crossing_;  // numbers that would have crossed at every instant, and are not there
+  std::vector<std::int32_t> installed_;
+  std::vector<std::pair<std::int32_t, model::Index>> candidates_;
+  bool same_instant_ = false;
+  bool limit_ever_good_ = false, limit_ever_bad_ = false;
+  bool program_ever_free_ = false, program_ever_busy_ = false;
+  bool numbers_ever_exhausted_ = false, temporary_ever_exhausted_ = false, numbers_ever_scarce_ = false;
+  std::uint64_t ever_ignored_ = 0, always_ignored_ = ~0ull;
+};
+
+}  // namespace spawncheck::explore
