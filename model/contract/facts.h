@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+//
+// What the clauses are evaluated over, and the clauses that need no search for an order of operations:
+// each is one function from the facts to a violation, or nothing.
+#pragma once
+
+#include "model/contract/judge.h"
+#include "model/explore/spawn_case.h"
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+namespace spawncheck::contract {
+
+struct Facts {
+  const Scenario& scenario;
+  const sc_history& history;
+  const JudgeOptions& options;
+  std::vector<explore::SpawnCase> spawns;  // those that began
+};
+
+using Violation = std::optional<Verdict>;
+
+Verdict violated(Clause, std::string observed, std::string allowed, std::string rule);
+std::string where(const explore::SpawnCase&);  // "thread 0, operation 2: spawn ..."
+
+// The mask a thread has after its first `operations` operations: masks are a thread's own business.
+std::uint64_t mask_of_thread(const Facts&, std::uint32_t thread, std::size_t operations);
+
+// process.cpp
+Violation live_returns(const Facts&);
+Violation proc_unzombied(const Facts&);
+Violation proc_child(const Facts&);
+Violation proc_wait(const Facts&);
+Violation mm_released(const Facts&);
+Violation mm_unwritten(const Facts&);
+
+// signals.cpp
+Violation sig_no_handler_in_child(const Facts&);
+Violation sig_parent_restored(const Facts&);
+Violation sig_mask(const Facts&);
+Violation sig_caught(const Facts&);
+Violation sig_none_lost(const Facts&);
+
+}  // namespace spawncheck::contract

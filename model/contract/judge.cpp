@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+//
+// The order of the questions: can this be judged at all; do the clauses hold that need no order of
+// operations; does an order explain the rest. When none does, each clause's evidence is left out in turn:
+// the clause without which the run can be explained is the one that is violated.
+#include "model/contract/judge.h"
+
+#include "impl/peers/implementation.h"
+#include "model/contract/facts.h"
+#include "model/explore/linearize.h"
+
+namespace spawncheck {
+
+namespace contract {
+
+Verdict violated(Clause clause, std::string observed, std::string allowed, std::string rule) {
+  Verdict v;
+  v.status = Status::violated;
+  v.clause = clause;
+  v.observed = std::move(observed);
+  v.allowed = std::move(allowed);
+  v.rule = std::move(rule);
+  return v;
+}
+
+std::string where(const explore::SpawnCase& s) {
+  return "spawn of thread " + std::to_string(s.thread) + ", operation " + std::to_string(s.operation);
+}
+
+}  // namespace contract
+
+namespace {
+
+using contract::Facts;
+using contract::Violation;
+using explore::Explained;
+using explore::Linearization;
+using explore::LinearizeOptions;
+
+Verdict undecided(Status status, std::string reason) {
+  Verdict v;
+  v.status = status;
+  v.observed = std::move(reason);
+  return v;
+}
+
+// Each clause that needs no search, with the clause it speaks for.
+struct Check {
+  Clause clause;
+  Violation (*check)(const Facts&);
+};
+
+constexpr Check checks[] = {
+    {Clause::live_returns, contract::live_returns},
+    {Clause::sig_no_handler_in_child, contract::sig_no_handler_in_child},
+    {Clause::mm_released, contract::mm_released},
+    {Clause::mm_unwritten, contract::mm_unwritten},
+    {Clause::proc_unzombied, contract::proc_unzombied},
+    {Clause::sig_parent_restored, contract::sig_parent_restored},
+    {Clause::sig_mask, contract::sig_mask},
+    {Clause::sig_disposition, contract::sig_caught},
+    {Clause::proc_child, contract::proc_child},
+    {Clause::proc_child, contract::proc_wait},
+    {Clause::sig_none_lost, contract::sig_none_lost},
+};
+
+// Clauses whose evidence the search looks at, in the order in which a violation is looked for: those that
+// only its promises owe first, then the narrow, then the wide.
+constexpr Clause searched[] = {Clause::fd_snapshot,     Clause::fd_untransient,      Clause::fd_released,
+                               Clause::err_exact,       Clause::sig_disposition,     Clause::fd_kept,
+                               Clause::fd_exact,        Clause::sig_parent_restored, Clause::fd_untouched};
+
+std::optional<std::string> unsupported(const Facts& f) {
+  for (const explore::SpawnCase& s : f.spawns) {
+    const sc_request& r = *s.request;
+    if ((f.options.policies >> r.policy & 1) == 0) return "the implementation does not offer the policy of " + contract::where(s);
+    if ((r.set & ~f.options.sets) != 0) return "the implementation does not offer what is set by " + contract::where(s);
+  }
+  return std::nullopt;
+}
+
+// A signal whose default ends the process, sent by the scenario itself.
+bool may_kill_itself(const Facts& f) {
+  for (const Thread& thread : f.scenario.threads)
+    for (const sc_operation& op : thread.operations) {
+      const int signal = op.kind == SC_OP_KILL ? op.operand[0].value : op.kind == SC_OP_TGKILL ? op.operand[1].value : 0;
+      if (signal == 0) continue;
+      const std::uint64_t bit = 1ull << (signal - 1);
+      if (((f.scenario.world.handled | f.scenario.world.ignored) & bit) == 0) return true;
+      for (const Thread& other : f.scenario.threads)
+        for (const sc_operation& change : other.operations)
+          if (change.kind == SC_OP_DISPOSITION && change.operand[0].value == signal) return true;
+    }
+  return false;
+}
+
+LinearizeOptions search_options(const Facts& f, Clauses enforced) {
+  LinearizeOptions o;
+  o.enforced = enforced;
+  o.reference_errors = !f.options.resource_errors_allowed;
+  o.resource_errors = f.options.resource_errors_allowed;
+  o.steps = true;
+  o.work_max = f.options.work_max;
+  return o;
+}
+
+Verdict diagnose(const Facts& f, std::uint64_t work) {
+  LinearizeOptions strict = search_options(f, f.options.owed);
+  strict.explain = true;
+  const Linearization why = explore::linearize(f.scenario, f.history, strict);
+  Clauses cumulative = f.options.owed;
+  std::optional<Clause> culprit;
+  for (const bool alone : {true, false})
+    for (Clause clause : searched) {
+      if (culprit || !f.options.owed.has(clause)) continue;
+      cumulative = cumulative.without(clause);
+      const Clauses rest = alone ? f.options.owed.without(clause) : cumulative;
+      const Linearization without = explore::linearize(f.scenario, f.history, search_options(f, rest));
+      work += without.work;
+      if (without.explained == Explained::yes) culprit = clause;
+      if (clause == searched[std::size(searched) - 1] && alone) cumulative = f.options.owed;
+    }
+  if (!culprit) return undecided(Status::broken, "the model cannot explain the run at all: " + why.observed + "; it allows: " + why.allowed);
+  Verdict v = contract::violated(*culprit, why.observed, why.allowed, why.rule);
+  v.work = work;
+  return v;
+}
+
+Verdict search(const Facts& f) {
+  if (f.history.end == SC_RUN_TIMEOUT) return undecided(Status::inconclusive, "the run reached its bound in time");
+  const Linearization found = explore::linearize(f.scenario, f.history, search_options(f, f.options.owed));
+  Verdict v;
+  v.work = found.work;
+  if (found.explained == Explained::yes) return v;
+  if (found.explained == Explained::unknown) {
+    v.status = Status::inconclusive;
+    v.observed = "no order of the operations was found within " + std::to_string(f.options.work_max) + " states";
+    return v;
+  }
+  return diagnose(f, found.work);
+}
+
+}  // namespace
+
+Verdict judge(const Scenario& scenario, const sc_history& history, const JudgeOptions& options) {
+  Facts facts{scenario, history, options, {}};
+  if (history.end == SC_RUN_BROKEN)
+    return undecided(Status::broken, std::string("the executor failed: ") + history.broken_where + ", errno " + std::to_string(history.broken_errno));
+  for (std::uint32_t t = 0; t < scenario.threads.size(); ++t)
+    for (std::uint32_t o = 0; o < scenario.threads[t].operations.size(); ++o)
+      if (scenario.threads[t].operations[o].kind == SC_OP_SPAWN && history.op[t][o].begin != 0)
+        facts.spawns.push_back(explore::spawn_case(scenario, history, t, o, !options.resource_errors_allowed));
+  if (const auto reason = unsupported(facts)) return undecided(Status::unsupported, *reason);
+  if (history.end == SC_RUN_KILLED && may_kill_itself(facts))
+    return undecided(Status::inconclusive, "a signal of the scenario ended its own process");
+  for (const Check& c : checks) {
+    if (!options.owed.has(c.clause)) continue;
+    if (Violation v = c.check(facts)) return *std::move(v);
+  }
+  return search(facts);
+}
+
+}  // namespace spawncheck

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+//
+// Clauses of processes and memory.
+#include "impl/peers/implementation.h"
+#include "model/contract/facts.h"
+#include "model/explore/describe.h"
+
+#include <cerrno>
+
+namespace spawncheck::contract {
+
+using explore::SpawnCase;
+
+Violation live_returns(const Facts& f) {
+  if (f.history.end != SC_RUN_BLOCKED && f.history.end != SC_RUN_TIMEOUT && f.history.end != SC_RUN_KILLED) return {};
+  const bool killed = f.history.end == SC_RUN_KILLED;
+  for (const SpawnCase& s : f.spawns) {
+    if (s.returned) continue;
+    return violated(Clause::live_returns,
+                    where(s) + (killed ? ": the caller was ended by signal " + std::to_string(f.history.end_signal) + " meanwhile"
+                                       : std::string(": had not returned at the end of the run")),
+                    "it returns", "contract live.returns");
+  }
+  return {};
+}
+
+Violation proc_unzombied(const Facts& f) {
+  if (f.history.stray_count == 0) return {};
+  return violated(Clause::proc_unzombied,
+                  std::to_string(f.history.stray_count) + " process(es) were left that no successful spawn had reported",
+                  "none", "contract proc.unzombied; waitpid(2): a child that is not waited for stays a zombie");
+}
+
+namespace {
+
+std::string differing(const SpawnCase& s, const char* what, std::int64_t observed) {
+  return where(s) + ": the child's " + what + " is " + std::to_string(observed);
+}
+
+}  // namespace
+
+Violation proc_child(const Facts& f) {
+  const sc_process& parent = f.history.parent;
+  for (const SpawnCase& s : f.spawns) {
+    if (!s.succeeded || s.record->child < 0) continue;
+    const sc_process& child = f.history.child[s.record->child];
+    const sc_request& r = *s.request;
+    if (!child.observed) {
+      if (r.program == SC_PROGRAM_EXIT) continue;
+      return violated(Clause::proc_child, where(s) + ": the child was gone before anybody ended it",
+                      "it runs the program, which waits", "contract proc.child");
+    }
+    if (!child.has_execed)
+      return violated(Clause::proc_child, where(s) + ": the child does not run the program that was asked for",
+                      "it does when spawn has returned", "contract proc.child");
+    if (!parent.observed) continue;
+    if (child.ppid != parent.pid)
+      return violated(Clause::proc_child, differing(s, "parent", child.ppid), std::to_string(parent.pid), "contract proc.child; fork(2)");
+    const bool session = (r.set & SPAWNCHECK_NEW_SESSION) != 0;
+    const bool group = (r.set & SPAWNCHECK_SET_PGROUP) != 0 && r.pgroup == 0;
+    if ((child.sid == child.pid) != session || (!session && child.sid != parent.sid))
+      return violated(Clause::proc_child, differing(s, "session", child.sid), session ? "its own" : std::to_string(parent.sid),
+                      "contract proc.child; setsid(2)");
+    if ((child.pgid == child.pid) != (session || group) || (!session && !group && r.pgroup == 0 && child.pgid != parent.pgid))
+      return violated(Clause::proc_child, differing(s, "process group", child.pgid),
+                      session || group ? "its own" : std::to_string(parent.pgid), "contract proc.child; setpgid(2)");
+    const std::int32_t cwd = (r.set & SPAWNCHECK_SET_CWD) != 0 ? r.cwd : parent.cwd;
+    if (child.cwd != cwd)
+      return violated(Clause::proc_child, differing(s, "directory", child.cwd), std::to_string(cwd), "contract proc.child; chdir(2)");
+    if (child.argument_count != 1u + r.argument_count)
+      return violated(Clause::proc_child, differing(s, "argument count", child.argument_count),
+                      std::to_string(1 + r.argument_count), "contract proc.child; execve(2)");
+  }
+  return {};
+}
+
+// The exit status of a child arrives once, and is that of the child: 7 for the program that exits, else
+// the number of a signal that was sent to it.
+Violation proc_wait(const Facts& f) {
+  for (std::uint32_t t = 0; t < f.scenario.threads.size(); ++t) {
+    const auto& operations = f.scenario.threads[t].operations;
+    for (std::uint32_t o = 0; o < operations.size(); ++o) {
+      const sc_op_record& r = f.history.op[t][o];
+      if (operations[o].kind != SC_OP_WAIT || r.end == 0) continue;
+      const std::int32_t pid = explore::resolve(f.scenario, f.history, t, o, operations[o].operand[0]);
+      const SpawnCase* spawn = nullptr;
+      for (const SpawnCase& s : f.spawns)
+        if (s.succeeded && s.thread == t && s.operation < o && s.record->value[0] == pid) spawn = &s;
+      if (spawn == nullptr) continue;
+      bool waited = false, fits = false;
+      for (std::uint32_t p = spawn->operation + 1; p < o; ++p) {
+        if (explore::resolve(f.scenario, f.history, t, p, operations[p].operand[0]) != pid) continue;
+        waited |= operations[p].kind == SC_OP_WAIT && f.history.op[t][p].error == 0;
+        fits |= operations[p].kind == SC_OP_KILL_CHILD && r.value[0] == -operations[p].operand[1].value;
+      }
+      const std::uint64_t chld = 1ull << 16;
+      const bool reaped_by_kernel = (f.scenario.world.ignored & chld) != 0;
+      if (r.error != 0) {
+        if (waited || reaped_by_kernel || r.error != ECHILD) continue;
+        return violated(Clause::proc_child, "wait for the child of " + where(*spawn) + " gave ECHILD", "its status, once",
+                        "contract proc.child; waitid(2)");
+      }
+      fits |= spawn->request->program == SC_PROGRAM_EXIT && r.value[0] == 7;
+      if (fits && !waited) continue;
+      return violated(Clause::proc_child, "wait for the child of " + where(*spawn) + " gave " + std::to_string(r.value[0]),
+                      "what the program exits with or the signal that was sent, once", "contract proc.child; waitid(2)");
+    }
+  }
+  return {};
+}
+
+Violation mm_released(const Facts& f) {
+  for (const SpawnCase& s : f.spawns)
+    if (s.succeeded && (s.record->disturbed & SC_DISTURBED_VM_SHARED) != 0)
+      return violated(Clause::mm_released, where(s) + ": at its return the child still ran on the caller's memory",
+                      "the child has its own, or is gone", "contract mm.released; vfork(2); kcmp(2) KCMP_VM");
+  return {};
+}
+
+Violation mm_unwritten(const Facts& f) {
+  for (const SpawnCase& s : f.spawns) {
+    if (!s.returned) continue;
+    const char* what = (s.record->disturbed & SC_DISTURBED_ERRNO) != 0     ? "errno"
+                       : (s.record->disturbed & SC_DISTURBED_ENVIRON) != 0 ? "the environment"
+                       : (s.record->disturbed & SC_DISTURBED_MEMORY) != 0  ? "memory it was not given"
+                                                                           : nullptr;
+    if (what != nullptr)
+      return violated(Clause::mm_unwritten, where(s) + ": it changed " + what, "nothing but its frame and its result changes",
+                      "contract mm.unwritten");
+  }
+  if (f.history.end == SC_RUN_KILLED)
+    return violated(Clause::mm_unwritten, "the caller was ended by signal " + std::to_string(f.history.end_signal),
+                    "no signal of the scenario ends it", "contract mm.unwritten");
+  return {};
+}
+
+}  // namespace spawncheck::contract

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+//
+// Clauses of signals.
+#include "impl/peers/implementation.h"
+#include "model/contract/facts.h"
+#include "model/explore/describe.h"
+
+#include <bit>
+
+namespace spawncheck::contract {
+
+using explore::describe_signals;
+using explore::SpawnCase;
+
+namespace {
+
+constexpr std::uint64_t unblockable = 1ull << 8 | 1ull << 18;
+constexpr std::uint64_t bit(int signal) { return 1ull << (signal - 1); }
+
+}  // namespace
+
+std::uint64_t mask_of_thread(const Facts& f, std::uint32_t thread, std::size_t operations) {
+  std::uint64_t mask = f.scenario.world.mask;
+  for (std::size_t o = 0; o < operations; ++o) {
+    const sc_operation& op = f.scenario.threads[thread].operations[o];
+    const sc_op_record& r = f.history.op[thread][o];
+    if (op.kind != SC_OP_MASK || r.end == 0 || r.error != 0) continue;
+    if (op.operand[0].value == SC_HOW_BLOCK) mask |= op.signals;
+    if (op.operand[0].value == SC_HOW_UNBLOCK) mask &= ~op.signals;
+    if (op.operand[0].value == SC_HOW_SET) mask = op.signals;
+  }
+  return mask & ~unblockable;
+}
+
+Violation sig_no_handler_in_child(const Facts& f) {
+  for (std::uint32_t i = 0; i < f.history.handled_count; ++i)
+    if (f.history.handled[i].in_child)
+      return violated(Clause::sig_no_handler_in_child,
+                      "the parent's handler of " + describe_signals(bit(f.history.handled[i].signal)) + " ran in a child",
+                      "never", "contract sig.no_handler_in_child; clone(2) CLONE_VM shares the memory, handlers included");
+  return {};
+}
+
+Violation sig_parent_restored(const Facts& f) {
+  for (const SpawnCase& s : f.spawns) {
+    if (!s.returned) continue;
+    const char* what = (s.record->disturbed & SC_DISTURBED_MASK) != 0       ? "the mask"
+                       : (s.record->disturbed & SC_DISTURBED_ALTSTACK) != 0 ? "the alternate stack"
+                       : (s.record->disturbed & SC_DISTURBED_CANCEL) != 0   ? "the cancel state"
+                                                                            : nullptr;
+    if (what != nullptr)
+      return violated(Clause::sig_parent_restored, where(s) + ": it left the caller with another value of " + what, "as before the call",
+                      "contract sig.parent_restored");
+  }
+  if (f.history.end != SC_RUN_COMPLETE) return {};
+  for (std::uint32_t t = 0; t < f.scenario.threads.size(); ++t) {
+    const std::uint64_t expected = mask_of_thread(f, t, f.scenario.threads[t].operations.size());
+    if (f.history.thread_mask[t] != expected)
+      return violated(Clause::sig_parent_restored, "at the end thread " + std::to_string(t) + " blocks " + describe_signals(f.history.thread_mask[t]),
+                      describe_signals(expected), "contract sig.parent_restored; sigprocmask(2)");
+  }
+  return {};
+}
+
+Violation sig_mask(const Facts& f) {
+  for (const SpawnCase& s : f.spawns) {
+    if (s.child == nullptr) continue;
+    const bool asked = (s.request->set & SPAWNCHECK_SET_MASK) != 0;
+    const std::uint64_t expected = asked ? s.request->mask & ~unblockable : mask_of_thread(f, s.thread, s.operation);
+    if (s.child->mask != expected)
+      return violated(Clause::sig_mask, where(s) + ": the child blocks " + describe_signals(s.child->mask), describe_signals(expected),
+                      asked ? "contract sig.mask; as requested" : "contract sig.mask; fork(2): the mask is the caller's");
+  }
+  return {};
+}
+
+Violation sig_caught(const Facts& f) {
+  for (const SpawnCase& s : f.spawns)
+    if (s.child != nullptr && s.child->caught != 0)
+      return violated(Clause::sig_disposition, where(s) + ": the child catches " + describe_signals(s.child->caught), "none",
+                      "execve(2): caught signals get their default disposition");
+  return {};
+}
+
+namespace {
+
+struct Sent {
+  std::uint32_t to_process = 0, to_thread = 0;
+  bool disposition_changes = false;
+};
+
+Sent sent(const Facts& f, int signal) {
+  Sent count;
+  for (std::uint32_t t = 0; t < f.scenario.threads.size(); ++t)
+    for (std::uint32_t o = 0; o < f.scenario.threads[t].operations.size(); ++o) {
+      const sc_operation& op = f.scenario.threads[t].operations[o];
+      const sc_op_record& r = f.history.op[t][o];
+      const bool succeeded = r.end != 0 && r.error == 0;
+      if (op.kind == SC_OP_KILL && op.operand[0].value == signal && succeeded) ++count.to_process;
+      if (op.kind == SC_OP_TGKILL && op.operand[1].value == signal && succeeded) ++count.to_thread;
+      if (op.kind == SC_OP_DISPOSITION && op.operand[0].value == signal && r.begin != 0) count.disposition_changes = true;
+    }
+  return count;
+}
+
+bool pending_in_child_was_sent(const Facts& f, const SpawnCase& s, std::uint64_t pending) {
+  const auto& operations = f.scenario.threads[s.thread].operations;
+  for (const sc_operation& op : operations)
+    if (op.kind == SC_OP_KILL_CHILD) pending &= ~bit(op.operand[1].value);
+  return pending == 0;
+}
+
+}  // namespace
+
+// Counts of handler runs against counts of sends, for signals that the world handles and nobody changes.
+// Standard signals may merge while pending, real-time ones (34 and up) may not.
+Violation sig_none_lost(const Facts& f) {
+  for (const SpawnCase& s : f.spawns)
+    if (s.child != nullptr && !pending_in_child_was_sent(f, s, s.child->pending | s.child->shared_pending))
+      return violated(Clause::sig_none_lost, where(s) + ": pending in the child: " + describe_signals(s.child->pending | s.child->shared_pending),
+                      "none that was not sent to it", "fork(2): the child's set of pending signals is empty");
+  if (f.history.end != SC_RUN_COMPLETE || f.history.handled_lost != 0 || !f.history.parent.observed) return {};
+  for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
+    constexpr int chld = 17;
+    if ((f.scenario.world.handled & bit(signal)) == 0 || signal == chld) continue;
+    const Sent count = sent(f, signal);
+    if (count.disposition_changes) continue;
+    std::uint32_t runs = 0;
+    for (std::uint32_t i = 0; i < f.history.handled_count; ++i) runs += f.history.handled[i].signal == signal && !f.history.handled[i].in_child;
+    const std::uint32_t total = count.to_process + count.to_thread;
+    const bool is_pending = (f.history.parent.shared_pending & bit(signal)) != 0;
+    const bool lost = count.to_process > 0 && !is_pending &&
+                      (runs == 0 || (signal >= 34 && count.to_thread == 0 && runs < count.to_process));
+    if (runs > total || lost)
+      return violated(Clause::sig_none_lost,
+                      describe_signals(bit(signal)) + " was sent " + std::to_string(total) + " times, its handler ran " + std::to_string(runs) + " times",
+                      "each signal is delivered, once", "contract sig.none_lost; signal(7)");
+  }
+  return {};
+}
+
+}  // namespace spawncheck::contract
