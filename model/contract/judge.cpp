@@ -104,24 +104,32 @@ LinearizeOptions search_options(const Facts& f, Clauses enforced) {
   return o;
 }
 
+// The clause without whose evidence the run can be explained; where no single one is enough, the last of
+// those that had to be left out together.
+std::optional<Clause> culprit(const Facts& f, std::uint64_t& work) {
+  auto is_explained = [&](Clauses enforced) {
+    const Linearization found = explore::linearize(f.scenario, f.history, search_options(f, enforced));
+    work += found.work;
+    return found.explained == Explained::yes;
+  };
+  for (Clause clause : searched)
+    if (f.options.owed.has(clause) && is_explained(f.options.owed.without(clause))) return clause;
+  Clauses rest = f.options.owed;
+  for (Clause clause : searched) {
+    if (!rest.has(clause)) continue;
+    rest = rest.without(clause);
+    if (is_explained(rest)) return clause;
+  }
+  return std::nullopt;
+}
+
 Verdict diagnose(const Facts& f, std::uint64_t work) {
   LinearizeOptions strict = search_options(f, f.options.owed);
   strict.explain = true;
   const Linearization why = explore::linearize(f.scenario, f.history, strict);
-  Clauses cumulative = f.options.owed;
-  std::optional<Clause> culprit;
-  for (const bool alone : {true, false})
-    for (Clause clause : searched) {
-      if (culprit || !f.options.owed.has(clause)) continue;
-      cumulative = cumulative.without(clause);
-      const Clauses rest = alone ? f.options.owed.without(clause) : cumulative;
-      const Linearization without = explore::linearize(f.scenario, f.history, search_options(f, rest));
-      work += without.work;
-      if (without.explained == Explained::yes) culprit = clause;
-      if (clause == searched[std::size(searched) - 1] && alone) cumulative = f.options.owed;
-    }
-  if (!culprit) return undecided(Status::broken, "the model cannot explain the run at all: " + why.observed + "; it allows: " + why.allowed);
-  Verdict v = contract::violated(*culprit, why.observed, why.allowed, why.rule);
+  const std::optional<Clause> clause = culprit(f, work);
+  if (!clause) return undecided(Status::broken, "the model cannot explain the run at all: " + why.observed + "; it allows: " + why.allowed);
+  Verdict v = contract::violated(*clause, why.observed, why.allowed, why.rule);
   v.work = work;
   return v;
 }

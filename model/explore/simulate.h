@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+//
+// Runs a scenario on the model instead of the kernel: the spawns run the very plans that the planner
+// under test makes, step by step, among the other threads' calls, in an order the caller chooses. The
+// history has the same form as one from the kernel, so that the same judge decides; no system call is made.
+#pragma once
+
+#include "model/kernel/call.h"
+#include "model/scenario/history.h"
+#include "model/scenario/scenario.h"
+
+#include <spawncheck/spawn/plan.h>
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace spawncheck::explore {
+
+// A request of a scenario with its keep-list as numbers.
+struct PlanRequest {
+  const sc_request* request;
+  std::vector<std::pair<std::int32_t, std::int32_t>> keep;  // source, target
+  const char* program;    // stands for the path: what simulate() finds again in SPAWN_STEP_EXEC
+  const char* directory;  // likewise in SPAWN_STEP_CHDIR; null: none asked for
+};
+
+// Makes the plan; the steps' storage is the planner's and lives until its next call. An errno refuses.
+using Planner = std::function<int(const PlanRequest&, spawn_plan&)>;
+
+struct SimulateOptions {
+  std::uint64_t seed = 0;   // of the order; a scenario's schedule, when it has one, decides before that
+  bool steps = true;        // switch between any two steps of the kernel, not only between calls
+  std::uint32_t steps_max = 20'000;
+  model::Kernel kernel;
+};
+
+// Fills `history`, which is large and may be used again and again.
+void simulate(const Scenario&, const Planner&, const SimulateOptions&, sc_history& history);
+
+}  // namespace spawncheck::explore

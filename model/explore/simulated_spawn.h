@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+//
+// One spawn inside a simulation: what the reference's parent side and its child do, as a machine that
+// makes one step of the kernel at a time.
+#pragma once
+
+#include "model/explore/simulate.h"
+
+#include <string>
+#include <vector>
+
+namespace spawncheck::explore {
+
+// Where an address would be in a real plan: names that the simulation understands.
+const char* simulated_program(std::uint8_t program, std::uint8_t name);
+const char* simulated_directory(std::uint8_t name);
+
+class SimulatedSpawn {
+ public:
+  enum class Stage : std::uint8_t { check, block, clone, suspended, collect, close_pidfd, restore, returned };
+
+  SimulatedSpawn(const sc_request&, std::vector<std::pair<std::int32_t, std::int32_t>> keep, model::Index parent);
+
+  Stage stage() const { return stage_; }
+  model::Index child() const { return child_; }           // its task; none before clone
+  std::int32_t error() const { return error_; }
+  std::int32_t failed_step() const { return failed_step_; }  // kind, -1: none
+  std::int32_t pidfd() const { return pidfd_; }
+  bool memory_shared_at_return() const { return memory_shared_; }
+
+  // One step of the parent's side; false: nothing it could do now.
+  bool step_parent(const model::Kernel&, model::State&, const Planner&);
+  // One step of the child's; false: it has nothing left to do.
+  bool step_child(const model::Kernel&, model::State&);
+  bool child_is_done() const { return child_done_; }
+
+ private:
+  bool check(model::State&);
+  bool call(const model::Kernel&, model::State&, const model::Call&, Stage next, model::Result&);
+  model::Call call_of(const spawn_step&) const;
+  void child_failed(model::State&, int error);
+
+  const sc_request& request_;
+  std::vector<std::pair<std::int32_t, std::int32_t>> keep_;
+  model::Index parent_, child_ = model::none;
+  Stage stage_ = Stage::check;
+  std::vector<spawn_step> steps_;
+  std::uint32_t start_ = 0, position_ = 0;
+  std::uint64_t caller_mask_ = 0;
+  std::int32_t temporary_ = -1, pidfd_ = -1, error_ = 0, failed_step_ = -1;
+  bool child_done_ = false, reported_ = false, memory_shared_ = false;
+};
+
+}  // namespace spawncheck::explore
