@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+//
+// The model's rules, one claim a test; the same rules are confronted with the running kernel by the
+// single-threaded scenarios of descriptors_test.
+#include "model/kernel/call.h"
+
+#include <spawncheck/spawn/plan.h>
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <cerrno>
+#include <cstring>
+#include <map>
+
+namespace spawncheck::model {
+namespace {
+
+constexpr std::uint32_t unshare_flag = 2, cloexec_flag = 4;
+
+Call call(CallKind kind, std::int32_t a = -1, std::int32_t b = -1, std::uint32_t flags = 0) {
+  Call c;
+  c.kind = static_cast<std::uint8_t>(kind);
+  c.a = a;
+  c.b = b;
+  c.flags = flags;
+  c.key[0].kind = SC_FILE_NULL;
+  c.key[1].kind = SC_FILE_NULL;
+  return c;
+}
+
+// Two threads (tasks 0 and 1) and the main one, an empty table, the given limit.
+class Model : public ::testing::Test {
+ protected:
+  Model() {
+    sc_world world{};
+    world.limit = 256;
+    state = initial_state(world, 2, nullptr);
+  }
+  Result run(Index task, const Call& c) {
+    Result result;
+    EXPECT_EQ(run_call(kernel, state, task, c, result), Step::done);
+    return result;
+  }
+  // Makes `steps` steps of a call and leaves it under way.
+  void start(Index task, const Call& c, int steps) {
+    begin(state, task, c);
+    Result result;
+    for (int i = 0; i < steps; ++i) ASSERT_EQ(step(kernel, state, task, 0, result), Step::advanced);
+  }
+  Result rest(Index task) {
+    Result result;
+    for (int i = 0; i < 1000; ++i)
+      if (step(kernel, state, task, 0, result) == Step::done) return result;
+    ADD_FAILURE() << "the call does not return";
+    return result;
+  }
+  void open(std::int32_t number) { state.table_of(0).put(number, state.add(Description{}), false); }
+  bool is_open(std::int32_t number) { return state.table_of(0).find(number) != nullptr; }
+
+  Kernel kernel;
+  State state;
+};
+
+TEST_F(Model, OpenTakesTheLowestFreeNumber) {
+  open(0);
+  open(2);
+  EXPECT_EQ(run(0, call(CallKind::create)).value[0], 1);
+  EXPECT_EQ(run(0, call(CallKind::create)).value[0], 3);
+}
+
+TEST_F(Model, OpenFailsWithEmfileAtTheLimitAndDescriptorsAboveItStayUsable) {
+  open(0);
+  open(9);
+  run(0, call(CallKind::limit, 1));
+  EXPECT_EQ(run(0, call(CallKind::create)).error, EMFILE);
+  EXPECT_EQ(run(0, call(CallKind::getfd, 9)).error, 0);
+}
+
+TEST_F(Model, APipeWithoutASecondNumberGivesTheFirstBack) {
+  run(0, call(CallKind::limit, 1));
+  EXPECT_EQ(run(0, call(CallKind::create_pair)).error, EMFILE);
+  EXPECT_FALSE(is_open(0));
+}
+
+TEST_F(Model, AReservedEmptySlotCannotBeUsedNorReplacedNorTaken) {
+  start(0, call(CallKind::create), 1);  // reserved 0
+  EXPECT_EQ(run(1, call(CallKind::getfd, 0)).error, EBADF);
+  EXPECT_EQ(run(1, call(CallKind::close, 0)).error, EBADF);
+  EXPECT_EQ(run(1, call(CallKind::create)).value[0], 1);
+  EXPECT_EQ(run(1, call(CallKind::dup3, 1, 0)).error, EBUSY);
+  EXPECT_EQ(rest(0).value[0], 0);
+  EXPECT_EQ(run(1, call(CallKind::getfd, 0)).error, 0);
+}
+
+TEST_F(Model, AReservedEmptySlotIsFreeInACopiedTable) {
+  start(0, call(CallKind::create), 1);
+  const Index child = static_cast<Index>(run(1, call(CallKind::clone, -1, -1, 0)).value[0]);
+  EXPECT_EQ(state.table_of(child).find(0), nullptr);
+}
+
+TEST_F(Model, DupMayReturnADescriptionWhoseNumberWasClosedMeanwhile) {
+  open(0);
+  open(1);
+  const Index description = state.table_of(0).find(0)->description;
+  start(0, call(CallKind::dup, 0), 1);  // looked up
+  EXPECT_EQ(run(1, call(CallKind::close, 0)).error, 0);
+  const Result r = rest(0);
+  EXPECT_EQ(r.value[0], 0);
+  EXPECT_EQ(state.table_of(0).find(0)->description, description);
+}
+
+TEST_F(Model, Dup2ChecksTheNewNumbersRangeBeforeTheOld) {
+  EXPECT_EQ(run(0, call(CallKind::dup3, 7, 256)).error, EBADF);
+  EXPECT_EQ(run(0, call(CallKind::dup3, 7, 5)).error, EBADF);
+}
+
+TEST_F(Model, Dup2OntoItselfChangesNothingAndDup3Refuses) {
+  open(4);
+  run(0, call(CallKind::setfd, 4, -1, SC_FLAG_CLOEXEC));
+  EXPECT_EQ(run(0, call(CallKind::dup3, 4, 4)).value[0], 4);
+  EXPECT_EQ(run(0, call(CallKind::getfd, 4)).value[0], 1);
+  Call dup3 = call(CallKind::dup3, 4, 4);
+  dup3.name = 1;
+  EXPECT_EQ(run(0, dup3).error, EINVAL);
+}
+
+TEST_F(Model, FDupfdBoundAtTheLimitIsEinval) {
+  open(0);
+  EXPECT_EQ(run(0, call(CallKind::dup, 0, 256)).error, EINVAL);
+  EXPECT_EQ(run(0, call(CallKind::dup, 0, 255)).value[0], 255);
+  EXPECT_EQ(run(0, call(CallKind::dup, 0, 255)).error, EMFILE);
+}
+
+TEST_F(Model, CloseRangeRefusesAnInvertedRangeAndUnknownFlagsWithoutUnsharing) {
+  open(5);
+  EXPECT_EQ(run(0, call(CallKind::close_range, 6, 5, unshare_flag)).error, EINVAL);
+  EXPECT_EQ(run(0, call(CallKind::close_range, 5, 5, 1u << 7)).error, EINVAL);
+  EXPECT_EQ(state.tasks[0].table, state.tasks[1].table);
+  EXPECT_TRUE(is_open(5));
+}
+
+TEST_F(Model, CloseRangeUnshareLeavesTheOtherSharerAlone) {
+  open(3);
+  open(7);
+  run(0, call(CallKind::close_range, 4, -1, unshare_flag));
+  EXPECT_NE(state.tasks[0].table, state.tasks[1].table);
+  EXPECT_EQ(state.table_of(0).find(7), nullptr);
+  EXPECT_NE(state.table_of(1).find(7), nullptr);
+}
+
+TEST_F(Model, CloseRangeUnshareWithCloexecCopiesAllAndClosesNothing) {
+  open(3);
+  open(70);
+  run(0, call(CallKind::close_range, 4, -1, unshare_flag | cloexec_flag));
+  ASSERT_NE(state.table_of(0).find(70), nullptr);
+  EXPECT_TRUE(state.table_of(0).find(70)->cloexec);
+  EXPECT_FALSE(state.table_of(1).find(70)->cloexec);
+}
+
+// fs/file.c sane_fdtable_size: (first, last, what the unsharing copy references for a while).
+struct Sizing {
+  const char* name;
+  std::int32_t first, last;
+  std::vector<std::int32_t> touched;
+};
+
+class UnshareSizing : public Model, public ::testing::WithParamInterface<Sizing> {};
+
+TEST_P(UnshareSizing, CopiesWholeWordsBelowTheRangeOrEverything) {
+  for (std::int32_t n : {1, 40, 80, 100, 200}) open(n);
+  const Sizing& p = GetParam();
+  start(0, call(CallKind::close_range, p.first, p.last, unshare_flag), 1);  // copied, nothing closed yet
+  std::vector<std::int32_t> touched;
+  for (const Entry& e : state.tables[state.tasks[0].flight.table].entries()) touched.push_back(e.number);
+  EXPECT_EQ(touched, p.touched);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ranges, UnshareSizing,
+                         ::testing::Values(Sizing{"from_3_to_the_end", 3, -1, {1, 40}}, Sizing{"from_70_to_the_end", 70, -1, {1, 40}},
+                                           Sizing{"from_90_to_the_end", 90, -1, {1, 40, 80, 100}},
+                                           Sizing{"inner_range", 3, 100, {1, 40, 80, 100, 200}},
+                                           Sizing{"from_0_to_the_end", 0, -1, {1, 40}}),
+                         [](const auto& i) { return i.param.name; });
+
+TEST_F(Model, CloneWithFilesPutsThePidfdIntoTheSharedTable) {
+  open(0);
+  const Result r = run(0, call(CallKind::clone, -1, -1, SPAWN_START_FILES | SPAWN_START_VM | SPAWN_START_VFORK | SPAWN_START_PIDFD));
+  EXPECT_EQ(r.value[1], 1);
+  EXPECT_NE(state.table_of(static_cast<Index>(r.value[0])).find(1), nullptr);
+}
+
+TEST_F(Model, CloneWithoutFilesKeepsThePidfdFromTheChild) {
+  const Result r = run(0, call(CallKind::clone, -1, -1, SPAWN_START_PIDFD));
+  EXPECT_EQ(state.table_of(static_cast<Index>(r.value[0])).find(r.value[1]), nullptr);
+  EXPECT_TRUE(is_open(r.value[1]));
+}
+
+TEST_F(Model, CloneForAPidfdAtTheLimitMakesNoChild) {
+  run(0, call(CallKind::limit, 1));
+  open(0);
+  EXPECT_EQ(run(0, call(CallKind::clone, -1, -1, SPAWN_START_PIDFD)).error, EMFILE);
+  EXPECT_EQ(state.processes.size(), 1u);
+}
+
+TEST_F(Model, ExecWakesTheVforkParentBeforeItClosesOn618) {
+  open(0);
+  run(0, call(CallKind::setfd, 0, -1, SC_FLAG_CLOEXEC));
+  const Index child = static_cast<Index>(run(0, call(CallKind::clone, -1, -1, SPAWN_START_VM | SPAWN_START_VFORK)).value[0]);
+  EXPECT_EQ(state.tasks[0].vfork_child, child);
+  start(child, call(CallKind::exec, SC_PROGRAM_HOLD), 1);
+  EXPECT_EQ(state.tasks[0].vfork_child, none);
+  EXPECT_NE(state.table_of(child).find(0), nullptr);
+  rest(child);
+  EXPECT_EQ(state.table_of(child).find(0), nullptr);
+  EXPECT_NE(state.table_of(0).find(0), nullptr);
+}
+
+TEST_F(Model, ClearSighandResetsCaughtAndKeepsIgnored) {
+  run(0, call(CallKind::disposition, 10, SC_DISPOSITION_HANDLER));
+  run(0, call(CallKind::disposition, 12, SC_DISPOSITION_IGNORE));
+  const Index child = static_cast<Index>(run(0, call(CallKind::clone, -1, -1, SPAWN_START_CLEAR_SIGHAND)).value[0]);
+  EXPECT_EQ(state.dispositions_of(child).handled, 0u);
+  EXPECT_EQ(state.dispositions_of(child).ignored, bit(12));
+  EXPECT_EQ(state.dispositions_of(0).handled, bit(10));
+}
+
+TEST_F(Model, PendingSignalsAreNotInherited) {
+  run(0, call(CallKind::kill, 0, 10));
+  const Index child = static_cast<Index>(run(0, call(CallKind::clone)).value[0]);
+  EXPECT_EQ(state.process_of(child).shared_pending, 0u);
+  EXPECT_EQ(state.process_of(0).shared_pending, bit(10));
+}
+
+TEST_F(Model, AFifoOpenWaitsForTheOtherSideWithItsSlotReserved) {
+  Call reader = call(CallKind::open_fifo);
+  reader.direction = SC_DIRECTION_READ;
+  Call writer = reader;
+  writer.direction = SC_DIRECTION_WRITE;
+  start(0, reader, 2);
+  Result result;
+  EXPECT_EQ(step(kernel, state, 0, 0, result), Step::blocked);
+  EXPECT_NE(state.table_of(1).find(0), nullptr);
+  EXPECT_EQ(run(1, writer).value[0], 1);
+  EXPECT_EQ(rest(0).value[0], 0);
+}
+
+TEST_F(Model, ALockGoesWithTheLastReferenceToItsDescription) {
+  Call file = call(CallKind::create);
+  file.key[0].kind = SC_FILE_REGULAR;
+  run(0, file);
+  run(0, file);
+  EXPECT_EQ(run(0, call(CallKind::flock, 0)).error, 0);
+  EXPECT_EQ(run(0, call(CallKind::flock, 1)).error, EAGAIN);
+  run(0, call(CallKind::dup, 0));
+  run(0, call(CallKind::close, 0));
+  EXPECT_EQ(run(0, call(CallKind::flock, 1)).error, EAGAIN);
+  run(0, call(CallKind::close, 2));
+  EXPECT_EQ(run(0, call(CallKind::flock, 1)).error, 0);
+}
+
+TEST_F(Model, OutcomesArePure) {
+  open(0);
+  begin(state, 0, call(CallKind::create));
+  const State before = state;
+  EXPECT_EQ(outcomes(kernel, state, 0).size(), 1u);
+  EXPECT_TRUE(state == before);
+  EXPECT_EQ(hash(state), hash(before));
+}
+
+// A table is runs of numbers; it must behave as a map from number to entry.
+RC_GTEST_PROP(Table, BehavesAsAMapOfNumbers, ()) {
+  Table table;
+  std::map<std::int32_t, std::pair<Index, bool>> map;
+  const auto steps = *rc::gen::container<std::vector<std::tuple<int, int, int, bool>>>(
+      rc::gen::tuple(rc::gen::inRange(0, 3), rc::gen::inRange(0, 12), rc::gen::inRange(0, 4), rc::gen::arbitrary<bool>()));
+  for (const auto& [what, number, extra, flag] : steps) {
+    if (what == 0) {
+      table.remove(number, number + extra);
+      for (int n = number; n <= number + extra; ++n) map.erase(n);
+    } else {
+      table.put(number, number + (what == 1 ? 0 : extra), static_cast<Index>(extra), flag);
+      for (int n = number; n <= number + (what == 1 ? 0 : extra); ++n) map[n] = {static_cast<Index>(extra), flag};
+    }
+    int lowest = 0;
+    while (map.count(lowest) != 0) ++lowest;
+    RC_ASSERT(table.lowest_free(0) == lowest);
+    for (int n = 0; n < 20; ++n) {
+      const Entry* e = table.find(n);
+      const auto at = map.find(n);
+      RC_ASSERT((e != nullptr) == (at != map.end()));
+      if (e != nullptr) RC_ASSERT(e->description == at->second.first && e->cloexec == at->second.second);
+    }
+    RC_ASSERT(table.count_free_below(20) == 20 - static_cast<int>(map.size()));
+  }
+}
+
+}  // namespace
+}  // namespace spawncheck::model
