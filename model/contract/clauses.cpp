@@ -17,13 +17,6 @@ constexpr Row rows[] = {
 #undef SPAWNCHECK_ROW
 };
 
-struct StatusRow {
-  std::string_view name;
-  int exit_status;  // 2 is bad usage or a malformed scenario
-};
-
-constexpr StatusRow statuses[] = {{"holds", 0}, {"violated", 1}, {"inconclusive", 3}, {"unsupported", 4}, {"broken", 5}};
-
 const Row& row(Clause c) { return rows[static_cast<std::size_t>(c)]; }
 
 }  // namespace
@@ -59,15 +52,6 @@ Clauses Clauses::promised_by(std::string_view promises) {
     promises = end == std::string_view::npos ? std::string_view{} : promises.substr(end + 1);
   }
   return set;
-}
-
-std::string_view name(Status s) { return statuses[static_cast<std::size_t>(s)].name; }
-int exit_status(Status s) { return statuses[static_cast<std::size_t>(s)].exit_status; }
-
-std::optional<Status> status_named(std::string_view wanted) {
-  for (std::size_t i = 0; i < std::size(statuses); ++i)
-    if (statuses[i].name == wanted) return static_cast<Status>(i);
-  return std::nullopt;
 }
 
 }  // namespace spawncheck

@@ -66,10 +66,6 @@ class Clauses {
   std::uint32_t bits_ = 0;
 };
 
-std::string_view name(Status);             // "holds", "violated", ...
-std::optional<Status> status_named(std::string_view);
-int exit_status(Status);                   // 0, 1, 3, 4, 5
-
 struct Verdict {
   Status status = Status::holds;
   std::optional<Clause> clause;  // of a violation

@@ -47,6 +47,10 @@ struct Turn {
 
 enum class Status : std::uint8_t { holds, violated, inconclusive, unsupported, broken };
 
+std::string_view name(Status);  // "holds", "violated", ...
+std::optional<Status> status_named(std::string_view);
+int exit_status(Status);  // 0, 1, 3, 4, 5; 2 is bad usage or a malformed scenario
+
 struct Expectation {
   Status status = Status::holds;
   std::string clause;          // empty: any

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+#include "impl/peers/implementation.h"
+#include "model/scenario/scenario.h"
+#include "model/scenario/words.h"
+
+#include <cstring>
+
+namespace spawncheck {
+
+namespace {
+
+char name_letter(std::uint8_t name) { return static_cast<char>('a' + name); }
+
+void put_number(std::string& out, std::int64_t n) { out += std::to_string(n); }
+
+void put_operand(std::string& out, const sc_operand& operand) {
+  if (operand.variable) out += '$';
+  put_number(out, operand.value);
+}
+
+void put_word(std::string& out, std::string_view word) {
+  out += ' ';
+  out += word;
+}
+
+void put_letter_operand(std::string& out, char letter, const sc_operand& operand, const sc_operation& op) {
+  out += ' ';
+  const auto index = static_cast<std::size_t>(operand.value);
+  switch (letter) {
+    case 'N': out += name_letter(static_cast<std::uint8_t>(operand.value)); break;
+    case 'd': out += direction_words()[index]; break;
+    case 's': out += signal_name(operand.value); break;
+    case 'S': out += signal_set_text(op.signals); break;
+    case 'h': out += how_words()[index]; break;
+    case 'D': out += disposition_words()[index]; break;
+    case 'o': out += operand.value != 0 ? "on" : "off"; break;
+    case 'r':
+      if (operand.value == SC_RANGE_MAX) out += "max";
+      else put_number(out, operand.value);
+      break;
+    default: put_operand(out, operand);
+  }
+}
+
+void put_request(std::string& out, const sc_request& r) {
+  put_word(out, policy_words()[r.policy]);
+  put_word(out, program_rows()[r.program].word);
+  if (r.program == SC_PROGRAM_WRITTEN) put_word(out, std::string(1, name_letter(r.name)));
+  for (std::uint32_t i = 0; i < r.keep_count; ++i) {
+    out += i == 0 ? " keep " : ",";
+    put_operand(out, r.keep[i].source);
+    out += '>';
+    put_number(out, r.keep[i].target);
+  }
+  if (r.set & SPAWNCHECK_SET_MASK) out += " mask " + signal_set_text(r.mask);
+  if (r.set & SPAWNCHECK_SET_DEFAULT) out += " default " + signal_set_text(r.dflt);
+  if (r.set & SPAWNCHECK_SET_IGNORE) out += " ignore " + signal_set_text(r.ignore);
+  if (r.set & SPAWNCHECK_SET_PGROUP) out += " pgroup " + std::to_string(r.pgroup);
+  if (r.set & SPAWNCHECK_NEW_SESSION) out += " session";
+  if (r.set & SPAWNCHECK_SET_CWD) {
+    out += " cwd ";
+    out += name_letter(r.cwd);
+  }
+  if (r.argument_count != 0) out += " arguments " + std::to_string(r.argument_count);
+  if (r.set & SPAWNCHECK_WANT_PIDFD) out += " pidfd";
+}
+
+void put_operation(std::string& out, const sc_operation& op) {
+  const OperationRow& row = row_of(op);
+  out += row.word;
+  for (std::size_t i = 0; i < row.operands.size(); ++i) {
+    if (row.operands[i] == 'R') put_request(out, op.request);
+    else put_letter_operand(out, row.operands[i], op.operand[i], op);
+  }
+  if (row.flags == "C" && (op.flags & SC_FLAG_CLOEXEC)) out += " cloexec";
+  if (row.flags == "U") {  // close_range(2): UNSHARE is 2, CLOEXEC is 4
+    if ((op.flags & ~6u) != 0) {
+      out += " flags=" + std::to_string(op.flags);
+    } else {
+      if (op.flags & 2) out += " unshare";
+      if (op.flags & 4) out += " cloexec";
+    }
+  }
+  if (op.result[0] >= 0) out += " -> $" + std::to_string(op.result[0]);
+  if (op.result[0] >= 0 && op.result[1] >= 0) out += " $" + std::to_string(op.result[1]);
+}
+
+void put_world(std::string& out, const sc_world& world) {
+  if (world.limit != 0) out += "limit " + std::to_string(world.limit) + "\n";
+  if (world.mask != 0) out += "mask " + signal_set_text(world.mask) + "\n";
+  for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
+    if (world.ignored & signal_bit(signal)) out += "disposition " + signal_name(signal) + " ignore\n";
+    if (world.handled & signal_bit(signal)) out += "disposition " + signal_name(signal) + " handler\n";
+  }
+  for (std::uint32_t i = 0; i < world.line_count; ++i) {
+    const sc_world_line& line = world.line[i];
+    const WorldRow& row = world_rows()[line.kind];
+    out += row.line;
+    out += ' ';
+    put_number(out, line.number);
+    if (line.second >= 0) {
+      out += ' ';
+      put_number(out, line.second);
+    }
+    if (!row.word.empty()) put_word(out, row.word);
+    if (row.named) put_word(out, std::string(1, name_letter(line.name)));
+    if (line.cloexec) out += " cloexec";
+    out += '\n';
+  }
+}
+
+}  // namespace
+
+std::string print(const sc_operation& op) {
+  std::string out;
+  put_operation(out, op);
+  return out;
+}
+
+std::string print(const Scenario& s) {
+  std::string out;
+  out.reserve(512);
+  put_world(out, s.world);
+  for (const Thread& thread : s.threads) {
+    out += "thread\n";
+    for (const sc_operation& op : thread.operations) {
+      out += "  ";
+      put_operation(out, op);
+      out += '\n';
+    }
+  }
+  if (!s.schedule.empty()) {
+    out += "schedule";
+    for (const Turn& turn : s.schedule) {
+      out += ' ';
+      put_number(out, turn.thread);
+      if (turn.child >= 0) {
+        out += '.';
+        put_number(out, turn.child);
+      }
+    }
+    out += '\n';
+  }
+  for (const Expectation& e : s.expectations) {
+    put_word(out += "expect", name(e.status));
+    if (!e.clause.empty()) put_word(out, e.clause);
+    if (!e.implementation.empty()) put_word(out += " by", e.implementation);
+    out += '\n';
+  }
+  return out;
+}
+
+bool operator==(const Scenario& a, const Scenario& b) {
+  if (std::memcmp(&a.world.limit, &b.world.limit, sizeof a.world.limit) != 0 || a.world.mask != b.world.mask ||
+      a.world.ignored != b.world.ignored || a.world.handled != b.world.handled || a.world.line_count != b.world.line_count ||
+      a.threads.size() != b.threads.size() || a.schedule != b.schedule || a.expectations != b.expectations)
+    return false;
+  return print(a) == print(b);  // the text says everything that counts
+}
+
+std::string ParseError::message() const {
+  return "line " + std::to_string(line) + ", column " + std::to_string(column) + ": expected " + expected;
+}
+
+std::uint64_t hash(const Scenario& s) {
+  std::uint64_t h = 0xcbf29ce484222325u;  // FNV-1a over the text
+  for (const char c : print(s)) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return h;
+}
+
+}  // namespace spawncheck

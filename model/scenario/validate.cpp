@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+#include "model/scenario/validate.h"
+
+#include "impl/peers/implementation.h"
+#include "model/scenario/scenario.h"
+#include "model/scenario/words.h"
+
+#include <algorithm>
+
+namespace spawncheck {
+
+namespace {
+
+bool is_pair(std::uint8_t kind) { return kind == SC_WORLD_PIPE || kind == SC_WORLD_SOCKETPAIR; }
+
+// The numbers a line opens: one, two single ones, or a run.
+bool opens(const sc_world_line& line, std::int32_t number) {
+  if (line.kind == SC_WORLD_FILL) return line.number <= number && number <= line.second;
+  return number == line.number || (is_pair(line.kind) && number == line.second);
+}
+
+bool overlaps(const sc_world_line& a, const sc_world_line& b) {
+  if (a.kind == SC_WORLD_FILL && b.kind == SC_WORLD_FILL) return a.number <= b.second && b.number <= a.second;
+  const sc_world_line& single = a.kind == SC_WORLD_FILL ? b : a;
+  const sc_world_line& other = a.kind == SC_WORLD_FILL ? a : b;
+  return opens(other, single.number) || (is_pair(single.kind) && opens(other, single.second));
+}
+
+}  // namespace
+
+const char* world_breach(const sc_world& world, const sc_world_line& line) {
+  if (line.kind == SC_WORLD_FILL && line.second < line.number) return "a run of numbers, the smaller one first";
+  if (is_pair(line.kind) && line.second == line.number) return "two different numbers";
+  bool has_aliased = false;
+  for (std::uint32_t i = 0; i < world.line_count; ++i) {
+    if (overlaps(world.line[i], line)) return "a number that is not open yet";
+    has_aliased |= opens(world.line[i], line.second);
+  }
+  if (line.kind == SC_WORLD_ALIAS && !has_aliased) return "an alias of a number that an earlier line opens";
+  return nullptr;
+}
+
+namespace {
+
+void repair_world(sc_world& world) {
+  constexpr std::uint64_t unblockable = 1ull << 8 | 1ull << 18;
+  world.limit = std::clamp(world.limit, 0, SC_NUMBER_MAX);
+  world.ignored &= ~unblockable;
+  world.handled &= ~(unblockable | world.ignored);
+  sc_world good = world;
+  good.line_count = 0;
+  for (std::uint32_t i = 0; i < std::min<std::uint32_t>(world.line_count, SC_WORLD_MAX); ++i) {
+    sc_world_line line = world.line[i];
+    line.kind = static_cast<std::uint8_t>(line.kind % SC_WORLD_KIND_COUNT);
+    line.name = world_rows()[line.kind].named ? static_cast<std::uint8_t>(line.name % SC_NAMES_MAX) : std::uint8_t{0};
+    line.cloexec = line.cloexec != 0;
+    line.number = std::clamp(line.number, 0, SC_NUMBER_MAX);
+    line.second = world_rows()[line.kind].line == "fd" ? -1 : std::clamp(line.second, 0, SC_NUMBER_MAX);
+    if (world_breach(good, line) == nullptr) good.line[good.line_count++] = line;
+  }
+  std::fill(good.line + good.line_count, good.line + SC_WORLD_MAX, sc_world_line{});
+  world = good;
+}
+
+void repair_request(sc_request& r, std::uint32_t defined) {
+  const sc_request old = r;
+  r = sc_request{};
+  r.policy = old.policy % 3;
+  r.program = static_cast<std::uint8_t>(old.program % SC_PROGRAM_COUNT);
+  r.name = r.program == SC_PROGRAM_WRITTEN ? static_cast<std::uint8_t>(old.name % SC_NAMES_MAX) : std::uint8_t{0};
+  r.set = old.set & 127;
+  r.argument_count = std::min<std::uint16_t>(old.argument_count, SC_ARGUMENTS_MAX);
+  if (r.set & SPAWNCHECK_SET_CWD) r.cwd = static_cast<std::uint8_t>(old.cwd % SC_NAMES_MAX);
+  if (r.set & SPAWNCHECK_SET_PGROUP) r.pgroup = std::max(old.pgroup, 0);
+  if (r.set & SPAWNCHECK_SET_MASK) r.mask = old.mask;
+  if (r.set & SPAWNCHECK_SET_DEFAULT) r.dflt = old.dflt;
+  if (r.set & SPAWNCHECK_SET_IGNORE) r.ignore = old.ignore;
+  for (std::uint32_t i = 0; i < std::min<std::uint32_t>(old.keep_count, SC_KEEP_MAX); ++i) {
+    sc_keep keep = old.keep[i];
+    const bool known = keep.source.variable && keep.source.value >= 0 && keep.source.value < SC_VARIABLES_MAX && (defined >> keep.source.value & 1);
+    if (keep.source.variable && !known) continue;
+    if (!keep.source.variable) keep.source.value = std::clamp(keep.source.value, 0, SC_NUMBER_MAX);
+    keep.source.variable = keep.source.variable != 0;
+    keep.target = std::clamp(keep.target, 0, SC_NUMBER_MAX);
+    r.keep[r.keep_count++] = keep;
+  }
+}
+
+// Brings an operand into its letter's range; false: the operation cannot stay.
+bool repair_operand(char letter, sc_operand& o, std::uint32_t defined, std::size_t threads) {
+  auto limited = [&](std::int32_t low, std::int32_t high) {
+    o.variable = 0;
+    o.value = std::clamp(o.value, low, high);
+    return true;
+  };
+  switch (letter) {
+    case 'f': case 'k':
+      if (o.variable) {
+        o.variable = 1;
+        return o.value >= 0 && o.value < SC_VARIABLES_MAX && (defined >> o.value & 1) != 0;
+      }
+      return letter == 'f' && limited(0, SC_NUMBER_MAX);
+    case 'n': return limited(0, SC_NUMBER_MAX);
+    case 'r': return limited(SC_RANGE_MAX, SC_NUMBER_MAX);
+    case 'N': return limited(0, SC_NAMES_MAX - 1);
+    case 'd': case 'o': return limited(0, 1);
+    case 's': return limited(1, SC_SIGNAL_MAX);
+    case 'h': case 'D': return limited(0, 2);
+    case 't': return limited(0, static_cast<std::int32_t>(threads) - 1);
+    case 'c': return limited(0, SC_CELLS_MAX - 1);
+    case 'v': return limited(0, INT32_MAX);
+    default: return limited(0, 0);  // S, R: the value is elsewhere
+  }
+}
+
+bool repair_operation(sc_operation& op, std::uint32_t& defined, std::size_t threads) {
+  if (op.kind >= SC_OP_COUNT) return false;
+  const OperationRow& row = row_of(op);
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (i >= row.operands.size()) op.operand[i] = sc_operand{};
+    else if (!repair_operand(row.operands[i], op.operand[i], defined, threads)) return false;
+  }
+  if (row.operands.find('S') == std::string_view::npos) op.signals = 0;
+  if (op.kind == SC_OP_SPAWN) repair_request(op.request, defined);
+  else op.request = sc_request{};
+  if (row.flags == "C") op.flags &= SC_FLAG_CLOEXEC;
+  else if (row.flags == "U") op.flags &= INT32_MAX;
+  else op.flags = 0;
+  for (int i = 0; i < 2; ++i) {
+    const bool taken = i < row.results && op.result[i] >= 0 && op.result[i] < SC_VARIABLES_MAX && (i == 0 || op.result[0] >= 0);
+    if (!taken) op.result[i] = -1;
+    else defined |= 1u << op.result[i];
+  }
+  return true;
+}
+
+}  // namespace
+
+void repair(Scenario& s) {
+  repair_world(s.world);
+  if (s.threads.size() > SC_THREADS_MAX) s.threads.resize(SC_THREADS_MAX);
+  for (Thread& thread : s.threads) {
+    std::uint32_t defined = 0;
+    std::vector<sc_operation>& ops = thread.operations;
+    std::erase_if(ops, [&](sc_operation& op) { return !repair_operation(op, defined, s.threads.size()); });
+    if (ops.size() > SC_OPS_MAX) ops.resize(SC_OPS_MAX);
+  }
+  if (s.schedule.size() > schedule_turns_max) s.schedule.resize(schedule_turns_max);
+  std::erase_if(s.schedule, [&](const Turn& t) { return t.thread >= s.threads.size() || t.child >= SC_OPS_MAX; });
+  for (Turn& t : s.schedule) t.child = std::max<std::int8_t>(t.child, -1);
+  if (s.expectations.size() > expectations_max) s.expectations.resize(expectations_max);
+}
+
+bool is_valid(const Scenario& s) {
+  const auto parsed = parse(print(s));
+  const Scenario* back = std::get_if<Scenario>(&parsed);
+  return back != nullptr && *back == s;
+}
+
+}  // namespace spawncheck

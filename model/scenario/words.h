@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+//
+// The words of the language, as tables: what operation.h lists, for C++. Parser, printer, generator,
+// mutator and the tool's lists read these and nothing else.
+#pragma once
+
+#include "model/scenario/operation.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace spawncheck {
+
+struct OperationRow {
+  std::string_view word, operands, flags;
+  int results;
+  std::string_view summary;
+};
+
+struct ProgramRow {
+  std::string_view word, summary;
+};
+
+// How a line of the initial world looks after its word.
+struct WorldRow {
+  std::string_view line;  // fd, fds, alias or fill
+  std::string_view word;  // of fd and fds: what is opened
+  bool named;
+};
+
+std::span<const OperationRow, SC_OP_COUNT> operation_rows();
+std::span<const ProgramRow, SC_PROGRAM_COUNT> program_rows();
+std::span<const WorldRow, SC_WORLD_KIND_COUNT> world_rows();
+std::span<const std::string_view> how_words();
+std::span<const std::string_view> disposition_words();
+std::span<const std::string_view> direction_words();
+std::span<const std::string_view> policy_words();
+
+inline const OperationRow& row_of(const sc_operation& op) { return operation_rows()[op.kind]; }
+
+// Index of a word in a list, -1: not there.
+int index_of(std::span<const std::string_view> words, std::string_view word);
+
+// 1..64 for a name with or without SIG, or a number; 0: none.
+int signal_named(std::string_view word);
+std::string signal_name(int signal);         // USR1; 34
+std::string signal_set_text(std::uint64_t);  // none, all, or names joined by commas
+std::uint64_t signal_bit(int signal);
+
+// An operation with nothing set: zero, results not taken.
+sc_operation blank_operation(std::uint8_t kind);
+
+}  // namespace spawncheck
