@@ -38,8 +38,12 @@ enum {
   SPAWN_START_CLONE3 = 32         /* clone3(2); else clone(2) */
 };
 
-/* A source or target that is the descriptor which SPAWN_STEP_DUP_TO_TEMPORARY got. One is live at a time. */
-#define SPAWN_TEMPORARY (-2)
+/* In place of a number: the descriptor that SPAWN_STEP_DUP_TO_TEMPORARY got. At most one of each is live. */
+#define SPAWN_TEMPORARY (-2)         /* breaks a cycle of moves */
+#define SPAWN_PROGRAM_TEMPORARY (-3) /* the program's descriptor, out of the way of a target */
+
+/* spawn_step.flags of SPAWN_STEP_MASK: the caller's own mask, which only the runner knows. */
+#define SPAWN_MASK_OF_CALLER 1
 
 /* The steps. Columns: enumerator, word, what it does with the fields of spawn_step. Every step fails the
  * spawn with its errno, unless it says otherwise. */
@@ -57,12 +61,12 @@ enum {
   X(CLOSE_EACH, "close-each", "closes what is open in first..last one by one; a closed number is no error")     \
   X(CLOSE_PIDFD, "close-pidfd", "closes the child's entry of its own pidfd; a closed number is no error")       \
   X(CLOSE, "close", "close(a); a closed number is no error")                                                    \
-  X(DUP_TO_TEMPORARY, "dup-to-temporary", "fcntl(a, F_DUPFD_CLOEXEC, b)")                                       \
+  X(DUP_TO_TEMPORARY, "dup-to-temporary", "fcntl(a, F_DUPFD_CLOEXEC, b); flags 1: it is SPAWN_PROGRAM_TEMPORARY")                                     \
   X(DUP, "dup", "dup3(a, b, flags); never with a == b")                                                         \
   X(SET_CLOEXEC, "set-cloexec", "fcntl(a, F_SETFD, FD_CLOEXEC)")                                                \
   X(CLEAR_CLOEXEC, "clear-cloexec", "fcntl(a, F_SETFD, 0)")                                                     \
   X(SWEEP_CLOEXEC, "sweep-cloexec", "closes each close-on-exec descriptor but a (-1: none); cannot fail: exec closes the rest") \
-  X(MASK, "mask", "the signal mask becomes bits")                                                               \
+  X(MASK, "mask", "the signal mask becomes bits, or with SPAWN_MASK_OF_CALLER the caller's")                   \
   X(EXEC, "exec", "execve(path)")                                                                               \
   X(EXEC_FD, "exec-fd", "execveat(a, \"\", AT_EMPTY_PATH); a may be SPAWN_TEMPORARY")
 

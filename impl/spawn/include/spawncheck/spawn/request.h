@@ -47,8 +47,15 @@ struct spawn_request {
 
 /* What the running kernel, or its sandbox, lets us do. Probed, never derived from version numbers. */
 struct spawn_abilities {
-  uint8_t clone3, clear_sighand, pidfd, close_range, unshare_files;
+  uint8_t clone3;        /* clone3(2) */
+  uint8_t clear_sighand; /* CLONE_CLEAR_SIGHAND */
+  uint8_t pidfd;         /* CLONE_PIDFD */
+  uint8_t pidfd_open;    /* pidfd_open(2) */
+  uint8_t close_range;   /* close_range(2) with CLOSE_RANGE_UNSHARE */
+  uint8_t unshare_files; /* unshare(2) CLONE_FILES */
 };
+
+#define SPAWN_KEEP_MAX 4096 /* entries of one keep-list; more: EINVAL */
 
 /* Where a spawn failed. Outside the child's steps: */
 enum {
@@ -97,7 +104,8 @@ int spawn_run(const struct spawn_request *request, struct spawn_result *result);
 int spawn_run_with(const struct spawn_request *request, const struct spawn_abilities *abilities,
                    struct spawn_result *result);
 
-/* Runs a plan as it stands, also one the caller changed. For tests of the plan itself. */
+/* Runs a plan as it stands, also one the caller changed. For tests of the plan itself. A start without
+ * SPAWN_START_VM and SPAWN_START_VFORK is refused with EINVAL. */
 int spawn_run_plan(const struct spawn_plan *plan, struct spawn_result *result);
 
 #ifdef __cplusplus

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+//
+// What the parent and its child share between clone and exec.
+#pragma once
+
+#include <spawncheck/spawn/plan.h>
+
+#include <stdint.h>
+
+namespace spawncheck_spawn {
+
+// Lives in the parent's frame, which waits. The child writes error and step, at most once, and only
+// before it exits; nothing else of the parent's memory.
+struct Shared {
+  const spawn_plan* plan;
+  uint64_t caller_mask;
+  int pidfd;      // stored by the kernel before the child runs; -1: none
+  int error;      // 0: no step failed
+  int step;       // index of the failing step
+};
+
+// Runs the plan in the child and does not return. Async-signal-safe.
+[[noreturn]] void run_child(Shared* shared);
+
+}  // namespace spawncheck_spawn

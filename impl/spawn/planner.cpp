@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+//
+// request -> plan. Pure: no system call, no allocation, no clock.
+//
+// The hard part is the descriptors. Three hazards, and what is done:
+//
+// - Other threads. While the table is shared, anything the child changes happens to the parent, and
+//   anything other threads change happens to the child. So the first step that touches the table makes it
+//   private, and nothing before does more than read it. With policy `only` that step is
+//   close_range(highest source + 1, ~0, UNSHARE): the kernel then references nothing above the word of 64
+//   that holds the highest source (fs/file.c sane_fdtable_size), which is why it is the first range and
+//   not the last. A range with first > last would be EINVAL and would not unshare: none is ever made.
+// - The pidfd. CLONE_PIDFD with CLONE_FILES puts it into the shared table, at the lowest free number. A kept
+//   source that another thread closes meanwhile may be that number. The child closes its own entry before
+//   it reads any source, so that the read fails with EBADF instead of passing the pidfd on.
+// - The keep-list is a simultaneous assignment. A move whose target nobody has still to read can be made;
+//   when no such move is left, what remains is cycles, and one temporary opens each. By then every
+//   remaining target is an open number, so the lowest free one cannot be a target.
+//
+// Rejected: moving sources to high numbers first (needs free numbers below the limit, twice the calls);
+// dup2 in list order (wrong for swaps); reading the list of open numbers before clone (races).
+// Checked by properties/spawn_plan_test (random keep-lists against an assignment) and by the model, which
+// runs these plans.
+#include <spawncheck/spawn/request.h>
+
+#include <errno.h>
+#include <limits.h>
+
+namespace {
+
+constexpr uint32_t to_the_end = ~0u;
+constexpr uint16_t unshare_flag = 2;           // CLOSE_RANGE_UNSHARE
+constexpr uint16_t for_program = 1;  // of DUP_TO_TEMPORARY: which temporary
+
+class Planner {
+ public:
+  Planner(const spawn_request* request, const spawn_abilities* abilities, spawn_plan* plan) : r_(*request), can_(*abilities), plan_(*plan) {}
+
+  int build() {
+    if (const int error = choose()) return error;
+    attributes();
+    descriptors();
+    finish();
+    return overflow_ ? ENOSPC : 0;
+  }
+
+ private:
+  bool asks(uint32_t bit) const { return (r_.set & bit) != 0; }
+  bool only() const { return r_.policy == SPAWN_FDS_ONLY; }
+  bool shares() const { return (plan_.start & SPAWN_START_FILES) != 0; }
+
+  spawn_step& add(uint16_t kind) {
+    if (plan_.step_count >= plan_.step_capacity) {
+      overflow_ = true;
+      return discarded_;
+    }
+    spawn_step& s = plan_.step[plan_.step_count++];
+    s = spawn_step{};
+    s.kind = kind;
+    return s;
+  }
+  void add(uint16_t kind, int a, int b = 0) {
+    spawn_step& s = add(kind);
+    s.a = a;
+    s.b = b;
+  }
+
+  int choose();
+  void attributes();
+  void descriptors();
+  void drop_all_but_sources();
+  void close_gap(uint32_t first, uint32_t last, uint16_t flags);
+  void protect_program();
+  void move_kept();
+  void move_cycle(uint32_t start);
+  void close_sources();
+  void finish();
+
+  int next_source(int after) const;
+  bool is_target(int number) const;
+  bool is_pending(uint32_t i) const { return (done_[i / 64] >> (i % 64) & 1) == 0; }
+  void set_done(uint32_t i) { done_[i / 64] |= 1ull << (i % 64); }
+  bool is_still_read(int number, uint32_t except) const;
+
+  const spawn_request& r_;
+  const spawn_abilities& can_;
+  spawn_plan& plan_;
+  bool overflow_ = false;
+  spawn_step discarded_ = {};  // takes what has no room; such a plan is refused
+  int program_ = -1;  // number, or SPAWN_PROGRAM_TEMPORARY
+  uint64_t done_[SPAWN_KEEP_MAX / 64] = {};
+};
+
+int Planner::choose() {
+  const bool can_unshare = only() ? can_.close_range : (can_.close_range || can_.unshare_files);
+  uint32_t strategy = r_.strategy;
+  plan_.reason = "asked for";
+  if (strategy == SPAWN_STRATEGY_AUTOMATIC) {
+    strategy = only() && can_unshare ? SPAWN_STRATEGY_UNSHARE : SPAWN_STRATEGY_COPY;
+    plan_.reason = !only()       ? "what is inherited crosses by a copy of the table in any case"
+                   : can_unshare ? "close_range(2) drops what is not kept without a copy of it"
+                                 : "close_range(2) is not available";
+  }
+  if (strategy != SPAWN_STRATEGY_COPY && (strategy != SPAWN_STRATEGY_UNSHARE || !can_unshare)) return ENOTSUP;
+  plan_.strategy = strategy;
+  plan_.start = SPAWN_START_VM | SPAWN_START_VFORK;
+  if (strategy == SPAWN_STRATEGY_UNSHARE) plan_.start |= SPAWN_START_FILES;
+  if (can_.clone3) plan_.start |= SPAWN_START_CLONE3;
+  if (can_.clone3 && can_.clear_sighand) plan_.start |= SPAWN_START_CLEAR_SIGHAND;
+  if (asks(SPAWN_WANT_PIDFD) && can_.pidfd) plan_.start |= SPAWN_START_PIDFD;
+  if (asks(SPAWN_WANT_PIDFD) && !can_.pidfd && !can_.pidfd_open) return ENOTSUP;
+  return 0;
+}
+
+// Dispositions first: until handlers are reset every signal stays blocked. The directory changes before
+// descriptors do, since it may be named by one.
+void Planner::attributes() {
+  if ((plan_.start & SPAWN_START_CLEAR_SIGHAND) == 0) add(SPAWN_STEP_RESET_HANDLERS);
+  if (asks(SPAWN_SET_DEFAULT) && r_.dflt != 0) add(SPAWN_STEP_DEFAULT).bits = r_.dflt;
+  if (asks(SPAWN_SET_IGNORE) && r_.ignore != 0) add(SPAWN_STEP_IGNORE).bits = r_.ignore;
+  if (asks(SPAWN_NEW_SESSION)) add(SPAWN_STEP_SESSION);
+  if (asks(SPAWN_SET_PGROUP)) add(SPAWN_STEP_PGROUP, r_.pgroup);
+  if (asks(SPAWN_SET_UMASK)) add(SPAWN_STEP_UMASK, static_cast<int>(r_.umask));
+  if (asks(SPAWN_SET_CWD)) add(SPAWN_STEP_CHDIR).path = r_.cwd;
+  if (asks(SPAWN_SET_CWD_FD)) add(SPAWN_STEP_FCHDIR, r_.cwd_fd);
+}
+
+bool Planner::is_target(int number) const {
+  for (uint32_t i = 0; i < r_.keep_count; ++i)
+    if (r_.keep[i].target == number) return true;
+  return false;
+}
+
+// The smallest number above `after` that must survive until the moves are done, INT_MAX: none.
+int Planner::next_source(int after) const {
+  int next = INT_MAX;
+  for (uint32_t i = 0; i < r_.keep_count; ++i)
+    if (r_.keep[i].source > after && r_.keep[i].source < next) next = r_.keep[i].source;
+  if (asks(SPAWN_PROGRAM_FD) && r_.program_fd > after && r_.program_fd < next) next = r_.program_fd;
+  return next;
+}
+
+void Planner::close_gap(uint32_t first, uint32_t last, uint16_t flags) {
+  spawn_step& s = add(can_.close_range ? SPAWN_STEP_CLOSE_RANGE : SPAWN_STEP_CLOSE_EACH);
+  s.first = first;
+  s.last = last;
+  s.flags = flags;
+}
+
+void Planner::drop_all_but_sources() {
+  int highest = -1;
+  for (int n = next_source(-1); n != INT_MAX; n = next_source(n)) highest = n;
+  close_gap(static_cast<uint32_t>(highest + 1), to_the_end, shares() ? unshare_flag : uint16_t{0});
+  if (shares() && (plan_.start & SPAWN_START_PIDFD) != 0) add(SPAWN_STEP_CLOSE_PIDFD);
+  int before = -1;
+  for (int n = next_source(-1); n != INT_MAX; n = next_source(n)) {
+    if (n > before + 1) close_gap(static_cast<uint32_t>(before + 1), static_cast<uint32_t>(n - 1), 0);
+    before = n;
+  }
+}
+
+// The program's descriptor must reach exec with close-on-exec set, wherever the targets go.
+void Planner::protect_program() {
+  if (!asks(SPAWN_PROGRAM_FD)) return;
+  program_ = r_.program_fd;
+  int highest = -1;
+  bool is_identity = false;
+  for (uint32_t i = 0; i < r_.keep_count; ++i) {
+    if (r_.keep[i].target > highest) highest = r_.keep[i].target;
+    is_identity |= r_.keep[i].target == program_ && r_.keep[i].source == program_;
+  }
+  if (is_identity) return;  // it is kept where it is
+  if (!is_target(program_)) return add(SPAWN_STEP_SET_CLOEXEC, program_);
+  spawn_step& s = add(SPAWN_STEP_DUP_TO_TEMPORARY);
+  s.a = program_;
+  s.b = highest + 1;
+  s.flags = for_program;
+  program_ = SPAWN_PROGRAM_TEMPORARY;
+}
+
+bool Planner::is_still_read(int number, uint32_t except) const {
+  for (uint32_t i = 0; i < r_.keep_count; ++i)
+    if (i != except && is_pending(i) && r_.keep[i].source == number) return true;
+  return false;
+}
+
+void Planner::move_kept() {
+  for (uint32_t i = 0; i < r_.keep_count; ++i) {
+    if (r_.keep[i].source != r_.keep[i].target) continue;
+    add(SPAWN_STEP_CLEAR_CLOEXEC, r_.keep[i].source);
+    set_done(i);
+  }
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (uint32_t i = 0; i < r_.keep_count; ++i) {
+      if (!is_pending(i) || is_still_read(r_.keep[i].target, i)) continue;
+      add(SPAWN_STEP_DUP, r_.keep[i].source, r_.keep[i].target);
+      set_done(i);
+      moved = true;
+    }
+  }
+  for (uint32_t i = 0; i < r_.keep_count; ++i)
+    if (is_pending(i)) move_cycle(i);
+}
+
+// What is left over is cycles, each number read once and written once. The first target's content is put
+// aside; then each move frees the target of the next.
+void Planner::move_cycle(uint32_t start) {
+  const int aside = r_.keep[start].target;
+  add(SPAWN_STEP_DUP_TO_TEMPORARY, aside, 0);
+  uint32_t i = start;
+  for (uint32_t moves = 0; moves < r_.keep_count; ++moves) {
+    const int source = r_.keep[i].source;
+    add(SPAWN_STEP_DUP, source == aside ? SPAWN_TEMPORARY : source, r_.keep[i].target);
+    set_done(i);
+    if (source == aside) break;
+    for (uint32_t j = 0; j < r_.keep_count; ++j)
+      if (is_pending(j) && r_.keep[j].target == source) i = j;
+  }
+  add(SPAWN_STEP_CLOSE, SPAWN_TEMPORARY);
+}
+
+void Planner::close_sources() {
+  for (int n = next_source(-1); n != INT_MAX; n = next_source(n))
+    if (!is_target(n) && n != program_) add(SPAWN_STEP_CLOSE, n);
+}
+
+void Planner::descriptors() {
+  if (only()) {
+    drop_all_but_sources();
+  } else if (shares()) {
+    if (can_.unshare_files) add(SPAWN_STEP_UNSHARE);
+    else close_gap(to_the_end, to_the_end, unshare_flag);  // an empty range still copies the whole table
+    if ((plan_.start & SPAWN_START_PIDFD) != 0) add(SPAWN_STEP_CLOSE_PIDFD);
+  }
+  protect_program();
+  move_kept();
+  if (only()) close_sources();
+  // exec(2) closes what is close-on-exec only after it has woken the parent (6.18): closing it before is
+  // what lets fd.released hold when spawn returns.
+  else add(SPAWN_STEP_SWEEP_CLOEXEC, program_);
+}
+
+void Planner::finish() {
+  spawn_step& mask = add(SPAWN_STEP_MASK);
+  mask.bits = r_.mask;
+  mask.flags = asks(SPAWN_SET_MASK) ? 0 : SPAWN_MASK_OF_CALLER;
+  if (asks(SPAWN_PROGRAM_FD)) add(SPAWN_STEP_EXEC_FD, program_);
+  else add(SPAWN_STEP_EXEC).path = r_.path;
+}
+
+const char* const step_words[] = {
+#define SPAWN_ROW(id, word, meaning) word,
+    SPAWN_STEPS(SPAWN_ROW)
+#undef SPAWN_ROW
+};
+
+const char* const strategy_words[] = {"automatic", "copy", "unshare", "staged", "fetched", "except"};
+
+}  // namespace
+
+// Attributes, sweep, mask, exec and the program's descriptor: at most 16. Per entry: a gap, a move, a
+// temporary and its close, a source to close.
+uint32_t spawn_plan_steps_max(const spawn_request* request) { return 16 + 5 * (request->keep_count + 1); }
+
+int spawn_plan_build(const spawn_request* request, const spawn_abilities* abilities, spawn_plan* plan) {
+  if (const int error = spawn_request_check(request, nullptr)) return error;
+  plan->step_count = 0;
+  plan->argv = request->argv;
+  plan->envp = request->envp;
+  return Planner(request, abilities, plan).build();
+}
+
+const char* spawn_step_word(uint32_t kind) { return kind < SPAWN_STEP_COUNT ? step_words[kind] : "?"; }
+const char* spawn_strategy_word(uint32_t strategy) { return strategy < SPAWN_STRATEGY_COUNT ? strategy_words[strategy] : "?"; }

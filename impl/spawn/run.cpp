@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+//
+// The parent's side: check, plan, start, learn how it went, leave nothing.
+//
+// Hazards, and what is done:
+//
+// - A handler of the parent could run in the child, on the parent's memory. Every signal is blocked before
+//   clone, 32 and 33 included (libc's sigfillset leaves them out), and the child unblocks last.
+// - A child that failed could be reaped by another thread's wait-any, announce itself by SIGCHLD, or be
+//   reaped by the kernel where SIGCHLD is ignored. It is started with exit_signal 0: such a child is
+//   invisible to all of that and is collected here with __WALL (kernel/exit.c eligible_child). A
+//   successful exec sets its exit_signal to SIGCHLD (fs/exec.c de_thread), so that from then on it is a child
+//   like any other.
+// - A child that is killed before exec leaves no error behind and would look like success. After the wake
+//   the parent asks for it with __WCLONE, which matches only a child that has not exec'd: none means that
+//   exec happened; one means that it is dead or dying.
+// - Nothing of this may be a cancellation point or touch errno: all calls are raw.
+//
+// Rejected: an error pipe (two descriptors visible in the parent's table, and in concurrent children);
+// SIGCHLD as exit_signal (above); a thread-local cached stack (memory kept for good).
+#include "abilities.h"
+#include "child.h"
+#include "system.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+namespace spawncheck_spawn {
+
+namespace {
+
+constexpr size_t page = 4096, guard_size = 16 * page, stack_size = 16 * page;
+constexpr int retries_max = 8;  // each retry goes with one ability fewer
+
+// [guard][stack][steps]; one mapping, gone when the spawn returns.
+class Area {
+ public:
+  explicit Area(size_t step_bytes) : size_(guard_size + stack_size + (step_bytes + page - 1) / page * page) {
+    const long at = call(SYS_mmap, nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at < 0 && at > -4096) {
+      error_ = static_cast<int>(-at);
+      return;
+    }
+    base_ = reinterpret_cast<char*>(at);
+    call(SYS_mprotect, base_, guard_size, PROT_NONE);
+  }
+  ~Area() {
+    if (base_ != nullptr) call(SYS_munmap, base_, size_);
+  }
+  Area(const Area&) = delete;
+  Area& operator=(const Area&) = delete;
+  int error() const { return error_; }
+  char* stack() const { return base_ + guard_size; }
+  spawn_step* steps() const { return reinterpret_cast<spawn_step*>(base_ + guard_size + stack_size); }
+
+ private:
+  size_t size_;
+  char* base_ = nullptr;
+  int error_ = 0;
+};
+
+int fail(spawn_result* result, int error, int failed, const char* field = nullptr) {
+  result->pid = result->pidfd = -1;
+  result->error = error;
+  result->failed = failed;
+  result->field = field;
+  return error;
+}
+
+void child_entry(void* shared) { run_child(static_cast<Shared*>(shared)); }
+
+long start_child(const spawn_plan& plan, char* stack, Shared& shared) {
+  uint64_t flags = CLONE_VM | CLONE_VFORK;
+  if (plan.start & SPAWN_START_FILES) flags |= CLONE_FILES;
+  if (plan.start & SPAWN_START_PIDFD) flags |= CLONE_PIDFD;
+  if ((plan.start & SPAWN_START_CLONE3) == 0) return clone_old(flags, stack + stack_size, &shared.pidfd, child_entry, &shared);
+  if (plan.start & SPAWN_START_CLEAR_SIGHAND) flags |= CLONE_CLEAR_SIGHAND;
+  struct clone_args args = {};
+  args.flags = flags;
+  args.pidfd = reinterpret_cast<uint64_t>(&shared.pidfd);
+  args.stack = reinterpret_cast<uint64_t>(stack);
+  args.stack_size = stack_size;
+  return clone_calling(SYS_clone3, word(&args), sizeof args, 0, 0, 0, child_entry, &shared);
+}
+
+long wait_for(int pid, int* status) {
+  long got;
+  do got = call(SYS_wait4, pid, status, __WALL, nullptr);
+  while (got == -EINTR);
+  return got;
+}
+
+// The child died without a word: by which signal. 0: it runs its program.
+int died_before_exec(int pid, int* status) {
+  siginfo_t info;
+  info.si_pid = 0;
+  const long seen = call(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WCLONE, nullptr);
+  if (seen == -ECHILD) return 0;
+  *status = 0;
+  wait_for(pid, status);
+  return WIFSIGNALED(*status) ? WTERMSIG(*status) : SIGKILL;
+}
+
+int learn(const spawn_plan& plan, Shared& shared, int pid, spawn_result* result) {
+  int status = 0;
+  if (shared.error != 0) {
+    wait_for(pid, &status);
+    result->step = shared.step;
+    const bool is_step = static_cast<uint32_t>(shared.step) < plan.step_count;
+    fail(result, shared.error, is_step ? int{plan.step[shared.step].kind} : int{SPAWN_FAILED_CLONE});
+  } else if (const int signal = died_before_exec(pid, &status)) {
+    result->signal = signal;
+    fail(result, ECANCELED, SPAWN_FAILED_KILLED);
+  } else {
+    result->pid = pid;
+    result->pidfd = shared.pidfd;
+    return 0;
+  }
+  if (shared.pidfd >= 0) close_fd(shared.pidfd);
+  return result->error;
+}
+
+void reset(spawn_result* result) {
+  *result = spawn_result{};
+  result->pid = result->pidfd = -1;
+  result->failed = SPAWN_FAILED_NOWHERE;
+  result->step = -1;
+}
+
+int run_on(const spawn_plan& plan, const Area& area, spawn_result* result) {
+  result->strategy = plan.strategy;
+  result->reason = plan.reason;
+  Shared shared = {&plan, 0, -1, 0, -1};
+  const uint64_t all = ~0ull;
+  set_mask(&all, &shared.caller_mask);
+  const uint64_t caller_mask = shared.caller_mask;
+  const long pid = start_child(plan, area.stack(), shared);
+  if (pid < 0) fail(result, static_cast<int>(-pid), SPAWN_FAILED_CLONE);
+  else learn(plan, shared, static_cast<int>(pid), result);
+  set_mask(&caller_mask, nullptr);
+  return result->error;
+}
+
+// Where CLONE_PIDFD is not to be had: the child runs already, and its pid cannot be another's before it
+// is waited for.
+int open_pidfd(spawn_result* result) {
+  const long fd = call(SYS_pidfd_open, result->pid, 0);
+  if (fd >= 0) {
+    result->pidfd = static_cast<int>(fd);
+    return 0;
+  }
+  int status = 0;
+  call(SYS_kill, result->pid, SIGKILL);
+  wait_for(result->pid, &status);
+  return fail(result, static_cast<int>(-fd), SPAWN_FAILED_CLONE);
+}
+
+// What only the kernel knows of a request: the limit, and which sources are open.
+int check_table(const spawn_request* r, const char** field) {
+  struct rlimit limit = {};
+  if (const long error = call(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &limit)) return static_cast<int>(-error);
+  for (uint32_t i = 0; i < r->keep_count; ++i) {
+    if (static_cast<rlim_t>(r->keep[i].target) >= limit.rlim_cur) {
+      *field = "keep: a target at or over RLIMIT_NOFILE";
+      return EBADF;
+    }
+    if (get_fd_flags(r->keep[i].source) < 0) {
+      *field = "keep: a closed source";
+      return EBADF;
+    }
+  }
+  if ((r->set & SPAWN_PROGRAM_FD) != 0 && get_fd_flags(r->program_fd) < 0) {
+    *field = "program_fd: closed";
+    return EBADF;
+  }
+  return 0;
+}
+
+int run_with(const spawn_request* request, const spawn_abilities& abilities, spawn_result* result) {
+  reset(result);
+  const char* field = nullptr;
+  int error = spawn_request_check(request, &field);
+  if (error == 0) error = check_table(request, &field);
+  if (error != 0) return fail(result, error, SPAWN_FAILED_REQUEST, field);
+  const uint32_t steps_max = spawn_plan_steps_max(request);
+  const Area area(steps_max * sizeof(spawn_step));
+  if (area.error() != 0) return fail(result, area.error(), SPAWN_FAILED_MEMORY);
+  spawn_plan plan = {};
+  plan.step = area.steps();
+  plan.step_capacity = steps_max;
+  error = spawn_plan_build(request, &abilities, &plan);
+  if (error != 0) return fail(result, error, SPAWN_FAILED_REQUEST, "strategy: not available here");
+  if (run_on(plan, area, result) != 0) return result->error;
+  const bool pidfd_missing = (request->set & SPAWN_WANT_PIDFD) != 0 && result->pidfd < 0;
+  return pidfd_missing ? open_pidfd(result) : 0;
+}
+
+// Which abilities may be to blame for a refusal, 0: none.
+unsigned blamed(const spawn_result& result, const spawn_abilities& a, bool wants_pidfd) {
+  const bool is_refused = result.error == ENOSYS || result.error == EPERM;
+  const bool is_unknown = is_refused || result.error == EINVAL;
+  switch (result.failed) {
+    case SPAWN_FAILED_CLONE:
+      if (a.clone3 && is_unknown) return a.clear_sighand && result.error == EINVAL ? can_clear_sighand : can_clone3;
+      return wants_pidfd && a.pidfd && is_unknown ? can_pidfd : 0u;
+    case SPAWN_STEP_CLOSE_RANGE: return is_unknown ? can_close_range : 0u;
+    case SPAWN_STEP_UNSHARE: return is_refused ? can_unshare_files : 0u;
+    default: return 0;
+  }
+}
+
+}  // namespace
+
+}  // namespace spawncheck_spawn
+
+using namespace spawncheck_spawn;
+
+int spawn_run_with(const spawn_request* request, const spawn_abilities* abilities, spawn_result* result) {
+  return run_with(request, *abilities, result);
+}
+
+int spawn_run(const spawn_request* request, spawn_result* result) {
+  for (int tries = 0;; ++tries) {
+    const unsigned known = abilities_known();
+    const spawn_abilities abilities = abilities_of(known);
+    if (run_with(request, abilities, result) == 0) return 0;
+    const unsigned refused = blamed(*result, abilities, (request->set & SPAWN_WANT_PIDFD) != 0) & known;
+    if (refused == 0 || tries >= retries_max) return result->error;
+    abilities_forget(refused);
+  }
+}
+
+int spawn_run_plan(const spawn_plan* plan, spawn_result* result) {
+  reset(result);
+  constexpr uint32_t needed = SPAWN_START_VM | SPAWN_START_VFORK;
+  if ((plan->start & needed) != needed) return fail(result, EINVAL, SPAWN_FAILED_REQUEST, "start: without VM and VFORK");
+  const Area area(0);
+  if (area.error() != 0) return fail(result, area.error(), SPAWN_FAILED_MEMORY);
+  return run_on(*plan, area, result);
+}
