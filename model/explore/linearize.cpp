@@ -229,7 +229,7 @@ bool Search::visit_after_free_moves(Node& node, int depth) {
   for (Index t = 0; t < threads_; ++t)
     if (has_next(node, t) && (is_under_way(node, t) || may_begin(node, t))) order[count++] = t;
   auto returns_at = [&](Index t) { return record(node, t).end == 0 ? UINT32_MAX : record(node, t).end; };
-  std::sort(order.begin(), order.begin() + count, [&](Index a, Index b) { return returns_at(a) < returns_at(b); });
+  std::stable_sort(order.begin(), order.begin() + count, [&](Index a, Index b) { return returns_at(a) < returns_at(b); });
   for (Index i = 0; i < count; ++i) {
     if (move(node, order[i], depth)) return true;
     if (exhausted_) return false;

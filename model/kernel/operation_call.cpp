@@ -46,7 +46,12 @@ Call of_NULL_DEVICE(Op op, Res r) { return creation(op, r, SC_FILE_NULL, 0); }
 Call of_PIPE(Op op, Res r) { return pair(op, r, SC_FILE_PIPE_READ, SC_FILE_PIPE_WRITE); }
 Call of_SOCKETPAIR(Op op, Res r) { return pair(op, r, SC_FILE_SOCKET, SC_FILE_SOCKET); }
 Call of_EVENTFD(Op op, Res r) { return creation(op, r, SC_FILE_EVENTFD, r.identity); }
-Call of_MQUEUE(Op op, Res r) { return creation(op, r, SC_FILE_MQUEUE, name_of(op)); }
+// ipc/mqueue.c do_mq_open: always close-on-exec.
+Call of_MQUEUE(Op op, Res r) {
+  Call call = creation(op, r, SC_FILE_MQUEUE, name_of(op));
+  call.flags |= SC_FLAG_CLOEXEC;
+  return call;
+}
 Call of_FILE(Op op, Res r) { return creation(op, r, SC_FILE_REGULAR, name_of(op)); }
 Call of_PROGRAM(Op op, Res r) { return named(CallKind::open_program, op, r, SC_FILE_PROGRAM); }
 Call of_FIFO(Op op, Res r) {

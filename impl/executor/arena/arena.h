@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The parts of the arena server and of the arena it forks for each run. */
+#ifndef SPAWNCHECK_EXECUTOR_ARENA_H
+#define SPAWNCHECK_EXECUTOR_ARENA_H
+
+#include "impl/executor/program.h"
+#include "impl/peers/implementation.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SC_PATH_MAX 512
+
+/* Names of what a scenario may open or run, made once by the server. */
+struct sc_places {
+  char scratch[SC_PATH_MAX]; /* a directory of our own */
+  int scratch_is_private;    /* it lives in a mount namespace and goes with it */
+  char file[SC_NAMES_MAX][SC_PATH_MAX], program[SC_NAMES_MAX][SC_PATH_MAX], fifo[SC_NAMES_MAX][SC_PATH_MAX],
+      directory[SC_NAMES_MAX][SC_PATH_MAX];
+  char queue[SC_NAMES_MAX][64]; /* for mq_open(2): without a slash */
+  uint16_t port[SC_NAMES_MAX];
+  char executable[SC_PROGRAM_COUNT][SC_PATH_MAX]; /* what each program word names; written: unused */
+};
+
+extern struct sc_shared *shared;
+extern struct sc_places places;
+extern const struct spawncheck_implementation *implementation;
+
+/* places.c: 0, or an errno with `where` saying what failed. */
+int places_make(const char *bin_directory, char where[SC_TEXT_MAX]);
+void places_remove(void);
+
+/* world.c, in the arena: closes everything and opens what the world says. Ends the process on failure. */
+void world_make(void);
+
+/* operations.c: runs one operation and fills its record. */
+void operation_run(uint32_t thread, uint32_t index);
+long set_disposition(int signal, int disposition); /* rt_sigaction(2); the raw result */
+extern int32_t cells[SC_CELLS_MAX];
+
+/* spawning.c */
+void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_t index, struct sc_op_record *record);
+
+/* threads.c: the arena process. Does not return. */
+_Noreturn void arena_main(void);
+void attract_attention(void);
+uint32_t next_stamp(void);
+int32_t operand_value(uint32_t thread, uint32_t index, struct sc_operand operand);
+
+/* observe.c, in the server. `expected` is the program the process should run, null: do not look. */
+void observe_process(struct sc_process *out, pid_t pid, const char *expected);
+void compare_descriptions(struct sc_process *child, const struct sc_process *parent);
+uint64_t observe_thread_mask(pid_t pid, pid_t tid);
+char observe_thread_state(pid_t pid, pid_t tid); /* as in /proc/PID/stat; 0: gone */
+
+/* A futex on shared memory; timeout_ms 0: none. Returns 0 or an errno. */
+int futex_wait(uint32_t *word, uint32_t value, uint32_t timeout_ms);
+void futex_wake(uint32_t *word);
+
+#endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The arena server: small, single-threaded, warm. For each run it forks the arena, answers its wishes,
+ * looks at everything from outside when nothing moves any more, and leaves nothing: it is the subreaper of
+ * all that a run starts. It ends when its host does (end of file on the socket).
+ *
+ *   spawncheck-arena IMPLEMENTATION [STRATEGY]   with descriptors 3 (socket) and 4 (shared memory) */
+#define _GNU_SOURCE
+#include "arena.h"
+
+#include "impl/peers/peers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TICK_MS 10            /* how often a silent run is looked at */
+#define STILL_TICKS 3         /* nothing moved for so many ticks: it is blocked */
+#define REAP_ROUNDS_MAX 1000
+
+struct sc_shared *shared;
+const struct spawncheck_implementation *implementation;
+
+static uint64_t now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static int host_is_gone(void) {
+  struct pollfd p = {.fd = SC_SOCKET_FD, .events = POLLIN};
+  return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+static _Noreturn void leave(int status) {
+  places_remove();
+  exit(status);
+}
+
+static void answer(uint32_t is_failure, const char *text) {
+  struct sc_answer a = {.failed = is_failure};
+  snprintf(a.text, sizeof a.text, "%s", text);
+  if (implementation != NULL && !is_failure) {
+    a.policies = implementation->policies;
+    a.sets = implementation->sets;
+    snprintf(a.name, sizeof a.name, "%s", implementation->name);
+    snprintf(a.promises, sizeof a.promises, "%s", implementation->promises != NULL ? implementation->promises : "");
+  }
+  if (send(SC_SOCKET_FD, &a, sizeof a, MSG_NOSIGNAL) != (ssize_t)sizeof a) leave(1);
+}
+
+static const char *expected_program(const struct sc_operation *op) {
+  return op->request.program == SC_PROGRAM_WRITTEN ? places.program[op->request.name] : places.executable[op->request.program];
+}
+
+/* The operation that started a child. */
+static const struct sc_operation *starter(int16_t child) {
+  for (uint32_t t = 0; t < shared->thread_count; ++t)
+    for (uint32_t o = 0; o < shared->op_count[t]; ++o)
+      if (shared->op[t][o].kind == SC_OP_SPAWN && shared->history.op[t][o].child == child) return &shared->op[t][o];
+  return NULL;
+}
+
+static void observe_child(int16_t index) {
+  struct sc_process *child = &shared->history.child[index];
+  const struct sc_operation *op = starter(index);
+  if (!child->observed && op != NULL) observe_process(child, child->pid, expected_program(op));
+}
+
+static void grant_wishes(void) {
+  for (uint32_t t = 0; t < shared->thread_count; ++t) {
+    int32_t *wish = &shared->thread[t].observe;
+    const int32_t child = __atomic_load_n(wish, __ATOMIC_SEQ_CST);
+    if (child == 0) continue;
+    observe_child((int16_t)(child - 1));
+    __atomic_store_n(wish, 0, __ATOMIC_SEQ_CST);
+    futex_wake((uint32_t *)wish);
+  }
+}
+
+/* Does everyone who is not through wait, in the kernel, in an operation that may wait? */
+static int all_wait(pid_t arena) {
+  for (uint32_t t = 0; t < shared->thread_count; ++t) {
+    const struct sc_thread_state *s = &shared->thread[t];
+    if (__atomic_load_n(&s->is_done, __ATOMIC_SEQ_CST)) continue;
+    const uint32_t o = __atomic_load_n(&s->position, __ATOMIC_SEQ_CST);
+    const struct sc_op_record *r = &shared->history.op[t][o];
+    const uint8_t kind = shared->op[t][o].kind;
+    if (r->begin == 0 || r->end != 0 || (kind != SC_OP_FIFO && kind != SC_OP_WAIT)) return 0;
+    if (s->observe != 0 || observe_thread_state(arena, s->tid) != 'S') return 0;
+  }
+  return 1;
+}
+
+static enum sc_run_end killed(pid_t arena) {
+  siginfo_t info;
+  info.si_pid = 0;
+  struct sc_history *h = &shared->history;
+  if (waitid(P_PID, (id_t)arena, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return SC_RUN_COMPLETE;
+  if (info.si_code == CLD_EXITED || shared->world_errno != 0) {
+    h->broken_errno = shared->world_errno != 0 ? (int32_t)shared->world_errno : ECHILD;
+    snprintf(h->broken_where, sizeof h->broken_where, "%s", shared->world_errno != 0 ? shared->world_where : "the arena exited");
+    return SC_RUN_BROKEN;
+  }
+  h->end_signal = info.si_status;
+  return SC_RUN_KILLED;
+}
+
+/* Watches a run to its end. */
+static enum sc_run_end watch(pid_t arena) {
+  const uint64_t deadline = now_ms() + shared->timeout_ms;
+  uint32_t last_stamp = 0;
+  int still = 0;
+  for (;;) {
+    const uint32_t attention = __atomic_load_n(&shared->attention, __ATOMIC_SEQ_CST);
+    grant_wishes();
+    if (__atomic_load_n(&shared->done_count, __ATOMIC_SEQ_CST) == shared->thread_count && (shared->thread_count != 0 || attention != 0))
+      return SC_RUN_COMPLETE;
+    if (futex_wait(&shared->attention, attention, TICK_MS) != ETIMEDOUT) continue;
+    const enum sc_run_end end = killed(arena);
+    if (end != SC_RUN_COMPLETE) return end;
+    if (host_is_gone()) return SC_RUN_TIMEOUT;
+    const uint32_t stamp = __atomic_load_n(&shared->stamp, __ATOMIC_SEQ_CST);
+    still = stamp == last_stamp && all_wait(arena) ? still + 1 : 0;
+    last_stamp = stamp;
+    if (still >= STILL_TICKS) return SC_RUN_BLOCKED;
+    if (now_ms() >= deadline) return SC_RUN_TIMEOUT;
+  }
+}
+
+static void observe_all(pid_t arena) {
+  struct sc_history *h = &shared->history;
+  for (uint32_t t = 0; t < shared->thread_count; ++t) h->thread_mask[t] = observe_thread_mask(arena, shared->thread[t].tid);
+  observe_process(&h->parent, arena, NULL);
+  for (uint32_t i = 0; i < h->child_count; ++i) {
+    if (h->child[i].observed) continue;
+    observe_child((int16_t)i);
+    if (h->child[i].observed && h->parent.observed) compare_descriptions(&h->child[i], &h->parent);
+  }
+}
+
+static int is_reported(pid_t pid) {
+  const struct sc_history *h = &shared->history;
+  for (uint32_t i = 0; i < h->child_count; ++i)
+    if (h->child[i].pid == pid) return 1;
+  return 0;
+}
+
+/* Kills what is still a child of ours: what the arena leaves comes to us, its subreaper. */
+static void kill_children(void) {
+  char path[64], text[4096];
+  snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  const ssize_t size = read(fd, text, sizeof text - 1);
+  close(fd);
+  text[size > 0 ? size : 0] = 0;
+  char *rest = text;
+  for (long pid; (pid = strtol(rest, &rest, 10)) > 0;) kill((pid_t)pid, SIGKILL);
+}
+
+static void end_run(pid_t arena, int is_judged) {
+  struct sc_history *h = &shared->history;
+  kill(arena, SIGKILL);
+  while (waitpid(arena, NULL, __WALL) < 0 && errno == EINTR) continue;
+  for (int round = 0; round < REAP_ROUNDS_MAX; ++round) {
+    kill_children();
+    const pid_t pid = waitpid(-1, NULL, __WALL);
+    if (pid < 0 && errno == ECHILD) return;
+    if (pid <= 0 || is_reported(pid) || !is_judged) continue;
+    if (h->stray_count++ == 0) h->stray_pid = pid;
+  }
+}
+
+static void reset(void) {
+  struct sc_history *h = &shared->history;
+  shared->attention = shared->gate = shared->ready = shared->release = shared->done_count = shared->stamp = 0;
+  shared->world_errno = 0;
+  shared->arena_pid = 0;
+  memset(shared->thread, 0, sizeof shared->thread);
+  h->thread_count = shared->thread_count;
+  for (uint32_t t = 0; t < shared->thread_count; ++t)
+    for (uint32_t o = 0; o < shared->op_count[t]; ++o)
+      h->op[t][o] = (struct sc_op_record){.value = {-1, -1}, .child = -1};
+  for (uint32_t i = 0; i < SC_CHILDREN_MAX; ++i) h->child[i].observed = 0;
+  h->parent.observed = 0;
+  h->child_count = h->handled_count = h->handled_lost = h->stray_count = 0;
+  h->end_signal = h->broken_errno = 0;
+  memset(h->world_inode, 0, sizeof h->world_inode);
+}
+
+static void run(void) {
+  struct sc_history *h = &shared->history;
+  reset();
+  fflush(NULL);
+  const pid_t arena = fork();
+  if (arena == 0) arena_main();
+  if (arena < 0) {
+    h->end = SC_RUN_BROKEN;
+    h->broken_errno = errno;
+    snprintf(h->broken_where, sizeof h->broken_where, "fork of the arena");
+    return;
+  }
+  h->end = (uint8_t)watch(arena);
+  if (h->end == SC_RUN_COMPLETE || h->end == SC_RUN_BLOCKED || h->end == SC_RUN_TIMEOUT) observe_all(arena);
+  end_run(arena, h->end == SC_RUN_COMPLETE || h->end == SC_RUN_BLOCKED);
+}
+
+/* Whatever the host ignored, blocked or shares a terminal with: the arena starts from nothing. */
+static void start_clean(void) {
+  const uint64_t none = 0;
+  for (int signal_number = 1; signal_number <= SC_SIGNAL_MAX; ++signal_number) set_disposition(signal_number, SC_DISPOSITION_DEFAULT);
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
+  setsid();
+}
+
+int main(int argc, char **argv) {
+  char text[SC_TEXT_MAX] = "", self[SC_PATH_MAX];
+  start_clean();
+  fcntl(SC_SOCKET_FD, F_SETFD, FD_CLOEXEC);
+  fcntl(SC_MEMORY_FD, F_SETFD, FD_CLOEXEC);
+  shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, SC_MEMORY_FD, 0);
+  if (argc < 2 || shared == MAP_FAILED) {
+    fprintf(stderr, "spawncheck-arena: started by spawncheck's executor only\n");
+    return 2;
+  }
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  implementation = peer_load(argv[1], argc > 2 ? argv[2] : "", text);
+  if (implementation == NULL) {
+    answer(1, text);
+    return 1;
+  }
+  const ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+  self[size > 0 ? size : 0] = 0;
+  const int error = places_make(dirname(self), text);
+  if (error != 0) {
+    char why[SC_TEXT_MAX];
+    snprintf(why, sizeof why, "%.200s: %s", text, strerror(error));
+    answer(1, why);
+    leave(1);
+  }
+  answer(0, "");
+  for (char request; recv(SC_SOCKET_FD, &request, 1, 0) == 1;) {
+    run();
+    answer(0, "");
+  }
+  leave(0);
+}

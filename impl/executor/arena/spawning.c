@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The spawn operation: calls the implementation under test, and looks at what it left different in its
+ * caller. */
+#define _GNU_SOURCE
+#include "arena.h"
+
+#include <errno.h>
+#include <linux/kcmp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SENTINEL 12321 /* an errno no call gives */
+
+static char argument_text[] = "argument-of-thirty-one-bytes...";
+static char *arguments[SC_ARGUMENTS_MAX + 2];
+static char environment_text[] = "SPAWNCHECK=1";
+static char *environment[] = {environment_text, NULL};
+
+/* Memory nobody but a wrong spawn writes. */
+static volatile uint64_t canary[64];
+
+static char *const *argument_vector(const struct sc_request *r) {
+  /* Threads fill in the same pointers; the vector of one request ends where the text ends. */
+  static char *const hold[] = {argument_text, NULL};
+  if (r->argument_count == 0) return hold;
+  for (uint32_t i = 0; i <= SC_ARGUMENTS_MAX; ++i) arguments[i] = argument_text;
+  return arguments + (SC_ARGUMENTS_MAX - r->argument_count);
+}
+
+struct before {
+  uint64_t mask, sum;
+  stack_t altstack;
+  int cancel_state;
+};
+
+static uint64_t sum_of_memory(void) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < sizeof canary / sizeof *canary; ++i) sum = sum * 31 + canary[i];
+  for (const char *c = argument_text; *c; ++c) sum = sum * 31 + (unsigned char)*c;
+  return sum;
+}
+
+extern char **environ;
+
+static uint64_t sum_of_environment(void) {
+  uint64_t sum = (uint64_t)(uintptr_t)environ;
+  for (char **e = environ; e && *e; ++e)
+    for (const char *c = *e; *c; ++c) sum = sum * 31 + (unsigned char)*c;
+  for (const char *c = environment_text; *c; ++c) sum = sum * 31 + (unsigned char)*c;
+  return sum * 31 + (environment[0] == environment_text) * 2 + (environment[1] == NULL);
+}
+
+static void look(struct before *state) {
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &state->mask, sizeof state->mask);
+  syscall(SYS_sigaltstack, NULL, &state->altstack);
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state->cancel_state);
+  pthread_setcancelstate(state->cancel_state, NULL);
+  state->sum = sum_of_memory();
+}
+
+static uint32_t differences(const struct before *then, const struct before *now) {
+  uint32_t bits = 0;
+  if (then->mask != now->mask) bits |= SC_DISTURBED_MASK;
+  if (then->altstack.ss_sp != now->altstack.ss_sp || then->altstack.ss_flags != now->altstack.ss_flags) bits |= SC_DISTURBED_ALTSTACK;
+  if (then->cancel_state != now->cancel_state) bits |= SC_DISTURBED_CANCEL;
+  if (then->sum != now->sum) bits |= SC_DISTURBED_MEMORY;
+  return bits;
+}
+
+static const char *path_of(const struct sc_request *r) {
+  return r->program == SC_PROGRAM_WRITTEN ? places.program[r->name] : places.executable[r->program];
+}
+
+static int16_t report_child(int32_t pid) {
+  const uint32_t at = __atomic_fetch_add(&shared->history.child_count, 1, __ATOMIC_SEQ_CST);
+  if (at >= SC_CHILDREN_MAX) {
+    __atomic_fetch_sub(&shared->history.child_count, 1, __ATOMIC_SEQ_CST);
+    return -1;
+  }
+  shared->history.child[at].pid = pid;
+  return (int16_t)at;
+}
+
+void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_t index, struct sc_op_record *record) {
+  const struct sc_request *r = &op->request;
+  struct spawncheck_keep keep[SC_KEEP_MAX];
+  for (uint32_t i = 0; i < r->keep_count; ++i)
+    keep[i] = (struct spawncheck_keep){operand_value(thread, index, r->keep[i].source), r->keep[i].target};
+  const struct spawncheck_request request = {
+      .size = sizeof request, .fd_policy = r->policy, .path = path_of(r), .argv = argument_vector(r), .envp = environment,
+      .keep = keep, .keep_count = r->keep_count, .set = r->set, .mask = r->mask, .dflt = r->dflt, .ignore = r->ignore,
+      .pgroup = r->pgroup, .cwd = places.directory[r->cwd]};
+  struct spawncheck_result result = {.pid = -1, .pidfd = -1};
+  struct before then, now;
+  if ((implementation->policies >> r->policy & 1) == 0 || (r->set & ~implementation->sets) != 0) {
+    record->error = EOPNOTSUPP; /* the judge says unsupported, whatever the error */
+    return;
+  }
+  look(&then);
+  const uint64_t environment_then = sum_of_environment();
+  errno = SENTINEL;
+  const int error = implementation->spawn(&request, &result);
+  const int errno_now = errno;
+  /* The end of the operation: what follows only looks. */
+  record->end = next_stamp();
+  if (error == 0 && syscall(SYS_kcmp, shared->arena_pid, result.pid, KCMP_VM, 0, 0) == 0) record->disturbed |= SC_DISTURBED_VM_SHARED;
+  look(&now);
+  record->disturbed |= differences(&then, &now);
+  if (errno_now != SENTINEL) record->disturbed |= SC_DISTURBED_ERRNO;
+  if (sum_of_environment() != environment_then) record->disturbed |= SC_DISTURBED_ENVIRON;
+  record->error = error;
+  if (error != 0) return;
+  record->value[0] = result.pid;
+  record->value[1] = result.pidfd;
+  record->child = report_child(result.pid);
+}

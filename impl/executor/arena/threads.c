@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The arena process: makes the world, then runs the scenario's threads against one another. The main
+ * thread blocks every signal and does nothing; a thread that is through waits, with its mask as the
+ * scenario left it, until the server ends the process. */
+#define _GNU_SOURCE
+#include "arena.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int futex_wait(uint32_t *word, uint32_t value, uint32_t timeout_ms) {
+  struct timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
+  return syscall(SYS_futex, word, FUTEX_WAIT, value, timeout_ms != 0 ? &timeout : NULL, NULL, 0) == 0 ? 0 : errno;
+}
+
+void futex_wake(uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
+
+void attract_attention(void) {
+  __atomic_fetch_add(&shared->attention, 1, __ATOMIC_SEQ_CST);
+  futex_wake(&shared->attention);
+}
+
+uint32_t next_stamp(void) { return __atomic_add_fetch(&shared->stamp, 1, __ATOMIC_SEQ_CST); }
+
+/* splitmix64; the host's Random draws the same numbers from the same seed. */
+static uint64_t draw(uint64_t *state) {
+  uint64_t z = *state += 0x9e3779b97f4a7c15u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+static void spin_ns(uint32_t ns) {
+  struct timespec start, now;
+  clock_gettime(CLOCK_MONOTONIC, &start);
+  do clock_gettime(CLOCK_MONOTONIC, &now);
+  while ((now.tv_sec - start.tv_sec) * 1000000000 + now.tv_nsec - start.tv_nsec < (long)ns);
+}
+
+/* Where a race is to be provoked: half of the operations start at once, others a little later, some as
+ * much later as a whole spawn takes. */
+static void perturb(uint64_t *random) {
+  const uint64_t r = draw(random);
+  switch (r & 7) {
+    case 0: case 1: case 2: break;
+    case 3: case 4: spin_ns((uint32_t)(r >> 8) % 3000); break;
+    case 5: case 6: spin_ns((uint32_t)(r >> 8) % 60000); break;
+    default: sched_yield();
+  }
+}
+
+/* One core for all makes preemption decide; a core each makes real simultaneity. */
+static void pin(uint64_t seed, uint32_t thread) {
+  const uint64_t how = (seed >> 5) % 4;
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  if (how == 0 || cores < 2) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(how == 1 ? (size_t)((seed >> 8) % (uint64_t)cores) : (size_t)((seed + thread) % (uint64_t)cores), &set);
+  sched_setaffinity(0, sizeof set, &set);
+}
+
+static void pass_the_gate(void) {
+  if (__atomic_add_fetch(&shared->ready, 1, __ATOMIC_SEQ_CST) == shared->thread_count) {
+    __atomic_store_n(&shared->gate, 1, __ATOMIC_SEQ_CST);
+    futex_wake(&shared->gate);
+    return;
+  }
+  for (int spins = 0; spins < 2000; ++spins)
+    if (__atomic_load_n(&shared->gate, __ATOMIC_SEQ_CST) != 0) return;
+  while (__atomic_load_n(&shared->gate, __ATOMIC_SEQ_CST) == 0) futex_wait(&shared->gate, 0, 1000);
+}
+
+static void *thread_main(void *argument) {
+  const uint32_t thread = (uint32_t)(uintptr_t)argument;
+  struct sc_thread_state *state = &shared->thread[thread];
+  uint64_t random = shared->seed ^ (thread + 1) * 0x9e3779b97f4a7c15u;
+  state->tid = (int32_t)syscall(SYS_gettid);
+  if (shared->seed != 0) pin(shared->seed, thread);
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &shared->world.mask, NULL, sizeof shared->world.mask);
+  pass_the_gate();
+  for (uint32_t i = 0; i < shared->op_count[thread]; ++i) {
+    if (shared->seed != 0) perturb(&random);
+    __atomic_store_n(&state->position, i, __ATOMIC_SEQ_CST);
+    operation_run(thread, i);
+  }
+  __atomic_store_n(&state->is_done, 1, __ATOMIC_SEQ_CST);
+  __atomic_fetch_add(&shared->done_count, 1, __ATOMIC_SEQ_CST);
+  attract_attention();
+  for (;;) futex_wait(&shared->release, 0, 0);
+  return NULL;
+}
+
+_Noreturn void arena_main(void) {
+  const uint64_t all = ~0ull;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
+  shared->arena_pid = (int32_t)getpid();
+  world_make();
+  for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
+    const uint64_t bit = 1ull << (signal - 1);
+    if (shared->world.ignored & bit) set_disposition(signal, SC_DISPOSITION_IGNORE);
+    if (shared->world.handled & bit) set_disposition(signal, SC_DISPOSITION_HANDLER);
+  }
+  for (uint32_t i = 0; i < shared->thread_count; ++i) {
+    pthread_t thread;
+    const int error = pthread_create(&thread, NULL, thread_main, (void *)(uintptr_t)i);
+    if (error != 0) {
+      shared->world_errno = (uint32_t)error;
+      attract_attention();
+      _exit(1);
+    }
+  }
+  if (shared->thread_count == 0) attract_attention();
+  for (;;) futex_wait(&shared->release, 0, 0);
+}

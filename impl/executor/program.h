@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the host, the arena server and the arena share: one mapping, and short messages over a socket.
+ * Plain C, for both sides. */
+#ifndef SPAWNCHECK_EXECUTOR_PROGRAM_H
+#define SPAWNCHECK_EXECUTOR_PROGRAM_H
+
+#include "model/scenario/history.h"
+
+#include <stdint.h>
+
+/* Where the server finds its two descriptors. */
+#define SC_SOCKET_FD 3
+#define SC_MEMORY_FD 4
+
+#define SC_TEXT_MAX 256
+
+/* Host to server: one byte, SC_SAY_RUN. Server to host: a struct sc_answer. */
+enum { SC_SAY_RUN = 'r' };
+
+struct sc_answer {
+  uint32_t failed; /* the first answer: 1, and text says why the server cannot work */
+  uint32_t policies, sets;
+  char name[SC_TEXT_MAX], promises[SC_TEXT_MAX], text[SC_TEXT_MAX];
+};
+
+/* A thread's place in a run; written by the thread, read by the server. */
+struct sc_thread_state {
+  int32_t tid;
+  uint32_t is_done;
+  uint32_t position; /* operation under way */
+  int32_t observe;   /* index + 1 of a child that must be looked at before the thread goes on; 0: none */
+};
+
+struct sc_shared {
+  /* The program: written by the host before SC_SAY_RUN. */
+  uint32_t thread_count;
+  uint32_t op_count[SC_THREADS_MAX];
+  struct sc_operation op[SC_THREADS_MAX][SC_OPS_MAX];
+  struct sc_world world;
+  uint64_t seed;
+  uint32_t timeout_ms;
+
+  /* The run. `attention` is a futex that moves whenever the server should look; `gate` opens the race;
+   * `release` never comes: finished threads wait on it until the arena is ended. */
+  uint32_t attention, gate, ready, release, done_count, stamp;
+  uint32_t world_errno; /* the initial world could not be made: world_where */
+  char world_where[SC_WHERE_MAX];
+  int32_t arena_pid;
+  struct sc_thread_state thread[SC_THREADS_MAX];
+
+  struct sc_history history;
+};
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Documented limits of the peers: what their own documentation or construction says they do not do. A
+ * violation of that clause by that peer is reported as *unsupported*, with the source. */
+#ifndef SPAWNCHECK_PEERS_LIMITS_H
+#define SPAWNCHECK_PEERS_LIMITS_H
+
+#include <stddef.h>
+
+/* Columns: implementation, clause, why, with the source. */
+#define SPAWNCHECK_LIMITS(X)                                                                                            \
+  X("posix_spawn", "mm.unwritten", "errno may change: POSIX lets any function change it (XSH 2.3), and glibc's child shares it") \
+  X("posix_spawn", "sig.disposition", "the child starts with signals 32 and 33 ignored: glibc's spawni.c sets its internal signals to SIG_IGN, which exec keeps (observed with 2.36)") \
+  X("posix_spawn", "err.exact", "a failure in the child is whatever step failed first: dup2 of a temporary may come before what the contract names") \
+  X("fork_exec", "fd.untouched", "the error pipe takes two of the caller's numbers during the call (fork_exec.c)")
+
+struct spawncheck_limit {
+  const char *implementation, *clause, *why;
+};
+
+static const struct spawncheck_limit spawncheck_limits[] = {
+#define SPAWNCHECK_ROW(implementation, clause, why) {implementation, clause, why},
+    SPAWNCHECK_LIMITS(SPAWNCHECK_ROW)
+#undef SPAWNCHECK_ROW
+};
+static const size_t spawncheck_limit_count = sizeof spawncheck_limits / sizeof *spawncheck_limits;
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * glibc's posix_spawn(3), used as a careful program would: file actions run in list order, so sources are
+ * first duplicated above every number in use, then put in place. What it cannot do is not offered: `only`
+ * needs the keep entries to be the lowest numbers for addclosefrom_np(3), and signals cannot be set to be
+ * ignored; there is no pidfd before glibc 2.39. */
+#define _GNU_SOURCE
+#include "peers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+static sigset_t set_of(uint64_t bits) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int s = 1; s <= 64; ++s)
+    if (bits >> (s - 1) & 1) sigaddset(&set, s);
+  return set;
+}
+
+/* posix_spawn has no word for "this source must be open": dup2 in the child says EBADF. */
+static int add_keep(posix_spawn_file_actions_t *actions, const struct spawncheck_request *r) {
+  int above = 0, error = 0;
+  for (uint32_t i = 0; i < r->keep_count; ++i) {
+    const struct spawncheck_keep k = r->keep[i];
+    for (uint32_t j = 0; j < i; ++j)
+      if (r->keep[j].target == k.target) return EINVAL;
+    if (k.source < 0 || k.target < 0) return EBADF;
+    if (k.source >= above) above = k.source + 1;
+    if (k.target >= above) above = k.target + 1;
+  }
+  struct rlimit limit;
+  const int has_room = getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)above + r->keep_count <= limit.rlim_cur;
+  for (uint32_t i = 0; i < r->keep_count && has_room && error == 0; ++i)
+    error = posix_spawn_file_actions_adddup2(actions, r->keep[i].source, above + (int)i);
+  for (uint32_t i = 0; i < r->keep_count && error == 0; ++i)
+    error = posix_spawn_file_actions_adddup2(actions, has_room ? above + (int)i : r->keep[i].source, r->keep[i].target);
+  for (uint32_t i = 0; i < r->keep_count && has_room && error == 0; ++i)
+    error = posix_spawn_file_actions_addclose(actions, above + (int)i);
+  if (error == 0 && !has_room && r->keep_count > 1) error = EMFILE; /* no room to be safe in */
+  return error;
+}
+
+static int set_attributes(posix_spawnattr_t *attributes, const struct spawncheck_request *r) {
+  short flags = 0;
+  sigset_t set;
+  int error = 0;
+  if (r->set & SPAWNCHECK_SET_MASK) {
+    flags |= POSIX_SPAWN_SETSIGMASK;
+    set = set_of(r->mask);
+    error = posix_spawnattr_setsigmask(attributes, &set);
+  }
+  if (error == 0 && r->set & SPAWNCHECK_SET_DEFAULT) {
+    flags |= POSIX_SPAWN_SETSIGDEF;
+    set = set_of(r->dflt);
+    error = posix_spawnattr_setsigdefault(attributes, &set);
+  }
+  if (error == 0 && r->set & SPAWNCHECK_SET_PGROUP) {
+    flags |= POSIX_SPAWN_SETPGROUP;
+    error = posix_spawnattr_setpgroup(attributes, r->pgroup);
+  }
+  if (r->set & SPAWNCHECK_NEW_SESSION) flags |= POSIX_SPAWN_SETSID;
+  return error != 0 ? error : posix_spawnattr_setflags(attributes, flags);
+}
+
+static int spawn(const struct spawncheck_request *r, struct spawncheck_result *result) {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  pid_t pid = -1;
+  result->pidfd = -1;
+  int error = posix_spawn_file_actions_init(&actions);
+  if (error != 0) goto out;
+  error = posix_spawnattr_init(&attributes);
+  if (error != 0) goto without_attributes;
+  error = set_attributes(&attributes, r);
+  if (error == 0 && r->set & SPAWNCHECK_SET_CWD) error = posix_spawn_file_actions_addchdir_np(&actions, r->cwd);
+  if (error == 0) error = add_keep(&actions, r);
+  if (error == 0) error = posix_spawn(&pid, r->path, &actions, &attributes, r->argv, r->envp);
+  posix_spawnattr_destroy(&attributes);
+without_attributes:
+  posix_spawn_file_actions_destroy(&actions);
+out:
+  result->pid = error == 0 ? pid : -1;
+  return result->error = error;
+}
+
+const struct spawncheck_implementation *peer_posix_spawn(void) {
+  static const struct spawncheck_implementation self = {
+      .abi = SPAWNCHECK_ABI,
+      .name = "posix_spawn",
+      .policies = 1u << SPAWNCHECK_FDS_INHERIT | 1u << SPAWNCHECK_FDS_DROP_CLOEXEC_EXCEPT,
+      .sets = SPAWNCHECK_SET_MASK | SPAWNCHECK_SET_DEFAULT | SPAWNCHECK_SET_PGROUP | SPAWNCHECK_NEW_SESSION | SPAWNCHECK_SET_CWD,
+      .promises = "",
+      .spawn = spawn};
+  return &self;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * impl/spawn behind the one interface. */
+#include "peers.h"
+
+#include <spawncheck/spawn/request.h>
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+static uint32_t forced = SPAWN_STRATEGY_AUTOMATIC;
+
+int peer_reference_force(const char *strategy) {
+  for (uint32_t s = SPAWN_STRATEGY_AUTOMATIC; s < SPAWN_STRATEGY_COUNT; ++s)
+    if (strcmp(spawn_strategy_word(s), strategy) == 0) {
+      forced = s;
+      return 0;
+    }
+  return -1;
+}
+
+#define IS_SAME(a, b) ((int)(a) == (int)(b))
+_Static_assert(IS_SAME(SPAWNCHECK_SET_MASK, SPAWN_SET_MASK) && IS_SAME(SPAWNCHECK_SET_DEFAULT, SPAWN_SET_DEFAULT) &&
+                   IS_SAME(SPAWNCHECK_SET_IGNORE, SPAWN_SET_IGNORE) && IS_SAME(SPAWNCHECK_SET_PGROUP, SPAWN_SET_PGROUP) &&
+                   IS_SAME(SPAWNCHECK_NEW_SESSION, SPAWN_NEW_SESSION) && IS_SAME(SPAWNCHECK_SET_CWD, SPAWN_SET_CWD) &&
+                   IS_SAME(SPAWNCHECK_WANT_PIDFD, SPAWN_WANT_PIDFD),
+               "the bits are the same");
+_Static_assert(sizeof(struct spawncheck_keep) == sizeof(struct spawn_keep), "the entries are the same");
+
+static int reference_spawn(const struct spawncheck_request *request, struct spawncheck_result *result) {
+  const struct spawn_request r = {
+      .policy = request->fd_policy, .strategy = forced, .set = request->set, .path = request->path, .program_fd = -1,
+      .argv = request->argv, .envp = request->envp, .keep = (const struct spawn_keep *)request->keep,
+      .keep_count = request->keep_count, .mask = request->mask, .dflt = request->dflt, .ignore = request->ignore,
+      .pgroup = request->pgroup, .cwd = request->cwd, .cwd_fd = -1};
+  struct spawn_result got;
+  spawn_run(&r, &got);
+  result->pid = got.pid;
+  result->pidfd = got.pidfd;
+  result->error = got.error;
+  return got.error;
+}
+
+const struct spawncheck_implementation *peer_reference(void) {
+  static const struct spawncheck_implementation self = {
+      .abi = SPAWNCHECK_ABI, .name = "reference", .policies = 7, .sets = 127, .promises = "fd.snapshot fd.released", .spawn = reference_spawn};
+  return &self;
+}
