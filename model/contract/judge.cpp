@@ -83,7 +83,8 @@ std::optional<std::string> unsupported(const Facts& f) {
 bool may_kill_itself(const Facts& f) {
   for (const Thread& thread : f.scenario.threads)
     for (const sc_operation& op : thread.operations) {
-      const int signal = op.kind == SC_OP_KILL ? op.operand[0].value : op.kind == SC_OP_TGKILL ? op.operand[1].value : 0;
+      const bool to_process = op.kind == SC_OP_KILL || op.kind == SC_OP_KILL_GROUP;
+      const int signal = to_process ? op.operand[0].value : op.kind == SC_OP_TGKILL ? op.operand[1].value : 0;
       if (signal == 0) continue;
       const std::uint64_t bit = 1ull << (signal - 1);
       if (((f.scenario.world.handled | f.scenario.world.ignored) & bit) == 0) return true;

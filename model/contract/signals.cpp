@@ -96,17 +96,20 @@ Sent sent(const Facts& f, int signal) {
       const sc_operation& op = f.scenario.threads[t].operations[o];
       const sc_op_record& r = f.history.op[t][o];
       const bool succeeded = r.end != 0 && r.error == 0;
-      if (op.kind == SC_OP_KILL && op.operand[0].value == signal && succeeded) ++count.to_process;
+      const bool to_process = op.kind == SC_OP_KILL || op.kind == SC_OP_KILL_GROUP;
+      if (to_process && op.operand[0].value == signal && succeeded) ++count.to_process;
       if (op.kind == SC_OP_TGKILL && op.operand[1].value == signal && succeeded) ++count.to_thread;
       if (op.kind == SC_OP_DISPOSITION && op.operand[0].value == signal && r.begin != 0) count.disposition_changes = true;
     }
   return count;
 }
 
-bool pending_in_child_was_sent(const Facts& f, const SpawnCase& s, std::uint64_t pending) {
-  const auto& operations = f.scenario.threads[s.thread].operations;
-  for (const sc_operation& op : operations)
-    if (op.kind == SC_OP_KILL_CHILD) pending &= ~bit(op.operand[1].value);
+bool pending_in_child_was_sent(const Facts& f, std::uint64_t pending) {
+  for (const Thread& thread : f.scenario.threads)
+    for (const sc_operation& op : thread.operations) {
+      if (op.kind == SC_OP_KILL_CHILD) pending &= ~bit(op.operand[1].value);
+      if (op.kind == SC_OP_KILL_GROUP) pending &= ~bit(op.operand[0].value);
+    }
   return pending == 0;
 }
 
@@ -116,7 +119,7 @@ bool pending_in_child_was_sent(const Facts& f, const SpawnCase& s, std::uint64_t
 // Standard signals may merge while pending, real-time ones (34 and up) may not.
 Violation sig_none_lost(const Facts& f) {
   for (const SpawnCase& s : f.spawns)
-    if (s.child != nullptr && !pending_in_child_was_sent(f, s, s.child->pending | s.child->shared_pending))
+    if (s.child != nullptr && !pending_in_child_was_sent(f, s.child->pending | s.child->shared_pending))
       return violated(Clause::sig_none_lost, where(s) + ": pending in the child: " + describe_signals(s.child->pending | s.child->shared_pending),
                       "none that was not sent to it", "fork(2): the child's set of pending signals is empty");
   if (f.history.end != SC_RUN_COMPLETE || f.history.handled_lost != 0 || !f.history.parent.observed) return {};

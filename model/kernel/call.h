@@ -44,6 +44,7 @@ struct Kernel {
   X(disposition, step_disposition, one, "a: signal; b: SC_DISPOSITION_*")                               \
   X(dispositions, step_dispositions, one, "bits: signals; b: SC_DISPOSITION_*, or -1: reset the caught") \
   X(kill, step_kill, one, "a: process; b: signal")                                                      \
+  X(kill_group, step_kill_group, one, "b: signal; every process of the caller's group")                  \
   X(tgkill, step_tgkill, one, "a: task; b: signal")                                                     \
   X(altstack, step_altstack, one, "a: on or off")                                                       \
   X(store, step_store, one, "a: cell; b: value")                                                        \

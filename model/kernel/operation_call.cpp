@@ -91,6 +91,11 @@ Call of_KILL(Op op, Res r) {
   call.b = op.operand[0].value;
   return call;
 }
+Call of_KILL_GROUP(Op op, Res r) {
+  Call call = make(CallKind::kill_group, op, r);
+  call.b = op.operand[0].value;
+  return call;
+}
 Call of_TGKILL(Op op, Res r) { return make(CallKind::tgkill, op, r); }
 Call of_ALTSTACK(Op op, Res r) { return make(CallKind::altstack, op, r); }
 Call of_STORE(Op op, Res r) { return make(CallKind::store, op, r); }

@@ -68,6 +68,14 @@ Step step_kill(const Kernel&, State& state, Index task, unsigned, Result& result
   return Step::done;
 }
 
+Step step_kill_group(const Kernel&, State& state, Index task, unsigned, Result&) {
+  const int signal = state.tasks[task].flight.call.b;
+  const std::int32_t group = state.process_of(task).group;
+  for (Process& p : state.processes)
+    if (p.group == group && p.life == Life::running) p.shared_pending |= bit(signal);
+  return Step::done;
+}
+
 Step step_tgkill(const Kernel&, State& state, Index task, unsigned, Result& result) {
   const Call call = state.tasks[task].flight.call;
   if (call.a < 0 || call.a >= static_cast<int>(state.tasks.size())) return fail(result, ESRCH);

@@ -70,6 +70,7 @@
   X(MASK, "mask", "hS", "", 0, "rt_sigprocmask(2) of the calling thread")                                      \
   X(DISPOSITION, "disposition", "sD", "", 0, "rt_sigaction(2)")                                                \
   X(KILL, "kill", "s", "", 0, "kill(2) to the own process")                                                    \
+  X(KILL_GROUP, "kill_group", "s", "", 0, "kill(2) to the own process group: children that are in it as well")  \
   X(TGKILL, "tgkill", "ts", "", 0, "tgkill(2) to a thread of the own process")                                 \
   X(ALTSTACK, "altstack", "o", "", 0, "sigaltstack(2) of the calling thread")                                  \
   X(STORE, "store", "cv", "", 0, "writes a memory cell")                                                       \

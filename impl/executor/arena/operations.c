@@ -185,6 +185,7 @@ long set_disposition(int signal, int disposition) {
 
 OPERATION(DISPOSITION) { return checked(set_disposition(c->operand[0], c->operand[1])); }
 OPERATION(KILL) { return checked(syscall(SYS_kill, shared->arena_pid, c->operand[0])); }
+OPERATION(KILL_GROUP) { return checked(syscall(SYS_kill, 0, c->operand[0])); }
 OPERATION(TGKILL) {
   const uint32_t thread = (uint32_t)c->operand[0];
   if (thread >= shared->thread_count) return -ESRCH;

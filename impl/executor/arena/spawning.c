@@ -8,11 +8,15 @@
 #include <errno.h>
 #include <linux/kcmp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#define SHARING_ROUNDS_MAX 20000
+#define SHARING_MAX_NS 20000 /* between the wake and the switch: under 2,000 observed */
 #define SENTINEL 12321 /* an errno no call gives */
 
 static char argument_text[] = "argument-of-thirty-one-bytes...";
@@ -85,6 +89,32 @@ static int16_t report_child(int32_t pid) {
   return (int16_t)at;
 }
 
+static int shares_memory(pid_t pid) { return syscall(SYS_kcmp, shared->arena_pid, pid, KCMP_VM, 0, 0) == 0; }
+
+static int64_t cpu_time_ns(pid_t pid) {
+  clockid_t clock;
+  struct timespec used;
+  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0) return -1;
+  return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+}
+
+/* Does the child run on our memory although spawn has returned? That the memory is the same is not enough:
+ * exec wakes the vfork parent (fs/exec.c exec_mmap: exec_mm_release) a moment before it switches the memory,
+ * and may be preempted there. But it needs hardly any processor time from the one to the other, while a
+ * child that has yet to exec needs much. The clock is read before each comparison: what it shows was
+ * used while the memory was still shared, however long this thread is kept from looking. */
+static int ran_on_our_memory(pid_t pid) {
+  const int64_t at_return_ns = cpu_time_ns(pid);
+  int64_t shared_ns = at_return_ns;
+  for (int round = 0; round < SHARING_ROUNDS_MAX && at_return_ns >= 0; ++round) {
+    const int64_t now_ns = cpu_time_ns(pid);
+    if (now_ns < 0 || !shares_memory(pid)) break;
+    shared_ns = now_ns;
+    sched_yield();
+  }
+  return shared_ns - at_return_ns > SHARING_MAX_NS;
+}
+
 void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_t index, struct sc_op_record *record) {
   const struct sc_request *r = &op->request;
   struct spawncheck_keep keep[SC_KEEP_MAX];
@@ -107,7 +137,7 @@ void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_
   const int errno_now = errno;
   /* The end of the operation: what follows only looks. */
   record->end = next_stamp();
-  if (error == 0 && syscall(SYS_kcmp, shared->arena_pid, result.pid, KCMP_VM, 0, 0) == 0) record->disturbed |= SC_DISTURBED_VM_SHARED;
+  if (error == 0 && shares_memory(result.pid) && ran_on_our_memory(result.pid)) record->disturbed |= SC_DISTURBED_VM_SHARED;
   look(&now);
   record->disturbed |= differences(&then, &now);
   if (errno_now != SENTINEL) record->disturbed |= SC_DISTURBED_ERRNO;

@@ -69,8 +69,9 @@ static void pin(uint64_t seed, uint32_t thread) {
   sched_setaffinity(0, sizeof set, &set);
 }
 
+/* The main thread passes too, when the world is complete. */
 static void pass_the_gate(void) {
-  if (__atomic_add_fetch(&shared->ready, 1, __ATOMIC_SEQ_CST) == shared->thread_count) {
+  if (__atomic_add_fetch(&shared->ready, 1, __ATOMIC_SEQ_CST) == shared->thread_count + 1) {
     __atomic_store_n(&shared->gate, 1, __ATOMIC_SEQ_CST);
     futex_wake(&shared->gate);
     return;
@@ -104,13 +105,9 @@ _Noreturn void arena_main(void) {
   const uint64_t all = ~0ull;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
+  setpgid(0, 0); /* kill_group reaches this process and its children, nobody else */
   shared->arena_pid = (int32_t)getpid();
   world_make();
-  for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
-    const uint64_t bit = 1ull << (signal - 1);
-    if (shared->world.ignored & bit) set_disposition(signal, SC_DISPOSITION_IGNORE);
-    if (shared->world.handled & bit) set_disposition(signal, SC_DISPOSITION_HANDLER);
-  }
   for (uint32_t i = 0; i < shared->thread_count; ++i) {
     pthread_t thread;
     const int error = pthread_create(&thread, NULL, thread_main, (void *)(uintptr_t)i);
@@ -120,6 +117,13 @@ _Noreturn void arena_main(void) {
       _exit(1);
     }
   }
+  /* After pthread_create(3), which in glibc takes signal 33 for itself. */
+  for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
+    const uint64_t bit = 1ull << (signal - 1);
+    if (shared->world.ignored & bit) set_disposition(signal, SC_DISPOSITION_IGNORE);
+    if (shared->world.handled & bit) set_disposition(signal, SC_DISPOSITION_HANDLER);
+  }
+  pass_the_gate();
   if (shared->thread_count == 0) attract_attention();
   for (;;) futex_wait(&shared->release, 0, 0);
 }
