@@ -228,8 +228,8 @@ TEST_F(Model, ClearSighandResetsCaughtAndKeepsIgnored) {
 TEST_F(Model, PendingSignalsAreNotInherited) {
   run(0, call(CallKind::kill, 0, 10));
   const Index child = static_cast<Index>(run(0, call(CallKind::clone)).value[0]);
-  EXPECT_EQ(state.process_of(child).shared_pending, 0u);
-  EXPECT_EQ(state.process_of(0).shared_pending, bit(10));
+  EXPECT_EQ(state.process_of(child).shared_pending.set, 0u);
+  EXPECT_EQ(state.process_of(0).shared_pending.set, bit(10));
 }
 
 TEST_F(Model, AFifoOpenWaitsForTheOtherSideWithItsSlotReserved) {

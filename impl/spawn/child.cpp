@@ -126,7 +126,7 @@ STEP(CLOSE) {
 }
 STEP(DUP_TO_TEMPORARY) {
   const long fd = call(SYS_fcntl, child.number(s.a), F_DUPFD_CLOEXEC, s.b);
-  if (fd < 0) return fd;
+  if (fd < 0) return fd == -EINVAL ? -EMFILE : fd;  // EINVAL: the limit is at or below b, so there is no number
   (s.flags != 0 ? child.program : child.temporary) = static_cast<int>(fd);
   return 0;
 }

@@ -15,7 +15,10 @@
 //   it reads any source, so that the read fails with EBADF instead of passing the pidfd on.
 // - The keep-list is a simultaneous assignment. A move whose target nobody has still to read can be made;
 //   when no such move is left, what remains is cycles, and one temporary opens each. By then every
-//   remaining target is an open number, so the lowest free one cannot be a target.
+//   remaining target is an open number, so the lowest free one cannot be a target, provided that the
+//   sources still are: another thread may have closed one before the table became private, and a
+//   temporary at its number would be read in its place. So every number of a cycle is asked for first
+//   (SET_CLOEXEC: all of them are overwritten anyway; EBADF for a closed one).
 //
 // Rejected: moving sources to high numbers first (needs free numbers below the limit, twice the calls);
 // dup2 in list order (wrong for swaps); reading the list of open numbers before clone (races).
@@ -74,6 +77,7 @@ class Planner {
   void move_kept();
   void move_cycle(uint32_t start);
   void close_sources();
+  uint32_t writer_of(int number) const;
   void finish();
 
   int next_source(int after) const;
@@ -167,6 +171,7 @@ void Planner::protect_program() {
   bool is_identity = false;
   for (uint32_t i = 0; i < r_.keep_count; ++i) {
     if (r_.keep[i].target > highest) highest = r_.keep[i].target;
+    if (r_.keep[i].source > highest) highest = r_.keep[i].source;
     is_identity |= r_.keep[i].target == program_ && r_.keep[i].source == program_;
   }
   if (is_identity) return;  // it is kept where it is
@@ -182,6 +187,13 @@ bool Planner::is_still_read(int number, uint32_t except) const {
   for (uint32_t i = 0; i < r_.keep_count; ++i)
     if (i != except && is_pending(i) && r_.keep[i].source == number) return true;
   return false;
+}
+
+// The entry that overwrites `number`; of a cycle there is one.
+uint32_t Planner::writer_of(int number) const {
+  uint32_t i = 0;
+  while (i + 1 < r_.keep_count && r_.keep[i].target != number) ++i;
+  return i;
 }
 
 void Planner::move_kept() {
@@ -207,6 +219,11 @@ void Planner::move_kept() {
 // aside; then each move frees the target of the next.
 void Planner::move_cycle(uint32_t start) {
   const int aside = r_.keep[start].target;
+  for (uint32_t i = start, asked = 0; asked < r_.keep_count; ++asked) {
+    add(SPAWN_STEP_SET_CLOEXEC, r_.keep[i].source);
+    if (r_.keep[i].source == aside) break;
+    i = writer_of(r_.keep[i].source);
+  }
   add(SPAWN_STEP_DUP_TO_TEMPORARY, aside, 0);
   uint32_t i = start;
   for (uint32_t moves = 0; moves < r_.keep_count; ++moves) {
@@ -214,8 +231,7 @@ void Planner::move_cycle(uint32_t start) {
     add(SPAWN_STEP_DUP, source == aside ? SPAWN_TEMPORARY : source, r_.keep[i].target);
     set_done(i);
     if (source == aside) break;
-    for (uint32_t j = 0; j < r_.keep_count; ++j)
-      if (is_pending(j) && r_.keep[j].target == source) i = j;
+    i = writer_of(source);
   }
   add(SPAWN_STEP_CLOSE, SPAWN_TEMPORARY);
 }
@@ -259,9 +275,9 @@ const char* const strategy_words[] = {"automatic", "copy", "unshare", "staged", 
 
 }  // namespace
 
-// Attributes, sweep, mask, exec and the program's descriptor: at most 16. Per entry: a gap, a move, a
-// temporary and its close, a source to close.
-uint32_t spawn_plan_steps_max(const spawn_request* request) { return 16 + 5 * (request->keep_count + 1); }
+// Attributes, sweep, mask, exec and the program's descriptor: at most 16. Per entry: a gap, a question, a
+// move, a temporary and its close, a source to close.
+uint32_t spawn_plan_steps_max(const spawn_request* request) { return 16 + 6 * (request->keep_count + 1); }
 
 int spawn_plan_build(const spawn_request* request, const spawn_abilities* abilities, spawn_plan* plan) {
   if (const int error = spawn_request_check(request, nullptr)) return error;

@@ -359,7 +359,9 @@ bool Search::move_pidfd(const Node& node, Index t, int depth) {
     model::Description pidfd;
     pidfd.key.kind = SC_FILE_PIDFD;
     pidfd.key.id = static_cast<std::uint64_t>(static_cast<std::uint32_t>(spawn.record->value[0]));
-    table.put(number, next.state.add(pidfd), true);
+    const Index description = next.state.add(pidfd);
+    table.put(number, description, true);
+    w.note_own_pidfd(description);
     w.pidfd_number = number;
     w.pidfd = spawn.succeeded ? Window::Pidfd::settled : Window::Pidfd::taken;
     note_installed(next, number);

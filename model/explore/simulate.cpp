@@ -77,6 +77,7 @@ class Simulation {
   std::vector<std::uint8_t> positions_;
   std::vector<std::vector<Spawn>> spawns_;  // of each thread, in their order
   std::uint32_t stamp_ = 0;
+  bool at_end_ = false;  // the parent's table is its final one
 };
 
 void Simulation::reset() {
@@ -284,7 +285,7 @@ bool Simulation::step_kill_child(Index t, const sc_operation& op, sc_op_record& 
   for (Index i = 0; i < state_.tasks.size(); ++i)
     if (state_.tasks[i].process == child) task = i;
   if (!state_.tasks[task].ended) {
-    state_.processes[child].shared_pending |= model::bit(signal);
+    state_.processes[child].shared_pending.add(signal);
     if (model::deliverable(state_, task) == signal && model::deliver(state_, task, signal) == model::Delivery::terminated) {
       state_.tasks[task].ended = true;
       state_.processes[child].life = model::Life::zombie;
@@ -314,7 +315,7 @@ void Simulation::describe_process(sc_process& out, Index task, std::int32_t pid)
     entry.key = state_.descriptions[e.description].key;
     entry.cloexec = e.cloexec;
     entry.same_as_parent = -1;
-    if (task != threads_) {
+    if (task != threads_ && at_end_) {
       entry.compared = 1;
       for (const model::Entry& p : state_.table_of(threads_).entries())
         if (p.description == e.description) entry.same_as_parent = p.number;
@@ -323,8 +324,8 @@ void Simulation::describe_process(sc_process& out, Index task, std::int32_t pid)
   }
   const model::Dispositions& d = state_.dispositions[state_.tasks[task].dispositions];
   out.mask = state_.tasks[task].mask;
-  out.pending = state_.tasks[task].pending;
-  out.shared_pending = process.shared_pending;
+  out.pending = state_.tasks[task].pending.set;
+  out.shared_pending = process.shared_pending.set;
   out.ignored = d.ignored;
   out.caught = d.handled;
   out.ppid = process.parent == model::none ? 1 : first_pid + process.parent;
@@ -347,6 +348,7 @@ void Simulation::observe(Index process) {
 }
 
 void Simulation::finish() {
+  at_end_ = true;
   bool unreturned = false;
   for (Index t = 0; t < threads_; ++t) {
     unreturned |= positions_[t] < scenario_.threads[t].operations.size();
@@ -366,7 +368,7 @@ void Simulation::finish() {
     }
   }
   describe_process(history_.parent, threads_, first_pid);
-  history_.parent.shared_pending = state_.processes[0].shared_pending;
+  history_.parent.shared_pending = state_.processes[0].shared_pending.set;
 }
 
 }  // namespace

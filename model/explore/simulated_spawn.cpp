@@ -190,6 +190,7 @@ bool SimulatedSpawn::step_child(const Kernel& kernel, State& state) {
   const Step made = model::step(kernel, state, child_, 0, result);
   if (made == Step::blocked) return false;
   if (made == Step::advanced) return true;
+  if (s.kind == SPAWN_STEP_DUP_TO_TEMPORARY && result.error == EINVAL) result.error = EMFILE;
   const bool closed_is_fine = s.kind == SPAWN_STEP_CLOSE || s.kind == SPAWN_STEP_CLOSE_PIDFD;
   if (result.error != 0 && !closed_is_fine) {
     child_failed(state, result.error);

@@ -108,12 +108,13 @@ void Window::look_at_kept(const Table& table, bool& all_match) {
   for (std::size_t i = 0; i < case_->keep.size(); ++i) {
     const Kept& k = case_->keep[i];
     const Entry* source = k.source < 0 ? nullptr : table.find(k.source);
-    const bool is_open = source != nullptr && source->description != model::none;
+    const bool is_open = source != nullptr && source->description != model::none &&
+                         !(source->description == own_pidfd_ && k.source == pidfd_number);
     if (is_open) sources_never_open_ &= ~(1u << i);
     else sources_once_closed_ |= 1u << i;
     if (case_->child == nullptr) continue;
     const sc_entry* observed = observed_at(*case_->child, k.target);
-    if (is_open && observed != nullptr && !observed->cloexec && observed->pidfd_of <= 0 &&
+    if (is_open && observed != nullptr && !observed->cloexec &&
         is_same_file(descriptions_->at(source->description), observed->key)) {
       kept_unexplained_ &= ~(1u << i);
       add_candidate(k.target, source->description);

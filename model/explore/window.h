@@ -43,6 +43,8 @@ class Window {
 
   // A pidfd that was asked for takes a number of the parent's table, at an instant of its own.
   enum class Pidfd : std::uint8_t { untouched, taken, settled };
+  // The spawn's own pidfd is no file of the caller's that could be kept: a source at its number is closed.
+  void note_own_pidfd(model::Index description) { own_pidfd_ = description; }
   Pidfd pidfd = Pidfd::untouched;
   std::int32_t pidfd_number = -1;
 
@@ -70,6 +72,7 @@ class Window {
   std::vector<Range> always_crossing_;  // numbers that would have crossed at every instant, and are not there
   std::vector<std::int32_t> installed_;
   std::vector<std::pair<std::int32_t, model::Index>> candidates_;
+  model::Index own_pidfd_ = model::none;
   bool same_instant_ = false;
   bool limit_ever_good_ = false, limit_ever_bad_ = false;
   bool program_ever_free_ = false, program_ever_busy_ = false;

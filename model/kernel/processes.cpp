@@ -76,12 +76,12 @@ Step step_clone(const Kernel&, State& state, Index task, unsigned, Result& resul
   const std::uint32_t flags = state.tasks[task].flight.call.flags;
   Process process = state.process_of(task);
   process.parent = state.tasks[task].process;
-  process.shared_pending = 0;
+  process.shared_pending = {};
   process.session_leader = false;
 
   Task child = state.tasks[task];
   child.flight = Flight{};
-  child.pending = 0;
+  child.pending = {};
   child.process = static_cast<Index>(state.processes.size());
   if ((flags & SPAWN_START_FILES) == 0) child.table = copy_files(state, task);
   if ((flags & SPAWN_START_VM) == 0) child.memory = copy_of(state.memories, child.memory);

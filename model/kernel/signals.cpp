@@ -15,9 +15,9 @@ namespace {
 constexpr std::uint64_t ignored_by_default = 1ull << 16 | 1ull << 17 | 1ull << 22 | 1ull << 27;
 
 void flush_pending(State& state, Index task, std::uint64_t bits) {
-  state.process_of(task).shared_pending &= ~bits;
+  state.process_of(task).shared_pending.drop(bits);
   for (Task& other : state.tasks)
-    if (other.process == state.tasks[task].process) other.pending &= ~bits;
+    if (other.process == state.tasks[task].process) other.pending.drop(bits);
 }
 
 // do_sigaction: what becomes ignored loses what is pending.
@@ -64,7 +64,7 @@ Step step_kill(const Kernel&, State& state, Index task, unsigned, Result& result
   if (call.a < 0 || call.a >= static_cast<int>(state.processes.size())) return fail(result, ESRCH);
   Process& target = state.processes[static_cast<std::size_t>(call.a)];
   if (target.life == Life::reaped) return fail(result, ESRCH);
-  target.shared_pending |= bit(call.b);
+  target.shared_pending.add(call.b);
   return Step::done;
 }
 
@@ -72,14 +72,14 @@ Step step_kill_group(const Kernel&, State& state, Index task, unsigned, Result&)
   const int signal = state.tasks[task].flight.call.b;
   const std::int32_t group = state.process_of(task).group;
   for (Process& p : state.processes)
-    if (p.group == group && p.life == Life::running) p.shared_pending |= bit(signal);
+    if (p.group == group && p.life == Life::running) p.shared_pending.add(signal);
   return Step::done;
 }
 
 Step step_tgkill(const Kernel&, State& state, Index task, unsigned, Result& result) {
   const Call call = state.tasks[task].flight.call;
   if (call.a < 0 || call.a >= static_cast<int>(state.tasks.size())) return fail(result, ESRCH);
-  state.tasks[static_cast<std::size_t>(call.a)].pending |= bit(call.b);
+  state.tasks[static_cast<std::size_t>(call.a)].pending.add(call.b);
   return Step::done;
 }
 
@@ -91,15 +91,15 @@ Step step_altstack(const Kernel&, State& state, Index task, unsigned, Result&) {
 int deliverable(const State& state, Index task) {
   const Task& own = state.tasks[task];
   if (own.ended || own.vfork_child != none) return 0;  // wait_for_vfork_done: caught signals wait
-  const std::uint64_t ready = (own.pending | state.processes[own.process].shared_pending) & ~own.mask;
+  const std::uint64_t ready = (own.pending.set | state.processes[own.process].shared_pending.set) & ~own.mask;
   return ready == 0 ? 0 : std::countr_zero(ready) + 1;
 }
 
 Delivery deliver(State& state, Index task, int signal) {
   Task& own = state.tasks[task];
   Process& process = state.process_of(task);
-  if ((own.pending & bit(signal)) != 0) own.pending &= ~bit(signal);
-  else process.shared_pending &= ~bit(signal);
+  if ((own.pending.set & bit(signal)) != 0) own.pending.take(signal);
+  else process.shared_pending.take(signal);
   const Dispositions& how = state.dispositions_of(task);
   if ((how.handled & bit(signal)) != 0) return Delivery::handled;
   if ((how.ignored & bit(signal)) != 0 || (ignored_by_default & bit(signal)) != 0) return Delivery::dropped;

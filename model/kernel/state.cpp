@@ -128,6 +128,13 @@ bool State::operator==(const State& o) const {
 
 namespace {
 
+std::uint64_t hash_of(std::uint64_t h, const Pending& p) {
+  h = mix(h, p.set);
+  if (p.set >> 31 != 0)
+    for (const std::uint8_t count : p.queued) h = mix(h, count);
+  return h;
+}
+
 std::uint64_t hash_of(std::uint64_t h, const Flight& f) {
   if (!f.active) return mix(h, 0);
   h = mix(h, std::uint64_t{f.call.kind} | std::uint64_t{f.phase} << 8 | std::uint64_t{f.woken} << 16 |
@@ -157,12 +164,12 @@ std::uint64_t hash(const State& s) {
   for (const Process& p : s.processes) {
     h = mix(h, std::uint64_t{p.parent} | static_cast<std::uint64_t>(p.life) << 16 |
                    std::uint64_t{static_cast<std::uint32_t>(p.status)} << 24);
-    h = mix(mix(h, static_cast<std::uint32_t>(p.limit)), p.shared_pending);
+    h = mix(hash_of(h, p.shared_pending), static_cast<std::uint32_t>(p.limit));
     h = mix(h, static_cast<std::uint64_t>(p.group * 64 + p.cwd * 8 + p.program) * 2 + p.session_leader);
   }
   for (const Task& t : s.tasks) {
     h = mix(h, t.process | std::uint64_t{t.table} << 16 | std::uint64_t{t.dispositions} << 32 | std::uint64_t{t.memory} << 48);
-    h = mix(mix(h, t.mask), t.pending);
+    h = mix(hash_of(h, t.pending), t.mask);
     h = mix(h, std::uint64_t{t.vfork_child} | std::uint64_t{t.ended} << 16 | std::uint64_t{t.altstack} << 17);
     h = hash_of(h, t.flight);
   }

@@ -70,6 +70,26 @@ struct Memory {
   bool operator==(const Memory&) const = default;
 };
 
+// Pending signals. Standard ones merge; real-time ones, 32 and up, queue (kernel/signal.c legacy_queue).
+struct Pending {
+  std::uint64_t set = 0;
+  std::array<std::uint8_t, 33> queued{};  // of signal 32 + i
+  void add(int signal) {
+    set |= 1ull << (signal - 1);
+    if (signal >= 32 && queued[static_cast<std::size_t>(signal - 32)] < 255) ++queued[static_cast<std::size_t>(signal - 32)];
+  }
+  void take(int signal) {
+    if (signal >= 32 && --queued[static_cast<std::size_t>(signal - 32)] != 0) return;
+    set &= ~(1ull << (signal - 1));
+  }
+  void drop(std::uint64_t signals) {
+    set &= ~signals;
+    for (int signal = 32; signal <= 64; ++signal)
+      if (signals >> (signal - 1) & 1) queued[static_cast<std::size_t>(signal - 32)] = 0;
+  }
+  bool operator==(const Pending&) const = default;
+};
+
 enum class Life : std::uint8_t { running, zombie, reaped };
 
 struct Process {
@@ -77,7 +97,7 @@ struct Process {
   Life life = Life::running;
   std::int32_t status = 0;      // of a zombie: exit status, or -signal
   std::int32_t limit = 1024;    // RLIMIT_NOFILE, soft
-  std::uint64_t shared_pending = 0;
+  Pending shared_pending;
   std::int32_t group = 0;       // process index + 1 of the leader; 0: the arena's
   bool session_leader = false;
   std::int32_t cwd = -1;        // name of a directory, -1: the arena's own
@@ -115,7 +135,8 @@ struct Flight {
 
 struct Task {
   Index process = 0, table = 0, dispositions = 0, memory = 0;
-  std::uint64_t mask = 0, pending = 0;
+  std::uint64_t mask = 0;
+  Pending pending;
   bool altstack = false;
   Index vfork_child = none;  // suspended until that task releases the memory
   bool ended = false;

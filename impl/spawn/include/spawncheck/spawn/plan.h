@@ -61,7 +61,7 @@ enum {
   X(CLOSE_EACH, "close-each", "closes what is open in first..last one by one; a closed number is no error")     \
   X(CLOSE_PIDFD, "close-pidfd", "closes the child's entry of its own pidfd; a closed number is no error")       \
   X(CLOSE, "close", "close(a); a closed number is no error")                                                    \
-  X(DUP_TO_TEMPORARY, "dup-to-temporary", "fcntl(a, F_DUPFD_CLOEXEC, b); flags 1: it is SPAWN_PROGRAM_TEMPORARY")                                     \
+  X(DUP_TO_TEMPORARY, "dup-to-temporary", "fcntl(a, F_DUPFD_CLOEXEC, b), EINVAL said as EMFILE; flags 1: it is SPAWN_PROGRAM_TEMPORARY")                                     \
   X(DUP, "dup", "dup3(a, b, flags); never with a == b")                                                         \
   X(SET_CLOEXEC, "set-cloexec", "fcntl(a, F_SETFD, FD_CLOEXEC)")                                                \
   X(CLEAR_CLOEXEC, "clear-cloexec", "fcntl(a, F_SETFD, 0)")                                                     \

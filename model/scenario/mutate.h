@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+//
+// Small changes to a scenario that leave it valid, for the fuzzers.
+#pragma once
+
+#include "model/scenario/random.h"
+#include "model/scenario/scenario.h"
+
+namespace spawncheck {
+
+Scenario mutate(const Scenario&, Random&);
+// Threads and world lines of both.
+Scenario cross(const Scenario&, const Scenario&, Random&);
+
+}  // namespace spawncheck
