@@ -43,6 +43,7 @@ static int reference_spawn(const struct spawncheck_request *request, struct spaw
 }
 
 const struct spawncheck_implementation *peer_reference(void) {
+  (void)spawn_abilities_probed(); /* once in the server, not in each arena it forks */
   static const struct spawncheck_implementation self = {
       .abi = SPAWNCHECK_ABI, .name = "reference", .policies = 7, .sets = 127, .promises = "fd.snapshot fd.released", .spawn = reference_spawn};
   return &self;

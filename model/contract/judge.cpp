@@ -79,8 +79,8 @@ std::optional<std::string> unsupported(const Facts& f) {
   return std::nullopt;
 }
 
-// A signal whose default ends the process, sent by the scenario itself.
-bool may_kill_itself(const Facts& f) {
+// A signal whose default ends or stops the process, sent by the scenario itself.
+bool may_end_itself(const Facts& f) {
   for (const Thread& thread : f.scenario.threads)
     for (const sc_operation& op : thread.operations) {
       const bool to_process = op.kind == SC_OP_KILL || op.kind == SC_OP_KILL_GROUP;
@@ -160,8 +160,8 @@ Verdict judge(const Scenario& scenario, const sc_history& history, const JudgeOp
       if (scenario.threads[t].operations[o].kind == SC_OP_SPAWN && history.op[t][o].begin != 0)
         facts.spawns.push_back(explore::spawn_case(scenario, history, t, o, !options.resource_errors_allowed));
   if (const auto reason = unsupported(facts)) return undecided(Status::unsupported, *reason);
-  if (history.end == SC_RUN_KILLED && may_kill_itself(facts))
-    return undecided(Status::inconclusive, "a signal of the scenario ended its own process");
+  if ((history.end == SC_RUN_KILLED || history.end == SC_RUN_TIMEOUT) && may_end_itself(facts))
+    return undecided(Status::inconclusive, "a signal of the scenario ended or stopped its own process");
   for (const Check& c : checks) {
     if (!options.owed.has(c.clause)) continue;
     if (Violation v = c.check(facts)) return *std::move(v);

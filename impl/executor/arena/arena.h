@@ -52,7 +52,6 @@ int32_t operand_value(uint32_t thread, uint32_t index, struct sc_operand operand
 /* observe.c, in the server. `expected` is the program the process should run, null: do not look. */
 void observe_process(struct sc_process *out, pid_t pid, const char *expected);
 void compare_descriptions(struct sc_process *child, const struct sc_process *parent);
-uint64_t observe_thread_mask(pid_t pid, pid_t tid);
 char observe_thread_state(pid_t pid, pid_t tid); /* as in /proc/PID/stat; 0: gone */
 
 /* A futex on shared memory; timeout_ms 0: none. Returns 0 or an errno. */

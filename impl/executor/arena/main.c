@@ -142,7 +142,6 @@ static enum sc_run_end watch(pid_t arena) {
 
 static void observe_all(pid_t arena) {
   struct sc_history *h = &shared->history;
-  for (uint32_t t = 0; t < shared->thread_count; ++t) h->thread_mask[t] = observe_thread_mask(arena, shared->thread[t].tid);
   observe_process(&h->parent, arena, NULL);
   for (uint32_t i = 0; i < h->child_count; ++i) {
     if (h->child[i].observed) continue;

@@ -33,6 +33,12 @@ static int read_file(int directory, const char *name, char *buffer, size_t size)
   return (int)used;
 }
 
+static ssize_t read_link(int directory, const char *name, char link[SC_PATH_MAX]) {
+  const ssize_t size = readlinkat(directory, name, link, SC_PATH_MAX - 1);
+  link[size > 0 ? size : 0] = 0;
+  return size;
+}
+
 static const char *field(const char *text, const char *name) {
   const char *at = strstr(text, name);
   return at != NULL ? at + strlen(name) : NULL;
@@ -108,9 +114,7 @@ static void observe_table(struct sc_process *out, int directory) {
   for (int i = 0; i < count; ++i) {
     char name[32], link[SC_PATH_MAX], info[1024];
     snprintf(name, sizeof name, "fd/%d", numbers[i]);
-    const ssize_t size = readlinkat(directory, name, link, sizeof link - 1);
-    if (size < 0) continue;
-    link[size] = 0;
+    if (read_link(directory, name, link) < 0) continue;
     snprintf(name, sizeof name, "fdinfo/%d", numbers[i]);
     if (read_file(directory, name, info, sizeof info) < 0) continue;
     struct sc_entry entry = {.number = numbers[i], .last = numbers[i], .key = key_of(link, info), .same_as_parent = -1};
@@ -127,19 +131,20 @@ static void observe_table(struct sc_process *out, int directory) {
   }
 }
 
-static void observe_status(struct sc_process *out, int directory) {
-  char text[8192];
-  if (read_file(directory, "status", text, sizeof text) < 0) return;
+/* Last of all: whether it was alive until now. */
+static int observe_status(struct sc_process *out, int directory) {
+  char text[8192], state = 'X';
+  if (read_file(directory, "status", text, sizeof text) < 0) return 0;
   out->ppid = (int32_t)number_field(text, "\nPPid:", 10);
   out->pending = number_field(text, "\nSigPnd:", 16);
   out->shared_pending = number_field(text, "\nShdPnd:", 16);
   out->mask = number_field(text, "\nSigBlk:", 16);
   out->ignored = number_field(text, "\nSigIgn:", 16);
   out->caught = number_field(text, "\nSigCgt:", 16);
-  if (read_file(directory, "stat", text, sizeof text) < 0) return;
+  if (read_file(directory, "stat", text, sizeof text) < 0) return 0;
   const char *after = strrchr(text, ')');
-  char state;
-  if (after != NULL) sscanf(after + 1, " %c %*d %d %d", &state, &out->pgid, &out->sid);
+  if (after == NULL || sscanf(after + 1, " %c %*d %d %d", &state, &out->pgid, &out->sid) != 3) return 0;
+  return state != 'Z' && state != 'X';
 }
 
 static uint32_t count_arguments(int directory) {
@@ -167,34 +172,21 @@ static uint32_t wait_for_arguments(int directory) {
 }
 
 void observe_process(struct sc_process *out, pid_t pid, const char *expected) {
-  char path[64], link[SC_PATH_MAX], stat[512];
+  char path[64], link[SC_PATH_MAX];
   snprintf(path, sizeof path, "/proc/%d", (int)pid);
   const int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   out->pid = pid;
-  out->observed = 0;
-  out->entry_count = 0;
-  out->truncated = 0;
+  out->observed = out->has_execed = out->truncated = 0;
+  out->entry_count = out->argument_count = 0;
   if (directory < 0) return;
-  const int size = read_file(directory, "stat", stat, sizeof stat);
-  const char *after = size > 0 ? strrchr(stat, ')') : NULL;
-  if (after == NULL || after[1] == 0 || after[2] == 'Z' || after[2] == 'X') {
-    close(directory);
-    return;
+  if (expected != NULL) {
+    out->has_execed = read_link(directory, "exe", link) > 0 && strcmp(link, expected) == 0;
+    if (out->has_execed) out->argument_count = wait_for_arguments(directory);
   }
-  ssize_t length = readlinkat(directory, "exe", link, sizeof link - 1);
-  link[length > 0 ? length : 0] = 0;
-  out->has_execed = expected != NULL && strcmp(link, expected) == 0;
-  out->argument_count = out->has_execed ? wait_for_arguments(directory) : 0;
-  length = readlinkat(directory, "cwd", link, sizeof link - 1);
-  link[length > 0 ? length : 0] = 0;
+  read_link(directory, "cwd", link);
   out->cwd = name_index(link, places.directory);
   observe_table(out, directory);
-  observe_status(out, directory);
-  /* Was it alive all the while? */
-  char again[512];
-  const int size_again = read_file(directory, "stat", again, sizeof again);
-  after = size_again > 0 ? strrchr(again, ')') : NULL;
-  out->observed = after != NULL && after[2] != 'Z' && after[2] != 'X';
+  out->observed = (uint8_t)observe_status(out, directory);
   close(directory);
 }
 
@@ -219,12 +211,6 @@ void compare_descriptions(struct sc_process *child, const struct sc_process *par
       if (order <= 0) break;
     }
   }
-}
-
-uint64_t observe_thread_mask(pid_t pid, pid_t tid) {
-  char path[64], text[4096];
-  snprintf(path, sizeof path, "/proc/%d/task/%d/status", (int)pid, (int)tid);
-  return read_file(AT_FDCWD, path, text, sizeof text) > 0 ? number_field(text, "\nSigBlk:", 16) : 0;
 }
 
 char observe_thread_state(pid_t pid, pid_t tid) {

@@ -94,6 +94,7 @@ static void *thread_main(void *argument) {
     __atomic_store_n(&state->position, i, __ATOMIC_SEQ_CST);
     operation_run(thread, i);
   }
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &shared->history.thread_mask[thread], sizeof(uint64_t));
   __atomic_store_n(&state->is_done, 1, __ATOMIC_SEQ_CST);
   __atomic_fetch_add(&shared->done_count, 1, __ATOMIC_SEQ_CST);
   attract_attention();
