@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include "properties/session/session.h"
+
+#include "impl/peers/limits.h"
+
+#include <algorithm>
+
+namespace spawncheck {
+
+namespace {
+
+// A violated clause that the peer's own documentation excepts is no finding.
+void apply_limits(const std::string& implementation, Verdict& verdict) {
+  if (verdict.status != Status::violated) return;
+  for (std::size_t i = 0; i < spawncheck_limit_count; ++i) {
+    const spawncheck_limit& limit = spawncheck_limits[i];
+    if (limit.implementation != implementation || limit.clause != name(*verdict.clause)) continue;
+    verdict.status = Status::unsupported;
+    verdict.observed = "a documented limit, " + std::string(limit.clause) + ": " + limit.why;
+    verdict.clause.reset();
+    return;
+  }
+}
+
+int badness(Status s) {
+  constexpr int order[] = {0, 4, 2, 1, 3};  // holds, violated, inconclusive, unsupported, broken
+  return order[static_cast<int>(s)];
+}
+
+}  // namespace
+
+bool is_worse(Status a, Status b) { return badness(a) > badness(b); }
+
+std::uint64_t seed_of_run(std::uint64_t seed, unsigned run) {
+  if (run == 0) return 0;
+  Random random(seed + run);
+  return random.next() | 1;
+}
+
+Session::Session(SessionOptions options, std::unique_ptr<Executor> executor) : options_(std::move(options)), executor_(std::move(executor)) {
+  const ImplementationInfo& info = executor_->implementation();
+  judge_.owed = Clauses::promised_by(info.promises);
+  judge_.policies = info.policies;
+  judge_.sets = info.sets;
+  judge_.resource_errors_allowed = options_.implementation != "reference";
+  judge_.work_max = options_.work_max;
+}
+
+std::unique_ptr<Session> Session::start(const SessionOptions& options, std::string& error) {
+  ExecutorOptions e;
+  e.implementation = options.implementation;
+  e.strategy = options.strategy;
+  e.timeout_ms = options.timeout_ms;
+  std::unique_ptr<Executor> executor = Executor::start(e, error);
+  if (executor == nullptr) return nullptr;
+  return std::unique_ptr<Session>(new Session(options, std::move(executor)));
+}
+
+GenerateOptions Session::generate_options() const {
+  GenerateOptions options;
+  options.policies = implementation().policies;
+  options.sets = implementation().sets;
+  return options;
+}
+
+Verdict Session::run(const Scenario& scenario, std::uint64_t seed) {
+  history_ = &executor_->run(scenario, {seed});
+  Verdict verdict = judge(scenario, *history_, judge_);
+  apply_limits(options_.implementation, verdict);
+  return verdict;
+}
+
+Verdict Session::run_until_violated(const Scenario& scenario, unsigned runs, std::uint64_t seed, unsigned& used) {
+  Verdict worst;
+  for (used = 0; used < std::max(runs, 1u);) {
+    Verdict verdict = run(scenario, seed_of_run(seed, used));
+    ++used;
+    if (used == 1 || is_worse(verdict.status, worst.status)) worst = std::move(verdict);
+    if (worst.status == Status::violated) return worst;
+    if (worst.status == Status::unsupported && scenario.threads.size() <= 1) break;  // it will be every time
+  }
+  return worst;
+}
+
+}  // namespace spawncheck

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+//
+// A session: one implementation under test, run and judged. What the tool, the property tests and the fuzz
+// targets have in common.
+#pragma once
+
+#include "impl/executor/executor.h"
+#include "model/contract/judge.h"
+#include "model/scenario/generate.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace spawncheck {
+
+struct SessionOptions {
+  std::string implementation = "reference";
+  std::string strategy;
+  std::uint32_t timeout_ms = 5000;
+  std::uint64_t work_max = 200'000;
+};
+
+class Session {
+ public:
+  // Null: `error` says in one line what is missing.
+  static std::unique_ptr<Session> start(const SessionOptions&, std::string& error);
+
+  // Runs once and judges. Seed 0: no race is provoked.
+  Verdict run(const Scenario&, std::uint64_t seed);
+  const sc_history& history() const { return *history_; }  // of the last run
+
+  // Runs up to `runs` times, with seeds from `seed` on, until one violates: that verdict, and how many runs
+  // it took. Else the worst of them.
+  Verdict run_until_violated(const Scenario&, unsigned runs, std::uint64_t seed, unsigned& used);
+
+  const SessionOptions& options() const { return options_; }
+  const ImplementationInfo& implementation() const { return executor_->implementation(); }
+  // What generated scenarios may ask for.
+  GenerateOptions generate_options() const;
+
+ private:
+  Session(SessionOptions, std::unique_ptr<Executor>);
+  SessionOptions options_;
+  std::unique_ptr<Executor> executor_;
+  JudgeOptions judge_;
+  const sc_history* history_ = nullptr;
+};
+
+// The seed of the n-th repetition: the first run of a scenario provokes nothing.
+std::uint64_t seed_of_run(std::uint64_t seed, unsigned run);
+
+// Violated before broken before inconclusive before unsupported before holds.
+bool is_worse(Status a, Status b);
+
+}  // namespace spawncheck

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#include "impl/mutants/faults.h"
+#include "impl/peers/limits.h"
+#include "impl/peers/peers.h"
+#include "model/scenario/words.h"
+#include "properties/tool/tool.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace spawncheck::tool {
+
+namespace {
+
+std::string_view operand_words(char letter) {
+  switch (letter) {
+    case 'f': return "FD";
+    case 'k': return "CHILD";
+    case 'n': return "NUMBER";
+    case 'r': return "NUMBER|max";
+    case 'N': return "a|b|c|d";
+    case 'd': return "read|write";
+    case 's': return "SIGNAL";
+    case 'S': return "SIGNALS";
+    case 'h': return "block|unblock|set";
+    case 'D': return "default|ignore|handler";
+    case 'o': return "on|off";
+    case 't': return "THREAD";
+    case 'c': return "CELL";
+    case 'v': return "VALUE";
+    default: return "POLICY PROGRAM [keep S>T,...] [mask SIGNALS] [default SIGNALS] [ignore SIGNALS] [pgroup N] [session] [cwd a|b|c|d] [arguments N] [pidfd]";
+  }
+}
+
+std::string grammar(const OperationRow& row) {
+  std::string text(row.word);
+  for (const char letter : row.operands) text += fmt::format(" {}", operand_words(letter));
+  if (row.flags == "C") text += " [cloexec]";
+  if (row.flags == "U") text += " [unshare] [cloexec] | [flags=N]";
+  if (row.results > 0) text += row.results == 1 ? " [-> $N]" : " [-> $N [$N]]";
+  return text;
+}
+
+void list_ops(bool json) {
+  for (const OperationRow& row : operation_rows()) {
+    if (json) say_json({{"op", std::string(row.word)}, {"grammar", grammar(row)}, {"summary", std::string(row.summary)}});
+    else fmt::print("{}\n    {}\n", grammar(row), row.summary);
+  }
+  for (const ProgramRow& row : program_rows())
+    if (!json) fmt::print("program {:<16}{}\n", row.word, row.summary);
+}
+
+void list_clauses(bool json) {
+  for (int i = 0; i < clause_count; ++i) {
+    const auto clause = static_cast<Clause>(i);
+    if (json) say_json({{"clause", std::string(name(clause))}, {"promised", is_promised(clause)}, {"meaning", std::string(meaning(clause))}});
+    else fmt::print("{:<26}{}{}\n", name(clause), meaning(clause), is_promised(clause) ? " (owed by who promises it)" : "");
+  }
+}
+
+void list_implementations(bool json) {
+  struct Peer {
+    const char *name, *what;
+  };
+  static const Peer peers[] = {
+#define SPAWNCHECK_ROW(name, get, what) {name, what},
+      SPAWNCHECK_PEERS(SPAWNCHECK_ROW)
+#undef SPAWNCHECK_ROW
+  };
+  for (const Peer& peer : peers) {
+    int status = 0;
+    Common common;
+    common.implementation = peer.name;
+    const std::unique_ptr<Session> session = start_session(common, status);
+    if (session == nullptr) continue;
+    const ImplementationInfo& info = session->implementation();
+    std::string policies;
+    for (std::size_t p = 0; p < policy_words().size(); ++p)
+      if (info.policies >> p & 1) policies += fmt::format("{}{}", policies.empty() ? "" : " ", policy_words()[p]);
+    if (json) {
+      say_json({{"implementation", peer.name}, {"policies", policies}, {"sets", info.sets}, {"promises", info.promises}, {"what", peer.what}});
+      continue;
+    }
+    fmt::print("{:<14}{}\n    policies {}; promises {}\n", peer.name, peer.what, policies, info.promises.empty() ? "the basic clauses" : info.promises);
+    for (std::size_t i = 0; i < spawncheck_limit_count; ++i)
+      if (peer.name == std::string_view(spawncheck_limits[i].implementation)) fmt::print("    limit {}: {}\n", spawncheck_limits[i].clause, spawncheck_limits[i].why);
+  }
+}
+
+void list_mutants(bool json) {
+  struct Mutant {
+    const char *word, *shows, *clauses, *what;
+  };
+  static const Mutant mutants[] = {
+#define SPAWNCHECK_ROW(id, word, shows, clauses, what) {word, shows, clauses, what},
+      SPAWNCHECK_FAULTS(SPAWNCHECK_ROW)
+#undef SPAWNCHECK_ROW
+  };
+  for (const Mutant& m : mutants) {
+    if (json) say_json({{"mutant", m.word}, {"shows", m.shows}, {"clauses", m.clauses}, {"what", m.what}});
+    else fmt::print("mutants/{}.so{:>{}}{}{}\n", m.word, "", 24 - static_cast<int>(std::string_view(m.word).size()), m.what, m.shows[0] == 'R' ? " (in a race)" : "");
+  }
+}
+
+}  // namespace
+
+int list(const std::string& what, bool json) {
+  if (what.empty() || what == "ops") list_ops(json);
+  if (what.empty() || what == "clauses") list_clauses(json);
+  if (what.empty() || what == "implementations") list_implementations(json);
+  if (what.empty() || what == "mutants") list_mutants(json);
+  return 0;
+}
+
+}  // namespace spawncheck::tool

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include "properties/tool/tool.h"
+
+#include <csignal>
+
+namespace spawncheck::tool {
+
+std::atomic<bool> interrupted{false};
+
+namespace {
+
+void interrupt(int) { interrupted = true; }
+
+void handle_interrupts() {
+  struct sigaction action {};
+  action.sa_handler = interrupt;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+}  // namespace
+
+void add_common(CLI::App& command, Common& common) {
+  command.add_option("--implementation", common.implementation, "a name of `spawncheck list implementations`, or a shared object FILE.so");
+  command.add_option("--strategy", common.strategy, "force a strategy of the reference");
+  command.add_option("--seconds", common.seconds, "bound of the whole call");
+  command.add_option("--seed", common.seed, "drives everything that is random");
+  command.add_flag("--json", common.json, "one JSON object a line on standard output, nothing else there");
+}
+
+}  // namespace spawncheck::tool
+
+int main(int argc, char** argv) {
+  using namespace spawncheck::tool;
+  CLI::App app("spawncheck: is a way of starting processes correct while other threads open descriptors?", "spawncheck");
+  app.require_subcommand(1);
+  app.footer("Exit status: 0 holds, 1 violated, 2 bad usage or a malformed scenario, 3 inconclusive, 4 unsupported, 5 broken.");
+
+  RunOptions run_options;
+  CLI::App* run_command = app.add_subcommand("run", "run scenarios and judge them");
+  run_command->add_option("FILE", run_options.files, "scenario files; - is standard input")->required();
+  run_command->add_option("--runs", run_options.runs, "how often each, until one violates");
+  add_common(*run_command, run_options.common);
+
+  CheckOptions check_options;
+  std::string mode = "free";
+  CLI::App* check_command = app.add_subcommand("check", "generate scenarios and run them until one violates");
+  check_command->add_option("--runs", check_options.runs, "how many runs at most");
+  check_command->add_option("--mode", mode, "free: real threads, no tracing")->check(CLI::IsMember({"free"}));
+  check_command->add_option("--save", check_options.save, "store a violation's scenario in this directory");
+  add_common(*check_command, check_options.common);
+
+  ShrinkOptions shrink_options;
+  CLI::App* shrink_command = app.add_subcommand("shrink", "the smallest scenario that still violates, printed");
+  shrink_command->add_option("FILE", shrink_options.file, "a scenario that violates")->required();
+  shrink_command->add_option("--runs", shrink_options.runs, "how often a candidate may need to violate");
+  shrink_command->add_option("--save", shrink_options.save, "store the result in this directory");
+  add_common(*shrink_command, shrink_options.common);
+
+  MatrixOptions matrix_options;
+  matrix_options.common.seconds = 20;
+  CLI::App* matrix_command = app.add_subcommand("matrix", "implementations against clauses, as a table");
+  matrix_command->add_option("IMPLEMENTATION", matrix_options.implementations, "which; default: all that come along");
+  add_common(*matrix_command, matrix_options.common);
+
+  std::string what;
+  bool list_json = false;
+  CLI::App* list_command = app.add_subcommand("list", "what there is");
+  list_command->add_option("WHAT", what, "ops, clauses, implementations or mutants; default: all")
+      ->check(CLI::IsMember({"ops", "clauses", "implementations", "mutants"}));
+  list_command->add_flag("--json", list_json, "one JSON object a line");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = app.exit(error);
+    return status == 0 ? 0 : exit_usage;
+  }
+  handle_interrupts();
+  if (run_command->parsed()) return run(run_options);
+  if (check_command->parsed()) return check(check_options);
+  if (shrink_command->parsed()) return shrink(shrink_options);
+  if (matrix_command->parsed()) return matrix(matrix_options);
+  return list(what, list_json);
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+#include "properties/tool/tool.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace spawncheck::tool {
+
+namespace {
+
+// A violation that is expected but comes only in a race gets this many runs to come.
+constexpr unsigned runs_for_expected_race = 200;
+
+// The lines that speak of this implementation; where none does, those that speak of every one.
+std::vector<const Expectation*> applying(const Scenario& scenario, const Session& session) {
+  std::vector<const Expectation*> by_name, general;
+  for (const Expectation& e : scenario.expectations) {
+    if (e.implementation.empty()) general.push_back(&e);
+    else if (e.implementation == session.options().implementation || e.implementation == session.implementation().name) by_name.push_back(&e);
+  }
+  return by_name.empty() ? general : by_name;
+}
+
+bool is_met(const Expectation& e, const Verdict& v) {
+  return e.status == v.status && (e.clause.empty() || (v.clause && name(*v.clause) == e.clause));
+}
+
+std::string text_of(const Expectation& e) { return std::string(name(e.status)) + (e.clause.empty() ? "" : " " + e.clause); }
+
+struct Outcome {
+  Verdict verdict;
+  bool expected = false;  // some expectation applied, and one is met
+  bool unexpected = false;
+  std::uint64_t seed = 0;
+};
+
+Outcome run_scenario(Session& session, const Scenario& scenario, const RunOptions& options) {
+  Outcome outcome;
+  const auto expectations = applying(scenario, session);
+  const bool waits_for_violation = std::any_of(expectations.begin(), expectations.end(), [](auto* e) { return e->status == Status::violated; });
+  unsigned runs = std::max(options.runs, 1u), used = 0;
+  if (waits_for_violation) runs = std::max(runs, runs_for_expected_race);
+  outcome.verdict = session.run_until_violated(scenario, runs, options.common.seed, used);
+  outcome.seed = options.common.seed;
+  if (expectations.empty() || outcome.verdict.status == Status::unsupported) return outcome;
+  outcome.expected = std::any_of(expectations.begin(), expectations.end(), [&](auto* e) { return is_met(*e, outcome.verdict); });
+  outcome.unexpected = !outcome.expected;
+  return outcome;
+}
+
+void tell(const std::string& file, const Scenario& scenario, const Outcome& o, Session& session, const RunOptions& options) {
+  if (options.common.json) {
+    nlohmann::json object = verdict_json(o.verdict, session, scenario);
+    object["file"] = file;
+    object["expected"] = o.expected;
+    if (o.verdict.status == Status::violated) {
+      Finding f;
+      f.scenario = scenario;
+      f.verdict = o.verdict;
+      f.implementation = session.options().implementation;
+      f.strategy = session.options().strategy;
+      f.kernel = kernel_release();
+      f.libc = libc_version();
+      f.seed = o.seed;
+      f.file = file;
+      object.update(to_json(f));
+    }
+    return say_json(object);
+  }
+  const std::string clause = o.verdict.clause ? " " + std::string(name(*o.verdict.clause)) : "";
+  std::string note;
+  if (o.expected) note = ", as expected";
+  if (o.unexpected) note = ", expected " + text_of(*applying(scenario, session).front());
+  fmt::print("{}: {}{}{}\n", file, name(o.verdict.status), clause, note);
+  if (o.verdict.status == Status::holds) return;
+  fmt::print("  observed: {}\n", o.verdict.observed);
+  if (!o.verdict.allowed.empty()) fmt::print("  allowed:  {}\n", o.verdict.allowed);
+  if (!o.verdict.rule.empty()) fmt::print("  rule:     {}\n", o.verdict.rule);
+}
+
+}  // namespace
+
+int run(const RunOptions& options) {
+  int status = 0;
+  std::vector<Scenario> scenarios;
+  for (const std::string& file : options.files) {  // all are read before any is run
+    std::optional<Scenario> scenario = read_scenario(file, status);
+    if (!scenario) return status;
+    scenarios.push_back(*std::move(scenario));
+  }
+  const std::unique_ptr<Session> session = start_session(options.common, status);
+  if (session == nullptr) return status;
+  const Deadline deadline(options.common.seconds);
+  Status worst = Status::holds;
+  for (std::size_t i = 0; i < scenarios.size(); ++i) {
+    if (deadline.passed()) {
+      fmt::print(stderr, "spawncheck: {} of {} scenarios were not run\n", scenarios.size() - i, scenarios.size());
+      if (is_worse(Status::inconclusive, worst)) worst = Status::inconclusive;
+      break;
+    }
+    const Outcome outcome = run_scenario(*session, scenarios[i], options);
+    tell(options.files[i], scenarios[i], outcome, *session, options);
+    const Status counts = outcome.expected ? Status::holds : outcome.unexpected ? Status::violated : outcome.verdict.status;
+    if (is_worse(counts, worst)) worst = counts;
+  }
+  return exit_status(worst);
+}
+
+int shrink(const ShrinkOptions& options) {
+  int status = 0;
+  const std::optional<Scenario> scenario = read_scenario(options.file, status);
+  if (!scenario) return status;
+  const std::unique_ptr<Session> session = start_session(options.common, status);
+  if (session == nullptr) return status;
+  unsigned used = 0;
+  const Verdict verdict = session->run_until_violated(*scenario, std::max(options.runs, 50u), options.common.seed, used);
+  if (verdict.status != Status::violated) {
+    fmt::print(stderr, "spawncheck: {}: {}: there is nothing to shrink\n", options.file, name(verdict.status));
+    return verdict.status == Status::holds ? exit_status(Status::inconclusive) : exit_status(verdict.status);
+  }
+  FindingOptions how;
+  how.runs_per_try = std::max(options.runs, used > 1 ? 4 * used : 1);
+  if (options.common.seconds != 0) how.seconds_max = options.common.seconds;
+  Finding finding = make_finding(*session, *scenario, verdict, options.common.seed, how);
+  std::string error;
+  if (!options.save.empty() && save(finding, options.save, error).empty()) {
+    fmt::print(stderr, "spawncheck: {}\n", error);
+    return exit_status(Status::broken);
+  }
+  if (options.common.json) say_json(to_json(finding));
+  else fmt::print("{}", report(finding));
+  return exit_status(Status::violated);
+}
+
+}  // namespace spawncheck::tool

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+//
+// What the commands share: the common options, output, and the exit statuses that design and scripts rely on.
+#pragma once
+
+#include "properties/session/finding.h"
+
+#include <CLI/CLI.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace spawncheck::tool {
+
+inline constexpr int exit_usage = 2;
+
+struct Common {
+  std::string implementation = "reference", strategy;
+  bool json = false;
+  unsigned seconds = 0;  // 0: no bound
+  std::uint64_t seed = 1;
+};
+
+// The options every command that runs something takes.
+void add_common(CLI::App& command, Common& common);
+
+// Set by SIGINT and SIGTERM.
+extern std::atomic<bool> interrupted;
+
+class Deadline {
+ public:
+  explicit Deadline(unsigned seconds) : end_(std::chrono::steady_clock::now() + std::chrono::seconds(seconds)), bounded_(seconds != 0) {}
+  bool passed() const { return interrupted || (bounded_ && std::chrono::steady_clock::now() >= end_); }
+
+ private:
+  std::chrono::steady_clock::time_point end_;
+  bool bounded_;
+};
+
+// Starts a session, or says why not and returns null; then `status` is the exit status.
+std::unique_ptr<Session> start_session(const Common&, int& status);
+
+// "-" reads standard input. Empty: said why, `status` is the exit status.
+std::optional<Scenario> read_scenario(const std::string& file, int& status);
+
+void say_json(const nlohmann::json&);                  // one line on standard output
+void say_progress(const std::string&);                 // one line on standard error, when it is a terminal
+nlohmann::json verdict_json(const Verdict&, const Session&, const Scenario&);
+
+struct RunOptions {
+  Common common;
+  std::vector<std::string> files;
+  unsigned runs = 1;
+};
+int run(const RunOptions&);
+
+struct CheckOptions {
+  Common common;
+  std::uint64_t runs = 0;  // 0: no bound
+  std::string save;        // a directory for regressions
+};
+int check(const CheckOptions&);
+
+struct ShrinkOptions {
+  Common common;
+  std::string file;
+  unsigned runs = 1;
+  std::string save;
+};
+int shrink(const ShrinkOptions&);
+
+int list(const std::string& what, bool json);
+
+struct MatrixOptions {
+  Common common;
+  std::vector<std::string> implementations;  // empty: all that come along
+};
+int matrix(const MatrixOptions&);
+
+}  // namespace spawncheck::tool
