@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+# What the scripts share; sourced. One line for each thing that is missing, and what still works.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+
+say() { printf '%s\n' "$*"; }
+warn() { printf 'spawncheck: %s\n' "$*" >&2; }
+
+jobs=$(nproc)
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# Sanitizers that abort leave no core file behind; children of tests are many and short.
+ulimit -c 0

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+//
+// Coverage beyond edges: what happened in a run, as features that the engine counts like edges.
+#pragma once
+
+#include "model/scenario/history.h"
+#include "model/scenario/scenario.h"
+
+#include <cstdint>
+
+namespace spawncheck::fuzz {
+
+void note(std::uint64_t feature);
+
+// Each operation with its errno; for each two that overlapped, which they were and who returned first.
+void note_history(const Scenario&, const sc_history&);
+
+}  // namespace spawncheck::fuzz

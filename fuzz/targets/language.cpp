@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+//
+// The language: any bytes parse or are refused at a place that exists; what parses prints canonically.
+#include "fuzz/target.h"
+
+#include <algorithm>
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace spawncheck::fuzz {
+
+namespace {
+
+[[noreturn]] void wrong(const char* what, const std::string& text) {
+  std::fprintf(stderr, "spawncheck finding: language: %s\n%s", what, text.c_str());
+  std::abort();
+}
+
+}  // namespace
+
+void start() {}
+
+void one(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const auto parsed = parse(text);
+  if (const ParseError* e = std::get_if<ParseError>(&parsed)) {
+    const auto lines = static_cast<int>(std::count(text.begin(), text.end(), '\n')) + 1;
+    if (e->line < 1 || e->line > lines || e->column < 1 || e->expected.empty()) wrong("an error without a place", std::string(text));
+    return;
+  }
+  const Scenario& scenario = std::get<Scenario>(parsed);
+  const std::string canonical = print(scenario);
+  const auto again = parse(canonical);
+  const Scenario* back = std::get_if<Scenario>(&again);
+  if (back == nullptr) wrong("what was printed does not parse", canonical);
+  if (!(*back == scenario) || print(*back) != canonical) wrong("what was printed is another scenario", canonical);
+}
+
+}  // namespace spawncheck::fuzz

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+//
+// The reference's planner, for runs on the model.
+#pragma once
+
+#include "model/explore/simulate.h"
+
+#include <spawncheck/spawn/request.h>
+
+#include <vector>
+
+namespace spawncheck {
+
+// A Planner (model/explore/simulate.h) that calls spawn_plan_build(). Keeps the steps until its next call.
+class ReferencePlanner {
+ public:
+  explicit ReferencePlanner(std::uint32_t strategy = SPAWN_STRATEGY_AUTOMATIC, spawn_abilities abilities = {1, 1, 1, 1, 1, 1})
+      : strategy_(strategy), abilities_(abilities) {}
+  int operator()(const explore::PlanRequest& request, spawn_plan& plan);
+
+ private:
+  std::uint32_t strategy_;
+  spawn_abilities abilities_;
+  std::vector<spawn_keep> keep_;
+  std::vector<spawn_step> steps_;
+};
+
+}  // namespace spawncheck
