@@ -5,11 +5,12 @@
 
 #if defined(SPAWNCHECK_ENGINE_AFL)
 // afl-compiler-rt: the shared map and its size.
-extern "C" std::uint8_t* __afl_area_ptr;
-extern "C" std::uint32_t __afl_map_size;
+// Under other names: the instrumentation declares these in every module itself.
+extern std::uint8_t* afl_area __asm__("__afl_area_ptr");
+extern std::uint32_t afl_map_size __asm__("__afl_map_size");
 #elif defined(SPAWNCHECK_ENGINE_LIBFUZZER)
 // libFuzzer counts every byte of this section as it counts edges (Fuzzer/FuzzerExtraCounters).
-__attribute__((section("__libfuzzer_extra_counters"))) static std::uint8_t counters[8192];
+__attribute__((section("__libfuzzer_extra_counters"))) static std::uint8_t counters[2048];
 #else
 static std::uint8_t counters[8192];
 #endif
@@ -21,7 +22,7 @@ void note(std::uint64_t feature) {
   feature *= 0x9e3779b97f4a7c15u;
   feature ^= feature >> 29;
 #if defined(SPAWNCHECK_ENGINE_AFL)
-  if (__afl_map_size != 0) ++__afl_area_ptr[feature % __afl_map_size];
+  if (afl_map_size != 0) ++afl_area[feature % afl_map_size];
 #else
   ++counters[feature % sizeof counters];
 #endif

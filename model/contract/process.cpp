@@ -33,16 +33,6 @@ Violation proc_unzombied(const Facts& f) {
 
 namespace {
 
-// A signal to the group that ends whoever does not block, ignore or handle it: a child may be gone, or may
-// have died of it before exec.
-bool group_signal_may_end_children(const Facts& f) {
-  constexpr std::uint64_t harmless = 1ull << 16 | 1ull << 17 | 1ull << 22 | 1ull << 27;  // CHLD, CONT, URG, WINCH
-  for (const Thread& thread : f.scenario.threads)
-    for (const sc_operation& op : thread.operations)
-      if (op.kind == SC_OP_KILL_GROUP && (harmless >> (op.operand[0].value - 1) & 1) == 0) return true;
-  return false;
-}
-
 std::string differing(const SpawnCase& s, const char* what, std::int64_t observed) {
   return where(s) + ": the child's " + what + " is " + std::to_string(observed);
 }
@@ -56,7 +46,7 @@ Violation proc_child(const Facts& f) {
     const sc_process& child = f.history.child[s.record->child];
     const sc_request& r = *s.request;
     if (!child.observed) {
-      if (r.program == SC_PROGRAM_EXIT || group_signal_may_end_children(f)) continue;
+      if (r.program == SC_PROGRAM_EXIT || explore::group_signal_may_end_children(f.scenario)) continue;
       return violated(Clause::proc_child, where(s) + ": the child was gone before anybody ended it",
                       "it runs the program, which waits", "contract proc.child");
     }
@@ -97,7 +87,7 @@ Violation proc_wait(const Facts& f) {
       for (const SpawnCase& s : f.spawns)
         if (s.succeeded && s.thread == t && s.operation < o && s.record->value[0] == pid) spawn = &s;
       if (spawn == nullptr) continue;
-      bool waited = false, fits = group_signal_may_end_children(f);
+      bool waited = false, fits = explore::group_signal_may_end_children(f.scenario);
       for (std::uint32_t p = spawn->operation + 1; p < o; ++p) {
         if (explore::resolve(f.scenario, f.history, t, p, operations[p].operand[0]) != pid) continue;
         waited |= operations[p].kind == SC_OP_WAIT && f.history.op[t][p].error == 0;

@@ -28,7 +28,7 @@ namespace {
 // Bounds one operation's steps within a move; none has more than it closes numbers.
 constexpr int steps_of_operation_max = 4 * SC_NUMBER_MAX;
 // Recursion: each level makes at least one step of one operation.
-constexpr int depth_max = 20'000;
+constexpr int depth_max = 2'000;
 
 class Search {
  public:
@@ -251,7 +251,9 @@ bool Search::move_call(Node next, Index t, int depth) {
   const model::Kernel kernel;
   bool advanced = false;
   for (int i = 0; i < steps_of_operation_max; ++i) {
-    const unsigned count = model::outcome_count(kernel, next.state, t);
+    unsigned count = model::outcome_count(kernel, next.state, t);
+    const bool by_number = next.state.tasks[t].flight.call.kind == static_cast<std::uint8_t>(CallKind::close_range);
+    if (by_number && !options_.steps) count = 1;  // whole operations: whole runs
     for (unsigned outcome = 1; outcome < count; ++outcome) {
       Node other = next;
       model::Result result;

@@ -361,7 +361,9 @@ void Simulation::finish() {
   for (Index p = 1; p < state_.processes.size(); ++p) {
     observe(p);
     bool reported = false;
-    for (std::uint32_t c = 0; c < history_.child_count; ++c) reported |= history_.child[c].pid == first_pid + p;
+    for (Index t = 0; t < threads_; ++t)
+      for (std::size_t o = 0; o < scenario_.threads[t].operations.size(); ++o)
+        reported |= scenario_.threads[t].operations[o].kind == SC_OP_SPAWN && history_.op[t][o].value[0] == first_pid + p;
     if (!reported && state_.processes[p].life != model::Life::reaped && history_.end == SC_RUN_COMPLETE) {
       ++history_.stray_count;
       history_.stray_pid = first_pid + p;

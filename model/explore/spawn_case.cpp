@@ -90,6 +90,14 @@ void add_attribute_errors(SpawnCase& c, bool reference) {
 
 }  // namespace
 
+bool group_signal_may_end_children(const Scenario& scenario) {
+  constexpr std::uint64_t harmless = 1ull << 16 | 1ull << 17 | 1ull << 22 | 1ull << 27;  // CHLD, CONT, URG, WINCH
+  for (const Thread& thread : scenario.threads)
+    for (const sc_operation& op : thread.operations)
+      if (op.kind == SC_OP_KILL_GROUP && (harmless >> (op.operand[0].value - 1) & 1) == 0) return true;
+  return false;
+}
+
 SpawnCase spawn_case(const Scenario& scenario, const sc_history& history, std::uint32_t thread,
                      std::uint32_t operation, bool reference_errors) {
   SpawnCase c;
@@ -109,6 +117,7 @@ SpawnCase spawn_case(const Scenario& scenario, const sc_history& history, std::u
   c.has_cycle = has_cycle(c.keep);
   add_keep_errors(c, reference_errors);
   add_attribute_errors(c, reference_errors);
+  if (group_signal_may_end_children(scenario)) c.sometimes.add(ECANCELED);
   if (const int error = error_of_program(c.request->program)) c.always.add(error);
   return c;
 }

@@ -35,7 +35,7 @@ struct Kernel {
   X(getfd, step_getfd, one, "a")                                                                        \
   X(setfd, step_setfd, one, "a; flags: cloexec")                                                        \
   X(close, step_close, one, "a")                                                                        \
-  X(close_range, step_close_range, one, "a, b as unsigned; flags: the raw bits")                        \
+  X(close_range, step_close_range, close_range_outcomes, "a, b as unsigned; flags: the raw bits")       \
   X(close_each, step_close_each, one, "a, b as unsigned: each open one, by close(2)")                   \
   X(sweep_cloexec, step_sweep_cloexec, one, "each close-on-exec descriptor but a, by close(2)")         \
   X(unshare_files, step_unshare_files, one, "unshare(2) CLONE_FILES")                                   \

@@ -11,6 +11,7 @@ namespace spawncheck::model {
 SPAWNCHECK_CALLS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
 
+unsigned close_range_outcomes(const Kernel&, const State&, Index);
 unsigned program_outcomes(const Kernel&, const State&, Index);
 unsigned listen_outcomes(const Kernel&, const State&, Index);
 unsigned flock_outcomes(const Kernel&, const State&, Index);
