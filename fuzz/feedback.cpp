@@ -4,10 +4,9 @@
 #include <cstddef>
 
 #if defined(SPAWNCHECK_ENGINE_AFL)
-// afl-compiler-rt: the shared map and its size.
-// Under other names: the instrumentation declares these in every module itself.
-extern std::uint8_t* afl_area __asm__("__afl_area_ptr");
-extern std::uint32_t afl_map_size __asm__("__afl_map_size");
+// afl-compiler-rt: the size of the shared map, and a way to set a byte of it.
+extern "C" std::uint32_t __afl_map_size;
+extern "C" void __afl_coverage_interesting(std::uint8_t value, std::uint32_t id);
 #elif defined(SPAWNCHECK_ENGINE_LIBFUZZER)
 // libFuzzer counts every byte of this section as it counts edges (Fuzzer/FuzzerExtraCounters).
 __attribute__((section("__libfuzzer_extra_counters"))) static std::uint8_t counters[2048];
@@ -22,7 +21,7 @@ void note(std::uint64_t feature) {
   feature *= 0x9e3779b97f4a7c15u;
   feature ^= feature >> 29;
 #if defined(SPAWNCHECK_ENGINE_AFL)
-  if (afl_map_size != 0) ++afl_area[feature % afl_map_size];
+  if (__afl_map_size != 0) __afl_coverage_interesting(1, static_cast<std::uint32_t>(feature % __afl_map_size));
 #else
   ++counters[feature % sizeof counters];
 #endif

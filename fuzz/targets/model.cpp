@@ -11,12 +11,23 @@
 
 namespace spawncheck::fuzz {
 
+namespace {
+
+// Many threads make many orders, and few new ones worth the time.
+bool is_too_large(const Scenario& scenario) {
+  std::size_t operations = 0;
+  for (const Thread& thread : scenario.threads) operations += thread.operations.size();
+  return scenario.threads.size() > 3 || operations > 14;
+}
+
+}  // namespace
+
 void start() {}
 
 void one(const std::uint8_t* data, std::size_t size) {
   static const auto history = std::make_unique<sc_history>();
   const std::optional<Scenario> scenario = scenario_of(data, size);
-  if (!scenario) return;
+  if (!scenario || is_too_large(*scenario)) return;
   const std::uint64_t seed = hash(*scenario);
   ReferencePlanner planner(seed % 3 == 0 ? SPAWN_STRATEGY_COPY : SPAWN_STRATEGY_UNSHARE);
   explore::SimulateOptions options;

@@ -85,10 +85,10 @@ class Search {
   bool is_done(const Node& node) const;
 
   // Moves. Each tries what follows it and says whether that explained everything.
-  bool move(const Node& node, Index t, int depth);
+  bool move(Node node, Index t, int depth);
   bool move_call(Node next, Index t, int depth);
-  bool move_window(const Node& node, Index t, int depth);
-  bool move_pidfd(const Node& node, Index t, int depth);
+  bool move_window(Node node, Index t, int depth);
+  bool move_pidfd(Node next, Index t, int depth);
   bool move_child_call(Node next, Index t, int depth);
   bool finish(Node next, Index t, int depth);
   bool accept(Node& next, Index t, const model::Result& result);
@@ -230,20 +230,19 @@ bool Search::visit_after_free_moves(Node& node, int depth) {
     if (has_next(node, t) && (is_under_way(node, t) || may_begin(node, t))) order[count++] = t;
   auto returns_at = [&](Index t) { return record(node, t).end == 0 ? UINT32_MAX : record(node, t).end; };
   std::stable_sort(order.begin(), order.begin() + count, [&](Index a, Index b) { return returns_at(a) < returns_at(b); });
-  for (Index i = 0; i < count; ++i) {
-    if (move(node, order[i], depth)) return true;
+  for (Index i = 0; i + 1 < count; ++i) {
+    if (move(Node(node), order[i], depth)) return true;
     if (exhausted_) return false;
   }
-  return false;
+  return count > 0 && move(std::move(node), order[count - 1], depth);  // the last one needs no copy
 }
 
-bool Search::move(const Node& node, Index t, int depth) {
-  if (node.window[t].is_open()) return move_window(node, t, depth);
-  Node next = node;
+bool Search::move(Node node, Index t, int depth) {
+  if (node.window[t].is_open()) return move_window(std::move(node), t, depth);
   const std::uint8_t kind = operation(node, t).kind;
-  if (kind == SC_OP_WAIT || kind == SC_OP_KILL_CHILD) return move_child_call(std::move(next), t, depth);
-  if (!next.state.tasks[t].flight.active) begin_call(next, t);
-  return move_call(std::move(next), t, depth);
+  if (kind == SC_OP_WAIT || kind == SC_OP_KILL_CHILD) return move_child_call(std::move(node), t, depth);
+  if (!node.state.tasks[t].flight.active) begin_call(node, t);
+  return move_call(std::move(node), t, depth);
 }
 
 // One step (or all of them, until done or blocked) of the call under way, with each of its outcomes.
@@ -332,17 +331,14 @@ bool Search::move_child_call(Node next, Index t, int depth) {
 }
 
 // A window under way: its pidfd may take its number, or it may close.
-bool Search::move_window(const Node& node, Index t, int depth) {
-  if (node.window[t].spawn().wants_pidfd && move_pidfd(node, t, depth)) return true;
-  if (exhausted_ || !node.window[t].spawn().returned) return false;
-  Node next = node;
-  return close_window(next, t) && finish(std::move(next), t, depth);
+bool Search::move_window(Node node, Index t, int depth) {
+  const SpawnCase& spawn = node.window[t].spawn();
+  if (spawn.wants_pidfd && node.window[t].pidfd != Window::Pidfd::settled && move_pidfd(Node(node), t, depth)) return true;
+  if (exhausted_ || !spawn.returned) return false;
+  return close_window(node, t) && finish(std::move(node), t, depth);
 }
 
-bool Search::move_pidfd(const Node& node, Index t, int depth) {
-  const Window& window = node.window[t];
-  if (window.pidfd == Window::Pidfd::settled) return false;
-  Node next = node;
+bool Search::move_pidfd(Node next, Index t, int depth) {
   Window& w = next.window[t];
   model::Table& table = next.state.table_of(t);
   const SpawnCase& spawn = w.spawn();
