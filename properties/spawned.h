@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+//
+// Helpers of the tests that call the reference in their own process.
+#pragma once
+
+#include <spawncheck/spawn/request.h>
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <dirent.h>
+#include <fstream>
+#include <map>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vector>
+
+namespace spawncheck {
+
+// build/PRESET/bin, where the tiny programs are.
+inline std::string binary(const std::string& name) {
+  char path[4096];
+  const ssize_t size = readlink("/proc/self/exe", path, sizeof path);
+  const std::string self(path, size > 0 ? static_cast<std::size_t>(size) : 0);
+  return self.substr(0, self.rfind('/')) + "/spawncheck-" + name;
+}
+
+inline std::map<int, std::string> descriptors_of(pid_t pid) {
+  std::map<int, std::string> found;
+  const std::string directory = "/proc/" + std::to_string(pid) + "/fd";
+  DIR* listing = opendir(directory.c_str());
+  if (listing == nullptr) return found;
+  const int own = pid == getpid() ? dirfd(listing) : -1;
+  while (const dirent* e = readdir(listing)) {
+    char link[4096];
+    const ssize_t size = readlink((directory + "/" + e->d_name).c_str(), link, sizeof link);
+    if (e->d_name[0] != '.' && atoi(e->d_name) != own && size > 0) found[atoi(e->d_name)] = std::string(link, static_cast<std::size_t>(size));
+  }
+  closedir(listing);
+  return found;
+}
+
+inline std::string status_field(pid_t pid, const std::string& name) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(file, line);)
+    if (line.rfind(name + ":", 0) == 0) return line.substr(line.find_first_not_of(" \t", name.size() + 1));
+  return {};
+}
+
+// A child that holds; killed and reaped at the end of its scope.
+class Held {
+ public:
+  explicit Held(pid_t pid) : pid_(pid) {}
+  ~Held() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) continue;
+  }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+  pid_t pid() const { return pid_; }
+  // exec wakes its parent before it is through: the argument list comes last.
+  void settle() const {
+    for (int i = 0; i < 100'000; ++i) {
+      std::ifstream file("/proc/" + std::to_string(pid_) + "/cmdline");
+      if (file.get() != std::ifstream::traits_type::eof()) return;
+      sched_yield();
+    }
+    ADD_FAILURE() << "the child does not run its program";
+  }
+
+ private:
+  pid_t pid_;
+};
+
+inline bool has_no_child() { return waitpid(-1, nullptr, WNOHANG | __WALL) < 0 && errno == ECHILD; }
+
+// A request that runs the holding program; the strings live as long as this.
+struct HoldRequest {
+  std::string path = binary("hold");
+  char word[8] = "hold";
+  char* argv[2] = {word, nullptr};
+  std::vector<spawn_keep> keep;
+  spawn_request r{};
+  HoldRequest() {
+    r.policy = SPAWN_FDS_ONLY;
+    r.path = path.c_str();
+    r.argv = argv;
+  }
+  const spawn_request& get() {
+    r.keep = keep.data();
+    r.keep_count = static_cast<uint32_t>(keep.size());
+    return r;
+  }
+};
+
+}  // namespace spawncheck
