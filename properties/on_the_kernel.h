@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+//
+// Properties that run on the kernel: a session per implementation, and one way to fail.
+#pragma once
+
+#include "properties/arbitrary.h"
+#include "properties/session/finding.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace spawncheck {
+
+// Where this test's own executable is: build/PRESET/bin.
+inline std::string directory_of_binaries() {
+  char path[4096];
+  const ssize_t size = readlink("/proc/self/exe", path, sizeof path);
+  const std::string self(path, size > 0 ? static_cast<std::size_t>(size) : 0);
+  return self.substr(0, self.rfind('/'));
+}
+
+inline Session& session_with(const std::string& implementation, const std::string& strategy = "") {
+  static std::map<std::string, std::unique_ptr<Session>> sessions;
+  std::unique_ptr<Session>& session = sessions[implementation + " " + strategy];
+  if (session == nullptr) {
+    SessionOptions options;
+    options.implementation = implementation;
+    options.strategy = strategy;
+    std::string error;
+    session = Session::start(options, error);
+    if (session == nullptr) {
+      std::fprintf(stderr, "spawncheck: %s\n", error.c_str());
+      std::exit(1);
+    }
+  }
+  return *session;
+}
+
+// A violation as text: shrunk, confirmed, with its replay command. With $SPAWNCHECK_SAVE its scenario is
+// stored there as well.
+inline std::string told(Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed, unsigned runs) {
+  if (verdict.status != Status::violated) return std::string(name(verdict.status)) + ": " + verdict.observed + "\n" + print(scenario);
+  FindingOptions options;
+  options.runs_per_try = runs;
+  Finding finding = make_finding(session, scenario, verdict, seed, options);
+  std::string error;
+  if (const char* directory = std::getenv("SPAWNCHECK_SAVE")) save(finding, directory, error);
+  return report(finding);
+}
+
+// Every scenario of the family holds, for the implementation as it is declared.
+inline void family_holds(Session& session, Family family, unsigned runs) {
+  GenerateOptions options = session.generate_options();
+  options.families = 1u << static_cast<int>(family);
+  const auto seed = *rc::gen::noShrink(rc::gen::arbitrary<std::uint64_t>());
+  Random random(seed);
+  const Scenario scenario = generate(random, options);
+  RC_CLASSIFY(scenario.threads.size() > 1, "several threads");
+  unsigned used = 0;
+  const Verdict verdict = session.run_until_violated(scenario, runs, seed, used);
+  RC_CLASSIFY(verdict.status == Status::inconclusive, "inconclusive");
+  if (verdict.status == Status::violated || verdict.status == Status::broken) RC_FAIL(told(session, scenario, verdict, seed, runs));
+}
+
+// One scenario, written out.
+inline void expect_holds(Session& session, const std::string& text, unsigned runs = 1) {
+  const auto parsed = parse(text);
+  ASSERT_TRUE(std::holds_alternative<Scenario>(parsed)) << std::get<ParseError>(parsed).message();
+  const Scenario& scenario = std::get<Scenario>(parsed);
+  unsigned used = 0;
+  const Verdict verdict = session.run_until_violated(scenario, runs, 1, used);
+  if (verdict.status != Status::holds) ADD_FAILURE() << told(session, scenario, verdict, 1, runs);
+}
+
+// What a family of claims is checked for: the reference by each of its strategies, a second implementation
+// written apart from it, and the peers with their documented limits.
+#define SPAWNCHECK_FAMILY(suite, family, runs)                                                                          \
+  RC_GTEST_PROP(suite, HoldsForTheReference, ()) { family_holds(session_with("reference"), family, runs); }             \
+  RC_GTEST_PROP(suite, HoldsForTheReferenceByCopy, ()) { family_holds(session_with("reference", "copy"), family, runs); } \
+  RC_GTEST_PROP(suite, HoldsForTheReferenceByUnshare, ()) { family_holds(session_with("reference", "unshare"), family, runs); } \
+  RC_GTEST_PROP(suite, HoldsForTheControl, ()) { family_holds(session_with(directory_of_binaries() + "/mutants/control.so"), family, runs); } \
+  RC_GTEST_PROP(suite, HoldsForForkAndExecButForItsLimits, ()) { family_holds(session_with("fork_exec"), family, runs); } \
+  RC_GTEST_PROP(suite, HoldsForPosixSpawnButForItsLimits, ()) { family_holds(session_with("posix_spawn"), family, runs); }
+
+}  // namespace spawncheck
