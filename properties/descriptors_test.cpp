@@ -10,7 +10,7 @@ SPAWNCHECK_FAMILY(Descriptors, Family::policies, 1)
 
 RC_GTEST_PROP(DescriptorCalls, AgreeWithTheModel, ()) { family_holds(session_with("reference"), Family::calls, 2); }
 RC_GTEST_PROP(Limits, HoldForTheReference, ()) { family_holds(session_with("reference"), Family::limits, 1); }
-RC_GTEST_PROP(Limits, HoldForForkAndExecButForItsLimits, ()) { family_holds(session_with("fork_exec"), Family::limits, 1); }
+RC_GTEST_PROP(Limits, HoldForForkAndExecAlone, ()) { family_holds(session_with("fork_exec"), Family::limits, 1, 1); }
 
 // Behaviour 9: any subset of 0, 1 and 2 closed in the parent, with a program that fails and one that runs.
 TEST(Descriptors, AnySubsetOfTheStandardOnesMayBeClosed) {

@@ -10,7 +10,7 @@ SPAWNCHECK_FAMILY(Memory, Family::two_spawns, 3)
 
 // Behaviour 38: the stack suffices for the longest lists of arguments.
 TEST(Memory, ManyArguments) {
-  for (const char* implementation : {"reference", "fork_exec", "posix_spawn"})
+  for (const char* implementation : {"reference", "fork_exec"})
     for (const int count : {0, 1, 500, 4096})
       expect_holds(session_with(implementation), "fd 0 null\nthread\n  spawn inherit hold arguments " + std::to_string(count) + " -> $0\n");
 }

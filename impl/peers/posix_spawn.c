@@ -15,6 +15,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#define KEEP_MAX 256
+
 static sigset_t set_of(uint64_t bits) {
   sigset_t set;
   sigemptyset(&set);
@@ -23,26 +25,37 @@ static sigset_t set_of(uint64_t bits) {
   return set;
 }
 
+/* Numbers to put sources aside at: closed now, nobody's target, as far from what others open as can be. What
+ * another thread opens there meanwhile is lost to the child: posix_spawn has no way to ask for a free one. */
+static int find_aside(const struct spawncheck_request *r, int *aside) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return errno;
+  uint32_t found = 0;
+  for (int n = (int)limit.rlim_cur - 1; n >= 0 && found < r->keep_count; --n) {
+    int is_used = fcntl(n, F_GETFD) >= 0;
+    for (uint32_t i = 0; i < r->keep_count; ++i) is_used |= r->keep[i].target == n || r->keep[i].source == n;
+    if (!is_used) aside[found++] = n;
+  }
+  return found == r->keep_count ? 0 : EMFILE;
+}
+
 /* posix_spawn has no word for "this source must be open": dup2 in the child says EBADF. */
 static int add_keep(posix_spawn_file_actions_t *actions, const struct spawncheck_request *r) {
-  int above = 0, error = 0;
+  int aside[KEEP_MAX], error = 0;
+  if (r->keep_count > KEEP_MAX) return EINVAL;
   for (uint32_t i = 0; i < r->keep_count; ++i) {
     const struct spawncheck_keep k = r->keep[i];
     for (uint32_t j = 0; j < i; ++j)
       if (r->keep[j].target == k.target) return EINVAL;
     if (k.source < 0 || k.target < 0) return EBADF;
-    if (k.source >= above) above = k.source + 1;
-    if (k.target >= above) above = k.target + 1;
   }
-  struct rlimit limit;
-  const int has_room = getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)above + r->keep_count <= limit.rlim_cur;
-  for (uint32_t i = 0; i < r->keep_count && has_room && error == 0; ++i)
-    error = posix_spawn_file_actions_adddup2(actions, r->keep[i].source, above + (int)i);
+  if (r->keep_count > 0) error = find_aside(r, aside);
   for (uint32_t i = 0; i < r->keep_count && error == 0; ++i)
-    error = posix_spawn_file_actions_adddup2(actions, has_room ? above + (int)i : r->keep[i].source, r->keep[i].target);
-  for (uint32_t i = 0; i < r->keep_count && has_room && error == 0; ++i)
-    error = posix_spawn_file_actions_addclose(actions, above + (int)i);
-  if (error == 0 && !has_room && r->keep_count > 1) error = EMFILE; /* no room to be safe in */
+    error = posix_spawn_file_actions_adddup2(actions, r->keep[i].source, aside[i]);
+  for (uint32_t i = 0; i < r->keep_count && error == 0; ++i)
+    error = posix_spawn_file_actions_adddup2(actions, aside[i], r->keep[i].target);
+  for (uint32_t i = 0; i < r->keep_count && error == 0; ++i)
+    error = posix_spawn_file_actions_addclose(actions, aside[i]);
   return error;
 }
 

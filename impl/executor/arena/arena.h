@@ -26,6 +26,9 @@ struct sc_places {
 
 extern struct sc_shared *shared;
 extern struct sc_places places;
+/* The smallest queue: all queues of a user share RLIMIT_MSGQUEUE bytes, and the default takes a tenth. */
+struct sc_queue_attributes { long flags, messages_max, message_bytes_max, messages, reserved[4]; };
+extern const struct sc_queue_attributes queue_attributes;
 extern const struct spawncheck_implementation *implementation;
 
 /* places.c: 0, or an errno with `where` saying what failed. */

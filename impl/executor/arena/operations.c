@@ -86,7 +86,7 @@ OPERATION(EVENTFD) { return create(c, syscall(SYS_eventfd2, (unsigned)sc_identit
 /* mq_open(2) makes every descriptor close-on-exec (ipc/mqueue.c do_mq_open), asked or not. When asked, the
  * bit also stays in the description's flags, and /proc/PID/fdinfo shows it whatever the descriptor's own
  * flag is (observed on 6.18): so it is not asked for. */
-OPERATION(MQUEUE) { return create(c, syscall(SYS_mq_open, places.queue[c->operand[0]], O_RDWR | O_CREAT, 0600, NULL)); }
+OPERATION(MQUEUE) { return create(c, syscall(SYS_mq_open, places.queue[c->operand[0]], O_RDWR | O_CREAT, 0600, &queue_attributes)); }
 OPERATION(FILE) { return create(c, syscall(SYS_openat, AT_FDCWD, places.file[c->operand[0]], O_RDWR | O_CREAT | cloexec_of(c, O_CLOEXEC), 0600)); }
 OPERATION(PROGRAM) { return create(c, syscall(SYS_openat, AT_FDCWD, places.program[c->operand[0]], O_WRONLY | cloexec_of(c, O_CLOEXEC), 0)); }
 OPERATION(FIFO) {

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 struct sc_places places;
+const struct sc_queue_attributes queue_attributes = {.messages_max = 1, .message_bytes_max = 8};
 
 static int failed(char where[SC_TEXT_MAX], const char *call, const char *what) {
   const int error = errno;

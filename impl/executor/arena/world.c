@@ -71,7 +71,7 @@ static void make_line(const struct sc_world_line *l, uint32_t line) {
     case SC_WORLD_NULL: place(open("/dev/null", O_RDWR | O_CLOEXEC), l->number, l->cloexec, line); break;
     case SC_WORLD_EVENTFD: place(eventfd((unsigned)sc_identity_of_world(line), EFD_CLOEXEC), l->number, l->cloexec, line); break;
     case SC_WORLD_MQUEUE: /* without O_CLOEXEC, which fdinfo would show for ever: see operations.c */
-      place((int)syscall(SYS_mq_open, places.queue[l->name], O_RDWR | O_CREAT, 0600, NULL), l->number, l->cloexec, line);
+      place((int)syscall(SYS_mq_open, places.queue[l->name], O_RDWR | O_CREAT, 0600, &queue_attributes), l->number, l->cloexec, line);
       break;
     case SC_WORLD_FILE: place(open(places.file[l->name], O_RDWR | O_CREAT | O_CLOEXEC, 0600), l->number, l->cloexec, line); break;
     case SC_WORLD_PIPE:
