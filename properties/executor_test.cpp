@@ -68,9 +68,7 @@ TEST(Executor, TellsHowARunEnded) {
   const sc_history& killed = e->run(scenario_of("thread\n  kill TERM\n"));
   EXPECT_EQ(killed.end, SC_RUN_KILLED);
   EXPECT_EQ(killed.end_signal, SIGTERM);
-  std::string stopped = "thread\n  kill STOP\n";
-  for (int i = 0; i < 30; ++i) stopped += "  memfd\n";
-  EXPECT_EQ(e->run(scenario_of(stopped)).end, SC_RUN_TIMEOUT);
+  EXPECT_EQ(e->run(scenario_of("thread\n  tgkill 0 STOP\n  memfd\n")).end, SC_RUN_TIMEOUT);
   EXPECT_EQ(e->run(scenario_of("thread\n  load 0\n")).end, SC_RUN_COMPLETE);
 }
 
@@ -107,7 +105,7 @@ TEST(Executor, NothingOutlivesAHostThatIsKilled) {
   const pid_t host = fork();
   if (host == 0) {
     auto e = executor("reference", 60'000);
-    e->run(scenario_of("fd 0 null\nthread\n  spawn only hold -> $0\n  kill STOP\n"));
+    e->run(scenario_of("fd 0 null\nthread\n  spawn only hold -> $0\n  tgkill 0 STOP\n  memfd\n"));
     _exit(0);
   }
   bool started = false;

@@ -38,7 +38,7 @@
   X(ZOMBIE, "zombie", "D", "proc.unzombied", "a child that failed is not reaped")                                \
   X(PIDFD_LEFT, "pidfd-left", "D", "fd.untouched", "the pidfd stays open after a failure")                       \
   X(PIDFD_PASSED, "pidfd-passed", "D", "fd.exact", "the pidfd is passed on to the child")                        \
-  X(SMALL_STACK, "small-stack", "D", "live.returns mm.unwritten err.exact", "arguments are copied to a child stack of two pages") \
+  X(SMALL_STACK, "small-stack", "D", "live.returns mm.unwritten err.exact proc.child", "arguments are copied to a child stack of two pages") \
   X(ERRNO_LOST, "errno-lost", "D", "err.exact", "every failure is reported as ENOENT")                           \
   X(FAILURE_HIDDEN, "failure-hidden", "D", "err.exact proc.child", "an exec that failed is reported as success") \
   X(ERRNO_WRITTEN, "errno-written", "D", "mm.unwritten", "the caller's errno changes")                           \

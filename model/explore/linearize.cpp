@@ -12,7 +12,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
+#include <memory>
 #include <unordered_set>
 
 namespace spawncheck::explore {
@@ -28,7 +28,7 @@ namespace {
 // Bounds one operation's steps within a move; none has more than it closes numbers.
 constexpr int steps_of_operation_max = 4 * SC_NUMBER_MAX;
 // Recursion: each level makes at least one step of one operation.
-constexpr int depth_max = 2'000;
+constexpr int depth_max = 1'000;
 
 class Search {
  public:
@@ -40,10 +40,12 @@ class Search {
         if (scenario.threads[t].operations[o].kind == SC_OP_SPAWN && history.op[t][o].begin != 0)
           cases_[t][o] = spawn_case(scenario, history, t, o, options.reference_errors);
     }
+    if (options.steps) kernel_.cuts = cuts();
   }
 
   Linearization run() {
-    Node start{model::initial_state(scenario_.world, threads_, history_.world_inode), {}, {}, {}};
+    auto start = std::make_unique<Node>();
+    start->state = model::initial_state(scenario_.world, threads_, history_.world_inode);
     const bool found = visit(std::move(start), 0);
     result_.explained = found ? Explained::yes : exhausted_ ? Explained::unknown : Explained::no;
     return std::move(result_);
@@ -52,10 +54,15 @@ class Search {
  private:
   struct Node {
     State state;
-    std::array<std::uint8_t, SC_THREADS_MAX> position;
+    std::array<std::uint8_t, SC_THREADS_MAX> position{};
     std::array<Window, SC_THREADS_MAX> window;
     std::vector<SettledChild> children;
   };
+
+  using Owned = std::unique_ptr<Node>;  // on the heap: the search recurses, its frames must be small
+  static Owned copy(const Node& n) { return std::make_unique<Node>(n); }
+
+  std::vector<std::int32_t> cuts() const;
 
   const sc_operation& operation(const Node& n, Index t) const { return scenario_.threads[t].operations[n.position[t]]; }
   const sc_op_record& record(const Node& n, Index t) const { return history_.op[t][n.position[t]]; }
@@ -80,17 +87,16 @@ class Search {
     return h;
   }
 
-  bool visit(Node node, int depth);
-  bool visit_after_free_moves(Node& node, int depth);
+  bool visit(Owned node, int depth);
   bool is_done(const Node& node) const;
 
   // Moves. Each tries what follows it and says whether that explained everything.
-  bool move(Node node, Index t, int depth);
-  bool move_call(Node next, Index t, int depth);
-  bool move_window(Node node, Index t, int depth);
-  bool move_pidfd(Node next, Index t, int depth);
-  bool move_child_call(Node next, Index t, int depth);
-  bool finish(Node next, Index t, int depth);
+  bool move(Owned node, Index t, int depth);
+  bool move_call(Owned next, Index t, int depth);
+  bool move_window(Owned node, Index t, int depth);
+  bool move_pidfd(Owned next, Index t, int depth);
+  bool move_child_call(Owned next, Index t, int depth);
+  bool finish(Owned next, Index t, int depth);
   bool accept(Node& next, Index t, const model::Result& result);
   bool close_window(Node& next, Index t);
 
@@ -107,12 +113,40 @@ class Search {
   const sc_history& history_;
   const LinearizeOptions& options_;
   const Index threads_;
+  model::Kernel kernel_;
   std::array<std::vector<SpawnCase>, SC_THREADS_MAX> cases_;
   std::unordered_set<std::uint64_t> dead_ends_;
   bool exhausted_ = false;
   mutable Linearization result_;
   mutable std::uint32_t furthest_ = 0;
 };
+
+// The numbers that some operation names or got, or some child has or lacks an end of a run at.
+std::vector<std::int32_t> Search::cuts() const {
+  std::vector<std::int32_t> numbers;
+  auto add = [&](std::int32_t n) {
+    if (n < 0) return;
+    numbers.push_back(n);
+    numbers.push_back(n + 1);
+  };
+  for (std::uint32_t t = 0; t < threads_; ++t)
+    for (std::uint32_t o = 0; o < scenario_.threads[t].operations.size(); ++o) {
+      for (const sc_operand& operand : scenario_.threads[t].operations[o].operand) add(resolve(scenario_, history_, t, o, operand));
+      for (const std::int32_t value : history_.op[t][o].value) add(value);
+      for (const Kept& k : cases_[t][o].keep) {
+        add(k.source);
+        add(k.target);
+      }
+      const sc_process* child = cases_[t][o].child;
+      for (std::uint32_t i = 0; child != nullptr && i < child->entry_count; ++i) {
+        add(child->entry[i].number);
+        add(child->entry[i].last);
+      }
+    }
+  std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  return numbers;
+}
 
 // Keeps the reason of the refusal that came after most operations.
 void Search::refuse(const Node& n, const Window::Reason& reason) const {
@@ -193,7 +227,7 @@ bool Search::is_done(const Node& node) const {
     if (history_.end == SC_RUN_BLOCKED && node.state.tasks[t].flight.active) {
       State probe = node.state;
       model::Result ignored;
-      if (model::step(model::Kernel{}, probe, t, 0, ignored) != Step::blocked) return false;
+      if (model::step(kernel_, probe, t, 0, ignored) != Step::blocked) return false;
     }
   }
   Window::Reason reason;
@@ -203,15 +237,12 @@ bool Search::is_done(const Node& node) const {
   return false;
 }
 
-bool Search::visit(Node node, int depth) {
+bool Search::visit(Owned owned, int depth) {
   if (depth > depth_max || ++result_.work > options_.work_max) {
     exhausted_ = true;
     return false;
   }
-  return visit_after_free_moves(node, depth);
-}
-
-bool Search::visit_after_free_moves(Node& node, int depth) {
+  Node& node = *owned;
   for (bool moved = true; moved;) {
     moved = false;
     for (Index t = 0; t < threads_; ++t) {
@@ -231,46 +262,45 @@ bool Search::visit_after_free_moves(Node& node, int depth) {
   auto returns_at = [&](Index t) { return record(node, t).end == 0 ? UINT32_MAX : record(node, t).end; };
   std::stable_sort(order.begin(), order.begin() + count, [&](Index a, Index b) { return returns_at(a) < returns_at(b); });
   for (Index i = 0; i + 1 < count; ++i) {
-    if (move(Node(node), order[i], depth)) return true;
+    if (move(copy(node), order[i], depth)) return true;
     if (exhausted_) return false;
   }
-  return count > 0 && move(std::move(node), order[count - 1], depth);  // the last one needs no copy
+  return count > 0 && move(std::move(owned), order[count - 1], depth);  // the last one needs no copy
 }
 
-bool Search::move(Node node, Index t, int depth) {
-  if (node.window[t].is_open()) return move_window(std::move(node), t, depth);
-  const std::uint8_t kind = operation(node, t).kind;
+bool Search::move(Owned node, Index t, int depth) {
+  if (node->window[t].is_open()) return move_window(std::move(node), t, depth);
+  const std::uint8_t kind = operation(*node, t).kind;
   if (kind == SC_OP_WAIT || kind == SC_OP_KILL_CHILD) return move_child_call(std::move(node), t, depth);
-  if (!node.state.tasks[t].flight.active) begin_call(node, t);
+  if (!node->state.tasks[t].flight.active) begin_call(*node, t);
   return move_call(std::move(node), t, depth);
 }
 
 // One step (or all of them, until done or blocked) of the call under way, with each of its outcomes.
-bool Search::move_call(Node next, Index t, int depth) {
-  const model::Kernel kernel;
+bool Search::move_call(Owned next, Index t, int depth) {
   bool advanced = false;
   for (int i = 0; i < steps_of_operation_max; ++i) {
-    unsigned count = model::outcome_count(kernel, next.state, t);
-    const bool by_number = next.state.tasks[t].flight.call.kind == static_cast<std::uint8_t>(CallKind::close_range);
+    unsigned count = model::outcome_count(kernel_, next->state, t);
+    const bool by_number = next->state.tasks[t].flight.call.kind == static_cast<std::uint8_t>(CallKind::close_range);
     if (by_number && !options_.steps) count = 1;  // whole operations: whole runs
     for (unsigned outcome = 1; outcome < count; ++outcome) {
-      Node other = next;
+      Owned other = copy(*next);
       model::Result result;
-      const Step made = model::step(kernel, other.state, t, outcome, result);
-      if (made == Step::done ? accept(other, t, result) && finish(std::move(other), t, depth)
-                             : made == Step::advanced && (look_through_windows(other), visit(std::move(other), depth + 1)))
+      const Step made = model::step(kernel_, other->state, t, outcome, result);
+      if (made == Step::done ? accept(*other, t, result) && finish(std::move(other), t, depth)
+                             : made == Step::advanced && (look_through_windows(*other), visit(std::move(other), depth + 1)))
         return true;
       if (exhausted_) return false;
     }
     model::Result result;
-    const Step made = model::step(kernel, next.state, t, 0, result);
-    if (made == Step::done) return accept(next, t, result) && finish(std::move(next), t, depth);
+    const Step made = model::step(kernel_, next->state, t, 0, result);
+    if (made == Step::done) return accept(*next, t, result) && finish(std::move(next), t, depth);
     if (made == Step::blocked) break;
     advanced = true;
     if (options_.steps) break;
   }
   if (!advanced) return false;
-  look_through_windows(next);
+  look_through_windows(*next);
   return visit(std::move(next), depth + 1);
 }
 
@@ -307,14 +337,15 @@ bool Search::accept(Node& next, Index t, const model::Result& result) {
   return true;
 }
 
-bool Search::finish(Node next, Index t, int depth) {
-  ++next.position[t];
-  look_through_windows(next);
+bool Search::finish(Owned next, Index t, int depth) {
+  ++next->position[t];
+  look_through_windows(*next);
   return visit(std::move(next), depth + 1);
 }
 
 // wait and kill_child: what they do to the model is that the child's references become uncertain, or end.
-bool Search::move_child_call(Node next, Index t, int depth) {
+bool Search::move_child_call(Owned owned, Index t, int depth) {
+  Node& next = *owned;
   const sc_op_record& r = record(next, t);
   if (r.end == 0) return false;
   const std::int32_t pid = resolve(scenario_, history_, t, next.position[t], operation(next, t).operand[0]);
@@ -327,18 +358,19 @@ bool Search::move_child_call(Node next, Index t, int depth) {
     next.state.process_of(child.task).life = gone ? model::Life::reaped : model::Life::zombie;
     if (gone) child.task = model::none;
   }
-  return finish(std::move(next), t, depth);
+  return finish(std::move(owned), t, depth);
 }
 
 // A window under way: its pidfd may take its number, or it may close.
-bool Search::move_window(Node node, Index t, int depth) {
-  const SpawnCase& spawn = node.window[t].spawn();
-  if (spawn.wants_pidfd && node.window[t].pidfd != Window::Pidfd::settled && move_pidfd(Node(node), t, depth)) return true;
+bool Search::move_window(Owned node, Index t, int depth) {
+  const SpawnCase& spawn = node->window[t].spawn();
+  if (spawn.wants_pidfd && node->window[t].pidfd != Window::Pidfd::settled && move_pidfd(copy(*node), t, depth)) return true;
   if (exhausted_ || !spawn.returned) return false;
-  return close_window(node, t) && finish(std::move(node), t, depth);
+  return close_window(*node, t) && finish(std::move(node), t, depth);
 }
 
-bool Search::move_pidfd(Node next, Index t, int depth) {
+bool Search::move_pidfd(Owned owned, Index t, int depth) {
+  Node& next = *owned;
   Window& w = next.window[t];
   model::Table& table = next.state.table_of(t);
   const SpawnCase& spawn = w.spawn();
@@ -365,7 +397,7 @@ bool Search::move_pidfd(Node next, Index t, int depth) {
     note_installed(next, number);
   }
   look_through_windows(next);
-  return visit(std::move(next), depth + 1);
+  return visit(std::move(owned), depth + 1);
 }
 
 bool Search::close_window(Node& next, Index t) {

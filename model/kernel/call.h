@@ -19,6 +19,9 @@ struct Kernel {
   std::string_view name = "6.18";
   // fs/exec.c begin_new_exec: 6.18 wakes the vfork parent before it closes the close-on-exec descriptors.
   bool exec_closes_before_wake = false;
+  // No kernel's: numbers at which anybody could tell how far a close_range(2) over a run of one description
+  // has come, ascending. A run is cut only there. Empty: anywhere.
+  std::vector<std::int32_t> cuts;
 };
 
 // Columns: enumerator, handler, number of outcomes to choose from (a function; `one` where it is

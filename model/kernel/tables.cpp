@@ -53,20 +53,32 @@ std::int64_t copy_bound(const Table& table, std::int64_t first, std::int64_t las
 
 }  // namespace
 
-// A run of numbers for one description may go at once, or one by one: others can tell only when they look
+namespace {
+
+// Where the first part of a run that starts at `number` ends: before the next cut.
+std::int64_t end_of_part(const Kernel& kernel, std::int64_t number, std::int64_t last) {
+  if (kernel.cuts.empty()) return number;
+  const auto cut = std::upper_bound(kernel.cuts.begin(), kernel.cuts.end(), number);
+  return cut == kernel.cuts.end() ? last : std::min<std::int64_t>(*cut - 1, last);
+}
+
+}  // namespace
+
+// A run of numbers for one description may go at once, or in parts: others can tell only when they look
 // into its middle, and what is many steps for nobody costs the explorer its depth.
-unsigned close_range_outcomes(const Kernel&, const State& state, Index task) {
+unsigned close_range_outcomes(const Kernel& kernel, const State& state, Index task) {
   const Flight& flight = state.tasks[task].flight;
   if (flight.phase == 0 || flight.table != none) return 1;
   const Table& table = state.table_of(task);
   const std::int64_t number = next_installed(table, flight.cursor, flight.last);
   if (number < 0) return 1;
-  return table.find(static_cast<std::int32_t>(number))->last > number && number < flight.last ? 2 : 1;
+  const std::int64_t last = std::min<std::int64_t>(table.find(static_cast<std::int32_t>(number))->last, flight.last);
+  return end_of_part(kernel, number, last) < last ? 2 : 1;
 }
 
 // fs/file.c __close_range. With UNSHARE the private copy is made at one instant, closed in one by one, and
 // installed after the closes; on a table with one user it closes in place.
-Step step_close_range(const Kernel&, State& state, Index task, unsigned outcome, Result& result) {
+Step step_close_range(const Kernel& kernel, State& state, Index task, unsigned outcome, Result& result) {
   Flight& flight = state.tasks[task].flight;
   const Index own = state.tasks[task].table;
   if (flight.phase == 0) {
@@ -87,8 +99,8 @@ Step step_close_range(const Kernel&, State& state, Index task, unsigned outcome,
     Table& table = state.tables[flight.table != none ? flight.table : own];
     const std::int64_t number = next_installed(table, flight.cursor, flight.last);
     if (number >= 0) {
-      const std::int64_t run = table.find(static_cast<std::int32_t>(number))->last;
-      const std::int64_t last = outcome == 0 ? std::min(run, flight.last) : number;
+      const std::int64_t run = std::min<std::int64_t>(table.find(static_cast<std::int32_t>(number))->last, flight.last);
+      const std::int64_t last = outcome == 0 ? run : end_of_part(kernel, number, run);
       table.remove(static_cast<std::int32_t>(number), static_cast<std::int32_t>(last));
       flight.cursor = last + 1;
       return Step::advanced;
