@@ -95,6 +95,7 @@ class Search {
   bool move_call(Owned next, Index t, int depth);
   bool move_window(Owned node, Index t, int depth);
   bool move_pidfd(Owned next, Index t, int depth);
+  bool step_pidfd(Node& next, Index t);
   bool move_child_call(Owned next, Index t, int depth);
   bool finish(Owned next, Index t, int depth);
   bool accept(Node& next, Index t, const model::Result& result);
@@ -369,35 +370,50 @@ bool Search::move_window(Owned node, Index t, int depth) {
   return close_window(*node, t) && finish(std::move(node), t, depth);
 }
 
-bool Search::move_pidfd(Owned owned, Index t, int depth) {
-  Node& next = *owned;
+// The pidfd's next step: its number is reserved (pidfd_prepare), the pidfd is installed, and where the spawn
+// failed it is closed again.
+bool Search::step_pidfd(Node& next, Index t) {
   Window& w = next.window[t];
   model::Table& table = next.state.table_of(t);
   const SpawnCase& spawn = w.spawn();
-  if (w.pidfd == Window::Pidfd::taken) {  // the spawn failed: the number is free again
-    table.remove(w.pidfd_number, w.pidfd_number);
-    w.pidfd = Window::Pidfd::settled;
-  } else {
-    const std::int32_t lowest = table.lowest_free(0);
-    std::int32_t number = lowest;
+  if (w.pidfd == Window::Pidfd::untouched) {
+    std::int32_t number = table.lowest_free(0);
     if (spawn.succeeded) {
-      number = spawn.record->value[1];
-      const bool is_free = number >= 0 && table.find(number) == nullptr;
-      if (enforces(Clause::fd_untouched) ? number != lowest : !is_free) return false;
+      const std::int32_t got = spawn.record->value[1];
+      const bool is_free = got >= 0 && table.find(got) == nullptr;
+      if (enforces(Clause::fd_untouched) ? got != number : !is_free) return false;
+      number = got;
     }
     if (number >= next.state.process_of(t).limit) return false;
+    table.put(number, model::none, true);
+    w.pidfd_number = number;
+    w.pidfd = Window::Pidfd::reserved;
+    return true;
+  }
+  const model::Entry* slot = table.find(w.pidfd_number);
+  if (w.pidfd == Window::Pidfd::reserved) {
     model::Description pidfd;
     pidfd.key.kind = SC_FILE_PIDFD;
     pidfd.key.id = static_cast<std::uint64_t>(static_cast<std::uint32_t>(spawn.record->value[0]));
+    const bool cloexec = slot != nullptr && slot->cloexec;
     const Index description = next.state.add(pidfd);
-    table.put(number, description, true);
+    next.state.table_of(t).put(w.pidfd_number, description, cloexec);
     w.note_own_pidfd(description);
-    w.pidfd_number = number;
     w.pidfd = spawn.succeeded ? Window::Pidfd::settled : Window::Pidfd::taken;
-    note_installed(next, number);
+    note_installed(next, w.pidfd_number);
+    return true;
   }
-  look_through_windows(next);
-  return visit(std::move(owned), depth + 1);
+  if (slot != nullptr && slot->description == w.own_pidfd()) table.remove(w.pidfd_number, w.pidfd_number);
+  w.pidfd = Window::Pidfd::settled;
+  return true;
+}
+
+bool Search::move_pidfd(Owned next, Index t, int depth) {
+  const bool starts = next->window[t].pidfd == Window::Pidfd::untouched;
+  if (!step_pidfd(*next, t)) return false;
+  if (starts && !options_.steps && !step_pidfd(*next, t)) return false;  // whole operations: both at once
+  look_through_windows(*next);
+  return visit(std::move(next), depth + 1);
 }
 
 bool Search::close_window(Node& next, Index t) {

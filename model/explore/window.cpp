@@ -273,7 +273,7 @@ bool Window::dispositions_are_explained(Reason* reason) const {
 }
 
 bool Window::may_close(Clauses enforced, bool resource_errors, Reason* reason) const {
-  if (pidfd == Pidfd::taken) return false;
+  if (pidfd == Pidfd::taken || pidfd == Pidfd::reserved) return false;
   if (!case_->returned) return true;
   const int error = case_->record->error;
   if (error != 0) {
