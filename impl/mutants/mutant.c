@@ -145,7 +145,10 @@ static int move_all(const struct spawncheck_request *r) {
     }
     for (;;) {
       temporary[i] = fcntl(k->source, HAS(TEMPORARY_LEFT) ? F_DUPFD : F_DUPFD_CLOEXEC, above);
-      if (temporary[i] < 0) return -1;
+      if (temporary[i] < 0) {
+        if (errno == EINVAL) errno = EMFILE; /* `above` has reached the limit: there is no number */
+        return -1;
+      }
       int taken = 0;
       for (uint32_t j = 0; j < r->keep_count; ++j) taken |= r->keep[j].target == temporary[i];
       if (!taken) break;

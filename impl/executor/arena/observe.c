@@ -180,7 +180,11 @@ void observe_process(struct sc_process *out, pid_t pid, const char *expected) {
   out->entry_count = out->argument_count = 0;
   if (directory < 0) return;
   if (expected != NULL) {
-    out->has_execed = read_link(directory, "exe", link) > 0 && strcmp(link, expected) == 0;
+    if (read_link(directory, "exe", link) <= 0) { /* it is exiting: its memory is gone */
+      close(directory);
+      return;
+    }
+    out->has_execed = strcmp(link, expected) == 0;
     if (out->has_execed) out->argument_count = wait_for_arguments(directory);
   }
   read_link(directory, "cwd", link);
