@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define NUMBERS_MAX 20001
-#define SETTLE_ROUNDS_MAX 5000
+#define SETTLE_ROUNDS_MAX 2000
 
 static int read_file(int directory, const char *name, char *buffer, size_t size) {
   const int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
@@ -160,11 +160,12 @@ static uint32_t count_arguments(int directory) {
 
 /* exec wakes a vfork parent in its middle (fs/exec.c exec_mmap), before it closes close-on-exec descriptors
  * and resets handlers. The argument list appears at its very end (create_elf_tables): only then is the
- * child what the program sees. Bounded; a child that is gone meanwhile is found out later. */
+ * child what the program sees. Bounded; 0 for a child that exits meanwhile. */
 static uint32_t wait_for_arguments(int directory) {
+  char link[SC_PATH_MAX];
   for (int round = 0; round < SETTLE_ROUNDS_MAX; ++round) {
     const uint32_t count = count_arguments(directory);
-    if (count != 0) return count;
+    if (count != 0 || read_link(directory, "exe", link) <= 0) return count;
     if (round < 100) sched_yield();
     else usleep(100);
   }
@@ -185,7 +186,10 @@ void observe_process(struct sc_process *out, pid_t pid, const char *expected) {
       return;
     }
     out->has_execed = strcmp(link, expected) == 0;
-    if (out->has_execed) out->argument_count = wait_for_arguments(directory);
+    if (out->has_execed && (out->argument_count = wait_for_arguments(directory)) == 0) {
+      close(directory);
+      return;
+    }
   }
   read_link(directory, "cwd", link);
   out->cwd = name_index(link, places.directory);
