@@ -2,6 +2,7 @@
 #include "model/explore/spawn_case.h"
 
 #include "impl/peers/implementation.h"
+#include "model/kernel/call.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -43,18 +44,6 @@ bool has_cycle(const std::vector<Kept>& keep) {
     }
   }
   return false;
-}
-
-int error_of_program(std::uint8_t program) {
-  switch (program) {
-    case SC_PROGRAM_MISSING: return ENOENT;
-    case SC_PROGRAM_DIRECTORY: case SC_PROGRAM_NOT_EXECUTABLE: return EACCES;
-    case SC_PROGRAM_NO_FORMAT: return ENOEXEC;
-    case SC_PROGRAM_NOT_DIRECTORY: return ENOTDIR;
-    case SC_PROGRAM_TOO_LONG: return ENAMETOOLONG;
-    case SC_PROGRAM_LOOP: return ELOOP;
-    default: return 0;
-  }
 }
 
 // The contract: a negative number, a target twice: an error and no child. The reference says EBADF and
@@ -118,7 +107,7 @@ SpawnCase spawn_case(const Scenario& scenario, const sc_history& history, std::u
   add_keep_errors(c, reference_errors);
   add_attribute_errors(c, reference_errors);
   if (group_signal_may_end_children(scenario)) c.sometimes.add(ECANCELED);
-  if (const int error = error_of_program(c.request->program)) c.always.add(error);
+  if (const int error = model::error_of_program(c.request->program)) c.always.add(error);
   return c;
 }
 

@@ -116,6 +116,8 @@ Busy busy(const State& state, Matches matches) {
   return found;
 }
 
+// execve(2)'s errno for a program word by itself, 0: it runs.
+int error_of_program(std::int32_t program);
 Busy program_busy(const State&, std::uint8_t name);  // somebody may write it: execve(2) ETXTBSY
 
 inline Step fail(Result& result, int error) {

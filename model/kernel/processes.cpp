@@ -107,9 +107,7 @@ Step step_clone(const Kernel&, State& state, Index task, unsigned, Result& resul
   return Step::done;
 }
 
-namespace {
-
-int error_of(std::int32_t program) {
+int error_of_program(std::int32_t program) {
   switch (program) {
     case SC_PROGRAM_MISSING: return ENOENT;
     case SC_PROGRAM_DIRECTORY: case SC_PROGRAM_NOT_EXECUTABLE: return EACCES;
@@ -120,6 +118,8 @@ int error_of(std::int32_t program) {
     default: return 0;
   }
 }
+
+namespace {
 
 void wake_vfork_parent(State& state, Index task) {
   for (Task& other : state.tasks)
@@ -141,7 +141,7 @@ Step step_exec(const Kernel& kernel, State& state, Index task, unsigned outcome,
   Flight& flight = state.tasks[task].flight;
   const Call call = flight.call;
   if (flight.phase == 0) {
-    int error = error_of(call.a);
+    int error = error_of_program(call.a);
     if (call.a == SC_PROGRAM_WRITTEN && (outcome == 1 || program_busy(state, call.name) == Busy::yes)) error = ETXTBSY;
     if (error != 0) return fail(result, error);
     if (state.table_users(state.tasks[task].table) > 1) {
