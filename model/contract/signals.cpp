@@ -104,7 +104,9 @@ Sent sent(const Facts& f, int signal) {
   return count;
 }
 
+// KILL is pending only in a child that is being ended.
 bool pending_in_child_was_sent(const Facts& f, std::uint64_t pending) {
+  pending &= ~unblockable;
   for (const Thread& thread : f.scenario.threads)
     for (const sc_operation& op : thread.operations) {
       if (op.kind == SC_OP_KILL_CHILD) pending &= ~bit(op.operand[1].value);

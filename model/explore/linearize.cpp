@@ -403,7 +403,8 @@ bool Search::step_pidfd(Node& next, Index t) {
     note_installed(next, w.pidfd_number);
     return true;
   }
-  if (slot != nullptr && slot->description == w.own_pidfd()) table.remove(w.pidfd_number, w.pidfd_number);
+  // Whatever is there by now: who puts a file of his own at a number he does not own loses it.
+  if (slot != nullptr && slot->description != model::none) table.remove(w.pidfd_number, w.pidfd_number);
   w.pidfd = Window::Pidfd::settled;
   return true;
 }

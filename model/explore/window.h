@@ -45,7 +45,6 @@ class Window {
   enum class Pidfd : std::uint8_t { untouched, reserved, taken, settled };
   // The spawn's own pidfd is no file of the caller's that could be kept: a source at its number is closed.
   void note_own_pidfd(model::Index description) { own_pidfd_ = description; }
-  model::Index own_pidfd() const { return own_pidfd_; }
   Pidfd pidfd = Pidfd::untouched;
   std::int32_t pidfd_number = -1;
 

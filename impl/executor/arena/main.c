@@ -29,6 +29,7 @@
 #define TICK_MS 10            /* how often a silent run is looked at */
 #define STILL_TICKS 3         /* nothing moved for so many ticks: it is blocked */
 #define REAP_ROUNDS_MAX 1000
+#define SETTLE_ROUNDS_MAX 2000
 
 struct sc_shared *shared;
 const struct spawncheck_implementation *implementation;
@@ -140,7 +141,28 @@ static enum sc_run_end watch(pid_t arena) {
   }
 }
 
+static int sends_signals(void) {
+  for (uint32_t t = 0; t < shared->thread_count; ++t)
+    for (uint32_t o = 0; o < shared->op_count[t]; ++o) {
+      const uint8_t kind = shared->op[t][o].kind;
+      if (kind == SC_OP_KILL || kind == SC_OP_KILL_GROUP || kind == SC_OP_TGKILL) return 1;
+    }
+  return 0;
+}
+
+/* kill(2) wakes whoever will handle the signal before it returns, so what was sent has been handled once
+ * every thread sleeps. Bounded; a thread that spins is not ours to wait for. */
+static void let_handlers_finish(pid_t arena) {
+  for (int round = 0; round < SETTLE_ROUNDS_MAX; ++round) {
+    int asleep = observe_thread_state(arena, arena) == 'S';
+    for (uint32_t t = 0; t < shared->thread_count && asleep; ++t) asleep = observe_thread_state(arena, shared->thread[t].tid) == 'S';
+    if (asleep) return;
+    usleep(50);
+  }
+}
+
 static void observe_all(pid_t arena) {
+  if (sends_signals()) let_handlers_finish(arena);
   struct sc_history *h = &shared->history;
   observe_process(&h->parent, arena, NULL);
   for (uint32_t i = 0; i < h->child_count; ++i) {
