@@ -54,6 +54,22 @@ TEST_P(PlantedBug, IsFoundByItsClause) {
   if (!is_control) ADD_FAILURE() << mutant.word << " (" << mutant.what << ") was not found in " << runs << " runs";
 }
 
+// The canary is wrong twice, and both are found.
+TEST(Canary, IsCaughtByBothOfItsClauses) {
+  Session& session = session_with("canary");
+  bool kept = false, untouched = false;
+  for (unsigned i = 0; i < 2000 && !(kept && untouched); ++i) {
+    Random random(i);
+    const Scenario scenario = generate(random, session.generate_options());
+    const Verdict verdict = session.run(scenario, 0);
+    if (verdict.status != Status::violated) continue;
+    kept |= verdict.clause == Clause::fd_kept;
+    untouched |= verdict.clause == Clause::fd_untouched;
+  }
+  EXPECT_TRUE(kept) << "dup2 in list order";
+  EXPECT_TRUE(untouched) << "close-on-exec cleared in the shared table";
+}
+
 INSTANTIATE_TEST_SUITE_P(Mutants, PlantedBug, ::testing::ValuesIn(mutants), [](const auto& i) {
   std::string name = i.param.word;
   for (char& c : name)

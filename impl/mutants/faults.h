@@ -45,6 +45,7 @@
   X(VISIBLE_TEMPORARY, "visible-temporary", "R", "fd.untouched", "a temporary of its own lives in the caller's table for a while") \
   X(CAPTURED_TWICE, "captured-twice", "R", "fd.snapshot fd.kept fd.exact", "kept sources are duplicated one by one in the caller before clone") \
   X(REOPENED, "reopened", "D", "fd.kept", "a kept file is opened anew through /proc/self/fd")                    \
+  X(NEVER_RETURNS, "never-returns", "D", "live.returns", "after a failure it waits for somebody who will not come") \
   X(CWD_IGNORED, "cwd-ignored", "D", "proc.child", "the directory is not changed")                               \
   X(GROUP_IGNORED, "group-ignored", "D", "proc.child", "the process group is not set")
 

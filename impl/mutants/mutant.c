@@ -289,6 +289,8 @@ static int start(struct job *job, struct spawncheck_result *result) {
       while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR) continue;
     if (!HAS(PIDFD_LEFT) && job->pidfd >= 0) close(job->pidfd);
   }
+  if (HAS(NEVER_RETURNS) && error != 0)
+    for (;;) pause();
   if (error == 0) {
     result->pid = pid;
     result->pidfd = job->request->set & SPAWNCHECK_WANT_PIDFD ? job->pidfd : -1;
