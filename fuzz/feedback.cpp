@@ -3,16 +3,12 @@
 
 #include <cstddef>
 
-#if defined(SPAWNCHECK_ENGINE_AFL)
-// afl-compiler-rt: the size of the shared map, and a way to set a byte of it.
-extern "C" std::uint32_t __afl_map_size;
-extern "C" void __afl_coverage_interesting(std::uint8_t value, std::uint32_t id);
-#elif defined(SPAWNCHECK_ENGINE_LIBFUZZER)
-// libFuzzer counts every byte of this section as it counts edges (Fuzzer/FuzzerExtraCounters).
-__attribute__((section("__libfuzzer_extra_counters"))) static std::uint8_t counters[2048];
-#else
-static std::uint8_t counters[8192];
+// libFuzzer counts every byte of this section as it counts edges (Fuzzer/FuzzerExtraCounters). AFL++ has no
+// such place: its map has room for the program's edges only, and a feature written there would hide one.
+#if defined(SPAWNCHECK_ENGINE_LIBFUZZER)
+__attribute__((section("__libfuzzer_extra_counters")))
 #endif
+static std::uint8_t counters[2048];
 
 namespace spawncheck::fuzz {
 
@@ -20,11 +16,7 @@ void note(std::uint64_t feature) {
   feature ^= feature >> 31;
   feature *= 0x9e3779b97f4a7c15u;
   feature ^= feature >> 29;
-#if defined(SPAWNCHECK_ENGINE_AFL)
-  if (__afl_map_size != 0) __afl_coverage_interesting(1, static_cast<std::uint32_t>(feature % __afl_map_size));
-#else
   ++counters[feature % sizeof counters];
-#endif
 }
 
 void note_history(const Scenario& scenario, const sc_history& history) {

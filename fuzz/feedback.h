@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Coverage beyond edges: what happened in a run, as features that the engine counts like edges.
+// Coverage beyond edges: what happened in a run, as features that libFuzzer counts like edges. AFL++ goes by
+// edges alone.
 #pragma once
 
 #include "model/scenario/history.h"

@@ -18,7 +18,7 @@ class Mutator {
     using Change = void (Mutator::*)();
     constexpr Change changes[] = {&Mutator::insert_operation, &Mutator::insert_operation, &Mutator::delete_operation,  &Mutator::repeat_operation,
                                   &Mutator::swap_operations,  &Mutator::move_operation,   &Mutator::change_operation, &Mutator::change_operation,
-                                  &Mutator::change_request,   &Mutator::change_request,   &Mutator::change_keep,      &Mutator::change_keep,
+                                  &Mutator::change_request,   &Mutator::change_request,   &Mutator::change_keep,      &Mutator::change_keep,      &Mutator::change_keep,      &Mutator::change_keep,
                                   &Mutator::change_world,     &Mutator::change_world,     &Mutator::change_signals,   &Mutator::change_threads,
                                   &Mutator::change_schedule};
     const std::uint32_t count = 1 + random_.below(3);
@@ -47,7 +47,11 @@ class Mutator {
     if (s_.world.line_count > 0 && random_.chance(1, 2)) return s_.world.line[below(s_.world.line_count)].number + random_.between(-1, 1);
     return random_.chance(1, 3) ? edges[below(std::size(edges))] : random_.between(0, 16);
   }
-  sc_operand some_operand() { return {random_.chance(1, 3) ? random_.between(0, 6) : some_number(), static_cast<std::uint8_t>(random_.chance(1, 3))}; }
+  // Mostly a descriptor of the world: what is not open is soon said.
+  sc_operand some_operand() {
+    if (s_.world.line_count > 0 && random_.chance(1, 2)) return {s_.world.line[below(s_.world.line_count)].number, 0};
+    return {random_.chance(1, 3) ? random_.between(0, 6) : some_number(), static_cast<std::uint8_t>(random_.chance(1, 3))};
+  }
 
   sc_operation new_operation() {
     sc_operation op = blank_operation(static_cast<std::uint8_t>(below(SC_OP_COUNT)));
