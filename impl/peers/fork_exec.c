@@ -55,7 +55,10 @@ static int set_descriptors(const struct spawncheck_request *r, int *report) {
   }
   while (is_kept(r, *report)) {
     const int moved = fcntl(*report, F_DUPFD_CLOEXEC, *report + 1);
-    if (moved < 0) return -1;
+    if (moved < 0) {
+      if (errno == EINVAL) errno = EMFILE; /* *report + 1 has reached the limit */
+      return -1;
+    }
     *report = moved;
   }
   for (uint32_t i = 0; i < r->keep_count; ++i)
