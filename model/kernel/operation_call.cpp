@@ -66,7 +66,11 @@ Call of_LISTEN(Op op, Res r) {
   return call;
 }
 Call of_FLOCK(Op op, Res r) { return make(CallKind::flock, op, r); }
-Call of_DUP(Op op, Res r) { return make(CallKind::dup, op, r); }
+Call of_DUP(Op op, Res r) {
+  Call call = make(CallKind::dup, op, r);
+  call.b = -1;  // no bound, so that no limit makes it EINVAL
+  return call;
+}
 Call of_DUP2(Op op, Res r) { return make(CallKind::dup3, op, r); }
 Call of_DUP3(Op op, Res r) {
   Call call = make(CallKind::dup3, op, r);
