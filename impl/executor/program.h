@@ -43,6 +43,7 @@ struct sc_shared {
 
   /* The run. `attention` is a futex that moves whenever the server should look; `gate` opens the race;
    * `release` never comes: finished threads wait on it until the arena is ended. */
+  uint32_t go; /* opens for the arena that was forked ahead */
   uint32_t attention, gate, ready, release, done_count, stamp;
   uint32_t world_errno; /* the initial world could not be made: world_where */
   char world_where[SC_WHERE_MAX];

@@ -45,7 +45,23 @@ static int host_is_gone(void) {
   return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
 }
 
+/* The next run's arena, forked while the host is busy with the last one's history: it waits for `go`. */
+static pid_t ahead = -1;
+
+static void fork_ahead(void) {
+  __atomic_store_n(&shared->go, 0, __ATOMIC_SEQ_CST);
+  ahead = fork();
+  if (ahead != 0) return;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  while (__atomic_load_n(&shared->go, __ATOMIC_SEQ_CST) == 0) futex_wait(&shared->go, 0, 0);
+  arena_main();
+}
+
 static _Noreturn void leave(int status) {
+  if (ahead > 0) {
+    kill(ahead, SIGKILL);
+    waitpid(ahead, NULL, 0);
+  }
   places_remove();
   exit(status);
 }
@@ -228,15 +244,17 @@ static void reset(void) {
 static void run(void) {
   struct sc_history *h = &shared->history;
   reset();
-  fflush(NULL);
-  const pid_t arena = fork();
-  if (arena == 0) arena_main();
+  if (ahead < 0) fork_ahead();
+  const pid_t arena = ahead;
+  ahead = -1;
   if (arena < 0) {
     h->end = SC_RUN_BROKEN;
     h->broken_errno = errno;
     snprintf(h->broken_where, sizeof h->broken_where, "fork of the arena");
     return;
   }
+  __atomic_store_n(&shared->go, 1, __ATOMIC_SEQ_CST);
+  futex_wake(&shared->go);
   h->end = (uint8_t)watch(arena);
   if (h->end == SC_RUN_COMPLETE || h->end == SC_RUN_BLOCKED || h->end == SC_RUN_TIMEOUT) observe_all(arena);
   end_run(arena, h->end == SC_RUN_COMPLETE || h->end == SC_RUN_BLOCKED);
@@ -279,6 +297,7 @@ int main(int argc, char **argv) {
   for (char request; recv(SC_SOCKET_FD, &request, 1, 0) == 1;) {
     run();
     answer(0, "");
+    fork_ahead();
   }
   leave(0);
 }
