@@ -49,10 +49,12 @@ static int host_is_gone(void) {
 static pid_t ahead = -1;
 
 static void fork_ahead(void) {
+  const pid_t server = getpid();
   __atomic_store_n(&shared->go, 0, __ATOMIC_SEQ_CST);
   ahead = fork();
   if (ahead != 0) return;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != server) _exit(1); /* it died before the line above: nobody will say go */
   while (__atomic_load_n(&shared->go, __ATOMIC_SEQ_CST) == 0) futex_wait(&shared->go, 0, 0);
   arena_main();
 }

@@ -2,16 +2,19 @@
  *
  * The files a scenario may name. As root they live in a tmpfs of a mount namespace of the server's own, and
  * queues in an IPC namespace: whatever ends the server ends them. Otherwise in a directory below
- * $TMPDIR, which the server removes when its host is gone. */
+ * $TMPDIR that is named after the server, which removes it when its host is gone; what a server that was
+ * ended by SIGKILL leaves, the next one removes. */
 #define _GNU_SOURCE
 #include "arena.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,12 +42,32 @@ static void make_private(void) {
   strcpy(places.scratch, "/dev/shm");
 }
 
+/* What servers that were ended by SIGKILL have left: directories named after processes that are no more. */
+static void remove_stale(const char *base) {
+  DIR *listing = opendir(base);
+  if (listing == NULL) return;
+  for (struct dirent *e; (e = readdir(listing)) != NULL;) {
+    int pid = 0, used = 0;
+    if (sscanf(e->d_name, "spawncheck-%d-%n", &pid, &used) != 1 || used == 0 || pid <= 0) continue;
+    if (kill(pid, 0) == 0 || errno != ESRCH) continue;
+    char path[SC_PATH_MAX];
+    snprintf(path, sizeof path, "%.200s/%.200s", base, e->d_name);
+    DIR *stale = opendir(path);
+    for (struct dirent *f; stale != NULL && (f = readdir(stale)) != NULL;)
+      if (f->d_name[0] != '.' && unlinkat(dirfd(stale), f->d_name, 0) != 0) unlinkat(dirfd(stale), f->d_name, AT_REMOVEDIR);
+    if (stale != NULL) closedir(stale);
+    rmdir(path);
+  }
+  closedir(listing);
+}
+
 static int make_scratch(char where[SC_TEXT_MAX]) {
   make_private();
   if (!places.scratch_is_private) {
     const char *base = getenv("TMPDIR");
     if (base == NULL || base[0] != '/' || strlen(base) > 200) base = "/tmp";
-    snprintf(places.scratch, sizeof places.scratch, "%s/spawncheck-XXXXXX", base);
+    remove_stale(base);
+    snprintf(places.scratch, sizeof places.scratch, "%s/spawncheck-%d-XXXXXX", base, (int)getpid());
     if (mkdtemp(places.scratch) == NULL) return failed(where, "mkdtemp", places.scratch);
   }
   return 0;
