@@ -209,6 +209,19 @@ OPERATION(SPAWN) {
   return -c->record->error;
 }
 
+/* Is the operand the pid of a child of this thread that nobody has waited for? Any other number could be a
+ * process that is none of ours. */
+static int is_own_child(const struct context *c) {
+  int is_own = 0;
+  for (uint32_t i = 0; i < c->index; ++i) {
+    const struct sc_operation *op = &shared->op[c->thread][i];
+    const struct sc_op_record *r = &shared->history.op[c->thread][i];
+    if (op->kind == SC_OP_SPAWN && r->error == 0 && r->value[0] == c->operand[0]) is_own = c->operand[0] > 0;
+    if (op->kind == SC_OP_WAIT && r->error == 0 && operand_value(c->thread, i, op->operand[0]) == c->operand[0]) is_own = 0;
+  }
+  return is_own;
+}
+
 /* A child must be looked at while it is there: the server does, and answers. */
 static void have_observed(struct context *c) {
   struct sc_thread_state *state = &shared->thread[c->thread];
@@ -225,7 +238,7 @@ static void have_observed(struct context *c) {
 
 OPERATION(WAIT) {
   siginfo_t info = {0};
-  if (c->operand[0] <= 0) return -ECHILD;
+  if (!is_own_child(c)) return -ECHILD;
   have_observed(c);
   long result;
   do result = syscall(SYS_waitid, P_PID, c->operand[0], &info, WEXITED, NULL);
@@ -235,7 +248,7 @@ OPERATION(WAIT) {
   return 0;
 }
 OPERATION(KILL_CHILD) {
-  if (c->operand[0] <= 0) return -ESRCH;
+  if (!is_own_child(c)) return -ESRCH;
   have_observed(c);
   return checked(syscall(SYS_kill, c->operand[0], c->operand[1]));
 }
