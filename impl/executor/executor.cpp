@@ -4,6 +4,7 @@
 #include "impl/executor/program.h"
 
 #include <cerrno>
+#include <cstddef>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -143,7 +144,16 @@ void Executor::Self::load(const Scenario& scenario, const RunOptions& run) {
     std::copy(operations.begin(), operations.end(), shared->op[t]);
   }
   shared->world = scenario.world;
-  shared->seed = run.seed;
+  shared->seed = run.policy != nullptr ? 0 : run.seed;
+  if (run.policy == nullptr) {
+    shared->policy.is_scheduled = 0;
+  } else {
+    // All but the turns, which are many and mostly unused.
+    std::memcpy(static_cast<void*>(&shared->policy), run.policy, offsetof(sc_policy, turn));
+    shared->policy.is_scheduled = 1;
+    shared->policy.turn_count = static_cast<std::uint32_t>(scenario.schedule.size());
+    for (std::size_t i = 0; i < scenario.schedule.size(); ++i) shared->policy.turn[i] = {scenario.schedule[i].thread, scenario.schedule[i].child};
+  }
   shared->timeout_ms = options.timeout_ms;
 }
 
@@ -162,6 +172,8 @@ std::unique_ptr<Executor> Executor::start(const ExecutorOptions& options, std::s
   if (!self->start(error)) return nullptr;
   return std::unique_ptr<Executor>(new Executor(std::move(self)));
 }
+
+const sc_trace& Executor::trace() const { return self_->shared->trace; }
 
 const ImplementationInfo& Executor::implementation() const { return self_->info; }
 

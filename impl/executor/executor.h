@@ -8,6 +8,7 @@
 
 #include "model/scenario/history.h"
 #include "model/scenario/scenario.h"
+#include "model/scenario/trace.h"
 
 #include <cstdint>
 #include <memory>
@@ -32,6 +33,9 @@ struct ImplementationInfo {
 
 struct RunOptions {
   std::uint64_t seed = 0;  // of delays, pinning and yields that provoke races; 0: none of them
+  // A scheduled run: every task stops at each visible call (model/scenario/visible.h), and this says who goes
+  // next. Null: a free run. The turns come from the scenario's schedule, not from here.
+  const sc_policy* policy = nullptr;
 };
 
 class Executor {
@@ -47,6 +51,9 @@ class Executor {
   // Runs once. The history stays valid until the next call. A dead arena server is started again; when
   // that fails too the history's end is SC_RUN_BROKEN.
   const sc_history& run(const Scenario&, const RunOptions& = {});
+
+  // Of the last run, when it was scheduled: valid as long as its history.
+  const sc_trace& trace() const;
 
  private:
   struct Self;

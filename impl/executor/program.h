@@ -6,6 +6,7 @@
 #define SPAWNCHECK_EXECUTOR_PROGRAM_H
 
 #include "model/scenario/history.h"
+#include "model/scenario/trace.h"
 
 #include <stdint.h>
 
@@ -40,6 +41,7 @@ struct sc_shared {
   struct sc_world world;
   uint64_t seed;
   uint32_t timeout_ms;
+  struct sc_policy policy;
 
   /* The run. `attention` is a futex that moves whenever the server should look; `gate` opens the race;
    * `release` never comes: finished threads wait on it until the arena is ended. */
@@ -51,6 +53,7 @@ struct sc_shared {
   struct sc_thread_state thread[SC_THREADS_MAX];
 
   struct sc_history history;
+  struct sc_trace trace;
 };
 
 #endif

@@ -155,6 +155,10 @@ Verdict judge(const Scenario& scenario, const sc_history& history, const JudgeOp
   Facts facts{scenario, history, options, {}};
   if (history.end == SC_RUN_BROKEN)
     return undecided(Status::broken, std::string("the executor failed: ") + history.broken_where + ", errno " + std::to_string(history.broken_errno));
+  if (history.end == SC_RUN_REFUSED)
+    return undecided(Status::unsupported, std::string("this process may not trace: ") + history.broken_where + ", errno " + std::to_string(history.broken_errno));
+  if (history.end == SC_RUN_CUT) return undecided(Status::inconclusive, "the run made more steps than a trace holds");
+  if (history.end == SC_RUN_MISLED) return undecided(Status::inconclusive, "a turn of the schedule is not enabled");
   for (std::uint32_t t = 0; t < scenario.threads.size(); ++t)
     for (std::uint32_t o = 0; o < scenario.threads[t].operations.size(); ++o)
       if (scenario.threads[t].operations[o].kind == SC_OP_SPAWN && history.op[t][o].begin != 0)

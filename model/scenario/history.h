@@ -94,7 +94,10 @@ enum sc_run_end {
   SC_RUN_BLOCKED,  /* nothing can run any more: what has not returned waits for somebody who will not come */
   SC_RUN_TIMEOUT,  /* the bound was reached and something still ran */
   SC_RUN_KILLED,   /* the arena's process was ended by a signal: end_signal */
-  SC_RUN_BROKEN    /* the machinery failed: broken_errno, broken_where */
+  SC_RUN_BROKEN,   /* the machinery failed: broken_errno, broken_where */
+  SC_RUN_CUT,      /* a scheduled run made more steps than a trace holds */
+  SC_RUN_REFUSED,  /* a scheduled run: the kernel does not let us trace: broken_errno, broken_where */
+  SC_RUN_MISLED    /* a scheduled run: a turn of the schedule is not enabled, see struct sc_trace */
 };
 
 #define SC_WHERE_MAX 96

@@ -38,7 +38,7 @@ struct Thread {
   std::vector<sc_operation> operations;
 };
 
-// Who makes the next visible system call: thread t, or (child >= 0) the child of its n-th spawn.
+// Who makes the next visible system call: thread t, or (child >= 0) the n-th process that it has started.
 struct Turn {
   std::uint8_t thread = 0;
   std::int8_t child = -1;

@@ -52,6 +52,13 @@ void attract_attention(void);
 uint32_t next_stamp(void);
 int32_t operand_value(uint32_t thread, uint32_t index, struct sc_operand operand);
 
+/* main.c, in the server */
+int host_is_gone(void);
+void observe_child(int16_t index); /* unless it has been looked at */
+
+/* filter.c, in the arena: what stops the tasks of a scheduled run. 0 or an errno. */
+int filter_install(void);
+
 /* observe.c, in the server. `expected` is the program the process should run, null: do not look. */
 void observe_process(struct sc_process *out, pid_t pid, const char *expected);
 void compare_descriptions(struct sc_process *child, const struct sc_process *parent);

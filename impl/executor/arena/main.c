@@ -6,7 +6,7 @@
  *
  *   spawncheck-arena IMPLEMENTATION [STRATEGY]   with descriptors 3 (socket) and 4 (shared memory) */
 #define _GNU_SOURCE
-#include "arena.h"
+#include "tracer.h"
 
 #include "impl/peers/peers.h"
 
@@ -29,6 +29,7 @@
 #define TICK_MS 10            /* how often a silent run is looked at */
 #define STILL_TICKS 3         /* nothing moved for so many ticks: it is blocked */
 #define REAP_ROUNDS_MAX 1000
+#define STRAYS_MAX 32 /* told apart */
 #define SETTLE_ROUNDS_MAX 2000
 
 struct sc_shared *shared;
@@ -40,7 +41,7 @@ static uint64_t now_ms(void) {
   return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static int host_is_gone(void) {
+int host_is_gone(void) {
   struct pollfd p = {.fd = SC_SOCKET_FD, .events = POLLIN};
   return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
 }
@@ -92,7 +93,7 @@ static const struct sc_operation *starter(int16_t child) {
   return NULL;
 }
 
-static void observe_child(int16_t index) {
+void observe_child(int16_t index) {
   struct sc_process *child = &shared->history.child[index];
   const struct sc_operation *op = starter(index);
   if (!child->observed && op != NULL) observe_process(child, child->pid, expected_program(op));
@@ -180,7 +181,7 @@ static void let_handlers_finish(pid_t arena) {
 }
 
 static void observe_all(pid_t arena) {
-  if (sends_signals()) let_handlers_finish(arena);
+  if (sends_signals() && !shared->policy.is_scheduled) let_handlers_finish(arena);
   struct sc_history *h = &shared->history;
   observe_process(&h->parent, arena, NULL);
   for (uint32_t i = 0; i < h->child_count; ++i) {
@@ -213,15 +214,24 @@ static void kill_children(void) {
   for (long pid; (pid = strtol(rest, &rest, 10)) > 0;) kill((pid_t)pid, SIGKILL);
 }
 
+/* The end of a traced process is told twice: to its tracer and to its parent. */
+static int is_seen(const pid_t *pids, uint32_t count, pid_t pid) {
+  for (uint32_t i = 0; i < count && i < STRAYS_MAX; ++i)
+    if (pids[i] == pid) return 1;
+  return 0;
+}
+
 static void end_run(pid_t arena, int is_judged) {
   struct sc_history *h = &shared->history;
+  pid_t strays[STRAYS_MAX];
+  /* Not the arena first: a traced process is not over before its tracer has waited for each of its threads. */
   kill(arena, SIGKILL);
-  while (waitpid(arena, NULL, __WALL) < 0 && errno == EINTR) continue;
   for (int round = 0; round < REAP_ROUNDS_MAX; ++round) {
     kill_children();
     const pid_t pid = waitpid(-1, NULL, __WALL);
     if (pid < 0 && errno == ECHILD) return;
-    if (pid <= 0 || is_reported(pid) || !is_judged) continue;
+    if (pid <= 0 || pid == arena || is_reported(pid) || !is_judged || tracer_knows(pid) || is_seen(strays, h->stray_count, pid)) continue;
+    if (h->stray_count < STRAYS_MAX) strays[h->stray_count] = pid;
     if (h->stray_count++ == 0) h->stray_pid = pid;
   }
 }
@@ -241,6 +251,17 @@ static void reset(void) {
   h->child_count = h->handled_count = h->handled_lost = h->stray_count = 0;
   h->end_signal = h->broken_errno = 0;
   memset(h->world_inode, 0, sizeof h->world_inode);
+  struct sc_trace *trace = &shared->trace;
+  trace->task_count = trace->step_count = trace->snapshot_count = trace->entry_count = 0;
+  trace->is_cut = 0;
+  trace->bad_turn = -1;
+}
+
+static void fail_run(enum sc_run_end end, int error, const char *where) {
+  struct sc_history *h = &shared->history;
+  h->end = (uint8_t)end;
+  h->broken_errno = error;
+  snprintf(h->broken_where, sizeof h->broken_where, "%s", where);
 }
 
 static void run(void) {
@@ -250,14 +271,20 @@ static void run(void) {
   const pid_t arena = ahead;
   ahead = -1;
   if (arena < 0) {
-    h->end = SC_RUN_BROKEN;
-    h->broken_errno = errno;
-    snprintf(h->broken_where, sizeof h->broken_where, "fork of the arena");
+    fail_run(SC_RUN_BROKEN, errno, "fork of the arena");
+    return;
+  }
+  const int refused = shared->policy.is_scheduled ? tracer_seize(arena) : 0;
+  if (refused != 0) {
+    fail_run(SC_RUN_REFUSED, refused, "ptrace(PTRACE_SEIZE) of the arena");
+    end_run(arena, 0);
     return;
   }
   __atomic_store_n(&shared->go, 1, __ATOMIC_SEQ_CST);
   futex_wake(&shared->go);
-  h->end = (uint8_t)watch(arena);
+  h->end = (uint8_t)(shared->policy.is_scheduled ? tracer_run(arena) : watch(arena));
+  if (h->end == SC_RUN_BROKEN || (h->end == SC_RUN_KILLED && shared->policy.is_scheduled && shared->world_errno != 0))
+    fail_run(SC_RUN_BROKEN, shared->world_errno != 0 ? (int)shared->world_errno : ECHILD, shared->world_errno != 0 ? shared->world_where : "the arena exited");
   if (h->end == SC_RUN_COMPLETE || h->end == SC_RUN_BLOCKED || h->end == SC_RUN_TIMEOUT) observe_all(arena);
   end_run(arena, h->end == SC_RUN_COMPLETE || h->end == SC_RUN_BLOCKED);
 }

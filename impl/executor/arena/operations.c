@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include "arena.h"
 
+#include "model/scenario/visible.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -196,11 +198,18 @@ OPERATION(ALTSTACK) {
   stack_t stack = {.ss_sp = stacks[c->thread], .ss_size = sizeof stacks[0], .ss_flags = c->operand[0] ? 0 : SS_DISABLE};
   return checked(syscall(SYS_sigaltstack, &stack, NULL));
 }
+/* In a scheduled run an operation that makes no call has a turn all the same. */
+static void say_cell(const struct context *c) {
+  if (shared->policy.is_scheduled) syscall(SC_MARKER_NUMBER, c->operand[0]);
+}
+
 OPERATION(STORE) {
+  say_cell(c);
   __atomic_store_n(&cells[c->operand[0]], c->operand[1], __ATOMIC_SEQ_CST);
   return 0;
 }
 OPERATION(LOAD) {
+  say_cell(c);
   c->record->value[0] = __atomic_load_n(&cells[c->operand[0]], __ATOMIC_SEQ_CST);
   return 0;
 }

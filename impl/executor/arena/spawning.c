@@ -137,7 +137,7 @@ void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_
   const int errno_now = errno;
   /* The end of the operation: what follows only looks. */
   record->end = next_stamp();
-  if (error == 0 && shares_memory(result.pid) && ran_on_our_memory(result.pid)) record->disturbed |= SC_DISTURBED_VM_SHARED;
+  if (error == 0 && shares_memory(result.pid) && (shared->policy.is_scheduled || ran_on_our_memory(result.pid))) record->disturbed |= SC_DISTURBED_VM_SHARED;
   look(&now);
   record->disturbed |= differences(&then, &now);
   if (errno_now != SENTINEL) record->disturbed |= SC_DISTURBED_ERRNO;

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -25,6 +26,7 @@ int futex_wait(uint32_t *word, uint32_t value, uint32_t timeout_ms) {
 void futex_wake(uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
 
 void attract_attention(void) {
+  if (shared->policy.is_scheduled) return; /* the tracer sees for itself */
   __atomic_fetch_add(&shared->attention, 1, __ATOMIC_SEQ_CST);
   futex_wake(&shared->attention);
 }
@@ -71,6 +73,11 @@ static void pin(uint64_t seed, uint32_t thread) {
 
 /* The main thread passes too, when the world is complete. */
 static void pass_the_gate(void) {
+  if (shared->policy.is_scheduled) {
+    __atomic_fetch_add(&shared->ready, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&shared->gate, __ATOMIC_SEQ_CST) == 0) futex_wait(&shared->gate, 0, 0);
+    return;
+  }
   if (__atomic_add_fetch(&shared->ready, 1, __ATOMIC_SEQ_CST) == shared->thread_count + 1) {
     __atomic_store_n(&shared->gate, 1, __ATOMIC_SEQ_CST);
     futex_wake(&shared->gate);
@@ -102,6 +109,19 @@ static void *thread_main(void *argument) {
   return NULL;
 }
 
+/* The main thread of a scheduled run: from here on every visible call of every thread stops. */
+static void open_scheduled(void) {
+  while (__atomic_load_n(&shared->ready, __ATOMIC_SEQ_CST) < shared->thread_count) sched_yield();
+  const int error = filter_install();
+  if (error != 0) {
+    shared->world_errno = (uint32_t)error;
+    snprintf(shared->world_where, sizeof shared->world_where, "seccomp(SECCOMP_SET_MODE_FILTER)");
+    _exit(1);
+  }
+  __atomic_store_n(&shared->gate, 1, __ATOMIC_SEQ_CST);
+  futex_wake(&shared->gate);
+}
+
 _Noreturn void arena_main(void) {
   const uint64_t all = ~0ull;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -124,7 +144,8 @@ _Noreturn void arena_main(void) {
     if (shared->world.ignored & bit) set_disposition(signal, SC_DISPOSITION_IGNORE);
     if (shared->world.handled & bit) set_disposition(signal, SC_DISPOSITION_HANDLER);
   }
-  pass_the_gate();
+  if (shared->policy.is_scheduled) open_scheduled();
+  else pass_the_gate();
   if (shared->thread_count == 0) attract_attention();
   for (;;) futex_wait(&shared->release, 0, 0);
 }

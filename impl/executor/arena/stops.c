@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ptrace(2), one task at a time: from where a task rests to where it rests next.
+ *
+ * A task rests where it enters a visible call (a seccomp stop), where it takes a signal (a
+ * signal-delivery stop), after exec, or asleep in the kernel. Nothing is guessed by time: a vfork parent is
+ * suspended from the event that says so until its child's exec or death; a task sleeps when the kernel says
+ * 'S' of it (proc(5)) within a call that can, while everybody who could wake it is stopped.
+ *
+ * A signal that arrives while a task is stopped at the entry of a call is taken before the call, as it would be by
+ * a task that is still on its way: the call is taken back (instruction pointer and number), the signal's
+ * stop follows, and the call is entered again afterwards. */
+#define _GNU_SOURCE
+#include "tracer.h"
+
+#include "model/scenario/visible.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define OPTIONS                                                                                                       \
+  (PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |    \
+   PTRACE_O_TRACEVFORK | PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXEC)
+#define SYSCALL_STOP (SIGTRAP | 0x80)
+#define SIGNALS_MAX 64 /* looked at, of those that are pending */
+#define YIELDS_PER_LOOK 64
+
+/* struct ptrace_syscall_info of linux/ptrace.h, which cannot be included beside sys/ptrace.h. */
+struct call_info {
+  uint8_t op, pad[3];
+  uint32_t arch;
+  uint64_t instruction, stack;
+  union {
+    struct { uint64_t number, arg[6]; uint32_t index; } entry;
+    struct { int64_t value; uint8_t is_error; } exit;
+  } of;
+};
+#define GET_CALL_INFO 0x420e
+
+struct tracee tracee[SC_TASKS_MAX];
+
+/* Moves whenever a signal may have been sent, or let through by a mask. */
+static uint32_t signals;
+
+static const struct { uint8_t sleeps, effect; char arguments[8]; } calls[SC_VISIBLE_COUNT] = {
+#define SC_ROW(name, effect, sleeps, arguments) {sleeps, SC_EFFECT_##effect, arguments},
+    SC_VISIBLE_CALLS(SC_ROW) SC_VISIBLE_CALLS_OLD(SC_ROW)
+#undef SC_ROW
+    {0, SC_EFFECT_MEMORY, "d"}};
+
+static struct sc_task *task_of(int i) { return &shared->trace.task[i]; }
+
+static long request(int what, int i, uintptr_t address, const void *data) {
+  return ptrace((enum __ptrace_request)what, tracee[i].tid, (void *)address, (void *)(uintptr_t)data);
+}
+
+static void resume(int i, int how, int signal) { request(how, i, 0, (void *)(intptr_t)signal); }
+
+/* As in proc(5): R, S, D, t, T, Z, X; 0: gone. */
+static char state_of(int i) {
+  char text[256], path[32];
+  if (tracee[i].stat < 0) {
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)tracee[i].tid);
+    tracee[i].stat = open(path, O_RDONLY | O_CLOEXEC);
+    if (tracee[i].stat < 0) return 0;
+  }
+  const ssize_t size = pread(tracee[i].stat, text, sizeof text - 1, 0);
+  if (size <= 0) return 0;
+  text[size] = 0;
+  const char *after = strrchr(text, ')');
+  return after != NULL && after[1] == ' ' ? after[2] : 0;
+}
+
+enum waited { WAITED_STOP, WAITED_DEATH, WAITED_ASLEEP, WAITED_OUT };
+
+/* Until the task stops, dies or sleeps. A call that cannot sleep is waited for without looking; what sleeps in spite
+ * of that, in a call that is not visible, is found out at the timer's next tick. */
+static enum waited await(int i, int may_sleep, int *status) {
+  for (uint32_t looks = 0;; ++looks) {
+    const pid_t got = waitpid(tracee[i].tid, status, __WALL | (may_sleep ? WNOHANG : 0));
+    if (got == tracee[i].tid) return WIFSTOPPED(*status) ? WAITED_STOP : WAITED_DEATH;
+    if (got < 0 && errno != EINTR) {
+      *status = SIGKILL;
+      return WAITED_DEATH;
+    }
+    if (state_of(i) == 'S') return WAITED_ASLEEP;
+    if ((got < 0 || looks % YIELDS_PER_LOOK == YIELDS_PER_LOOK - 1) && is_out_of_time()) return WAITED_OUT;
+    if (got == 0) sched_yield();
+  }
+}
+
+static int add_task(pid_t tid, uint8_t thread, int parent) {
+  struct sc_trace *trace = &shared->trace;
+  if (trace->task_count >= SC_TASKS_MAX) {
+    trace->is_cut = 1;
+    return -1;
+  }
+  const int i = (int)trace->task_count++;
+  int child = -1;
+  if (parent >= 0) {
+    child = 0;
+    for (int other = (int)shared->thread_count; other < i; ++other) child += trace->task[other].thread == thread;
+  }
+  trace->task[i] = (struct sc_task){.thread = thread, .child = (int8_t)child, .parent = (int8_t)parent, .pid = tid};
+  tracee[i] = (struct tracee){.tid = tid, .stat = -1, .vfork_child = -1, .vfork_parent = -1, .signals_seen = signals, .step = -1};
+  if (parent >= 0) tracee[i].operation = tracee[parent].operation;
+  return i;
+}
+
+struct sc_step *add_step(int task, uint8_t kind) {
+  struct sc_trace *trace = &shared->trace;
+  if (trace->step_count >= SC_STEPS_MAX) {
+    trace->is_cut = 1;
+    return &trace->step[SC_STEPS_MAX - 1];
+  }
+  struct sc_step *step = &trace->step[trace->step_count++];
+  *step = (struct sc_step){.task = (uint8_t)task, .kind = kind, .outcome = SC_OUTCOME_UNKNOWN, .call = trace->task[task].call,
+                           .operation = tracee[task].operation, .outside = tracee[task].outside};
+  return step;
+}
+
+/* ---- where a task rests ------------------------------------------------------------------------- */
+
+static int is_of_the_arena(uintptr_t address) {
+  return address >= (uintptr_t)shared && address < (uintptr_t)shared + sizeof *shared;
+}
+
+/* The arena's own futexes: not the scenario's. 1: it rests there. */
+static int keep_house(int i, uintptr_t word) {
+  struct sc_thread_state *thread = &shared->thread[task_of(i)->thread];
+  if (word == (uintptr_t)&thread->observe && thread->observe != 0) {
+    observe_child((int16_t)(thread->observe - 1));
+    thread->observe = 0;
+  }
+  if (word != (uintptr_t)&shared->release || i >= (int)shared->thread_count) return 0;
+  task_of(i)->state = SC_TASK_FINISHED;
+  return 1;
+}
+
+/* At the entry of a visible call. 1: the task rests there. */
+static int rest_at_call(int i) {
+  struct call_info info = {0};
+  if (request(GET_CALL_INFO, i, sizeof info, &info) <= 0) return 0;
+  task_of(i)->call = (uint8_t)info.of.entry.index;
+  memcpy(tracee[i].arg, info.of.entry.arg, sizeof tracee[i].arg);
+  if (task_of(i)->state == SC_TASK_PROGRAM) return 0;
+  if (task_of(i)->call == SC_VISIBLE_futex && is_of_the_arena((uintptr_t)tracee[i].arg[0])) return keep_house(i, (uintptr_t)tracee[i].arg[0]);
+  if (i < (int)shared->thread_count) {
+    const uint32_t at = shared->thread[i].position;
+    const struct sc_op_record *record = &shared->history.op[i][at];
+    tracee[i].operation = (uint8_t)at;
+    tracee[i].outside = record->begin == 0 || record->end != 0;
+  }
+  task_of(i)->state = SC_TASK_AT_CALL;
+  return 1;
+}
+
+static void run_to_rest(int i, struct sc_step *step, int may_sleep);
+
+/* Its child has exec'd or died: the vfork parent goes on. */
+static void wake_parent(int child) {
+  const int parent = tracee[child].vfork_parent;
+  if (parent < 0) return;
+  tracee[child].vfork_parent = tracee[parent].vfork_child = -1;
+  if (task_of(parent)->state != SC_TASK_SUSPENDED) return;
+  run_to_rest(parent, add_step(parent, SC_STEP_WAKES), 0);
+}
+
+static void die(int i, int status, struct sc_step *step) {
+  task_of(i)->state = SC_TASK_DEAD;
+  if (tracee[i].stat >= 0) close(tracee[i].stat);
+  tracee[i].stat = -1;
+  if (step != NULL) step->outcome = SC_OUTCOME_DIED;
+  ++signals; /* SIGCHLD */
+  if (i < (int)shared->thread_count) shared->history.end_signal = WIFSIGNALED(status) ? WTERMSIG(status) : SIGKILL;
+  wake_parent(i);
+}
+
+/* A new task, stopped before its first instruction: lets it go to its first rest. */
+static void begin_child(int parent, int is_vfork, struct sc_step *step) {
+  unsigned long tid = 0;
+  int status;
+  request(PTRACE_GETEVENTMSG, parent, 0, &tid);
+  const int i = add_task((pid_t)tid, task_of(parent)->thread, parent);
+  if (i < 0) return;
+  if (step != NULL && task_of(parent)->call == SC_VISIBLE_clone) task_of(i)->clone_flags = (uint64_t)step->arg[0];
+  if (step != NULL && task_of(parent)->call == SC_VISIBLE_clone3) task_of(i)->clone_flags = step->pointee;
+  if (is_vfork) {
+    tracee[i].vfork_parent = parent;
+    tracee[parent].vfork_child = i;
+    task_of(parent)->state = SC_TASK_SUSPENDED;
+  }
+  if (await(i, 0, &status) != WAITED_STOP) return;
+  resume(i, PTRACE_CONT, 0);
+  run_to_rest(i, NULL, 0);
+}
+
+static int is_ignored_sigchld(int signal) {
+  if (signal != SIGCHLD || shared->world.handled >> (SIGCHLD - 1) & 1) return 0;
+  for (uint32_t t = 0; t < shared->thread_count; ++t)
+    for (uint32_t o = 0; o < shared->op_count[t]; ++o)
+      if (shared->op[t][o].kind == SC_OP_DISPOSITION && shared->op[t][o].operand[0].value == SIGCHLD) return 0;
+  return 1;
+}
+
+static void returned(int i, struct sc_step *step) {
+  struct call_info info = {0};
+  if (request(GET_CALL_INFO, i, sizeof info, &info) <= 0 || step == NULL) return;
+  step->outcome = SC_OUTCOME_RETURNED;
+  step->result = info.of.exit.value;
+  const char *at = strchr(calls[step->call].arguments, 'n');
+  if (at == NULL) return;
+  struct iovec to = {&step->pointee, sizeof step->pointee}, from = {(void *)(uintptr_t)step->arg[at - calls[step->call].arguments], sizeof step->pointee};
+  process_vm_readv(tracee[i].tid, &to, 1, &from, 1, 0);
+}
+
+static int is_stop_signal(int signal) { return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU; }
+
+/* The task has been resumed: until it rests. `step` is the record of what it does, or null. */
+static void run_to_rest(int i, struct sc_step *step, int may_sleep) {
+  for (int status;;) {
+    const int is_program = task_of(i)->state == SC_TASK_PROGRAM;
+    switch (await(i, may_sleep || is_program, &status)) {
+      case WAITED_OUT: return;
+      case WAITED_DEATH: die(i, status, step); return;
+      case WAITED_ASLEEP:
+        if (step != NULL) step->outcome = SC_OUTCOME_SLEEPS;
+        if (is_program) tracee[i].is_asleep = 1;
+        else task_of(i)->state = SC_TASK_ASLEEP;
+        return;
+      case WAITED_STOP: break;
+    }
+    const int signal = WSTOPSIG(status);
+    switch (status >> 16) {
+      case PTRACE_EVENT_SECCOMP:
+        if (rest_at_call(i)) return;
+        resume(i, PTRACE_CONT, 0);
+        may_sleep = 0;
+        break;
+      case PTRACE_EVENT_VFORK:
+        begin_child(i, 1, step);
+        resume(i, PTRACE_SYSCALL, 0);
+        if (step != NULL) step->outcome = SC_OUTCOME_SUSPENDED;
+        if (task_of(i)->state == SC_TASK_SUSPENDED) return;
+        break; /* the child is gone already */
+      case PTRACE_EVENT_CLONE:
+      case PTRACE_EVENT_FORK:
+        begin_child(i, 0, step);
+        resume(i, PTRACE_SYSCALL, 0);
+        break;
+      case PTRACE_EVENT_VFORK_DONE:
+        resume(i, PTRACE_SYSCALL, 0);
+        break;
+      case PTRACE_EVENT_EXEC:
+        if (step != NULL) step->outcome = SC_OUTCOME_EXECED;
+        task_of(i)->state = SC_TASK_PROGRAM;
+        tracee[i].is_asleep = 0;
+        wake_parent(i);
+        return;
+      case PTRACE_EVENT_STOP:
+        if (is_stop_signal(signal)) {
+          request(PTRACE_LISTEN, i, 0, NULL);
+          task_of(i)->state = SC_TASK_STOPPED;
+          return;
+        }
+        resume(i, PTRACE_CONT, 0);
+        break;
+      default:
+        if (signal == SYSCALL_STOP) {
+          returned(i, step);
+          resume(i, PTRACE_CONT, 0);
+          may_sleep = 0;
+        } else if (is_program || is_ignored_sigchld(signal)) {
+          resume(i, PTRACE_CONT, signal);
+        } else {
+          task_of(i)->state = SC_TASK_AT_SIGNAL;
+          tracee[i].signal = signal;
+          return;
+        }
+    }
+  }
+}
+
+/* ---- steps -------------------------------------------------------------------------------------- */
+
+static uint64_t pending(int i, uint32_t flags) {
+  struct __ptrace_peeksiginfo_args which = {.off = 0, .flags = flags, .nr = SIGNALS_MAX};
+  siginfo_t info[SIGNALS_MAX];
+  const long count = request(PTRACE_PEEKSIGINFO, i, (uintptr_t)&which, info);
+  uint64_t set = 0;
+  for (long s = 0; s < count; ++s)
+    if (!is_ignored_sigchld(info[s].si_signo)) set |= 1ull << (info[s].si_signo - 1);
+  return set;
+}
+
+int has_signal(int i) {
+  uint64_t mask = ~0ull;
+  if (tracee[i].signals_seen == signals) return 0;
+  request(PTRACE_GETSIGMASK, i, sizeof mask, &mask);
+  if (((pending(i, 0) | pending(i, PTRACE_PEEKSIGINFO_SHARED)) & ~mask) != 0) return 1;
+  tracee[i].signals_seen = signals;
+  return 0;
+}
+
+#if defined(__x86_64__)
+/* Stopped at a call's entry: not this time, but once the signal has been taken. */
+static int take_call_back(int i) {
+  struct user_regs_struct r;
+  if (request(PTRACE_GETREGS, i, 0, &r) != 0) return -1;
+  r.rax = r.orig_rax;
+  r.orig_rax = ~0ull;
+  r.rip -= 2; /* the length of `syscall` */
+  return (int)request(PTRACE_SETREGS, i, 0, &r);
+}
+
+/* Likewise: the call is not made and returns `value`. */
+static int answer_call(int i, long value) {
+  struct user_regs_struct r;
+  if (request(PTRACE_GETREGS, i, 0, &r) != 0) return -1;
+  r.rax = (unsigned long long)value;
+  r.orig_rax = ~0ull;
+  return (int)request(PTRACE_SETREGS, i, 0, &r);
+}
+#else
+static int take_call_back(int i) { return i = -1; }
+static int answer_call(int i, long value) { return i = value != 0 ? -1 : -1; }
+#endif
+
+static void step_signal(int i, struct sc_step *step) {
+  int status;
+  step->kind = SC_STEP_SIGNAL;
+  if (task_of(i)->state != SC_TASK_AT_SIGNAL) {
+    take_call_back(i);
+    resume(i, PTRACE_CONT, 0);
+    const enum waited how = await(i, 0, &status);
+    if (how == WAITED_DEATH) die(i, status, step);
+    if (how != WAITED_STOP) return;
+    tracee[i].signal = status >> 16 == 0 ? WSTOPSIG(status) : 0;
+  }
+  step->arg[0] = tracee[i].signal;
+  tracee[i].signals_seen = signals - 1;
+  resume(i, PTRACE_CONT, tracee[i].signal);
+  run_to_rest(i, step, 0);
+}
+
+static void read_pointee(int i, struct sc_step *step) {
+  const char *letters = calls[step->call].arguments;
+  for (int a = 0; a < SC_CALL_ARGUMENTS && letters[a] != 0; ++a) {
+    if (strchr("mac", letters[a]) == NULL || step->arg[a] == 0) continue;
+    struct iovec to = {&step->pointee, sizeof step->pointee}, from = {(void *)(uintptr_t)step->arg[a], sizeof step->pointee};
+    process_vm_readv(tracee[i].tid, &to, 1, &from, 1, 0);
+  }
+}
+
+/* The results that the search of schedules needs. */
+static int wants_result(uint8_t effect) {
+  return effect == SC_EFFECT_ALLOCATE || effect == SC_EFFECT_ALLOCATE2 || effect == SC_EFFECT_FCNTL || effect == SC_EFFECT_EXEC;
+}
+
+void step_task(int i, struct sc_step *step, int error) {
+  if (task_of(i)->state == SC_TASK_PROGRAM) {
+    step->kind = SC_STEP_PROGRAM;
+    tracee[i].is_asleep = 0;
+    resume(i, PTRACE_CONT, 0);
+    run_to_rest(i, step, 1);
+    return;
+  }
+  if (task_of(i)->state != SC_TASK_AT_CALL || has_signal(i)) {
+    step_signal(i, step);
+    return;
+  }
+  memcpy(step->arg, tracee[i].arg, sizeof step->arg);
+  read_pointee(i, step);
+  const uint8_t effect = calls[step->call].effect;
+  if (error != 0) {
+    step->fault = 1;
+    step->outcome = SC_OUTCOME_RETURNED;
+    step->result = -error;
+    answer_call(i, -error);
+    resume(i, PTRACE_CONT, 0);
+    run_to_rest(i, step, 0);
+    return;
+  }
+  tracee[i].step = (int)(step - shared->trace.step);
+  if (effect == SC_EFFECT_MASK) tracee[i].signals_seen = signals - 1;
+  resume(i, shared->policy.results || wants_result(effect) ? PTRACE_SYSCALL : PTRACE_CONT, 0);
+  if (effect == SC_EFFECT_SEND) ++signals;
+  run_to_rest(i, step, calls[step->call].sleeps);
+}
+
+/* Who slept, or was stopped and is being killed. */
+static int is_on_the_move(int i, int was_sent_something) {
+  const char state = state_of(i);
+  switch (task_of(i)->state) {
+    case SC_TASK_ASLEEP: return state != 'S';
+    case SC_TASK_PROGRAM: return tracee[i].is_asleep ? state != 'S' : was_sent_something && state != 't';
+    case SC_TASK_STOPPED: return state != 't' && state != 'T';
+    case SC_TASK_DEAD: case SC_TASK_SUSPENDED: return 0;
+    default: return was_sent_something && state != 't';
+  }
+}
+
+void let_sleepers_return(int was_sent_something) {
+  for (int round = 0; round < SC_TASKS_MAX; ++round) {
+    int moved = 0;
+    for (int i = 0; i < (int)shared->trace.task_count; ++i) {
+      const uint8_t state = task_of(i)->state;
+      const int sleeps = state == SC_TASK_ASLEEP || (state == SC_TASK_PROGRAM && tracee[i].is_asleep) || state == SC_TASK_STOPPED;
+      if ((!sleeps && !was_sent_something) || !is_on_the_move(i, was_sent_something)) continue;
+      struct sc_step *step = state == SC_TASK_ASLEEP ? add_step(i, SC_STEP_WAKES) : NULL;
+      if (step != NULL && tracee[i].step >= 0) memcpy(step->arg, shared->trace.step[tracee[i].step].arg, sizeof step->arg);
+      tracee[i].is_asleep = 0;
+      moved = 1;
+      run_to_rest(i, step, 1);
+      if (is_out_of_time()) return;
+    }
+    if (!moved) return;
+  }
+}
+
+void tracer_signal_sent(void) { ++signals; }
+
+int step_may_send(const struct sc_step *step) {
+  return step->kind == SC_STEP_CALL && calls[step->call].effect == SC_EFFECT_SEND;
+}
+
+/* ---- the beginning ------------------------------------------------------------------------------ */
+
+int tracer_seize(pid_t arena) {
+#if !defined(__x86_64__)
+  (void)arena;
+  return ENOSYS;
+#else
+  return ptrace(PTRACE_SEIZE, arena, NULL, (void *)(uintptr_t)OPTIONS) == 0 ? 0 : errno;
+#endif
+}
+
+/* A thread of the arena on its way to its first call. 1: it is there. */
+static int gather_thread(pid_t tid, int status) {
+  int i = -1;
+  for (int t = 0; t < (int)shared->thread_count; ++t)
+    if (shared->thread[t].tid == tid) i = t;
+  if (i >= 0 && status >> 16 == PTRACE_EVENT_SECCOMP) {
+    tracee[i].tid = task_of(i)->pid = tid;
+    if (rest_at_call(i)) return 1;
+  }
+  ptrace(PTRACE_CONT, tid, NULL, (void *)(intptr_t)(status >> 16 == 0 ? WSTOPSIG(status) : 0));
+  return 0;
+}
+
+/* The main thread makes the world and the threads; afterwards it waits for ever, stopped. 1: it is there. */
+static int follow_main(pid_t arena, int status) {
+  struct call_info info = {0};
+  if (status >> 16 == PTRACE_EVENT_SECCOMP && ptrace((enum __ptrace_request)GET_CALL_INFO, arena, sizeof info, &info) > 0 &&
+      info.of.entry.arg[0] == (uintptr_t)&shared->release)
+    return 1;
+  ptrace(PTRACE_CONT, arena, NULL, (void *)(intptr_t)(status >> 16 == 0 ? WSTOPSIG(status) : 0));
+  return 0;
+}
+
+int tracer_gather(pid_t arena) {
+  uint32_t there = 0;
+  signals = 0;
+  for (uint32_t t = 0; t < shared->thread_count; ++t) add_task(0, (uint8_t)t, -1);
+  while (there < shared->thread_count + 1) {
+    int status;
+    const pid_t tid = waitpid(-1, &status, __WALL);
+    if (tid < 0 && errno == EINTR && !is_out_of_time()) continue;
+    if (tid < 0) return 0;
+    if (!WIFSTOPPED(status)) {
+      if (tid == arena) return 0;
+      continue;
+    }
+    there += (uint32_t)(tid == arena ? follow_main(arena, status) : gather_thread(tid, status));
+  }
+  return 1;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A scheduled run: gather everybody at a first call, then one step at a time, whose turn it is. All tasks and the
+ * tracer share one processor: a stop costs a seventh of what it costs across two. */
+#define _GNU_SOURCE
+#include "tracer.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TICK_US 20000       /* how often a wait that should be short is looked at */
+#define RUNS_PER_PROCESSOR 64
+#define LAST_LOOKS_MAX 20   /* at sleepers that could wake by a timeout of their own */
+
+static uint64_t deadline_ns;
+static int is_over;
+
+static uint64_t now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int is_out_of_time(void) {
+  if (!is_over) is_over = now_ns() >= deadline_ns || host_is_gone();
+  return is_over;
+}
+
+static void tick(int signal) { (void)signal; }
+
+static void set_ticks(long us) {
+  const struct sigaction action = {.sa_handler = tick}; /* without SA_RESTART: waits are interrupted */
+  const struct itimerval every = {{0, us}, {0, us}};
+  sigaction(SIGALRM, &action, NULL);
+  setitimer(ITIMER_REAL, &every, NULL);
+}
+
+/* Stays on a processor for a while, then lets the kernel choose again: somebody else may have come to stay there. */
+static void share_processor(pid_t arena) {
+  static uint32_t runs;
+  static cpu_set_t all, one;
+  if (runs++ % RUNS_PER_PROCESSOR == 0) {
+    if (runs == 1) sched_getaffinity(0, sizeof all, &all);
+    sched_setaffinity(0, sizeof all, &all);
+    sched_yield();
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    sched_setaffinity(0, sizeof one, &one);
+  }
+  sched_setaffinity(arena, sizeof one, &one);
+}
+
+static int program_exits(int i) {
+  return shared->op[shared->trace.task[i].thread][tracee[i].operation].request.program == SC_PROGRAM_EXIT;
+}
+
+static uint32_t can_go(void) {
+  const struct sc_trace *trace = &shared->trace;
+  uint32_t set = 0;
+  for (int i = 0; i < (int)trace->task_count; ++i) {
+    int can = 0;
+    switch (trace->task[i].state) {
+      case SC_TASK_AT_CALL: case SC_TASK_AT_SIGNAL: can = 1; break;
+      case SC_TASK_FINISHED: can = has_signal(i); break;
+      case SC_TASK_PROGRAM: can = !tracee[i].is_asleep && (program_exits(i) || has_signal(i)); break;
+      default: break;
+    }
+    set |= (uint32_t)can << i;
+  }
+  return set;
+}
+
+static int all_finished(void) {
+  for (uint32_t t = 0; t < shared->thread_count; ++t)
+    if (shared->trace.task[t].state != SC_TASK_FINISHED) return 0;
+  return 1;
+}
+
+/* Nobody can go. A sleeper may have a timeout; who was stopped goes on. */
+static int somebody_comes_back(void) {
+  const uint32_t steps = shared->trace.step_count;
+  for (int look = 0; look < LAST_LOOKS_MAX; ++look) {
+    fault_continue();
+    let_sleepers_return(1);
+    if (can_go() != 0 || shared->trace.step_count != steps) return 1;
+    if (is_out_of_time()) return 0;
+    usleep(1000);
+  }
+  return 0;
+}
+
+static enum sc_run_end run_steps(void) {
+  struct chooser chooser;
+  chooser_reset(&chooser, &shared->policy);
+  fault_reset();
+  for (;;) {
+    if (shared->history.end_signal != 0) return SC_RUN_KILLED;
+    if (shared->trace.is_cut) return SC_RUN_CUT;
+    if (is_over) return SC_RUN_TIMEOUT;
+    const uint32_t enabled = can_go();
+    if (all_finished() && (enabled & ((1u << shared->thread_count) - 1)) == 0) return SC_RUN_COMPLETE;
+    if (enabled == 0) {
+      if (somebody_comes_back()) continue;
+      return is_over ? SC_RUN_TIMEOUT : SC_RUN_BLOCKED;
+    }
+    const int task = choose(&chooser, &shared->trace, enabled);
+    if (task < 0) return SC_RUN_MISLED;
+    struct sc_step *step = add_step(task, SC_STEP_CALL);
+    step->enabled = enabled;
+    const int error = fault_before(task);
+    step_task(task, step, error);
+    let_sleepers_return(step_may_send(step) || fault_sent());
+  }
+}
+
+enum sc_run_end tracer_run(pid_t arena) {
+  is_over = 0;
+  deadline_ns = now_ns() + (uint64_t)shared->timeout_ms * 1000000u;
+  share_processor(arena);
+  set_ticks(TICK_US);
+  enum sc_run_end end = SC_RUN_BROKEN;
+  if (tracer_gather(arena)) end = run_steps();
+  else if (is_over) end = SC_RUN_TIMEOUT;
+  set_ticks(0);
+  return end;
+}
+
+int tracer_knows(pid_t tid) {
+  for (uint32_t t = 0; t < shared->thread_count; ++t)
+    if (shared->thread[t].tid == tid) return 1;
+  return 0;
+}

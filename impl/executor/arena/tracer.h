@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The parts of a scheduled run, in the arena server. */
+#ifndef SPAWNCHECK_EXECUTOR_TRACER_H
+#define SPAWNCHECK_EXECUTOR_TRACER_H
+
+#include "arena.h"
+
+#include "model/scenario/trace.h"
+
+/* choose.c */
+struct chooser {
+  const struct sc_policy *policy;
+  uint64_t random;
+  int last;
+  uint32_t turn, steps, preemptions;
+  uint32_t prioritised, priority[SC_TASKS_MAX], lowest, changes_passed, changed_at; /* PCT */
+};
+
+void chooser_reset(struct chooser *c, const struct sc_policy *policy);
+
+/* A task of the set `enabled`, which is not empty. -1: the schedule is strict and its turn is not enabled. */
+int choose(struct chooser *c, struct sc_trace *trace, uint32_t enabled);
+
+/* stops.c: one task at a time, from where it rests to where it rests next. What the rest of the tracer knows
+ * of a task is in shared->trace.task; what only ptrace needs is here. */
+struct tracee {
+  pid_t tid;
+  int stat;              /* /proc/TID/stat, -1: not opened yet */
+  int signal;            /* AT_SIGNAL: which */
+  int vfork_child, vfork_parent; /* tasks, -1: none */
+  int step;              /* of the trace: the call that it sleeps or is suspended in */
+  uint8_t operation, outside;
+  uint8_t is_asleep;     /* PROGRAM: it waits in the kernel */
+  uint32_t signals_seen; /* the value of `signals` when it had nothing to take */
+  int64_t arg[SC_CALL_ARGUMENTS];
+};
+
+extern struct tracee tracee[SC_TASKS_MAX];
+
+/* Bounded by the run's deadline: all of them give up once `is_out_of_time` says so. */
+int is_out_of_time(void);
+
+/* Seizes the arena, which waits for `go`. 0 or an errno. */
+int tracer_seize(pid_t arena);
+
+/* Lets the arena go until each thread is at its first visible call. 0: it died or ran out of time. */
+int tracer_gather(pid_t arena);
+
+/* Is there a signal that the task would take if it went now? */
+int has_signal(int task);
+
+/* Makes the task's next step, with its record. error: 0, or an errno that its call gives without being made. */
+void step_task(int task, struct sc_step *step, int error);
+
+/* The tasks that were asleep and are no more, because of the last step: adds WAKES steps. The flag: a signal was
+ * sent, so that stopped tasks may have been killed. */
+void let_sleepers_return(int was_sent_something);
+int step_may_send(const struct sc_step *step);
+
+struct sc_step *add_step(int task, uint8_t kind);
+
+/* Somebody outside the run has sent a signal to one of its processes. */
+void tracer_signal_sent(void);
+
+/* fault.c: what shared->policy.fault asks for. */
+void fault_reset(void);
+int fault_before(int task); /* the task is about to make its call: 0, or the errno it gives instead */
+int fault_sent(void);       /* a signal, since the last question */
+void fault_continue(void);  /* nobody else can go: whom a fault has stopped goes on */
+
+/* tracer.c: a scheduled run, from `go` to its end. */
+enum sc_run_end tracer_run(pid_t arena);
+int tracer_knows(pid_t tid); /* a thread of the arena, in the run that ends */
+
+#endif
