@@ -369,14 +369,20 @@ void Parser::parse_keep(const Word& list, sc_request& r) {
 void Parser::parse_schedule() {
   while (!at_end() && !error_) {
     const Word word = take();
-    if (scenario_.schedule.size() >= schedule_turns_max) return fail(word.column, "at most " + std::to_string(schedule_turns_max) + " turns");
-    const std::size_t dot = word.text.find('.');
+    const auto after = [&](std::size_t at) { return Word{word.text.substr(at + 1), word.column + static_cast<int>(at) + 1}; };
+    const std::size_t star = word.text.find('*');
+    const std::string_view who = word.text.substr(0, star);
+    const std::size_t dot = who.find('.');
+    std::size_t times = 1;
     Turn turn;
-    turn.thread = static_cast<std::uint8_t>(number({word.text.substr(0, dot), word.column}, 0, SC_THREADS_MAX - 1, "a thread"));
+    turn.thread = static_cast<std::uint8_t>(number({who.substr(0, dot), word.column}, 0, SC_THREADS_MAX - 1, "a thread"));
     if (dot != std::string_view::npos)
-      turn.child = static_cast<std::int8_t>(number({word.text.substr(dot + 1), word.column + static_cast<int>(dot) + 1}, 0, SC_OPS_MAX - 1, "a child"));
-    if (!error_ && turn.thread >= scenario_.threads.size()) return fail(word.column, "a thread of the scenario");
-    scenario_.schedule.push_back(turn);
+      turn.child = static_cast<std::int8_t>(number({who.substr(dot + 1), word.column + static_cast<int>(dot) + 1}, 0, schedule_child_max, "a child"));
+    if (star != std::string_view::npos) times = static_cast<std::size_t>(number(after(star), 1, schedule_turns_max, "how many turns"));
+    if (error_) return;
+    if (turn.thread >= scenario_.threads.size()) return fail(word.column, "a thread of the scenario");
+    if (scenario_.schedule.size() + times > schedule_turns_max) return fail(word.column, "at most " + std::to_string(schedule_turns_max) + " turns");
+    scenario_.schedule.insert(scenario_.schedule.end(), times, turn);
   }
 }
 

@@ -131,15 +131,7 @@ std::string print(const Scenario& s) {
   }
   if (!s.schedule.empty()) {
     out += "schedule";
-    for (const Turn& turn : s.schedule) {
-      out += ' ';
-      put_number(out, turn.thread);
-      if (turn.child >= 0) {
-        out += '.';
-        put_number(out, turn.child);
-      }
-    }
-    out += '\n';
+    out += ' ' + print(s.schedule) + '\n';
   }
   for (const Expectation& e : s.expectations) {
     put_word(out += "expect", name(e.status));
@@ -156,6 +148,24 @@ bool operator==(const Scenario& a, const Scenario& b) {
       a.threads.size() != b.threads.size() || a.schedule != b.schedule || a.expectations != b.expectations)
     return false;
   return print(a) == print(b);  // the text says everything that counts
+}
+
+std::string print(const std::vector<Turn>& schedule) {
+  std::string out;
+  for (std::size_t i = 0; i < schedule.size();) {
+    std::size_t end = i + 1;
+    while (end < schedule.size() && schedule[end] == schedule[i]) ++end;
+    std::string word = std::to_string(schedule[i].thread);
+    if (schedule[i].child >= 0) word += '.' + std::to_string(schedule[i].child);
+    const std::size_t times = end - i;
+    for (std::size_t n = 0; n < (times > 2 ? 1 : times); ++n) {
+      if (!out.empty()) out += ' ';
+      out += word;
+    }
+    if (times > 2) out += '*' + std::to_string(times);
+    i = end;
+  }
+  return out;
 }
 
 std::string ParseError::message() const {

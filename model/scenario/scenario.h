@@ -66,6 +66,7 @@ struct Scenario {
 };
 
 inline constexpr std::size_t schedule_turns_max = 4096;
+inline constexpr int schedule_child_max = 31;
 inline constexpr std::size_t expectations_max = 8;
 inline constexpr std::size_t text_bytes_max = 64 * 1024;
 
@@ -84,6 +85,7 @@ std::variant<Scenario, ParseError> parse(std::string_view text);
 // Canonical text, ends in a newline.
 std::string print(const Scenario&);
 std::string print(const sc_operation&);
+std::string print(const std::vector<Turn>&);  // "0*12 1 0.0"; empty for none
 
 // What a scenario must satisfy beyond syntax, so that generator, mutator and shrinker can build freely
 // and repair: bounds of operation.h; a variable is used only after an operation of the same thread gave

@@ -146,7 +146,7 @@ void repair(Scenario& s) {
     if (ops.size() > SC_OPS_MAX) ops.resize(SC_OPS_MAX);
   }
   if (s.schedule.size() > schedule_turns_max) s.schedule.resize(schedule_turns_max);
-  std::erase_if(s.schedule, [&](const Turn& t) { return t.thread >= s.threads.size() || t.child >= SC_OPS_MAX; });
+  std::erase_if(s.schedule, [&](const Turn& t) { return t.thread >= s.threads.size() || t.child > schedule_child_max; });
   for (Turn& t : s.schedule) t.child = std::max<std::int8_t>(t.child, -1);
   if (s.expectations.size() > expectations_max) s.expectations.resize(expectations_max);
 }

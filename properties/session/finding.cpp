@@ -2,6 +2,8 @@
 #include "properties/session/finding.h"
 
 #include "model/scenario/shrink.h"
+#include "properties/session/scheduled.h"
+#include "properties/session/shrink_schedule.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -28,10 +30,57 @@ std::string indented(const std::string& text) {
   return out;
 }
 
-std::string schedule_text(const Scenario& s) {
-  std::string out;
-  for (const Turn& t : s.schedule) out += fmt::format("{}{}", out.empty() ? "" : " ", t.thread) + (t.child >= 0 ? fmt::format(".{}", t.child) : "");
-  return out;
+// Runs a candidate: is it the same violation?
+class Repeater {
+ public:
+  Repeater(Session& session, Finding& finding, const FindingOptions& options)
+      : session_(session), f_(finding), options_(options), deadline_(Clock::now() + std::chrono::seconds(options.seconds_max)) {}
+
+  bool is_late() const { return Clock::now() > deadline_; }
+
+  bool violates(const Scenario& s) {
+    if (is_late()) return false;
+    if (f_.is_scheduled) return is_same(session_.run_scheduled(s, policy_of(Turns::lenient)));
+    unsigned used = 0;
+    return is_same(session_.run_until_violated(s, options_.runs_per_try, f_.seed, used));
+  }
+
+  std::optional<std::vector<Turn>> went(const Scenario& s) {
+    if (!violates(s)) return std::nullopt;
+    return turns_of(session_.trace());
+  }
+
+  // The result, again and again. A finding by schedule whose trace differs from one time to the next is not
+  // reproducible, and is told as such.
+  void confirm(const Scenario& s) {
+    std::uint64_t first = 0;
+    for (unsigned i = 0; i < options_.confirm_runs; ++i) {
+      const Verdict again = f_.is_scheduled ? session_.run_scheduled(s, policy_of(Turns::strict)) : session_.run(s, seed_of_run(f_.seed, i));
+      ++f_.runs;
+      f_.violations += is_same(again);
+      if (!f_.is_scheduled) continue;
+      const std::uint64_t trace = hash_of(session_.trace());
+      if (i == 0) first = trace;
+      f_.same_traces += trace == first;
+    }
+  }
+
+ private:
+  bool is_same(const Verdict& again) {
+    const bool same = again.status == Status::violated && again.clause == f_.verdict.clause;
+    if (same) f_.verdict = again;
+    return same;
+  }
+
+  Session& session_;
+  Finding& f_;
+  const FindingOptions& options_;
+  Clock::time_point deadline_;
+};
+
+std::string reproduction(const Finding& f) {
+  if (!f.is_scheduled) return fmt::format("reproduces in {} of {} runs", f.violations, f.runs);
+  return fmt::format("by its schedule, reproduces in {} of {} runs, {} of them with the same trace", f.violations, f.runs, f.same_traces);
 }
 
 }  // namespace
@@ -51,32 +100,24 @@ Finding make_finding(Session& session, const Scenario& scenario, const Verdict& 
   f.kernel = kernel_release();
   f.libc = libc_version();
   f.seed = seed;
-  const auto deadline = Clock::now() + std::chrono::seconds(options.seconds_max);
-  auto violates = [&](const Scenario& s) {
-    if (Clock::now() > deadline) return false;
-    unsigned used = 0;
-    const Verdict again = session.run_until_violated(s, options.runs_per_try, seed, used);
-    const bool same = again.status == Status::violated && again.clause == verdict.clause;
-    if (same) f.verdict = again;
-    return same;
-  };
+  f.is_scheduled = !scenario.schedule.empty();
+  Repeater repeater(session, f, options);
   Scenario start = scenario;
   start.expectations.clear();
-  f.scenario = shrink(std::move(start), violates, options.shrink_tries_max);
-  for (unsigned i = 0; i < options.confirm_runs; ++i) {
-    const Verdict again = session.run(f.scenario, seed_of_run(seed, i));
-    ++f.runs;
-    if (again.status != Status::violated || again.clause != verdict.clause) continue;
-    ++f.violations;
-    f.verdict = again;
+  f.scenario = shrink(std::move(start), [&](const Scenario& s) { return repeater.violates(s); }, options.shrink_tries_max);
+  if (f.is_scheduled) {
+    f.scenario = shrink_schedule(f.scenario, [&](const Scenario& s) { return repeater.went(s); }, options.shrink_tries_max);
+    // A schedule that run-on makes superfluous is written out all the same: it says what happened.
+    if (const auto turns = f.scenario.schedule.empty() ? repeater.went(f.scenario) : std::nullopt) f.scenario.schedule = *turns;
   }
+  repeater.confirm(f.scenario);
   return f;
 }
 
 std::string replay_command(const Finding& f) {
   const std::string strategy = f.strategy.empty() ? "" : " --strategy " + f.strategy;
-  const unsigned runs = f.violations == f.runs ? 1 : 500;
-  const std::string options = fmt::format("--implementation {}{} --runs {} --seed {}", f.implementation, strategy, runs, f.seed);
+  std::string options = "--implementation " + f.implementation + strategy;
+  if (!f.is_scheduled) options += fmt::format(" --runs {} --seed {}", f.violations == f.runs ? 1 : 500, f.seed);
   if (!f.file.empty()) return fmt::format("spawncheck run {} {}", options, f.file);
   std::string text = print(f.scenario);
   return fmt::format("spawncheck run {} - <<'END'\n{}END", options, text);
@@ -87,7 +128,7 @@ std::string report(const Finding& f) {
   out += "  scenario:\n" + indented(print(f.scenario));
   out += fmt::format("  observed: {}\n  allowed:  {}\n  rule:     {}\n", f.verdict.observed, f.verdict.allowed, f.verdict.rule);
   out += fmt::format("  implementation {}{}, kernel {}, {}\n", f.implementation, f.strategy.empty() ? "" : ", strategy " + f.strategy, f.kernel, f.libc);
-  out += fmt::format("  reproduces in {} of {} runs\n  replay:\n", f.violations, f.runs);
+  out += "  " + reproduction(f) + "\n  replay:\n";
   return out + replay_command(f) + "\n";
 }
 
@@ -95,7 +136,9 @@ nlohmann::json to_json(const Finding& f) {
   return {{"verdict", std::string(name(f.verdict.status))},
           {"clause", f.verdict.clause ? std::string(name(*f.verdict.clause)) : ""},
           {"scenario", print(f.scenario)},
-          {"schedule", schedule_text(f.scenario)},
+          {"mode", f.is_scheduled ? "scheduled" : "free"},
+          {"schedule", print(f.scenario.schedule)},
+          {"same_traces", f.same_traces},
           {"implementation", f.implementation},
           {"strategy", f.strategy},
           {"kernel", f.kernel},

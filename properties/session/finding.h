@@ -18,17 +18,20 @@ struct Finding {
   std::string kernel, libc;  // of this machine
   std::uint64_t seed = 0;
   unsigned runs = 0, violations = 0;  // how often it reproduces
+  bool is_scheduled = false;          // found and replayed by a schedule: the scenario's, its rest run on
+  unsigned same_traces = 0;           // of the runs: those with the first one's trace
   std::string file;                   // where the scenario is stored; empty: in the report only
 };
 
 struct FindingOptions {
   unsigned shrink_tries_max = 400;
-  unsigned runs_per_try = 1;   // races are repeated
+  unsigned runs_per_try = 1;   // free races are repeated
   unsigned confirm_runs = 20;
   unsigned seconds_max = 30;   // of the whole
 };
 
-// Shrinks while the same clause is violated, then runs the result again and counts.
+// Shrinks while the same clause is violated, then runs the result again and counts. A scenario with a schedule is
+// run by it; the schedule is made small as well.
 Finding make_finding(Session&, const Scenario&, const Verdict&, std::uint64_t seed, const FindingOptions& = {});
 
 // Constant text first, data after; ends with the command that replays it.

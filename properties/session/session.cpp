@@ -70,6 +70,13 @@ Verdict Session::run(const Scenario& scenario, std::uint64_t seed) {
   return verdict;
 }
 
+Verdict Session::run_scheduled(const Scenario& scenario, const sc_policy& policy) {
+  history_ = &executor_->run(scenario, {0, &policy});
+  Verdict verdict = judge(scenario, *history_, judge_);
+  apply_limits(options_.implementation, verdict);
+  return verdict;
+}
+
 Verdict Session::run_until_violated(const Scenario& scenario, unsigned runs, std::uint64_t seed, unsigned& used) {
   Verdict worst;
   for (used = 0; used < std::max(runs, 1u);) {

@@ -26,9 +26,12 @@ class Session {
   // Null: `error` says in one line what is missing.
   static std::unique_ptr<Session> start(const SessionOptions&, std::string& error);
 
-  // Runs once and judges. Seed 0: no race is provoked.
+  // Runs once, freely, and judges. Seed 0: no race is provoked.
   Verdict run(const Scenario&, std::uint64_t seed);
-  const sc_history& history() const { return *history_; }  // of the last run
+  // One scheduled run (policy_of() in scheduled.h): the scenario's turns, then the policy's rule.
+  Verdict run_scheduled(const Scenario&, const sc_policy&);
+  const sc_history& history() const { return *history_; }            // of the last run
+  const sc_trace& trace() const { return executor_->trace(); }       // of the last run, a scheduled one
 
   // Runs up to `runs` times, with seeds from `seed` on, until one violates: that verdict, and how many runs
   // it took. Else the worst of them.

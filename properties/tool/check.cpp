@@ -2,6 +2,7 @@
 #include "properties/tool/tool.h"
 
 #include "model/scenario/mutate.h"
+#include "properties/session/scheduled.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -33,6 +34,27 @@ std::string summary(const Counts& counts, double seconds) {
                      counts.by_status[4]);
 }
 
+// The scenario under up to `runs_of_race` schedules: the first runs each task on, the others are random or by priorities
+// with change points. A violation's scenario gets the schedule that shows it.
+Verdict run_schedules(Session& session, Scenario& scenario, std::uint64_t seed, unsigned& used) {
+  Verdict worst;
+  scenario.schedule.clear();
+  const unsigned runs = scenario.threads.size() > 1 ? runs_of_race : 1;
+  unsigned steps = 0;
+  for (used = 0; used < runs; ++used) {
+    sc_policy policy = policy_of(Turns::lenient);
+    if (used > 0) policy = used % 2 == 1 ? policy_of(Turns::lenient, SC_RULE_RANDOM, seed + used) : pct_policy(2 + used / 2 % 3, steps, seed + used);
+    Verdict verdict = session.run_scheduled(scenario, policy);
+    steps = std::max(steps, session.trace().step_count);
+    if (used == 0 || is_worse(verdict.status, worst.status)) worst = std::move(verdict);
+    if (worst.status != Status::violated) continue;
+    ++used;
+    scenario.schedule = turns_of(session.trace());
+    break;
+  }
+  return worst;
+}
+
 int tell_violation(Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed, unsigned used, const CheckOptions& options) {
   FindingOptions how;
   how.runs_per_try = used > 1 ? 20 : 1;
@@ -60,10 +82,12 @@ int check(const CheckOptions& options) {
   auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   Counts counts;
   for (std::uint64_t i = 0; !deadline.passed() && (options.runs == 0 || counts.runs < options.runs); ++i) {
-    const Scenario scenario = scenario_number(options.common.seed, i, *session);
+    Scenario scenario = scenario_number(options.common.seed, i, *session);
+    scenario.schedule.clear();
     const std::uint64_t seed = options.common.seed + i;
     unsigned used = 0;
-    const Verdict verdict = session->run_until_violated(scenario, scenario.threads.size() > 1 ? runs_of_race : 1, seed, used);
+    const Verdict verdict = options.is_scheduled ? run_schedules(*session, scenario, seed, used)
+                                                 : session->run_until_violated(scenario, scenario.threads.size() > 1 ? runs_of_race : 1, seed, used);
     counts.runs += used;
     ++counts.by_status[static_cast<int>(verdict.status)];
     if (i % 64 == 0) say_progress(summary(counts, elapsed()));

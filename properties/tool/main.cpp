@@ -40,13 +40,15 @@ int main(int argc, char** argv) {
   CLI::App* run_command = app.add_subcommand("run", "run scenarios and judge them");
   run_command->add_option("FILE", run_options.files, "scenario files; - is standard input")->required();
   run_command->add_option("--runs", run_options.runs, "how often each, until one violates");
+  run_command->add_flag("--trace", run_options.trace, "run by the schedule, or by one where each runs on, and print every call");
   add_common(*run_command, run_options.common);
 
   CheckOptions check_options;
   std::string mode = "free";
   CLI::App* check_command = app.add_subcommand("check", "generate scenarios and run them until one violates");
   check_command->add_option("--runs", check_options.runs, "how many runs at most");
-  check_command->add_option("--mode", mode, "free: real threads, no tracing")->check(CLI::IsMember({"free"}));
+  check_command->add_option("--mode", mode, "free: real threads, no tracing; scheduled: traced, with a random schedule that is part of a finding")
+      ->check(CLI::IsMember({"free", "scheduled"}));
   check_command->add_option("--save", check_options.save, "store a violation's scenario in this directory");
   add_common(*check_command, check_options.common);
 
@@ -77,6 +79,7 @@ int main(int argc, char** argv) {
     return status == 0 ? 0 : exit_usage;
   }
   handle_interrupts();
+  check_options.is_scheduled = mode == "scheduled";
   if (run_command->parsed()) return run(run_options);
   if (check_command->parsed()) return check(check_options);
   if (shrink_command->parsed()) return shrink(shrink_options);

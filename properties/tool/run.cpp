@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "properties/tool/tool.h"
 
+#include "properties/session/scheduled.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -34,15 +36,24 @@ struct Outcome {
   bool expected = false;  // some expectation applied, and one is met
   bool unexpected = false;
   std::uint64_t seed = 0;
+  bool is_scheduled = false;
 };
 
+sc_policy scheduled_policy(const RunOptions& options) {
+  sc_policy policy = policy_of(Turns::strict);
+  policy.results = options.trace;
+  return policy;
+}
+
+// By its schedule, if it has one, else freely.
 Outcome run_scenario(Session& session, const Scenario& scenario, const RunOptions& options) {
   Outcome outcome;
   const auto expectations = applying(scenario, session);
   const bool waits_for_violation = std::any_of(expectations.begin(), expectations.end(), [](auto* e) { return e->status == Status::violated; });
   unsigned runs = std::max(options.runs, 1u), used = 0;
   if (waits_for_violation) runs = std::max(runs, runs_for_expected_race);
-  outcome.verdict = session.run_until_violated(scenario, runs, options.common.seed, used);
+  outcome.is_scheduled = !scenario.schedule.empty() || options.trace;
+  outcome.verdict = outcome.is_scheduled ? session.run_scheduled(scenario, scheduled_policy(options)) : session.run_until_violated(scenario, runs, options.common.seed, used);
   outcome.seed = options.common.seed;
   if (expectations.empty() || outcome.verdict.status == Status::unsupported) return outcome;
   outcome.expected = std::any_of(expectations.begin(), expectations.end(), [&](auto* e) { return is_met(*e, outcome.verdict); });
@@ -65,6 +76,7 @@ void tell(const std::string& file, const Scenario& scenario, const Outcome& o, S
       f.libc = libc_version();
       f.seed = o.seed;
       f.file = file;
+      f.is_scheduled = o.is_scheduled;
       object.update(to_json(f));
     }
     return say_json(object);
@@ -101,6 +113,12 @@ int run(const RunOptions& options) {
       break;
     }
     const Outcome outcome = run_scenario(*session, scenarios[i], options);
+    if (outcome.is_scheduled && session->history().end == SC_RUN_MISLED) {
+      fmt::print(stderr, "{}: {}\n", options.files[i], bad_turn_text(scenarios[i], session->trace()));
+      return exit_usage;
+    }
+    if (options.trace && !options.common.json) fmt::print("{}", trace_text(session->trace()));
+    if (outcome.is_scheduled && session->history().end == SC_RUN_BLOCKED && !options.common.json) fmt::print("deadlock: {}\n", states_text(session->trace()));
     tell(options.files[i], scenarios[i], outcome, *session, options);
     const Status counts = outcome.expected ? Status::holds : outcome.unexpected ? Status::violated : outcome.verdict.status;
     if (is_worse(counts, worst)) worst = counts;
@@ -115,7 +133,13 @@ int shrink(const ShrinkOptions& options) {
   const std::unique_ptr<Session> session = start_session(options.common, status);
   if (session == nullptr) return status;
   unsigned used = 0;
-  const Verdict verdict = session->run_until_violated(*scenario, std::max(options.runs, 50u), options.common.seed, used);
+  const bool is_scheduled = !scenario->schedule.empty();
+  const Verdict verdict = is_scheduled ? session->run_scheduled(*scenario, policy_of(Turns::strict))
+                                       : session->run_until_violated(*scenario, std::max(options.runs, 50u), options.common.seed, used);
+  if (is_scheduled && session->history().end == SC_RUN_MISLED) {
+    fmt::print(stderr, "{}: {}\n", options.file, bad_turn_text(*scenario, session->trace()));
+    return exit_usage;
+  }
   if (verdict.status != Status::violated) {
     fmt::print(stderr, "spawncheck: {}: {}: there is nothing to shrink\n", options.file, name(verdict.status));
     return verdict.status == Status::holds ? exit_status(Status::inconclusive) : exit_status(verdict.status);

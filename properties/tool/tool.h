@@ -54,12 +54,14 @@ struct RunOptions {
   Common common;
   std::vector<std::string> files;
   unsigned runs = 1;
+  bool trace = false;  // print what each task did, call by call
 };
 int run(const RunOptions&);
 
 struct CheckOptions {
   Common common;
   std::uint64_t runs = 0;  // 0: no bound
+  bool is_scheduled = false;
   std::string save;        // a directory for regressions
 };
 int check(const CheckOptions&);

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+//
+// What whoever uses scheduled runs needs: policies, and a trace as turns, as text and as a number.
+#pragma once
+
+#include "model/scenario/scenario.h"
+#include "model/scenario/trace.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace spawncheck {
+
+enum class Turns {
+  strict,  // a turn that is not enabled ends the run
+  lenient  // it is passed over: the scenario has changed since the schedule was recorded
+};
+
+// After the scenario's turns: RUN_ON, or as asked.
+sc_policy policy_of(Turns, sc_rule rule = SC_RULE_RUN_ON, std::uint64_t seed = 0);
+
+// PCT with d - 1 change points, each uniform over the n first steps of a run. depth from 1 to SC_CHANGES_MAX + 1.
+sc_policy pct_policy(unsigned depth, unsigned steps, std::uint64_t seed);
+
+// Who went, in order: the schedule that is this run.
+std::vector<Turn> turns_of(const sc_trace&);
+
+// Steps at which another task went than the last one, although the last one could have gone on.
+unsigned preemptions(const sc_trace&);
+unsigned context_switches(const std::vector<Turn>&);
+
+// A step a line: task, call, arguments, result. With pids and addresses abstracted, so that two runs of the
+// same schedule give the same text: a pid is `pid of TASK`, an address is `null` or `address`.
+std::string trace_text(const sc_trace&);
+std::string task_name(const sc_trace&, unsigned task);           // "0", "0.1"
+std::string states_text(const sc_trace&);                        // where each task is at the end, for deadlocks
+std::uint64_t hash_of(const sc_trace&);                          // of trace_text()
+
+// "turn 4 (1): not enabled; these are: 0, 0.0", for a run that ended as SC_RUN_MISLED.
+std::string bad_turn_text(const Scenario&, const sc_trace&);
+
+}  // namespace spawncheck
