@@ -36,10 +36,12 @@ int is_out_of_time(void) {
 static void tick(int signal) { (void)signal; }
 
 static void set_ticks(long us) {
-  const struct sigaction action = {.sa_handler = tick}; /* without SA_RESTART: waits are interrupted */
+  /* Without SA_RESTART: waits are interrupted. Back to the default with the last tick: arenas inherit it. */
+  const struct sigaction action = {.sa_handler = us != 0 ? tick : SIG_DFL};
   const struct itimerval every = {{0, us}, {0, us}};
-  sigaction(SIGALRM, &action, NULL);
+  if (us != 0) sigaction(SIGALRM, &action, NULL);
   setitimer(ITIMER_REAL, &every, NULL);
+  if (us == 0) sigaction(SIGALRM, &action, NULL);
 }
 
 /* Stays on a processor for a while, then lets the kernel choose again: somebody else may have come to stay there. */
