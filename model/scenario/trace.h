@@ -62,7 +62,7 @@ struct sc_step {
   uint8_t outside;   /* 1: between two operations */
   uint32_t enabled;  /* bit i: task i could have gone instead; 0 for WAKES */
   int64_t arg[SC_CALL_ARGUMENTS];
-  uint64_t pointee;  /* what an argument of letter m, a, c or n points to: its first eight bytes */
+  uint64_t pointee;  /* what an argument of letter m, a, c, n or s points to: its first eight bytes */
   int64_t result;    /* or -errno */
 };
 

@@ -11,7 +11,7 @@
  * Columns: name as in SYS_name, effect (below), can it sleep, arguments, one letter each:
  *   d number   f descriptor   x bits   i a process or a thread   p address (only null or not counts)
  *   m address of a signal set   a address of a struct sigaction   c address of a struct clone_args
- *   n address of two descriptors that the call fills in   s address of a path
+ *   n address of two descriptors that the call fills in   s address of a text, mostly a path
  *
  * Plain C, no dependency. */
 #ifndef SPAWNCHECK_SCENARIO_VISIBLE_H

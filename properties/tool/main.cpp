@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "properties/tool/tool.h"
 
+#include "model/scenario/trace.h"
+
 #include <csignal>
 
 namespace spawncheck::tool {
@@ -52,6 +54,19 @@ int main(int argc, char** argv) {
   check_command->add_option("--save", check_options.save, "store a violation's scenario in this directory");
   add_common(*check_command, check_options.common);
 
+  SchedulesOptions schedules_options;
+  CLI::App* schedules_command = app.add_subcommand("schedules", "run one scenario under many schedules");
+  schedules_command->add_option("FILE", schedules_options.file, "a scenario; its schedule does not count")->required();
+  schedules_command->add_option("--search", schedules_options.search, "exhaustive: all that differ in more than commuting steps; pct; random")
+      ->check(CLI::IsMember({"exhaustive", "pct", "random"}));
+  schedules_command->add_option("--depth", schedules_options.depth, "pct: how many ordering constraints a bug needs")->check(CLI::Range(1, SC_CHANGES_MAX + 1));
+  schedules_command->add_option("--runs", schedules_options.runs, "how many schedules at most");
+  schedules_command->add_option("--preemptions", schedules_options.preemptions, "leave out schedules with more preemptions");
+  schedules_command->add_flag("--unreduced", schedules_options.unreduced, "exhaustive: every order of commuting steps too");
+  schedules_command->add_option("--checkpoint", schedules_options.checkpoint, "exhaustive: go on from this file if it is there, and leave there where it ended");
+  schedules_command->add_option("--save", schedules_options.save, "store a violation's scenario in this directory");
+  add_common(*schedules_command, schedules_options.common);
+
   ShrinkOptions shrink_options;
   CLI::App* shrink_command = app.add_subcommand("shrink", "the smallest scenario that still violates, printed");
   shrink_command->add_option("FILE", shrink_options.file, "a scenario that violates")->required();
@@ -82,6 +97,7 @@ int main(int argc, char** argv) {
   check_options.is_scheduled = mode == "scheduled";
   if (run_command->parsed()) return run(run_options);
   if (check_command->parsed()) return check(check_options);
+  if (schedules_command->parsed()) return schedules(schedules_options);
   if (shrink_command->parsed()) return shrink(shrink_options);
   if (matrix_command->parsed()) return matrix(matrix_options);
   return list(what, list_json);

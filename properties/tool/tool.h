@@ -66,6 +66,18 @@ struct CheckOptions {
 };
 int check(const CheckOptions&);
 
+struct SchedulesOptions {
+  Common common;
+  std::string file;
+  std::string search = "exhaustive";  // or pct, random
+  std::uint64_t runs = 0;             // 0: no bound, or 10,000 where nothing else ends it
+  unsigned depth = 3;                 // pct
+  unsigned preemptions = ~0u;
+  bool unreduced = false;
+  std::string checkpoint, save;
+};
+int schedules(const SchedulesOptions&);
+
 struct ShrinkOptions {
   Common common;
   std::string file;

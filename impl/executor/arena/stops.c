@@ -356,7 +356,7 @@ static void step_signal(int i, struct sc_step *step) {
 static void read_pointee(int i, struct sc_step *step) {
   const char *letters = calls[step->call].arguments;
   for (int a = 0; a < SC_CALL_ARGUMENTS && letters[a] != 0; ++a) {
-    if (strchr("mac", letters[a]) == NULL || step->arg[a] == 0) continue;
+    if (strchr("macs", letters[a]) == NULL || step->arg[a] == 0) continue;
     struct iovec to = {&step->pointee, sizeof step->pointee}, from = {(void *)(uintptr_t)step->arg[a], sizeof step->pointee};
     process_vm_readv(tracee[i].tid, &to, 1, &from, 1, 0);
   }
@@ -364,7 +364,7 @@ static void read_pointee(int i, struct sc_step *step) {
 
 /* The results that the search of schedules needs. */
 static int wants_result(uint8_t effect) {
-  return effect == SC_EFFECT_ALLOCATE || effect == SC_EFFECT_ALLOCATE2 || effect == SC_EFFECT_FCNTL || effect == SC_EFFECT_EXEC;
+  return effect == SC_EFFECT_ALLOCATE || effect == SC_EFFECT_ALLOCATE2 || effect == SC_EFFECT_FCNTL || effect == SC_EFFECT_CLONE || effect == SC_EFFECT_EXEC;
 }
 
 void step_task(int i, struct sc_step *step, int error) {
