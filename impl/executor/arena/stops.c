@@ -5,7 +5,7 @@
  * A task rests where it enters a visible call (a seccomp stop), where it takes a signal (a
  * signal-delivery stop), after exec, or asleep in the kernel. Nothing is guessed by time: a vfork parent is
  * suspended from the event that says so until its child's exec or death; a task sleeps when the kernel says
- * 'S' of it (proc(5)) within a call that can, while everybody who could wake it is stopped.
+ * so (proc(5)) within a call that can, while everybody who could wake it is stopped.
  *
  * A signal that arrives while a task is stopped at the entry of a call is taken before the call, as it would be by
  * a task that is still on its way: the call is taken back (instruction pointer and number), the signal's
@@ -81,6 +81,20 @@ static char state_of(int i) {
   return after != NULL && after[1] == ' ' ? after[2] : 0;
 }
 
+/* 'S' alone does not say it: who is about to look whether there is something to wait for is marked so already
+ * (kernel/exit.c do_wait), finds it, and may be preempted in between. /proc/TID/syscall waits until the
+ * task is off the run queue, or says `running` (lib/syscall.c task_current_syscall: wait_task_inactive). */
+static int is_asleep(int i) {
+  char text[8] = "", path[40];
+  if (state_of(i) != 'S') return 0;
+  snprintf(path, sizeof path, "/proc/%d/syscall", (int)tracee[i].tid);
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return state_of(i) == 'S'; /* a kernel without this file */
+  const ssize_t size = read(fd, text, sizeof text);
+  close(fd);
+  return size > 0 && text[0] != 'r';
+}
+
 enum waited { WAITED_STOP, WAITED_DEATH, WAITED_ASLEEP, WAITED_OUT };
 
 /* Until the task stops, dies or sleeps. A call that cannot sleep is waited for without looking; what sleeps in spite
@@ -93,7 +107,7 @@ static enum waited await(int i, int may_sleep, int *status) {
       *status = SIGKILL;
       return WAITED_DEATH;
     }
-    if (state_of(i) == 'S') return WAITED_ASLEEP;
+    if (is_asleep(i)) return WAITED_ASLEEP;
     if ((got < 0 || looks % YIELDS_PER_LOOK == YIELDS_PER_LOOK - 1) && is_out_of_time()) return WAITED_OUT;
     if (got == 0) sched_yield();
   }
