@@ -24,16 +24,21 @@ constexpr CallRow rows[] = {
     {"marker", "d"}};
 static_assert(std::size(rows) == SC_VISIBLE_COUNT);
 
-std::string process_text(const sc_trace& trace, std::int64_t id) {
+int task_with_pid(const sc_trace& trace, std::int64_t id) {
   for (unsigned i = 0; i < trace.task_count; ++i)
-    if (id > 0 && trace.task[i].pid == id) return "pid of " + task_name(trace, i);
+    if (id > 0 && trace.task[i].pid == id) return static_cast<int>(i);
+  return -1;
+}
+
+std::string process_text(const sc_trace& trace, std::int64_t id) {
+  if (const int task = task_with_pid(trace, id); task >= 0) return "pid of " + task_name(trace, static_cast<unsigned>(task));
   return id > 0 ? "pid" : std::to_string(id);
 }
 
 std::string argument_text(const sc_trace& trace, char letter, const sc_step& step, unsigned i) {
   const auto low = static_cast<std::int32_t>(step.arg[i]);
   switch (letter) {
-    case 'd': case 'f': return std::to_string(low);
+    case 'd': case 'f': return task_with_pid(trace, low) >= 0 ? process_text(trace, low) : std::to_string(low);  // scenarios also close pids
     case 'x': return fmt::format("{:#x}", static_cast<std::uint32_t>(step.arg[i]));
     case 'i': return process_text(trace, low);
     case 'm': case 'a': case 'c':
@@ -45,7 +50,7 @@ std::string argument_text(const sc_trace& trace, char letter, const sc_step& ste
 
 bool gives_process(std::uint8_t call) {
   switch (call) {
-    case SC_VISIBLE_clone: case SC_VISIBLE_clone3: case SC_VISIBLE_wait4:
+    case SC_VISIBLE_clone: case SC_VISIBLE_clone3: case SC_VISIBLE_wait4: case SC_VISIBLE_setsid:
 #if defined(__x86_64__)
     case SC_VISIBLE_fork: case SC_VISIBLE_vfork:
 #endif

@@ -26,12 +26,51 @@ Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session& ses
 
 struct Counts {
   std::uint64_t runs = 0, by_status[5] = {};
+  std::uint64_t replays = 0, same = 0, schedules = 0, diverged = 0;  // schedules: of which `diverged` gave another trace once or more
 };
+
+constexpr unsigned divergences_told = 5;
+
+std::string first_difference(const std::string& a, const std::string& b) {
+  std::size_t at = 0, line = 1;
+  while (at < a.size() && at < b.size() && a[at] == b[at]) line += a[at++] == '\n';
+  const auto rest = [&](const std::string& text) {
+    const std::size_t begin = at == 0 ? 0 : text.rfind('\n', at - 1) + 1;
+    return begin >= text.size() ? "nothing" : text.substr(begin, text.find('\n', begin) - begin);
+  };
+  return fmt::format("step {}: `{}`, then `{}`", line, rest(a), rest(b));
+}
+
+// The run just made, again and again by its turns. A trace that differs is told.
+void replay(Session& session, Scenario scenario, unsigned times, Counts& counts) {
+  scenario.schedule = turns_of(session.trace());
+  if (scenario.schedule.size() > schedule_turns_max || session.history().end == SC_RUN_CUT) return;
+  sc_policy policy = policy_of(Turns::strict);
+  policy.results = 1;
+  std::string first;
+  bool differs = false;
+  for (unsigned i = 0; i <= times; ++i) {
+    session.run_scheduled(scenario, policy);
+    const std::string text = trace_text(session.trace());
+    if (i == 0) {
+      first = text;
+      continue;
+    }
+    ++counts.replays;
+    counts.same += text == first;
+    if (text == first || differs) continue;
+    differs = true;
+    if (counts.diverged < divergences_told) fmt::print(stderr, "replay {} differs: {}\n{}", i, first_difference(first, text), print(scenario));
+  }
+  ++counts.schedules;
+  counts.diverged += differs;
+}
 
 std::string summary(const Counts& counts, double seconds) {
   return fmt::format("{} runs ({:.0f}/s): {} hold, {} inconclusive, {} unsupported, {} broken", counts.runs,
                      seconds > 0 ? static_cast<double>(counts.runs) / seconds : 0.0, counts.by_status[0], counts.by_status[2], counts.by_status[3],
-                     counts.by_status[4]);
+                     counts.by_status[4]) +
+         (counts.replays == 0 ? "" : fmt::format("; {} of {} replays gave the same trace, of {} schedules {} did not always", counts.same, counts.replays, counts.schedules, counts.diverged));
 }
 
 // The scenario under up to `runs_of_race` schedules: the first runs each task on, the others are random or by priorities
@@ -89,6 +128,7 @@ int check(const CheckOptions& options) {
     const Verdict verdict = options.is_scheduled ? run_schedules(*session, scenario, seed, used)
                                                  : session->run_until_violated(scenario, scenario.threads.size() > 1 ? runs_of_race : 1, seed, used);
     counts.runs += used;
+    if (options.is_scheduled && options.replays != 0 && verdict.status != Status::violated) replay(*session, scenario, options.replays, counts);
     ++counts.by_status[static_cast<int>(verdict.status)];
     if (i % 64 == 0) say_progress(summary(counts, elapsed()));
     if (verdict.status == Status::violated) {
@@ -102,7 +142,7 @@ int check(const CheckOptions& options) {
     }
   }
   say_progress("");
-  if (options.common.json) say_json({{"verdict", "holds"}, {"runs", counts.runs}, {"seed", options.common.seed}, {"implementation", options.common.implementation}});
+  if (options.common.json) say_json({{"verdict", "holds"}, {"runs", counts.runs}, {"seed", options.common.seed}, {"implementation", options.common.implementation}, {"replays", counts.replays}, {"same_traces", counts.same}, {"diverged", counts.diverged}});
   else fmt::print("{}\n", summary(counts, elapsed()));
   return exit_status(Status::holds);
 }

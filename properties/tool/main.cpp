@@ -51,6 +51,7 @@ int main(int argc, char** argv) {
   check_command->add_option("--runs", check_options.runs, "how many runs at most");
   check_command->add_option("--mode", mode, "free: real threads, no tracing; scheduled: traced, with a random schedule that is part of a finding")
       ->check(CLI::IsMember({"free", "scheduled"}));
+  check_command->add_option("--replays", check_options.replays, "scheduled: repeat every run so often by its own schedule, and compare the traces");
   check_command->add_option("--save", check_options.save, "store a violation's scenario in this directory");
   add_common(*check_command, check_options.common);
 

@@ -62,6 +62,7 @@ struct CheckOptions {
   Common common;
   std::uint64_t runs = 0;  // 0: no bound
   bool is_scheduled = false;
+  unsigned replays = 0;    // scheduled: how often each run is repeated by its own schedule, and its trace compared
   std::string save;        // a directory for regressions
 };
 int check(const CheckOptions&);
