@@ -3,7 +3,7 @@
  * THE table of planted bugs. Each becomes a shared object, mutants/WORD.so, that the suite must reject; the
  * control has none and must pass.
  *
- * Columns: enumerator, word, how it shows (D: in any run, R: in a race), the clauses that may name it, what
+ * Columns: enumerator, word, how it shows (D: in any run, R: in a race, F: when a call fails), the clauses that may name it, what
  * is wrong. */
 #ifndef SPAWNCHECK_MUTANTS_FAULTS_H
 #define SPAWNCHECK_MUTANTS_FAULTS_H
@@ -47,7 +47,11 @@
   X(REOPENED, "reopened", "D", "fd.kept", "a kept file is opened anew through /proc/self/fd")                    \
   X(NEVER_RETURNS, "never-returns", "D", "live.returns", "after a failure it waits for somebody who will not come") \
   X(CWD_IGNORED, "cwd-ignored", "D", "proc.child", "the directory is not changed")                               \
-  X(GROUP_IGNORED, "group-ignored", "D", "proc.child", "the process group is not set")
+  X(GROUP_IGNORED, "group-ignored", "D", "proc.child", "the process group is not set")                            \
+  X(CLONE_MASK_LEFT, "clone-mask-left", "F", "sig.parent_restored", "the caller's mask is not restored when clone fails") \
+  X(WAIT_ONCE, "wait-once", "F", "proc.unzombied", "a child that failed is waited for with signals unblocked, and after EINTR not again")     \
+  X(MOVE_UNCHECKED, "move-unchecked", "F", "fd.kept fd.exact", "dup2 into place may fail, and nobody looks")       \
+  X(UNSHARE_UNCHECKED, "unshare-unchecked", "F", "fd.untouched fd.exact", "unshare may fail, and the shared table is changed")
 
 enum spawncheck_fault {
 #define SPAWNCHECK_ROW(id, word, shows, clauses, what) SPAWNCHECK_FAULT_##id,

@@ -162,7 +162,7 @@ static int move_all(const struct spawncheck_request *r) {
     const int placed = HAS(CLOEXEC_KEPT) ? dup3(temporary[i], k->target, O_CLOEXEC)
                        : HAS(REOPENED)   ? reopen(temporary[i], k->target)
                                          : dup2(temporary[i], k->target);
-    if (placed < 0) return -1;
+    if (placed < 0 && !HAS(MOVE_UNCHECKED)) return -1;
     if (!HAS(TEMPORARY_LEFT)) close(temporary[i]);
   }
   return 0;
@@ -193,7 +193,7 @@ static int set_descriptors(const struct job *job) {
       }
     }
     if ((HAS(NO_SWEEP) || HAS(RANGE_IGNORED)) && unshare(CLONE_FILES) != 0) return -1;
-  } else if (unshare(CLONE_FILES) != 0) {
+  } else if (unshare(CLONE_FILES) != 0 && !HAS(UNSHARE_UNCHECKED)) {
     return -1;
   }
   if (!HAS(PIDFD_PASSED) && job->pidfd >= 0) close(job->pidfd);
@@ -231,7 +231,8 @@ failed:
 
 static int check(const struct spawncheck_request *r) {
   struct rlimit limit;
-  if (r->keep_count > KEEP_MAX || getrlimit(RLIMIT_NOFILE, &limit) != 0) return EINVAL;
+  if (r->keep_count > KEEP_MAX) return EINVAL;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return errno;
   for (uint32_t i = 0; i < r->keep_count; ++i) {
     const struct spawncheck_keep k = r->keep[i];
     if (k.source < 0 || k.target < 0 || (rlim_t)k.target >= limit.rlim_cur) return EBADF;
@@ -285,8 +286,9 @@ static int start(struct job *job, struct spawncheck_result *result) {
   const int pid = clone(child_main, stack + size, flags, job, &job->pidfd);
   int error = pid < 0 ? errno : job->error;
   if (pid >= 0 && error != 0) {
+    if (HAS(WAIT_ONCE)) set_mask(SIG_SETMASK, &job->caller_mask, NULL);
     if (!HAS(ZOMBIE))
-      while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR) continue;
+      while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR && !HAS(WAIT_ONCE)) continue;
     if (!HAS(PIDFD_LEFT) && job->pidfd >= 0) close(job->pidfd);
   }
   if (HAS(NEVER_RETURNS) && error != 0)
@@ -295,7 +297,7 @@ static int start(struct job *job, struct spawncheck_result *result) {
     result->pid = pid;
     result->pidfd = job->request->set & SPAWNCHECK_WANT_PIDFD ? job->pidfd : -1;
   }
-  if (!(HAS(MASK_LEFT) && error != 0)) set_mask(SIG_SETMASK, &job->caller_mask, NULL);
+  if (!(HAS(MASK_LEFT) && error != 0) && !(HAS(CLONE_MASK_LEFT) && pid < 0)) set_mask(SIG_SETMASK, &job->caller_mask, NULL);
   if (area && !HAS(NO_VFORK)) munmap(area, size + 4096);
   return error;
 }

@@ -163,6 +163,7 @@ Verdict judge(const Scenario& scenario, const sc_history& history, const JudgeOp
     for (std::uint32_t o = 0; o < scenario.threads[t].operations.size(); ++o)
       if (scenario.threads[t].operations[o].kind == SC_OP_SPAWN && history.op[t][o].begin != 0)
         facts.spawns.push_back(explore::spawn_case(scenario, history, t, o, !options.resource_errors_allowed));
+  if (history.fault.kind == SC_FAULT_KILL_PARENT && history.end == SC_RUN_KILLED) return {};  // nobody is left to be owed anything
   if (const auto reason = unsupported(facts)) return undecided(Status::unsupported, *reason);
   if ((history.end == SC_RUN_KILLED || history.end == SC_RUN_TIMEOUT) && may_end_itself(facts))
     return undecided(Status::inconclusive, "a signal of the scenario ended or stopped its own process");

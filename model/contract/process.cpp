@@ -12,6 +12,10 @@ namespace spawncheck::contract {
 using explore::SpawnCase;
 
 Violation live_returns(const Facts& f) {
+  if (f.history.fault.kind == SC_FAULT_KILL_PARENT) {
+    if (f.history.end == SC_RUN_KILLED) return {};
+    return violated(Clause::live_returns, "the caller was killed, and a child that it had started waits for ever", "it runs the program or ends", "contract live.returns");
+  }
   if (f.history.end != SC_RUN_BLOCKED && f.history.end != SC_RUN_TIMEOUT && f.history.end != SC_RUN_KILLED) return {};
   const bool killed = f.history.end == SC_RUN_KILLED;
   for (const SpawnCase& s : f.spawns) {
@@ -46,7 +50,7 @@ Violation proc_child(const Facts& f) {
     const sc_process& child = f.history.child[s.record->child];
     const sc_request& r = *s.request;
     if (!child.observed) {
-      if (r.program == SC_PROGRAM_EXIT || explore::group_signal_may_end_children(f.scenario)) continue;
+      if (r.program == SC_PROGRAM_EXIT || explore::children_may_be_ended(f.scenario, f.history)) continue;
       return violated(Clause::proc_child, where(s) + ": the child was gone before anybody ended it",
                       "it runs the program, which waits", "contract proc.child");
     }
@@ -87,7 +91,7 @@ Violation proc_wait(const Facts& f) {
       for (const SpawnCase& s : f.spawns)
         if (s.succeeded && s.thread == t && s.operation < o && s.record->value[0] == pid) spawn = &s;
       if (spawn == nullptr) continue;
-      bool waited = false, fits = explore::group_signal_may_end_children(f.scenario);
+      bool waited = false, fits = explore::children_may_be_ended(f.scenario, f.history);
       for (std::uint32_t p = spawn->operation + 1; p < o; ++p) {
         if (explore::resolve(f.scenario, f.history, t, p, operations[p].operand[0]) != pid) continue;
         waited |= operations[p].kind == SC_OP_WAIT && f.history.op[t][p].error == 0;
@@ -118,17 +122,15 @@ Violation mm_released(const Facts& f) {
 }
 
 Violation mm_unwritten(const Facts& f) {
-  for (const SpawnCase& s : f.spawns) {
-    if (!s.returned) continue;
-    const char* what = (s.record->disturbed & SC_DISTURBED_ERRNO) != 0     ? "errno"
-                       : (s.record->disturbed & SC_DISTURBED_ENVIRON) != 0 ? "the environment"
-                       : (s.record->disturbed & SC_DISTURBED_MEMORY) != 0  ? "memory it was not given"
-                                                                           : nullptr;
-    if (what != nullptr)
-      return violated(Clause::mm_unwritten, where(s) + ": it changed " + what, "nothing but its frame and its result changes",
-                      "contract mm.unwritten");
-  }
-  if (f.history.end == SC_RUN_KILLED)
+  // The gravest first: some libcs document that errno changes.
+  constexpr struct { std::uint32_t what; const char* text; } disturbances[] = {
+      {SC_DISTURBED_MEMORY, "memory it was not given"}, {SC_DISTURBED_ENVIRON, "the environment"}, {SC_DISTURBED_ERRNO, "errno"}};
+  for (const auto& d : disturbances)
+    for (const SpawnCase& s : f.spawns)
+      if (s.returned && (s.record->disturbed & d.what) != 0)
+        return violated(Clause::mm_unwritten, where(s) + ": it changed " + d.text, "nothing but its frame and its result changes",
+                        "contract mm.unwritten");
+  if (f.history.end == SC_RUN_KILLED && f.history.fault.kind != SC_FAULT_KILL_PARENT)
     return violated(Clause::mm_unwritten, "the caller was ended by signal " + std::to_string(f.history.end_signal),
                     "no signal of the scenario ends it", "contract mm.unwritten");
   return {};

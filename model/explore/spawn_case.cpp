@@ -77,9 +77,18 @@ void add_attribute_errors(SpawnCase& c, bool reference) {
   if ((dflt & ignore) != 0 || ((dflt | ignore) & unblockable) != 0) c.sometimes.add(EINVAL);
 }
 
+// The child dies of a signal before it could find out that something is wrong, or before exec.
+void add_early_end(SpawnCase& c, bool reference) {
+  c.sometimes.add(ECANCELED);
+  if (reference) return;
+  c.sometimes.add(c.always);
+  c.always = {};
+}
+
 }  // namespace
 
-bool group_signal_may_end_children(const Scenario& scenario) {
+bool children_may_be_ended(const Scenario& scenario, const sc_history& history) {
+  if (history.fault.kind == SC_FAULT_SIGNAL_CHILD || history.fault.kind == SC_FAULT_KILL_CHILD) return true;
   constexpr std::uint64_t harmless = 1ull << 16 | 1ull << 17 | 1ull << 22 | 1ull << 27;  // CHLD, CONT, URG, WINCH
   for (const Thread& thread : scenario.threads)
     for (const sc_operation& op : thread.operations)
@@ -106,8 +115,12 @@ SpawnCase spawn_case(const Scenario& scenario, const sc_history& history, std::u
   c.has_cycle = has_cycle(c.keep);
   add_keep_errors(c, reference_errors);
   add_attribute_errors(c, reference_errors);
-  if (group_signal_may_end_children(scenario)) c.sometimes.add(ECANCELED);
   if (const int error = model::error_of_program(c.request->program)) c.always.add(error);
+  if (children_may_be_ended(scenario, history)) add_early_end(c, reference_errors);
+  if (history.fault.kind == SC_FAULT_ERROR && history.fault.thread == thread && history.fault.operation == operation) {
+    c.sometimes.add(history.fault.value);
+    if (history.fault.value == ENOSYS || history.fault.value == EPERM) c.sometimes.add(EOPNOTSUPP);  // a way that was asked for, and that the kernel has not
+  }
   return c;
 }
 

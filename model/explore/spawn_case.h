@@ -17,6 +17,7 @@ namespace spawncheck::explore {
 class Errors {
  public:
   void add(int error) { if (!has(error) && count_ < 8) errors_[count_++] = error; }
+  void add(const Errors& other) { for (int i = 0; i < other.count_; ++i) add(other.errors_[i]); }
   bool has(int error) const;
   bool empty() const { return count_ == 0; }
 
@@ -50,7 +51,8 @@ SpawnCase spawn_case(const Scenario&, const sc_history&, std::uint32_t thread, s
 
 // A signal to the group that ends whoever does not block, ignore or handle it: a child may be gone, or may
 // have died of it before exec. The reference calls that ECANCELED, glibc calls it success.
-bool group_signal_may_end_children(const Scenario&);
+// So does a fault that was injected into the run.
+bool children_may_be_ended(const Scenario&, const sc_history&);
 
 // What an operand is: its number, or what the variable's operation gave (-1 when that failed).
 std::int32_t resolve(const Scenario&, const sc_history&, std::uint32_t thread, std::uint32_t operation,

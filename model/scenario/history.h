@@ -89,6 +89,25 @@ struct sc_handled {
   uint8_t thread;
 };
 
+/* What a scheduled run is to suffer, on purpose. */
+enum sc_fault_kind {
+  SC_FAULT_NONE,
+  SC_FAULT_ERROR,         /* the call is not made and gives errno `value` */
+  SC_FAULT_SIGNAL,        /* signal `value` is sent to the arena's process */
+  SC_FAULT_SIGNAL_CHILD,  /* to the spawn's child */
+  SC_FAULT_KILL_CHILD,    /* the spawn's child is ended by SIGKILL */
+  SC_FAULT_STOP_CHILD,    /* it is stopped, and continued once nothing else can go */
+  SC_FAULT_KILL_PARENT    /* the arena's process is ended by SIGKILL */
+};
+
+/* At the `at`-th visible call (from 0) of operation `operation` of thread `thread`, by whichever of its tasks: before
+ * the call is made. */
+struct sc_fault {
+  uint8_t kind, thread, operation;
+  uint16_t at;
+  int32_t value;
+};
+
 enum sc_run_end {
   SC_RUN_COMPLETE, /* every operation returned */
   SC_RUN_BLOCKED,  /* nothing can run any more: what has not returned waits for somebody who will not come */
@@ -120,6 +139,7 @@ struct sc_history {
   uint32_t handled_count, handled_lost; /* lost: runs beyond SC_HANDLED_MAX */
   struct sc_handled handled[SC_HANDLED_MAX];
   uint32_t stray_count;
+  struct sc_fault fault; /* what was injected, and happened; kind SC_FAULT_NONE: nothing */
   int32_t stray_pid;
   uint8_t end; /* enum sc_run_end */
   int32_t end_signal;

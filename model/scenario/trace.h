@@ -105,24 +105,6 @@ struct sc_turn {
   int8_t child;
 };
 
-enum sc_fault_kind {
-  SC_FAULT_NONE,
-  SC_FAULT_ERROR,         /* the call is not made and gives errno `value` */
-  SC_FAULT_SIGNAL,        /* signal `value` is sent to the arena's process */
-  SC_FAULT_SIGNAL_CHILD,  /* to the spawn's child */
-  SC_FAULT_KILL_CHILD,    /* the spawn's child is ended by SIGKILL */
-  SC_FAULT_STOP_CHILD,    /* it is stopped, and continued once nothing else can go */
-  SC_FAULT_KILL_PARENT    /* the arena's process is ended by SIGKILL */
-};
-
-/* At the `at`-th visible call (from 0) of operation `operation` of thread `thread`, by whichever of its tasks: before
- * the call is made. */
-struct sc_fault {
-  uint8_t kind, thread, operation;
-  uint16_t at;
-  int32_t value;
-};
-
 struct sc_policy {
   uint8_t is_scheduled; /* 0: a free run, nothing below counts */
   uint8_t rule;         /* enum sc_rule, after the turns */

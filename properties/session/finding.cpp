@@ -12,6 +12,7 @@
 #include <cstring>
 #include <fstream>
 #include <gnu/libc-version.h>
+#include <memory>
 #include <sys/utsname.h>
 
 namespace spawncheck {
@@ -53,15 +54,14 @@ class Repeater {
   // The result, again and again. A finding by schedule whose trace differs from one time to the next is not
   // reproducible, and is told as such.
   void confirm(const Scenario& s) {
-    std::uint64_t first = 0;
+    std::unique_ptr<sc_trace> first;
     for (unsigned i = 0; i < options_.confirm_runs; ++i) {
       const Verdict again = f_.is_scheduled ? session_.run_scheduled(s, policy_of(Turns::strict)) : session_.run(s, seed_of_run(f_.seed, i));
       ++f_.runs;
       f_.violations += is_same(again);
       if (!f_.is_scheduled) continue;
-      const std::uint64_t trace = hash_of(session_.trace());
-      if (i == 0) first = trace;
-      f_.same_traces += trace == first;
+      if (i == 0) first = std::make_unique<sc_trace>(session_.trace());
+      f_.same_traces += difference(*first, session_.trace()).empty();
     }
   }
 

@@ -35,10 +35,13 @@ std::string process_text(const sc_trace& trace, std::int64_t id) {
   return id > 0 ? "pid" : std::to_string(id);
 }
 
-std::string argument_text(const sc_trace& trace, char letter, const sc_step& step, unsigned i) {
+// How numbers are shown that are no process's by the call's rules, but equal one: scenarios close pids too.
+enum class Numbers { plain, as_processes };
+
+std::string argument_text(const sc_trace& trace, char letter, const sc_step& step, unsigned i, Numbers numbers) {
   const auto low = static_cast<std::int32_t>(step.arg[i]);
   switch (letter) {
-    case 'd': case 'f': return task_with_pid(trace, low) >= 0 ? process_text(trace, low) : std::to_string(low);  // scenarios also close pids
+    case 'd': case 'f': return numbers == Numbers::as_processes && task_with_pid(trace, low) >= 0 ? process_text(trace, low) : std::to_string(low);
     case 'x': return fmt::format("{:#x}", static_cast<std::uint32_t>(step.arg[i]));
     case 'i': return process_text(trace, low);
     case 'm': case 'a': case 'c':
@@ -59,10 +62,16 @@ bool gives_process(std::uint8_t call) {
   }
 }
 
+// 512 and on are the kernel's own (include/linux/errno.h ERESTARTSYS): a signal came, and the call is made again.
+std::string error_text(int error) {
+  const char* name = strerrorname_np(error);
+  return name != nullptr ? name : error >= 512 ? "interrupted" : std::to_string(error);
+}
+
 std::string outcome_text(const sc_trace& trace, const sc_step& step) {
   switch (step.outcome) {
     case SC_OUTCOME_RETURNED:
-      if (step.result < 0 && step.result > -4096) return std::string(" = ") + strerrorname_np(static_cast<int>(-step.result));
+      if (step.result < 0 && step.result > -4096) return " = " + error_text(static_cast<int>(-step.result));
       if (gives_process(step.call)) return " = " + process_text(trace, step.result);
       if (const char* pair = std::strchr(rows[step.call].arguments, 'n'); pair != nullptr && step.result == 0)
         return fmt::format(" = [{}, {}]", static_cast<std::int32_t>(step.pointee), static_cast<std::int32_t>(step.pointee >> 32));
@@ -75,14 +84,14 @@ std::string outcome_text(const sc_trace& trace, const sc_step& step) {
   }
 }
 
-std::string step_text(const sc_trace& trace, const sc_step& step) {
+std::string step_text(const sc_trace& trace, const sc_step& step, Numbers numbers = Numbers::plain) {
   std::string out = task_name(trace, step.task) + " ";
   if (step.kind == SC_STEP_SIGNAL) return out + fmt::format("takes signal {}{}", step.arg[0], step.outcome == SC_OUTCOME_DIED ? ", dies" : "");
   if (step.kind == SC_STEP_PROGRAM) return out + "program goes on" + (step.outcome == SC_OUTCOME_DIED ? ", dies" : ", sleeps");
   const CallRow& row = rows[step.call];
   if (step.kind == SC_STEP_WAKES) return out + row.name + " wakes" + outcome_text(trace, step);
   out += std::string(row.name) + "(";
-  for (unsigned i = 0; row.arguments[i] != 0; ++i) out += (i == 0 ? "" : ", ") + argument_text(trace, row.arguments[i], step, i);
+  for (unsigned i = 0; row.arguments[i] != 0; ++i) out += (i == 0 ? "" : ", ") + argument_text(trace, row.arguments[i], step, i, numbers);
   return out + ")" + outcome_text(trace, step) + (step.fault ? ", fault" : "");
 }
 
@@ -170,10 +179,16 @@ std::string states_text(const sc_trace& trace) {
   return out;
 }
 
-std::uint64_t hash_of(const sc_trace& trace) {
-  std::uint64_t h = 0xcbf29ce484222325u;  // FNV-1a
-  for (const char c : trace_text(trace)) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return h;
+std::string difference(const sc_trace& a, const sc_trace& b) {
+  const auto is_same = [&](unsigned i) {
+    for (const Numbers numbers : {Numbers::plain, Numbers::as_processes})
+      if (step_text(a, a.step[i], numbers) == step_text(b, b.step[i], numbers)) return true;
+    return false;
+  };
+  const auto text = [](const sc_trace& trace, unsigned i) { return i < trace.step_count ? step_text(trace, trace.step[i]) : "nothing"; };
+  for (unsigned i = 0; i < std::max(a.step_count, b.step_count); ++i)
+    if (i >= a.step_count || i >= b.step_count || !is_same(i)) return fmt::format("step {}: `{}`, then `{}`", i + 1, text(a, i), text(b, i));
+  return {};
 }
 
 std::string bad_turn_text(const Scenario& scenario, const sc_trace& trace) {

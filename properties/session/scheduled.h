@@ -35,7 +35,10 @@ unsigned context_switches(const std::vector<Turn>&);
 std::string trace_text(const sc_trace&);
 std::string task_name(const sc_trace&, unsigned task);           // "0", "0.1"
 std::string states_text(const sc_trace&);                        // where each task is at the end, for deadlocks
-std::uint64_t hash_of(const sc_trace&);                          // of trace_text()
+
+// The first step that differs; empty: the same tasks made the same calls with the same arguments and results, pids and
+// addresses aside.
+std::string difference(const sc_trace&, const sc_trace&);
 
 // "turn 4 (1): not enabled; these are: 0, 0.0", for a run that ended as SC_RUN_MISLED.
 std::string bad_turn_text(const Scenario&, const sc_trace&);

@@ -10,16 +10,10 @@ namespace spawncheck {
 namespace {
 
 // A violated clause that the peer's own documentation excepts is no finding.
-void apply_limits(const std::string& implementation, Verdict& verdict) {
-  if (verdict.status != Status::violated) return;
-  for (std::size_t i = 0; i < spawncheck_limit_count; ++i) {
-    const spawncheck_limit& limit = spawncheck_limits[i];
-    if (limit.implementation != implementation || limit.clause != name(*verdict.clause)) continue;
-    verdict.status = Status::unsupported;
-    verdict.observed = "a documented limit, " + std::string(limit.clause) + ": " + limit.why;
-    verdict.clause.reset();
-    return;
-  }
+const spawncheck_limit* limit_of(const std::string& implementation, const Verdict& violation) {
+  for (const spawncheck_limit& limit : spawncheck_limits)
+    if (limit.implementation == implementation && limit.clause == name(*violation.clause) && violation.observed.find(limit.says) != std::string::npos) return &limit;
+  return nullptr;
 }
 
 int badness(Status s) {
@@ -63,18 +57,34 @@ GenerateOptions Session::generate_options() const {
   return options;
 }
 
+// Behind a documented limit every other clause is still looked at.
+Verdict Session::judged(const Scenario& scenario) const {
+  JudgeOptions options = judge_;
+  std::optional<Verdict> limited;
+  Verdict verdict = judge(scenario, *history_, options);
+  while (verdict.status == Status::violated) {
+    const spawncheck_limit* limit = limit_of(options_.implementation, verdict);
+    if (limit == nullptr) return verdict;
+    options.owed = options.owed.without(*verdict.clause);
+    if (!limited) {
+      limited = std::move(verdict);
+      limited->status = Status::unsupported;
+      limited->clause.reset();
+      limited->observed = "a documented limit, " + std::string(limit->clause) + ": " + limit->why;
+    }
+    verdict = judge(scenario, *history_, options);
+  }
+  return limited && verdict.status == Status::holds ? *limited : verdict;
+}
+
 Verdict Session::run(const Scenario& scenario, std::uint64_t seed) {
   history_ = &executor_->run(scenario, {seed});
-  Verdict verdict = judge(scenario, *history_, judge_);
-  apply_limits(options_.implementation, verdict);
-  return verdict;
+  return judged(scenario);
 }
 
 Verdict Session::run_scheduled(const Scenario& scenario, const sc_policy& policy) {
   history_ = &executor_->run(scenario, {0, &policy});
-  Verdict verdict = judge(scenario, *history_, judge_);
-  apply_limits(options_.implementation, verdict);
-  return verdict;
+  return judged(scenario);
 }
 
 Verdict Session::run_until_violated(const Scenario& scenario, unsigned runs, std::uint64_t seed, unsigned& used) {

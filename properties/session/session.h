@@ -44,6 +44,7 @@ class Session {
 
  private:
   Session(SessionOptions, std::unique_ptr<Executor>);
+  Verdict judged(const Scenario&) const;  // of history_
   SessionOptions options_;
   std::unique_ptr<Executor> executor_;
   JudgeOptions judge_;

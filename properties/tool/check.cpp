@@ -31,36 +31,23 @@ struct Counts {
 
 constexpr unsigned divergences_told = 5;
 
-std::string first_difference(const std::string& a, const std::string& b) {
-  std::size_t at = 0, line = 1;
-  while (at < a.size() && at < b.size() && a[at] == b[at]) line += a[at++] == '\n';
-  const auto rest = [&](const std::string& text) {
-    const std::size_t begin = at == 0 ? 0 : text.rfind('\n', at - 1) + 1;
-    return begin >= text.size() ? "nothing" : text.substr(begin, text.find('\n', begin) - begin);
-  };
-  return fmt::format("step {}: `{}`, then `{}`", line, rest(a), rest(b));
-}
-
 // The run just made, again and again by its turns. A trace that differs is told.
 void replay(Session& session, Scenario scenario, unsigned times, Counts& counts) {
   scenario.schedule = turns_of(session.trace());
   if (scenario.schedule.size() > schedule_turns_max || session.history().end == SC_RUN_CUT) return;
   sc_policy policy = policy_of(Turns::strict);
   policy.results = 1;
-  std::string first;
+  session.run_scheduled(scenario, policy);
+  const auto first = std::make_unique<sc_trace>(session.trace());
   bool differs = false;
-  for (unsigned i = 0; i <= times; ++i) {
+  for (unsigned i = 1; i <= times; ++i) {
     session.run_scheduled(scenario, policy);
-    const std::string text = trace_text(session.trace());
-    if (i == 0) {
-      first = text;
-      continue;
-    }
+    const std::string how = difference(*first, session.trace());
     ++counts.replays;
-    counts.same += text == first;
-    if (text == first || differs) continue;
+    counts.same += how.empty();
+    if (how.empty() || differs) continue;
     differs = true;
-    if (counts.diverged < divergences_told) fmt::print(stderr, "replay {} differs: {}\n{}", i, first_difference(first, text), print(scenario));
+    if (counts.diverged < divergences_told) fmt::print(stderr, "replay {} differs: {}\n{}", i, how, print(scenario));
   }
   ++counts.schedules;
   counts.diverged += differs;

@@ -43,6 +43,8 @@ int main(int argc, char** argv) {
   run_command->add_option("FILE", run_options.files, "scenario files; - is standard input")->required();
   run_command->add_option("--runs", run_options.runs, "how often each, until one violates");
   run_command->add_flag("--trace", run_options.trace, "run by the schedule, or by one where each runs on, and print every call");
+  run_command->add_option("--fault", run_options.fault, "run by the schedule, and let something go wrong: EMFILE@0.2.5 at call 5 of thread 0's operation 2, "
+                          "or signal:USR1@, child:TERM@, kill-child@, stop-child@, kill-parent@");
   add_common(*run_command, run_options.common);
 
   CheckOptions check_options;
@@ -64,6 +66,7 @@ int main(int argc, char** argv) {
   schedules_command->add_option("--runs", schedules_options.runs, "how many schedules at most");
   schedules_command->add_option("--preemptions", schedules_options.preemptions, "leave out schedules with more preemptions");
   schedules_command->add_flag("--unreduced", schedules_options.unreduced, "exhaustive: every order of commuting steps too");
+  schedules_command->add_flag("--faults", schedules_options.faults, "instead: one run for each thing that can go wrong at each call of a spawn");
   schedules_command->add_option("--checkpoint", schedules_options.checkpoint, "exhaustive: go on from this file if it is there, and leave there where it ended");
   schedules_command->add_option("--save", schedules_options.save, "store a violation's scenario in this directory");
   add_common(*schedules_command, schedules_options.common);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "properties/tool/tool.h"
 
+#include "properties/schedules/faults.h"
 #include "properties/session/scheduled.h"
 
 #include <fmt/format.h>
@@ -42,6 +43,7 @@ struct Outcome {
 sc_policy scheduled_policy(const RunOptions& options) {
   sc_policy policy = policy_of(Turns::strict);
   policy.results = options.trace;
+  if (const auto fault = fault_named(options.fault)) policy.fault = *fault;
   return policy;
 }
 
@@ -52,7 +54,7 @@ Outcome run_scenario(Session& session, const Scenario& scenario, const RunOption
   const bool waits_for_violation = std::any_of(expectations.begin(), expectations.end(), [](auto* e) { return e->status == Status::violated; });
   unsigned runs = std::max(options.runs, 1u), used = 0;
   if (waits_for_violation) runs = std::max(runs, runs_for_expected_race);
-  outcome.is_scheduled = !scenario.schedule.empty() || options.trace;
+  outcome.is_scheduled = !scenario.schedule.empty() || options.trace || !options.fault.empty();
   outcome.verdict = outcome.is_scheduled ? session.run_scheduled(scenario, scheduled_policy(options)) : session.run_until_violated(scenario, runs, options.common.seed, used);
   outcome.seed = options.common.seed;
   if (expectations.empty() || outcome.verdict.status == Status::unsupported) return outcome;
@@ -101,6 +103,10 @@ int run(const RunOptions& options) {
     std::optional<Scenario> scenario = read_scenario(file, status);
     if (!scenario) return status;
     scenarios.push_back(*std::move(scenario));
+  }
+  if (!options.fault.empty() && !fault_named(options.fault)) {
+    fmt::print(stderr, "spawncheck: --fault: expected WHAT@THREAD.OPERATION.CALL, as in EMFILE@0.0.3, not '{}'\n", options.fault);
+    return exit_usage;
   }
   const std::unique_ptr<Session> session = start_session(options.common, status);
   if (session == nullptr) return status;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "properties/tool/tool.h"
 
+#include "properties/schedules/faults.h"
 #include "properties/schedules/sample.h"
 #include "properties/session/scheduled.h"
 
 #include <fmt/format.h>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include <cstring>
@@ -75,6 +77,35 @@ int exhaustive(Session& session, const Scenario& scenario, const SchedulesOption
   return 0;
 }
 
+int faults(Session& session, const Scenario& scenario, const SchedulesOptions& options, SearchLimits limits) {
+  std::map<std::string, unsigned> reasons;  // of what neither holds nor is violated
+  const auto after_run = limits.after_run;
+  limits.after_run = [&](const Scenario& s, const Session& in, const Verdict& v) {
+    if (v.status == Status::inconclusive || v.status == Status::unsupported) ++reasons[v.observed];
+    after_run(s, in, v);
+  };
+  const FaultResult r = inject_faults(session, scenario, limits);
+  if (options.common.json)
+    say_json({{"search", "faults"}, {"runs", r.runs}, {"happened", r.happened}, {"verdict", r.violation ? "violated" : "holds"}, {"implementation", options.common.implementation}});
+  else
+    fmt::print("faults: {} runs, in {} it happened: {} hold, {} violated, {} inconclusive, {} unsupported\n", r.runs, r.happened, r.by_status[0], r.by_status[1], r.by_status[2],
+               r.by_status[3]);
+  if (!options.common.json)
+    for (const auto& [reason, count] : reasons) fmt::print("  {} times: {}\n", count, reason);
+  if (!r.violation) return exit_status(Status::holds);
+  const std::string replay = fmt::format("spawncheck run --implementation {}{} --fault {} {}", options.common.implementation,
+                                         options.common.strategy.empty() ? "" : " --strategy " + options.common.strategy, print(r.fault), options.file);
+  if (options.common.json) {
+    nlohmann::json object = verdict_json(*r.violation, session, scenario);
+    object.update({{"fault", print(r.fault)}, {"schedule", print(scenario.schedule)}, {"replay", replay}});
+    say_json(object);
+  } else {
+    fmt::print("violated {}: {}\n  after {}\n  observed: {}\n  allowed:  {}\n  rule:     {}\n  replay:\n{}\n", name(*r.violation->clause), meaning(*r.violation->clause),
+               r.fault.kind == SC_FAULT_NONE ? "no fault" : print(r.fault), r.violation->observed, r.violation->allowed, r.violation->rule, replay);
+  }
+  return exit_status(Status::violated);
+}
+
 }  // namespace
 
 int schedules(const SchedulesOptions& options) {
@@ -94,6 +125,7 @@ int schedules(const SchedulesOptions& options) {
   limits.after_run = [&](const Scenario&, const Session&, const Verdict& v) {
     if (v.status == Status::broken || v.status == Status::unsupported) broken = v;
   };
+  if (options.faults) return faults(*session, *scenario, options, limits);
   const auto start = std::chrono::steady_clock::now();
   SearchResult result;
   if (options.search == "exhaustive") status = exhaustive(*session, *scenario, options, limits, result);

@@ -54,6 +54,7 @@ struct RunOptions {
   Common common;
   std::vector<std::string> files;
   unsigned runs = 1;
+  std::string fault;   // properties/schedules/faults.h; empty: none
   bool trace = false;  // print what each task did, call by call
 };
 int run(const RunOptions&);
@@ -75,6 +76,7 @@ struct SchedulesOptions {
   unsigned depth = 3;                 // pct
   unsigned preemptions = ~0u;
   bool unreduced = false;
+  bool faults = false;  // instead of a search: one run for each fault at each call of a spawn
   std::string checkpoint, save;
 };
 int schedules(const SchedulesOptions&);

@@ -47,6 +47,7 @@ int fault_before(int task) {
   if (tracee[task].operation != f->operation || tracee[task].outside) return 0;
   if (calls_seen++ != f->at) return 0;
   shared->trace.step[shared->trace.step_count - 1].fault = 1;
+  shared->history.fault = *f;
   switch (f->kind) {
     case SC_FAULT_ERROR: return f->value;
     case SC_FAULT_SIGNAL: send_to(shared->arena_pid, f->value); break;

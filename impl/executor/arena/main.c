@@ -250,6 +250,7 @@ static void reset(void) {
   h->parent.observed = 0;
   h->child_count = h->handled_count = h->handled_lost = h->stray_count = 0;
   h->end_signal = h->broken_errno = 0;
+  h->fault = (struct sc_fault){.kind = SC_FAULT_NONE};
   memset(h->world_inode, 0, sizeof h->world_inode);
   struct sc_trace *trace = &shared->trace;
   trace->task_count = trace->step_count = trace->snapshot_count = trace->entry_count = 0;

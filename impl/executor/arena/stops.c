@@ -83,7 +83,8 @@ static char state_of(int i) {
 
 /* 'S' alone does not say it: who is about to look whether there is something to wait for is marked so already
  * (kernel/exit.c do_wait), finds it, and may be preempted in between. /proc/TID/syscall waits until the
- * task is off the run queue, or says `running` (lib/syscall.c task_current_syscall: wait_task_inactive). */
+ * task is off the run queue, or says `running` (lib/syscall.c task_current_syscall: wait_task_inactive). Meanwhile
+ * it may have come to its next stop, which is off the run queue as well: so its state is read once more. */
 static int is_asleep(int i) {
   char text[8] = "", path[40];
   if (state_of(i) != 'S') return 0;
@@ -92,7 +93,7 @@ static int is_asleep(int i) {
   if (fd < 0) return state_of(i) == 'S'; /* a kernel without this file */
   const ssize_t size = read(fd, text, sizeof text);
   close(fd);
-  return size > 0 && text[0] != 'r';
+  return size > 0 && text[0] != 'r' && state_of(i) == 'S';
 }
 
 enum waited { WAITED_STOP, WAITED_DEATH, WAITED_ASLEEP, WAITED_OUT };
@@ -412,13 +413,20 @@ void step_task(int i, struct sc_step *step, int error) {
   run_to_rest(i, step, calls[step->call].sleeps);
 }
 
-/* Who slept, or was stopped and is being killed. */
+/* One that is stopped and listens (PTRACE_LISTEN) is trapped again by SIGCONT: soon enough to look as if nothing had
+ * happened, but there is something to wait for. */
+static int has_stopped_again(int i) {
+  siginfo_t info = {.si_pid = 0};
+  return waitid(P_PID, (id_t)tracee[i].tid, &info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 && info.si_pid != 0;
+}
+
+/* Who slept, or was stopped and is being killed or continued. */
 static int is_on_the_move(int i, int was_sent_something) {
   const char state = state_of(i);
   switch (task_of(i)->state) {
     case SC_TASK_ASLEEP: return state != 'S';
     case SC_TASK_PROGRAM: return tracee[i].is_asleep ? state != 'S' : was_sent_something && state != 't';
-    case SC_TASK_STOPPED: return state != 't' && state != 'T';
+    case SC_TASK_STOPPED: return (state != 't' && state != 'T') || has_stopped_again(i);
     case SC_TASK_DEAD: case SC_TASK_SUSPENDED: return 0;
     default: return was_sent_something && state != 't';
   }

@@ -98,12 +98,21 @@ static int somebody_comes_back(void) {
   return 0;
 }
 
+/* Its parent is dead: what is left of a spawn's child must come to an end, or to its program, by itself. */
+static int orphans_have_settled(void) {
+  for (uint32_t i = shared->thread_count; i < shared->trace.task_count; ++i) {
+    const uint8_t state = shared->trace.task[i].state;
+    if (state != SC_TASK_DEAD && state != SC_TASK_PROGRAM) return 0;
+  }
+  return 1;
+}
+
 static enum sc_run_end run_steps(void) {
   struct chooser chooser;
   chooser_reset(&chooser, &shared->policy);
   fault_reset();
   for (;;) {
-    if (shared->history.end_signal != 0) return SC_RUN_KILLED;
+    if (shared->history.end_signal != 0 && (shared->policy.fault.kind != SC_FAULT_KILL_PARENT || orphans_have_settled())) return SC_RUN_KILLED;
     if (shared->trace.is_cut) return SC_RUN_CUT;
     if (is_over) return SC_RUN_TIMEOUT;
     const uint32_t enabled = can_go();

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+//
+// Whatever goes wrong at whichever call of a spawn, every clause holds; and where an implementation does not look,
+// that is found.
+#include "impl/mutants/faults.h"
+#include "properties/on_the_kernel.h"
+#include "properties/schedules/faults.h"
+
+namespace spawncheck {
+namespace {
+
+Scenario scenario_of(const std::string& text) {
+  const auto parsed = parse(text);
+  EXPECT_TRUE(std::holds_alternative<Scenario>(parsed)) << text;
+  return std::holds_alternative<Scenario>(parsed) ? std::get<Scenario>(parsed) : Scenario{};
+}
+
+const std::string world = "limit 64\ndisposition USR1 handler\nmask TERM\nfd 0 null\nfd 5 memfd cloexec\nfd 9 null\n";
+const std::string opener = "thread\n  memfd -> $0\n  close $0\n";
+
+std::vector<Scenario> scenarios(const std::string& policy) {
+  const std::string spawn = world + "thread\n  spawn " + policy;
+  return {scenario_of(spawn + " hold keep 5>3 mask none -> $0\n  kill_child $0 KILL\n  wait $0\n" + opener),
+          scenario_of(spawn + " exit keep 5>9,9>5 session -> $0\n  wait $0\n" + opener),
+          scenario_of(spawn + " missing keep 5>3 -> $0\n" + opener)};
+}
+
+Session& mutant(const std::string& word) { return session_with(directory_of_binaries() + "/mutants/" + word + ".so"); }
+
+void survives(Session& session, const std::string& policy) {
+  for (const Scenario& scenario : scenarios(policy)) {
+    const FaultResult r = inject_faults(session, scenario, {});
+    EXPECT_FALSE(r.violation) << print(scenario) << print(r.fault) << ": " << r.violation->observed << "; allowed: " << r.violation->allowed;
+    EXPECT_GT(r.runs, 20u);
+    EXPECT_EQ(r.happened, r.runs) << print(scenario);
+    EXPECT_EQ(r.by_status[static_cast<int>(Status::broken)], 0u);
+  }
+}
+
+TEST(Faults, TheReferenceSurvives) {
+  for (const char* strategy : {"", "copy", "unshare"})
+    for (const char* policy : {"only", "drop", "inherit"}) survives(session_with("reference", strategy), policy);
+}
+
+TEST(Faults, TheControlSurvives) {
+  for (const char* policy : {"only", "drop"}) survives(mutant("control"), policy);
+}
+
+TEST(Faults, ForkAndExecSurvives) { survives(session_with("fork_exec"), "only"); }
+TEST(Faults, PosixSpawnSurvives) { survives(session_with("posix_spawn"), "drop"); }
+
+struct Planted {
+  const char *word, *shows, *clauses;
+};
+const Planted planted[] = {
+#define SPAWNCHECK_ROW(id, word, shows, clauses, what) {word, shows, clauses},
+    SPAWNCHECK_FAULTS(SPAWNCHECK_ROW)
+#undef SPAWNCHECK_ROW
+};
+
+TEST(Faults, AnUncheckedFailureIsFound) {
+  for (const Planted& bug : planted) {
+    if (bug.shows[0] != 'F') continue;
+    std::string found;
+    for (const char* policy : {"only", "drop"})
+      for (const Scenario& scenario : scenarios(policy))
+        if (const FaultResult r = inject_faults(mutant(bug.word), scenario, {}); r.violation) {
+          ASSERT_TRUE(r.violation->clause);
+          EXPECT_NE(r.fault.kind, SC_FAULT_NONE) << bug.word;
+          found += std::string(name(*r.violation->clause)) + " ";
+          EXPECT_NE((" " + std::string(bug.clauses) + " ").find(" " + std::string(name(*r.violation->clause)) + " "), std::string::npos)
+              << bug.word << " after " << print(r.fault) << ": " << name(*r.violation->clause) << ", " << r.violation->observed;
+        }
+    EXPECT_NE(found, "") << bug.word;
+  }
+}
+
+TEST(Faults, AreReadAsTheyArePrinted) {
+  for (const char* text : {"EMFILE@0.2.5", "signal:USR1@1.0.0", "child:TERM@0.0.3", "kill-child@0.0.1", "stop-child@2.1.65535", "kill-parent@0.0.0"}) {
+    const auto fault = fault_named(text);
+    ASSERT_TRUE(fault) << text;
+    EXPECT_EQ(print(*fault), text);
+  }
+  for (const char* text : {"", "@", "EMFILE", "EMFILE@", "EMFILE@1", "EMFILE@1.2", "EMFILE@1.2.3.4", "EMFILE@1.2.-3", "EMFILE@256.0.0", "signal:@0.0.0", "signal:NONE@0.0.0",
+                           "ENOTHING@0.0.0", "kill-child:TERM@0.0.0", "EMFILE@0.0.65536", "EMFILE@0.0.1 "})
+    EXPECT_FALSE(fault_named(text)) << text;
+}
+
+}  // namespace
+}  // namespace spawncheck
