@@ -102,7 +102,7 @@ bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state, const Plann
       caller_mask_ = state.tasks[parent_].mask;
       return call(kernel, state, make(CallKind::mask, SC_HOW_SET, -1, 0, ~0ull), Stage::clone, result);
     case Stage::clone: {
-      const bool made = call(kernel, state, make(CallKind::clone, -1, -1, start_), Stage::suspended, result);
+      const bool made = call(kernel, state, make(CallKind::clone, 0, -1, start_), Stage::suspended, result);
       if (stage_ != Stage::suspended) return made;
       if (result.error != 0) {
         error_ = result.error;

@@ -56,7 +56,7 @@ struct Kernel {
   X(setpgid, step_setpgid, one, "a: group")                                                             \
   X(umask, step_umask, one, "a")                                                                        \
   X(chdir, step_chdir, one, "a: directory's name")                                                      \
-  X(clone, step_clone, one, "flags: SPAWN_START_*; value[0]: the child's task, value[1]: the pidfd")    \
+  X(clone, step_clone, one, "flags: SPAWN_START_*; a: exit signal, -1: SIGCHLD; value[0]: the child's task, value[1]: the pidfd")    \
   X(exec, step_exec, exec_outcomes, "a: enum sc_program; name")                                         \
   X(exit, step_exit, one, "a: status")                                                                  \
   X(wait, step_wait, one, "a: process")
@@ -100,6 +100,10 @@ struct Outcome {
 // The set of allowed outcomes of the next step, as values. Pure.
 std::vector<Outcome> outcomes(const Kernel&, const State&, Index task);
 
+// The task and its process end: the memory is released, which wakes a vfork parent, and the process is a zombie, or, where
+// its parent ignores SIGCHLD, gone (kernel/signal.c do_notify_parent). status: an exit status, or -signal.
+void end_task(State&, Index task, std::int32_t status);
+
 // --- shared by the families -------------------------------------------------------------------------
 
 // Is something taken by a description for which `matches` holds?
@@ -133,7 +137,13 @@ inline constexpr std::uint64_t unblockable = 1ull << 8 | 1ull << 18;  // KILL, S
 // The lowest pending signal of the task that its mask lets through, 0: none.
 int deliverable(const State&, Index task);
 
+// The one of them that the kernel takes (kernel/signal.c dequeue_signal): the thread's own before the process's, and of each
+// the synchronous ones (SEGV, BUS, ...) before the lowest. `blocked`: the mask that counts. It is pending no more. 0: none.
+int take_signal(State&, Index task, std::uint64_t blocked);
+
 enum class Delivery : std::uint8_t { dropped, handled, terminated };
+// What becomes of a signal that was taken.
+Delivery effect_of(const State&, Index task, int signal);
 // Delivers it.
 Delivery deliver(State&, Index task, int signal);
 

@@ -6,6 +6,7 @@
 #include <spawncheck/spawn/plan.h>
 
 #include <cerrno>
+#include <signal.h>
 
 namespace spawncheck::model {
 
@@ -78,6 +79,7 @@ Step step_clone(const Kernel&, State& state, Index task, unsigned, Result& resul
   process.parent = state.tasks[task].process;
   process.shared_pending = {};
   process.session_leader = false;
+  process.is_clone_child = state.tasks[task].flight.call.a >= 0 && state.tasks[task].flight.call.a != SIGCHLD;
 
   Task child = state.tasks[task];
   child.flight = Flight{};
@@ -151,6 +153,7 @@ Step step_exec(const Kernel& kernel, State& state, Index task, unsigned outcome,
     Process& process = state.process_of(task);
     process.program = call.a;
     process.program_name = call.name;
+    process.is_clone_child = false;
     Task& own = state.tasks[task];
     own.memory = static_cast<Index>(state.memories.size());
     own.altstack = false;
@@ -171,14 +174,20 @@ Step step_exec(const Kernel& kernel, State& state, Index task, unsigned outcome,
   return Step::done;
 }
 
-// kernel/exit.c do_exit: the memory is released, which wakes the vfork parent, then the table, then the
-// zombie is announced.
-Step step_exit(const Kernel&, State& state, Index task, unsigned, Result&) {
+// kernel/exit.c do_exit: the memory is released, then the table, then the zombie is announced.
+void end_task(State& state, Index task, std::int32_t status) {
   wake_vfork_parent(state, task);
   state.tasks[task].ended = true;
   Process& process = state.process_of(task);
   process.life = Life::zombie;
-  process.status = state.tasks[task].flight.call.a;
+  process.status = status;
+  if (process.is_clone_child) return;
+  for (const Task& other : state.tasks)
+    if (other.process == process.parent && !other.ended && (state.dispositions[other.dispositions].ignored & bit(SIGCHLD)) != 0) process.life = Life::reaped;
+}
+
+Step step_exit(const Kernel&, State& state, Index task, unsigned, Result&) {
+  end_task(state, task, state.tasks[task].flight.call.a);
   return Step::done;
 }
 

@@ -95,15 +95,30 @@ int deliverable(const State& state, Index task) {
   return ready == 0 ? 0 : std::countr_zero(ready) + 1;
 }
 
-Delivery deliver(State& state, Index task, int signal) {
-  Task& own = state.tasks[task];
-  Process& process = state.process_of(task);
-  if ((own.pending.set & bit(signal)) != 0) own.pending.take(signal);
-  else process.shared_pending.take(signal);
-  const Dispositions& how = state.dispositions_of(task);
+int take_signal(State& state, Index task, std::uint64_t blocked) {
+  constexpr std::uint64_t synchronous = 1ull << 3 | 1ull << 4 | 1ull << 6 | 1ull << 7 | 1ull << 10 | 1ull << 30;  // ILL TRAP BUS FPE SEGV SYS
+  for (Pending* pending : {&state.tasks[task].pending, &state.process_of(task).shared_pending}) {
+    const std::uint64_t ready = pending->set & ~blocked;
+    if (ready == 0) continue;
+    const int signal = std::countr_zero((ready & synchronous) != 0 ? ready & synchronous : ready) + 1;
+    pending->take(signal);
+    return signal;
+  }
+  return 0;
+}
+
+Delivery effect_of(const State& state, Index task, int signal) {
+  const Dispositions& how = state.dispositions[state.tasks[task].dispositions];
   if ((how.handled & bit(signal)) != 0) return Delivery::handled;
   if ((how.ignored & bit(signal)) != 0 || (ignored_by_default & bit(signal)) != 0) return Delivery::dropped;
   return Delivery::terminated;
+}
+
+Delivery deliver(State& state, Index task, int signal) {
+  Task& own = state.tasks[task];
+  if ((own.pending.set & bit(signal)) != 0) own.pending.take(signal);
+  else state.process_of(task).shared_pending.take(signal);
+  return effect_of(state, task, signal);
 }
 
 }  // namespace spawncheck::model

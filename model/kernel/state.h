@@ -104,6 +104,7 @@ struct Process {
   std::int32_t umask = 022;
   std::int32_t program = -1;    // enum sc_program of what it has exec'd, -1: nothing yet
   std::uint8_t program_name = 0;
+  bool is_clone_child = false;  // its exit signal is not SIGCHLD: wait(2), "Linux-specific options"
   bool operator==(const Process&) const = default;
 };
 

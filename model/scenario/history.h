@@ -136,6 +136,7 @@ struct sc_history {
   struct sc_process child[SC_CHILDREN_MAX];
   struct sc_process parent;
   uint64_t thread_mask[SC_THREADS_MAX];
+  uint64_t caught_by_libc; /* signals that had a handler before the world's dispositions were set */
   uint32_t handled_count, handled_lost; /* lost: runs beyond SC_HANDLED_MAX */
   struct sc_handled handled[SC_HANDLED_MAX];
   uint32_t stray_count;

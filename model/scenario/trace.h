@@ -22,7 +22,7 @@ struct sc_task {
   uint8_t state;       /* at the end: enum sc_task_state */
   uint8_t call;        /* it is at, or asleep in: enum sc_visible */
   int32_t pid;
-  uint64_t clone_flags; /* what it was started with, CLONE_*; 0 for fork(2) */
+  uint64_t clone_flags; /* what it was started with, CLONE_* and the exit signal, as clone(2) has them; 0 for fork(2) */
 };
 
 enum sc_task_state {
@@ -62,7 +62,7 @@ struct sc_step {
   uint8_t outside;   /* 1: between two operations */
   uint32_t enabled;  /* bit i: task i could have gone instead; 0 for WAKES */
   int64_t arg[SC_CALL_ARGUMENTS];
-  uint64_t pointee;  /* what an argument of letter m, a, c, n or s points to: its first eight bytes */
+  uint64_t pointee;  /* what an argument of letter m, a, l, n or s points to: its first eight bytes; clone3: flags | exit signal */
   int64_t result;    /* or -errno */
 };
 

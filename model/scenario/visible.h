@@ -11,6 +11,7 @@
  * Columns: name as in SYS_name, effect (below), can it sleep, arguments, one letter each:
  *   d number   f descriptor   x bits   i a process or a thread   p address (only null or not counts)
  *   m address of a signal set   a address of a struct sigaction   c address of a struct clone_args
+ *   l address of a struct rlimit (only the new one: its soft limit is read)
  *   n address of two descriptors that the call fills in   s address of a text, mostly a path
  *
  * Plain C, no dependency. */
@@ -66,7 +67,7 @@ enum sc_effect {
   X(pidfd_open, ALLOCATE, 0, "ix")                  \
   X(pidfd_getfd, ALLOCATE, 0, "ffx")                \
   X(pidfd_send_signal, SEND, 0, "fdpx")             \
-  X(prlimit64, LIMIT, 0, "idpp")                    \
+  X(prlimit64, LIMIT, 0, "idlp")                    \
   X(unshare, ANYTHING, 0, "x")                      \
   X(rt_sigprocmask, MASK, 0, "dmpd")                \
   X(rt_sigaction, DISPOSITION, 0, "dapd")           \
@@ -111,7 +112,7 @@ enum sc_effect {
   X(signalfd, ALLOCATE, 0, "fmd")                   \
   X(epoll_create, ALLOCATE, 0, "d")                 \
   X(inotify_init, ALLOCATE, 0, "")                  \
-  X(setrlimit, LIMIT, 0, "dp")                      \
+  X(setrlimit, LIMIT, 0, "dl")                      \
   X(fork, CLONE, 0, "")                             \
   X(vfork, CLONE, 0, "")                            \
   X(poll, FILE, 1, "pdd")                           \

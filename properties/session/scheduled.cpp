@@ -44,7 +44,7 @@ std::string argument_text(const sc_trace& trace, char letter, const sc_step& ste
     case 'd': case 'f': return numbers == Numbers::as_processes && task_with_pid(trace, low) >= 0 ? process_text(trace, low) : std::to_string(low);
     case 'x': return fmt::format("{:#x}", static_cast<std::uint32_t>(step.arg[i]));
     case 'i': return process_text(trace, low);
-    case 'm': case 'a': case 'c':
+    case 'm': case 'a': case 'c': case 'l':
       if (step.arg[i] == 0) return "null";
       return letter == 'a' && step.pointee > 1 ? "{handler}" : fmt::format("{{{:#x}}}", step.pointee);
     default: return step.arg[i] == 0 ? "null" : "address";

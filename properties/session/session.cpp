@@ -87,6 +87,17 @@ Verdict Session::run_scheduled(const Scenario& scenario, const sc_policy& policy
   return judged(scenario);
 }
 
+lockstep::Comparison Session::run_lockstep(const Scenario& scenario, sc_policy policy) {
+  policy.results = 1;
+  history_ = &executor_->run(scenario, {0, &policy});
+  lockstep::Comparison nothing;
+  if (history_->end == SC_RUN_BROKEN || history_->end == SC_RUN_REFUSED) {
+    nothing.unknown = "a run that failed: " + std::string(history_->broken_where);
+    return nothing;
+  }
+  return lockstep::compare({}, scenario, executor_->trace(), *history_);
+}
+
 Verdict Session::run_until_violated(const Scenario& scenario, unsigned runs, std::uint64_t seed, unsigned& used) {
   Verdict worst;
   for (used = 0; used < std::max(runs, 1u);) {

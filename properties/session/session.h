@@ -6,6 +6,7 @@
 
 #include "impl/executor/executor.h"
 #include "model/contract/judge.h"
+#include "model/lockstep/lockstep.h"
 #include "model/scenario/generate.h"
 
 #include <cstdint>
@@ -30,6 +31,8 @@ class Session {
   Verdict run(const Scenario&, std::uint64_t seed);
   // One scheduled run (policy_of() in scheduled.h): the scenario's turns, then the policy's rule.
   Verdict run_scheduled(const Scenario&, const sc_policy&);
+  // One more, whose every step is compared with the model instead of being judged.
+  lockstep::Comparison run_lockstep(const Scenario&, sc_policy);
   const sc_history& history() const { return *history_; }            // of the last run
   const sc_trace& trace() const { return executor_->trace(); }       // of the last run, a scheduled one
 

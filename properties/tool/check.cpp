@@ -14,16 +14,6 @@ namespace {
 // A scenario with several threads gets a few interleavings, one without gets one.
 constexpr unsigned runs_of_race = 4;
 
-// Which scenario comes i-th: families take turns, every third is mutated.
-Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session& session) {
-  Random random(seed * 0x10001 + i);
-  GenerateOptions options = session.generate_options();
-  options.families = 1u << (i % family_count);
-  Scenario scenario = generate(random, options);
-  if (i / family_count % 3 == 2) scenario = mutate(scenario, random);
-  return scenario;
-}
-
 struct Counts {
   std::uint64_t runs = 0, by_status[5] = {};
   std::uint64_t replays = 0, same = 0, schedules = 0, diverged = 0;  // schedules: of which `diverged` gave another trace once or more
@@ -94,6 +84,15 @@ int tell_violation(Session& session, const Scenario& scenario, const Verdict& ve
 
 }  // namespace
 
+Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session& session) {
+  Random random(seed * 0x10001 + i);
+  GenerateOptions options = session.generate_options();
+  options.families = 1u << (i % family_count);
+  Scenario scenario = generate(random, options);
+  if (i / family_count % 3 == 2) scenario = mutate(scenario, random);
+  return scenario;
+}
+
 int check(const CheckOptions& options) {
   int status = 0;
   const std::unique_ptr<Session> session = start_session(options.common, status);
@@ -102,6 +101,7 @@ int check(const CheckOptions& options) {
     fmt::print("seed {}\n", options.common.seed);
     std::fflush(stdout);
   }
+  if (options.is_lockstep) return check_in_lockstep(*session, options);
   const unsigned seconds = options.common.seconds == 0 && options.runs == 0 ? 10 : options.common.seconds;
   const Deadline deadline(seconds);
   const auto start = std::chrono::steady_clock::now();

@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   run_command->add_option("FILE", run_options.files, "scenario files; - is standard input")->required();
   run_command->add_option("--runs", run_options.runs, "how often each, until one violates");
   run_command->add_flag("--trace", run_options.trace, "run by the schedule, or by one where each runs on, and print every call");
+  run_command->add_flag("--lockstep", run_options.lockstep, "run by the schedule, or by one where each runs on, and compare each step with the model");
   run_command->add_option("--fault", run_options.fault, "run by the schedule, and let something go wrong: EMFILE@0.2.5 at call 5 of thread 0's operation 2, "
                           "or signal:USR1@, child:TERM@, kill-child@, stop-child@, kill-parent@");
   add_common(*run_command, run_options.common);
@@ -51,8 +52,9 @@ int main(int argc, char** argv) {
   std::string mode = "free";
   CLI::App* check_command = app.add_subcommand("check", "generate scenarios and run them until one violates");
   check_command->add_option("--runs", check_options.runs, "how many runs at most");
-  check_command->add_option("--mode", mode, "free: real threads, no tracing; scheduled: traced, with a random schedule that is part of a finding")
-      ->check(CLI::IsMember({"free", "scheduled"}));
+  check_command->add_option("--mode", mode, "free: real threads, no tracing; scheduled: traced, with a random schedule that is part of a finding; lockstep: likewise, and each call is compared with the model")
+      ->check(CLI::IsMember({"free", "scheduled", "lockstep"}));
+  check_command->add_option("--snapshots", check_options.snapshot_every, "lockstep: compare every task's table and attributes after each so many steps; 0: never");
   check_command->add_option("--replays", check_options.replays, "scheduled: repeat every run so often by its own schedule, and compare the traces");
   check_command->add_option("--save", check_options.save, "store a violation's scenario in this directory");
   add_common(*check_command, check_options.common);
@@ -99,6 +101,7 @@ int main(int argc, char** argv) {
   }
   handle_interrupts();
   check_options.is_scheduled = mode == "scheduled";
+  check_options.is_lockstep = mode == "lockstep";
   if (run_command->parsed()) return run(run_options);
   if (check_command->parsed()) return check(check_options);
   if (schedules_command->parsed()) return schedules(schedules_options);

@@ -118,6 +118,12 @@ int run(const RunOptions& options) {
       if (is_worse(Status::inconclusive, worst)) worst = Status::inconclusive;
       break;
     }
+    if (options.lockstep) {
+      const int result = run_in_lockstep(*session, scenarios[i], options.files[i], 1);
+      if (result == exit_usage) return result;
+      if (result != 0) worst = Status::violated;
+      continue;
+    }
     const Outcome outcome = run_scenario(*session, scenarios[i], options);
     if (outcome.is_scheduled && session->history().end == SC_RUN_MISLED) {
       fmt::print(stderr, "{}: {}\n", options.files[i], bad_turn_text(scenarios[i], session->trace()));

@@ -55,6 +55,7 @@ struct RunOptions {
   std::vector<std::string> files;
   unsigned runs = 1;
   std::string fault;   // properties/schedules/faults.h; empty: none
+  bool lockstep = false;  // compare each step, and every table after it, with the model
   bool trace = false;  // print what each task did, call by call
 };
 int run(const RunOptions&);
@@ -63,10 +64,19 @@ struct CheckOptions {
   Common common;
   std::uint64_t runs = 0;  // 0: no bound
   bool is_scheduled = false;
+  bool is_lockstep = false;      // compare each step with the model instead of judging
+  unsigned snapshot_every = 16;  // lockstep: steps between two comparisons of every table; 0: never
   unsigned replays = 0;    // scheduled: how often each run is repeated by its own schedule, and its trace compared
   std::string save;        // a directory for regressions
 };
 int check(const CheckOptions&);
+
+// Which scenario comes i-th: families take turns, every third is mutated.
+Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session&);
+
+// lockstep.cpp: exit statuses; a disagreement is told with its call.
+int check_in_lockstep(Session&, const CheckOptions&);
+int run_in_lockstep(Session&, const Scenario&, const std::string& file, unsigned snapshot_every);
 
 struct SchedulesOptions {
   Common common;

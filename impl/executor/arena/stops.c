@@ -368,10 +368,22 @@ static void step_signal(int i, struct sc_step *step) {
   run_to_rest(i, step, 0);
 }
 
+/* The clone flags as clone(2) has them, with the exit signal in the low byte, which clone3(2) keeps free. */
+static uint64_t clone_flags_at(int i, int64_t address) {
+  uint64_t arguments[5] = {0}; /* struct clone_args: flags is the first, exit_signal the fifth */
+  struct iovec to = {arguments, sizeof arguments}, from = {(void *)(uintptr_t)address, sizeof arguments};
+  process_vm_readv(tracee[i].tid, &to, 1, &from, 1, 0);
+  return arguments[0] | (arguments[4] & 0xff);
+}
+
 static void read_pointee(int i, struct sc_step *step) {
   const char *letters = calls[step->call].arguments;
+  if (step->call == SC_VISIBLE_clone3) {
+    step->pointee = clone_flags_at(i, step->arg[0]);
+    return;
+  }
   for (int a = 0; a < SC_CALL_ARGUMENTS && letters[a] != 0; ++a) {
-    if (strchr("macs", letters[a]) == NULL || step->arg[a] == 0) continue;
+    if (strchr("macsl", letters[a]) == NULL || step->arg[a] == 0) continue;
     struct iovec to = {&step->pointee, sizeof step->pointee}, from = {(void *)(uintptr_t)step->arg[a], sizeof step->pointee};
     process_vm_readv(tracee[i].tid, &to, 1, &from, 1, 0);
   }

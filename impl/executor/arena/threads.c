@@ -139,6 +139,12 @@ _Noreturn void arena_main(void) {
     }
   }
   /* After pthread_create(3), which in glibc takes signal 33 for itself. */
+  shared->history.caught_by_libc = 0;
+  for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
+    struct { void *handler; unsigned long rest[3]; } action = {0};
+    if (syscall(SYS_rt_sigaction, signal, NULL, &action, sizeof(uint64_t)) == 0 && (uintptr_t)action.handler > 1)
+      shared->history.caught_by_libc |= 1ull << (signal - 1);
+  }
   for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
     const uint64_t bit = 1ull << (signal - 1);
     if (shared->world.ignored & bit) set_disposition(signal, SC_DISPOSITION_IGNORE);

@@ -109,6 +109,7 @@ static int orphans_have_settled(void) {
 
 static enum sc_run_end run_steps(void) {
   struct chooser chooser;
+  uint32_t since_snapshot = 0;
   chooser_reset(&chooser, &shared->policy);
   fault_reset();
   for (;;) {
@@ -128,6 +129,10 @@ static enum sc_run_end run_steps(void) {
     const int error = fault_before(task);
     step_task(task, step, error);
     let_sleepers_return(step_may_send(step) || fault_sent());
+    if (shared->policy.snapshot_every != 0 && ++since_snapshot >= shared->policy.snapshot_every) {
+      snapshot_take();
+      since_snapshot = 0;
+    }
   }
 }
 

@@ -69,6 +69,9 @@ int fault_before(int task); /* the task is about to make its call: 0, or the err
 int fault_sent(void);       /* a signal, since the last question */
 void fault_continue(void);  /* nobody else can go: whom a fault has stopped goes on */
 
+/* snapshot.c: adds what every task is now to the trace; less when the trace is full. */
+void snapshot_take(void);
+
 /* tracer.c: a scheduled run, from `go` to its end. */
 enum sc_run_end tracer_run(pid_t arena);
 int tracer_knows(pid_t tid); /* a thread of the arena, in the run that ends */

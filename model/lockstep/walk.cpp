@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: MIT
+#include "model/lockstep/walk.h"
+
+#include "model/explore/describe.h"
+#include "model/scenario/visible.h"
+
+#include <spawncheck/spawn/plan.h>
+
+#include <cerrno>
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+namespace spawncheck::lockstep {
+
+using model::Call;
+using model::CallKind;
+using model::Index;
+using model::Result;
+using model::Step;
+
+namespace {
+
+constexpr std::uint64_t stop_signals = 1ull << 18 | 1ull << 19 | 1ull << 20 | 1ull << 21;  // STOP, TSTP, TTIN, TTOU
+
+// What the kernel returns inside when a signal ended a sleep (include/linux/errno.h): the call is made again.
+bool is_restart(const sc_step& s) { return s.result == -512 || s.result == -513 || s.result == -514 || s.result == -516; }
+
+bool may_sleep(CallKind kind) { return kind == CallKind::open_fifo; }
+
+std::string text(const Result& r, bool has_value) {
+  if (r.error != 0) return explore::describe_error(r.error);
+  return has_value ? std::to_string(r.value[0]) + (r.value[1] >= 0 ? ", " + std::to_string(r.value[1]) : "") : "success";
+}
+
+// Does the value that the call gives mean anything to the model?
+bool gives_value(CallKind kind) {
+  switch (kind) {
+    case CallKind::create: case CallKind::create_pair: case CallKind::open_fifo: case CallKind::open_program: case CallKind::dup: case CallKind::dup3:
+    case CallKind::getfd: case CallKind::umask:
+      return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+Walk::Walk(const model::Kernel& kernel, const Scenario& scenario, const sc_trace& trace, const sc_history& history)
+    : kernel_(kernel), scenario_(scenario), trace_(trace), history_(history),
+      state_(model::initial_state(scenario.world, static_cast<std::uint32_t>(scenario.threads.size()), history.world_inode)),
+      known_(trace.task_count), next_child_(static_cast<unsigned>(scenario.threads.size())) {
+  for (unsigned t = 0; t < next_child_ && t < known_.size(); ++t) known_[t].task = static_cast<Index>(t);
+  state_.dispositions_of(0).handled |= history.caught_by_libc & ~state_.dispositions_of(0).ignored;
+}
+
+bool Walk::disagree(std::string kernel, std::string model) {
+  comparison_.disagreement = {at_, std::move(kernel), std::move(model)};
+  return false;
+}
+
+bool Walk::unknown(std::string what) {
+  comparison_.unknown = std::move(what);
+  return false;
+}
+
+const sc_operation* Walk::operation(const sc_step& s) const {
+  const sc_task& task = trace_.task[s.task];
+  if (s.outside || task.child >= 0 || s.operation >= scenario_.threads[task.thread].operations.size()) return nullptr;
+  const sc_operation& op = scenario_.threads[task.thread].operations[s.operation];
+  return op.kind == SC_OP_SPAWN ? nullptr : &op;
+}
+
+const sc_operation* Walk::spawn(const sc_step& s) const {
+  const sc_task& task = trace_.task[s.task];
+  if (s.operation >= scenario_.threads[task.thread].operations.size()) return nullptr;
+  const sc_operation& op = scenario_.threads[task.thread].operations[s.operation];
+  return op.kind == SC_OP_SPAWN ? &op : nullptr;
+}
+
+int Walk::task_with_pid(std::int64_t pid) const {
+  for (unsigned i = static_cast<unsigned>(scenario_.threads.size()); i < next_child_; ++i)
+    if (trace_.task[i].pid == pid) return static_cast<int>(i);
+  return -1;
+}
+
+bool Walk::follow(std::uint32_t at) {
+  at_ = at;
+  const sc_step& s = trace_.step[at];
+  if (s.task >= known_.size() || known_[s.task].task == model::none) return unknown("a task the model has not");
+  ++comparison_.steps;
+  if (!make(s)) return false;
+  const bool is_on_its_way = s.outcome == SC_OUTCOME_RETURNED || s.kind == SC_STEP_SIGNAL || (s.kind == SC_STEP_WAKES && s.outcome != SC_OUTCOME_SLEEPS);
+  if (is_on_its_way && !known_[s.task].is_program && !state_.tasks[known_[s.task].task].ended) rest(s.task);
+  return true;
+}
+
+// On its way to its next call it takes a signal that its mask lets through. A handler gets its frame and blocks its signal, and
+// before it begins the next signal is looked for (arch/x86/kernel/signal.c); so the last frame's handler runs first, and
+// when it returns the mask is as before it, and signals are looked for again.
+void Walk::rest(unsigned trace_task) {
+  Tracked& known = known_[trace_task];
+  while ((known.taken = model::take_signal(state_, known.task, mask(trace_task))) == 0 && !known.frames.empty()) known.frames.pop_back();
+}
+
+std::uint64_t Walk::mask(unsigned trace_task) const {
+  std::uint64_t all = state_.tasks[task(trace_task)].mask;
+  for (const int signal : known_[trace_task].frames) all |= model::bit(signal);
+  return all;
+}
+
+bool Walk::make(const sc_step& s) {
+  switch (s.kind) {
+    case SC_STEP_CALL: return call(s);
+    case SC_STEP_SIGNAL: return signal(s);
+    case SC_STEP_PROGRAM: return program(s);
+    case SC_STEP_WAKES: return wakes(s);
+    default: return unknown("a step of no kind");
+  }
+}
+
+bool Walk::call(const sc_step& s) {
+  if (s.outcome == SC_OUTCOME_UNKNOWN) return unknown("a run without results");
+  if (s.outcome == SC_OUTCOME_DIED && s.call != SC_VISIBLE_exit && s.call != SC_VISIBLE_exit_group) return unknown("death within a call");
+  const std::uint64_t first = known_[s.task].taken != 0 ? model::bit(known_[s.task].taken) : ready(s.task);
+  if (first != 0) return disagree("makes its call", "takes one of " + explore::describe_signals(first) + " first");
+  const std::uint8_t thread = trace_.task[s.task].thread;
+  const std::uint64_t* inode = history_.op[thread][s.operation].inode;
+  const RawCall raw = translate(s, operation(s), sc_identity_of_op(thread, s.operation), inode);
+  switch (raw.known) {
+    case Known::nothing: return true;
+    case Known::unknown: return unknown("a call the model has not");
+    case Known::file: return on_file(s, raw);
+    case Known::call: case Known::creation: return modelled(s, raw);
+    case Known::special: break;
+  }
+  switch (s.call) {
+    case SC_VISIBLE_bind: return bind(s);
+    case SC_VISIBLE_execve: case SC_VISIBLE_execveat: return exec(s);
+    case SC_VISIBLE_exit: case SC_VISIBLE_exit_group: return exit(s);
+    case SC_VISIBLE_wait4: case SC_VISIBLE_waitid: return wait(s);
+    case SC_VISIBLE_kill: case SC_VISIBLE_tgkill: return send(s);
+    case SC_VISIBLE_clone: case SC_VISIBLE_clone3:
+#if defined(__x86_64__)
+    case SC_VISIBLE_fork: case SC_VISIBLE_vfork:
+#endif
+      return clone(s);
+    default: return unknown("a call the model has not");
+  }
+}
+
+// Where the model has a choice (a lock or a program that may be busy) the kernel's is taken.
+bool Walk::modelled(const sc_step& s, const RawCall& raw) {
+  const Index task = known_[s.task].task;
+  const auto kind = static_cast<CallKind>(raw.call.kind);
+  const Result got = result_of(s);
+  if (s.outcome == SC_OUTCOME_SLEEPS && !may_sleep(kind)) return disagree("sleeps", "cannot");
+  if (raw.known == Known::creation && got.error != 0 && got.error != EMFILE) return true;
+  const model::State before = state_;
+  Result result;
+  Step made = Step::blocked;
+  for (unsigned choice = 0;; ++choice) {
+    model::begin(state_, task, raw.call);
+    bool chose = false;
+    do {
+      const unsigned count = model::outcome_count(kernel_, state_, task);
+      made = model::step(kernel_, state_, task, choice < count ? choice : 0, result);
+      chose |= choice + 1 < count;
+    } while (made == Step::advanced);
+    const bool fits = s.outcome == SC_OUTCOME_SLEEPS ? made == Step::blocked : made == Step::done && result.error == got.error;
+    if (fits || !chose || kind == CallKind::close_range) break;
+    state_ = before;
+    result = {};
+  }
+  if (raw.known == Known::creation && made == Step::done && result.error == 0) {
+    for (const std::int32_t number : result.value)
+      if (const model::Entry* e = number < 0 ? nullptr : state_.table_of(task).find(number)) state_.descriptions[e->description].wildcard = true;
+  }
+  return returned(s, raw, made, result);
+}
+
+bool Walk::returned(const sc_step& s, const RawCall& raw, Step made, const Result& result) {
+  const auto kind = static_cast<CallKind>(raw.call.kind);
+  ++comparison_.checked;
+  if (s.outcome == SC_OUTCOME_SLEEPS) return made == Step::blocked || disagree("sleeps", text(result, gives_value(kind)));
+  const Result got = result_of(s);
+  if (made == Step::blocked) {
+    if (!is_restart(s)) return disagree(text(got, gives_value(kind)), "sleeps");
+    return unknown("a FIFO's open interrupted by a signal");
+  }
+  const bool same = got.error == result.error && (got.error != 0 || !gives_value(kind) || (got.value[0] == result.value[0] && got.value[1] == result.value[1]));
+  if (!same) return disagree(text(got, gives_value(kind)), text(result, gives_value(kind)));
+  if (kind == CallKind::load && got.error == 0) {
+    const sc_op_record& record = history_.op[trace_.task[s.task].thread][s.operation];
+    if (record.end != 0 && record.value[0] != result.value[0]) return disagree(std::to_string(record.value[0]), std::to_string(result.value[0]));
+  }
+  return true;
+}
+
+bool Walk::on_file(const sc_step& s, const RawCall& raw) {
+  if (s.outcome == SC_OUTCOME_SLEEPS) return true;
+  const model::Entry* e = raw.call.a < 0 ? nullptr : state_.table_of(known_[s.task].task).find(raw.call.a);
+  const bool is_open = e != nullptr && e->description != model::none;
+  const Result got = result_of(s);
+  ++comparison_.checked;
+  // A wrong direction is EBADF as well (fs/read_write.c), so an open one may say it.
+  if (!is_open && got.error != EBADF) return disagree(text(got, true), "EBADF");
+  return true;
+}
+
+// net/ipv4: the port belongs to the description. What is no socket of the scenario is not foretold.
+bool Walk::bind(const sc_step& s) {
+  const sc_operation* op = operation(s);
+  const model::Entry* e = state_.table_of(known_[s.task].task).find(static_cast<std::int32_t>(s.arg[0]));
+  const Result got = result_of(s);
+  if (op == nullptr || op->kind != SC_OP_LISTEN) return true;
+  ++comparison_.checked;
+  if (e == nullptr || e->description == model::none) return got.error == EBADF || disagree(text(got, false), "EBADF");
+  model::Description& d = state_.descriptions[e->description];
+  const auto name = static_cast<std::uint64_t>(op->operand[0].value);
+  if (d.key.kind != SC_FILE_SOCKET || d.key.id != 0) return true;
+  const model::Busy taken = model::busy(state_, [&](Index, const model::Description& other) { return other.key.kind == SC_FILE_LISTENER && other.key.id == name; });
+  const int expected = taken == model::Busy::no ? 0 : EADDRINUSE;
+  if (got.error != expected) return disagree(text(got, false), expected == 0 ? "success" : "EADDRINUSE");
+  if (expected == 0) d.key = {SC_FILE_LISTENER, name};
+  return true;
+}
+
+// ---- processes -------------------------------------------------------------------------------------
+
+bool Walk::clone(const sc_step& s) {
+  const Index task = known_[s.task].task;
+  std::uint64_t flags = 0;
+  bool is_fork = false;
+  if (s.call == SC_VISIBLE_clone) flags = static_cast<std::uint64_t>(s.arg[0]);
+  else if (s.call == SC_VISIBLE_clone3) flags = s.pointee;
+#if defined(__x86_64__)
+  else is_fork = true;
+  if (s.call == SC_VISIBLE_vfork) flags = CLONE_VM | CLONE_VFORK;
+#endif
+  if ((flags & CLONE_THREAD) != 0) return unknown("a spawn that starts threads");
+  Call call;
+  call.kind = static_cast<std::uint8_t>(CallKind::clone);
+  const auto add = [&](std::uint64_t raw, std::uint32_t of_model) { call.flags |= (flags & raw) != 0 ? of_model : 0u; };
+  add(CLONE_VM, SPAWN_START_VM);
+  add(CLONE_VFORK, SPAWN_START_VFORK);
+  add(CLONE_FILES, SPAWN_START_FILES);
+  add(0x100000000ull, SPAWN_START_CLEAR_SIGHAND);
+  add(CLONE_PIDFD, SPAWN_START_PIDFD);
+  call.a = is_fork ? SIGCHLD : static_cast<std::int32_t>(flags & CSIGNAL);
+  const bool succeeded = s.outcome == SC_OUTCOME_SUSPENDED || s.result > 0;
+  if (!succeeded && s.result != -EMFILE) return true;  // no memory, no more processes
+  Result result;
+  model::run_call(kernel_, state_, task, call, result);
+  ++comparison_.checked;
+  if (succeeded != (result.error == 0)) return disagree(succeeded ? "a child" : "EMFILE", text(result, false));
+  if (!succeeded) return true;
+  if (next_child_ >= known_.size()) return unknown("a child that the trace has not");
+  const Index child = known_[next_child_++].task = static_cast<Index>(result.value[0]);
+  if ((flags & CLONE_SIGHAND) != 0) state_.tasks[child].dispositions = state_.tasks[task].dispositions;
+  return true;
+}
+
+bool Walk::exec(const sc_step& s) {
+  Tracked& known = known_[s.task];
+  const sc_operation* op = spawn(s);
+  if (op == nullptr) return unknown("an exec outside a spawn");
+  Call call;
+  call.kind = static_cast<std::uint8_t>(CallKind::exec);
+  call.a = op->request.program;
+  call.name = op->request.name;
+  const bool succeeded = s.outcome == SC_OUTCOME_EXECED;
+  const model::State before = state_;
+  Result result;
+  model::run_call(kernel_, state_, known.task, call, result);
+  ++comparison_.checked;
+  if (!succeeded && result.error == 0 && (s.result == -ENOMEM || s.result == -EAGAIN)) {
+    state_ = before;
+    return true;
+  }
+  if (succeeded != (result.error == 0) || (!succeeded && s.result != -result.error))
+    return disagree(succeeded ? "runs the program" : text(result_of(s), false), result.error == 0 ? "runs the program" : text(result, false));
+  if (!succeeded) return true;
+  known.is_program = true;
+  return true;
+}
+
+void Walk::die(unsigned trace_task, int status) {
+  const Index task = known_[trace_task].task;
+  if (state_.tasks[task].ended) return;
+  model::end_task(state_, task, status);
+}
+
+bool Walk::exit(const sc_step& s) {
+  if (trace_.task[s.task].child < 0) return unknown("a thread of the scenario that exits");
+  die(s.task, static_cast<int>(s.arg[0] & 0xff));
+  return true;
+}
+
+bool Walk::wait(const sc_step& s) {
+  const bool is_waitid = s.call == SC_VISIBLE_waitid;
+  if (is_waitid ? s.arg[0] != P_PID : s.arg[0] <= 0) return unknown("a wait for any child");
+  const std::int64_t pid = is_waitid ? s.arg[1] : static_cast<std::int32_t>(s.arg[0]);
+  const auto options = static_cast<std::uint32_t>(s.arg[is_waitid ? 3 : 2]);
+  const Index self = known_[s.task].task;
+  const int child = task_with_pid(pid);
+  const model::Process* process = child < 0 ? nullptr : &state_.process_of(known_[static_cast<unsigned>(child)].task);
+  const bool is_eligible = process != nullptr && process->life != model::Life::reaped && process->parent == state_.tasks[self].process &&
+                           ((options & __WALL) != 0 || process->is_clone_child == ((options & __WCLONE) != 0));
+  ++comparison_.checked;
+  if (!is_eligible) return s.result == -ECHILD || disagree(s.outcome == SC_OUTCOME_SLEEPS ? "sleeps" : text(result_of(s), true), "ECHILD");
+  if (process->life == model::Life::running) {
+    if (s.outcome == SC_OUTCOME_SLEEPS) return (options & WNOHANG) == 0 || disagree("sleeps", "nothing yet");
+    if (is_restart(s) || s.result == -EINTR) return true;
+    return (s.result == 0 && (options & WNOHANG) != 0) || disagree(text(result_of(s), true), (options & WNOHANG) != 0 ? "nothing yet" : "sleeps");
+  }
+  if (s.outcome == SC_OUTCOME_SLEEPS) return disagree("sleeps", "the child has ended");
+  if (s.result != (is_waitid ? 0 : pid)) return disagree(text(result_of(s), true), "the child has ended");
+  if ((options & WNOWAIT) == 0) state_.process_of(known_[static_cast<unsigned>(child)].task).life = model::Life::reaped;
+  return true;
+}
+
+bool Walk::wakes(const sc_step& s) {
+  const Index task = known_[s.task].task;
+  const model::Flight& flight = state_.tasks[task].flight;
+  if (s.call == SC_VISIBLE_wait4 || s.call == SC_VISIBLE_waitid) return wait(s);
+  if (flight.active) {
+    const RawCall raw{Known::call, flight.call};
+    Result result;
+    Step made;
+    do made = model::step(kernel_, state_, task, 0, result);
+    while (made == Step::advanced);
+    return returned(s, raw, made, result);
+  }
+  if (s.call != SC_VISIBLE_clone && s.call != SC_VISIBLE_clone3 && s.call != SC_VISIBLE_futex
+#if defined(__x86_64__)
+      && s.call != SC_VISIBLE_vfork
+#endif
+  ) return true;
+  ++comparison_.checked;
+  return state_.tasks[task].vfork_child == model::none || disagree("the vfork parent goes on", "its child has neither exec'd nor ended");
+}
+
+// ---- signals ---------------------------------------------------------------------------------------
+
+std::uint64_t Walk::ready(unsigned trace_task) const {
+  const Index task = known_[trace_task].task;
+  return (state_.tasks[task].pending.set | state_.process_of(task).shared_pending.set) & ~mask(trace_task);
+}
+
+// A signal that ends the task as soon as it can take one. 0: none.
+int Walk::fatal_pending(unsigned trace_task) const {
+  for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal)
+    if ((ready(trace_task) & ~stop_signals) >> (signal - 1) & 1 && model::effect_of(state_, known_[trace_task].task, signal) == model::Delivery::terminated) return signal;
+  return 0;
+}
+
+// KILL needs no turn, and a program that sleeps wakes for a signal by itself.
+void Walk::settle_deaths() {
+  for (unsigned i = static_cast<unsigned>(scenario_.threads.size()); i < next_child_; ++i) {
+    const Index task = known_[i].task;
+    if (state_.tasks[task].ended) continue;
+    const std::uint64_t pending = state_.tasks[task].pending.set | state_.process_of(task).shared_pending.set;
+    if (pending >> (SIGKILL - 1) & 1) die(i, -SIGKILL);
+    else if (const int signal = known_[i].is_program && known_[i].program_sleeps ? fatal_pending(i) : 0) die(i, -signal);
+  }
+}
+
+bool Walk::send(const sc_step& s) {
+  const bool is_tgkill = s.call == SC_VISIBLE_tgkill;
+  const sc_operation* op = operation(s);
+  Call call;
+  call.b = static_cast<std::int32_t>(s.arg[is_tgkill ? 2 : 1]);
+  const std::int64_t pid = static_cast<std::int32_t>(s.arg[is_tgkill ? 1 : 0]);
+  if (call.b < 1 || call.b > SC_SIGNAL_MAX) return unknown("a signal of no number");
+  if (is_tgkill) {
+    call.kind = static_cast<std::uint8_t>(CallKind::tgkill);
+    for (unsigned t = 0; t < scenario_.threads.size(); ++t)
+      if (trace_.task[t].pid == pid) call.a = static_cast<std::int32_t>(t);
+  } else if (pid == 0) {
+    call.kind = static_cast<std::uint8_t>(CallKind::kill_group);
+  } else {
+    call.kind = static_cast<std::uint8_t>(CallKind::kill);
+    const int child = task_with_pid(pid);
+    call.a = child >= 0 ? state_.tasks[known_[static_cast<unsigned>(child)].task].process : op != nullptr && op->kind == SC_OP_KILL ? 0 : -1;
+  }
+  if (call.a < 0 && pid != 0) return unknown("a signal to a process the model has not");
+  const Index task = known_[s.task].task;
+  Result result;
+  model::run_call(kernel_, state_, task, call, result);
+  ++comparison_.checked;
+  const Result got = result_of(s);
+  if (got.error != result.error) return disagree(text(got, false), text(result, false));
+  settle_deaths();
+  return true;
+}
+
+bool Walk::signal(const sc_step& s) {
+  Tracked& known = known_[s.task];
+  const int signal = static_cast<int>(s.arg[0]);
+  if (signal == 0 || signal == SIGCHLD) return true;
+  if (known.taken == 0) known.taken = model::take_signal(state_, known.task, mask(s.task));
+  ++comparison_.checked;
+  if (known.taken != signal && signal == SIGSEGV) return unknown("a crash");
+  if (known.taken != signal) return disagree("takes signal " + std::to_string(signal), known.taken == 0 ? "has none to take" : "takes signal " + std::to_string(known.taken));
+  known.taken = 0;
+  if ((stop_signals >> (signal - 1) & 1) != 0) return unknown("a task that is stopped");
+  const model::Delivery how = model::effect_of(state_, known.task, signal);
+  const bool ends = how == model::Delivery::terminated;
+  if (ends != (s.outcome == SC_OUTCOME_DIED)) return disagree(ends ? "lives" : "dies", ends ? "dies of signal " + std::to_string(signal) : "lives");
+  if (ends && trace_.task[s.task].child < 0) return unknown("the end of the scenario's own process");
+  if (ends) die(s.task, -signal);
+  if (how == model::Delivery::handled) known.frames.push_back(signal);
+  return true;
+}
+
+bool Walk::program(const sc_step& s) {
+  Tracked& known = known_[s.task];
+  const sc_operation* op = spawn(s);
+  if (op == nullptr || !known.is_program) return unknown("a program outside a spawn");
+  const int fatal = fatal_pending(s.task);
+  const bool exits = op->request.program == SC_PROGRAM_EXIT;
+  ++comparison_.checked;
+  if (s.outcome == SC_OUTCOME_DIED) {
+    if (fatal == 0 && !exits) return disagree("the program ends", "it runs until it is killed");
+    die(s.task, fatal != 0 ? -fatal : 7);
+    return true;
+  }
+  if (fatal != 0) return disagree("the program goes on", "it dies of signal " + std::to_string(fatal));
+  known.program_sleeps = true;
+  return true;
+}
+
+}  // namespace spawncheck::lockstep

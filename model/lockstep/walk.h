@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+//
+// The model takes the steps of a trace.
+#pragma once
+
+#include "model/lockstep/lockstep.h"
+#include "model/lockstep/raw_call.h"
+
+#include <vector>
+
+namespace spawncheck::lockstep {
+
+class Walk {
+ public:
+  Walk(const model::Kernel&, const Scenario&, const sc_trace&, const sc_history&);
+
+  // Follows step `at`. False: the comparison has ended, see comparison().
+  bool follow(std::uint32_t at);
+
+  Comparison& comparison() { return comparison_; }
+  const model::State& state() const { return state_; }
+  model::Index task(unsigned trace_task) const { return known_[trace_task].task; }  // model::none: not begun
+  std::uint64_t mask(unsigned trace_task) const;  // what handlers that have not returned block included
+  bool disagree(std::string kernel, std::string model);
+
+ private:
+  // What the model's state does not have of a task of the trace.
+  struct Tracked {
+    model::Index task = model::none;
+    std::vector<int> frames;        // signals whose handlers have a frame and have not begun: blocked until they return
+    int taken = 0;                  // a signal: pending no more, and nothing has come of it yet
+    bool is_program = false, program_sleeps = false;
+  };
+
+  bool call(const sc_step&);
+  bool make(const sc_step&);
+  void rest(unsigned trace_task);
+  bool wakes(const sc_step&);
+  bool signal(const sc_step&);
+  bool program(const sc_step&);
+  bool returned(const sc_step&, const RawCall&, model::Step, const model::Result&);
+  bool modelled(const sc_step&, const RawCall&);
+  bool on_file(const sc_step&, const RawCall&);
+  bool bind(const sc_step&);
+  bool clone(const sc_step&);
+  bool exec(const sc_step&);
+  bool exit(const sc_step&);
+  bool wait(const sc_step&);
+  bool send(const sc_step&);
+  bool unknown(std::string what);
+
+  const sc_operation* operation(const sc_step&) const;  // the scenario's, null: a spawn's call, or nobody's
+  const sc_operation* spawn(const sc_step&) const;
+  int task_with_pid(std::int64_t pid) const;  // of the trace, -1: none
+  std::uint64_t ready(unsigned trace_task) const;  // pending and not blocked
+  int fatal_pending(unsigned trace_task) const;
+  void die(unsigned trace_task, int status);
+  void settle_deaths();
+
+  const model::Kernel& kernel_;
+  const Scenario& scenario_;
+  const sc_trace& trace_;
+  const sc_history& history_;
+  model::State state_;
+  std::vector<Tracked> known_;
+  unsigned next_child_ = 0;
+  std::uint32_t at_ = 0;
+  Comparison comparison_;
+};
+
+}  // namespace spawncheck::lockstep
