@@ -49,6 +49,11 @@ TEST(Faults, TheControlSurvives) {
 TEST(Faults, ForkAndExecSurvives) { survives(session_with("fork_exec"), "only"); }
 TEST(Faults, PosixSpawnSurvives) { survives(session_with("posix_spawn"), "drop"); }
 
+TEST(Faults, PosixSpawnOfMuslSurvives) {
+  if (!has_musl()) GTEST_SKIP() << "built without musl-gcc";
+  survives(session_with("musl:posix_spawn"), "drop");
+}
+
 struct Planted {
   const char *word, *shows, *clauses;
 };

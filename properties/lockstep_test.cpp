@@ -46,12 +46,13 @@ Totals follow(const std::string& implementation, unsigned scenarios, std::uint64
 class EachImplementation : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(EachImplementation, IsFollowed) {
+  if (std::string(GetParam()).starts_with("musl:") && !has_musl()) GTEST_SKIP() << "built without musl-gcc";
   const Totals total = follow(GetParam(), GetParam() == std::string("canary") ? 40 : 400, 77);
   EXPECT_GT(total.checked, total.steps * 8 / 10);
   EXPECT_GT(total.snapshots, total.runs);
   EXPECT_LT(total.early, total.runs / 20);
 }
-INSTANTIATE_TEST_SUITE_P(Peers, EachImplementation, ::testing::Values("reference", "posix_spawn", "fork_exec", "canary"));
+INSTANTIATE_TEST_SUITE_P(Peers, EachImplementation, ::testing::Values("reference", "posix_spawn", "fork_exec", "canary", "musl:posix_spawn"));
 
 // ---- verify the verifier: one recorded run, wrong in one place -------------------------------------
 

@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unistd.h>
 
 namespace spawncheck {
 
@@ -23,6 +24,9 @@ inline std::string directory_of_binaries() {
   const std::string self(path, size > 0 ? static_cast<std::size_t>(size) : 0);
   return self.substr(0, self.rfind('/'));
 }
+
+// musl:posix_spawn is there where musl-gcc was when this was built.
+inline bool has_musl() { return access((directory_of_binaries() + "/spawncheck-arena-musl").c_str(), X_OK) == 0; }
 
 inline Session& session_with(const std::string& implementation, const std::string& strategy = "") {
   static std::map<std::string, std::unique_ptr<Session>> sessions;

@@ -39,7 +39,8 @@ const struct spawncheck_implementation *peer_load(const char *which, const char 
     if (strcmp(which, peers[i].name) != 0) continue;
     if (strategy[0] != 0 && strcmp(which, "reference") != 0) return refuse(text, which, "has no strategies");
     if (strategy[0] != 0 && peer_reference_force(strategy) != 0) return refuse(text, which, "no such strategy");
-    return peers[i].get();
+    const struct spawncheck_implementation *found = peers[i].get();
+    return found != NULL ? found : refuse(text, which, "is not in this arena");
   }
   return refuse(text, which, "is none of reference, posix_spawn, fork_exec, canary, nor the path of a shared object");
 }

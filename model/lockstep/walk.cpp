@@ -99,7 +99,15 @@ bool Walk::follow(std::uint32_t at) {
 // when it returns the mask is as before it, and signals are looked for again.
 void Walk::rest(unsigned trace_task) {
   Tracked& known = known_[trace_task];
-  while ((known.taken = model::take_signal(state_, known.task, mask(trace_task))) == 0 && !known.frames.empty()) known.frames.pop_back();
+  while ((known.taken = take(trace_task)) == 0 && !known.frames.empty()) known.frames.pop_back();
+}
+
+// A SIGCHLD that nobody handles passes without a stop: children send them at any time.
+int Walk::take(unsigned trace_task) {
+  for (;;) {
+    const int signal = model::take_signal(state_, known_[trace_task].task, mask(trace_task));
+    if (signal != SIGCHLD || model::effect_of(state_, known_[trace_task].task, signal) == model::Delivery::handled) return signal;
+  }
 }
 
 std::uint64_t Walk::mask(unsigned trace_task) const {
@@ -121,7 +129,7 @@ bool Walk::make(const sc_step& s) {
 bool Walk::call(const sc_step& s) {
   if (s.outcome == SC_OUTCOME_UNKNOWN) return unknown("a run without results");
   if (s.outcome == SC_OUTCOME_DIED && s.call != SC_VISIBLE_exit && s.call != SC_VISIBLE_exit_group) return unknown("death within a call");
-  const std::uint64_t first = known_[s.task].taken != 0 ? model::bit(known_[s.task].taken) : ready(s.task);
+  const std::uint64_t first = known_[s.task].taken != 0 ? model::bit(known_[s.task].taken) : ready(s.task) & ~model::bit(SIGCHLD);
   if (first != 0) return disagree("makes its call", "takes one of " + explore::describe_signals(first) + " first");
   const std::uint8_t thread = trace_.task[s.task].thread;
   const std::uint64_t* inode = history_.op[thread][s.operation].inode;
@@ -398,7 +406,7 @@ bool Walk::signal(const sc_step& s) {
   Tracked& known = known_[s.task];
   const int signal = static_cast<int>(s.arg[0]);
   if (signal == 0 || signal == SIGCHLD) return true;
-  if (known.taken == 0) known.taken = model::take_signal(state_, known.task, mask(s.task));
+  if (known.taken == 0) known.taken = take(s.task);
   ++comparison_.checked;
   if (known.taken != signal && signal == SIGSEGV) return unknown("a crash");
   if (known.taken != signal) return disagree("takes signal " + std::to_string(signal), known.taken == 0 ? "has none to take" : "takes signal " + std::to_string(known.taken));

@@ -53,6 +53,7 @@ class Walk {
   const sc_operation* spawn(const sc_step&) const;
   int task_with_pid(std::int64_t pid) const;  // of the trace, -1: none
   std::uint64_t ready(unsigned trace_task) const;  // pending and not blocked
+  int take(unsigned trace_task);
   int fatal_pending(unsigned trace_task) const;
   void die(unsigned trace_task, int status);
   void settle_deaths();

@@ -42,6 +42,7 @@ static inline uint64_t sc_identity_of_op(uint32_t thread, uint32_t op) { return 
 enum {
   SC_DISTURBED_MASK = 1, SC_DISTURBED_ALTSTACK = 2, SC_DISTURBED_CANCEL = 4, SC_DISTURBED_ERRNO = 8,
   SC_DISTURBED_ENVIRON = 16, SC_DISTURBED_MEMORY = 32,
+  SC_DISTURBED_MASK_OF_LIBC = 128, /* beside MASK: it differs in none but 32 to 34, which a libc may keep for itself */
   SC_DISTURBED_VM_SHARED = 64 /* the child still ran on the caller's memory when spawn returned */
 };
 

@@ -98,7 +98,7 @@ Finding make_finding(Session& session, const Scenario& scenario, const Verdict& 
   f.implementation = session.options().implementation;
   f.strategy = session.options().strategy;
   f.kernel = kernel_release();
-  f.libc = libc_version();
+  f.libc = f.implementation.starts_with("musl:") ? "musl" : libc_version();
   f.seed = seed;
   f.is_scheduled = !scenario.schedule.empty();
   Repeater repeater(session, f, options);

@@ -66,7 +66,7 @@ void list_implementations(bool json) {
 #define SPAWNCHECK_ROW(name, get, what) {name, what},
       SPAWNCHECK_PEERS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
-  };
+      {"musl:posix_spawn", "musl's posix_spawn(3), in an arena that is linked with musl"}};
   for (const Peer& peer : peers) {
     int status = 0;
     Common common;
@@ -81,7 +81,7 @@ void list_implementations(bool json) {
       say_json({{"implementation", peer.name}, {"policies", policies}, {"sets", info.sets}, {"promises", info.promises}, {"what", peer.what}});
       continue;
     }
-    fmt::print("{:<14}{}\n    policies {}; promises {}\n", peer.name, peer.what, policies, info.promises.empty() ? "the basic clauses" : info.promises);
+    fmt::print("{:<18}{}\n    policies {}; promises {}\n", peer.name, peer.what, policies, info.promises.empty() ? "the basic clauses" : info.promises);
     for (std::size_t i = 0; i < spawncheck_limit_count; ++i)
       if (peer.name == std::string_view(spawncheck_limits[i].implementation)) fmt::print("    limit {}: {}\n", spawncheck_limits[i].clause, spawncheck_limits[i].why);
   }

@@ -309,6 +309,7 @@ int main(int argc, char **argv) {
     return 2;
   }
   prctl(PR_SET_CHILD_SUBREAPER, 1);
+  tracer_prepare();
   implementation = peer_load(argv[1], argc > 2 ? argv[2] : "", text);
   if (implementation == NULL) {
     answer(1, text);

@@ -175,7 +175,23 @@ __asm__(".text\n.globl restore_from_handler\n.type restore_from_handler,@functio
 #define RESTORER_FLAG 0ul
 #endif
 
+/* musl's posix_spawn(3) resets those handlers that were set through its own sigaction(3), and no others. It takes every
+ * signal but 32 to 34, and makes the one call that is made here. */
+static int set_by_libc(int signal, int disposition) {
+#if defined(__GLIBC__)
+  return signal == 0 && disposition == 0;
+#else
+  struct sigaction action = {.sa_handler = disposition == SC_DISPOSITION_IGNORE ? SIG_IGN : SIG_DFL};
+  if (disposition == SC_DISPOSITION_HANDLER) {
+    action.sa_handler = handler;
+    action.sa_flags = SA_RESTART | SA_ONSTACK;
+  }
+  return sigaction(signal, &action, NULL) == 0;
+#endif
+}
+
 long set_disposition(int signal, int disposition) {
+  if (set_by_libc(signal, disposition)) return 0;
   struct kernel_action action = {.handler = disposition == SC_DISPOSITION_IGNORE ? SIG_IGN : SIG_DFL};
   if (disposition == SC_DISPOSITION_HANDLER) {
     action.handler = handler;

@@ -69,6 +69,7 @@ static void look(struct before *state) {
 static uint32_t differences(const struct before *then, const struct before *now) {
   uint32_t bits = 0;
   if (then->mask != now->mask) bits |= SC_DISTURBED_MASK;
+  if (then->mask != now->mask && ((then->mask ^ now->mask) & ~(7ull << 31)) == 0) bits |= SC_DISTURBED_MASK_OF_LIBC;
   if (then->altstack.ss_sp != now->altstack.ss_sp || then->altstack.ss_flags != now->altstack.ss_flags) bits |= SC_DISTURBED_ALTSTACK;
   if (then->cancel_state != now->cancel_state) bits |= SC_DISTURBED_CANCEL;
   if (then->sum != now->sum) bits |= SC_DISTURBED_MEMORY;

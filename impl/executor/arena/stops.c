@@ -47,6 +47,12 @@ struct call_info {
 };
 #define GET_CALL_INFO 0x420e
 
+#if defined(__GLIBC__)
+typedef enum __ptrace_request ptrace_request;
+#else
+typedef int ptrace_request;
+#endif
+
 struct tracee tracee[SC_TASKS_MAX];
 
 /* Moves whenever a signal may have been sent, or let through by a mask. */
@@ -61,7 +67,7 @@ static const struct { uint8_t sleeps, effect; char arguments[8]; } calls[SC_VISI
 static struct sc_task *task_of(int i) { return &shared->trace.task[i]; }
 
 static long request(int what, int i, uintptr_t address, const void *data) {
-  return ptrace((enum __ptrace_request)what, tracee[i].tid, (void *)address, (void *)(uintptr_t)data);
+  return ptrace((ptrace_request)what, tracee[i].tid, (void *)address, (void *)(uintptr_t)data);
 }
 
 static void resume(int i, int how, int signal) { request(how, i, 0, (void *)(intptr_t)signal); }
@@ -495,7 +501,7 @@ static int gather_thread(pid_t tid, int status) {
 /* The main thread makes the world and the threads; afterwards it waits for ever, stopped. 1: it is there. */
 static int follow_main(pid_t arena, int status) {
   struct call_info info = {0};
-  if (status >> 16 == PTRACE_EVENT_SECCOMP && ptrace((enum __ptrace_request)GET_CALL_INFO, arena, sizeof info, &info) > 0 &&
+  if (status >> 16 == PTRACE_EVENT_SECCOMP && ptrace((ptrace_request)GET_CALL_INFO, arena, sizeof info, &info) > 0 &&
       info.of.entry.arg[0] == (uintptr_t)&shared->release)
     return 1;
   ptrace(PTRACE_CONT, arena, NULL, (void *)(intptr_t)(status >> 16 == 0 ? WSTOPSIG(status) : 0));

@@ -44,6 +44,13 @@ static void set_ticks(long us) {
   if (us == 0) sigaction(SIGALRM, &action, NULL);
 }
 
+/* musl remembers for good which signals ever had a handler, and its posix_spawn(3) resets those: so that every arena
+ * inherits the same, the first too. */
+void tracer_prepare(void) {
+  set_ticks(TICK_US);
+  set_ticks(0);
+}
+
 /* Stays on a processor for a while, then lets the kernel choose again: somebody else may have come to stay there. */
 static void share_processor(pid_t arena) {
   static uint32_t runs;

@@ -72,7 +72,10 @@ void fault_continue(void);  /* nobody else can go: whom a fault has stopped goes
 /* snapshot.c: adds what every task is now to the trace; less when the trace is full. */
 void snapshot_take(void);
 
-/* tracer.c: a scheduled run, from `go` to its end. */
+/* tracer.c: once, before the first arena is forked. */
+void tracer_prepare(void);
+
+/* A scheduled run, from `go` to its end. */
 enum sc_run_end tracer_run(pid_t arena);
 int tracer_knows(pid_t tid); /* a thread of the arena, in the run that ends */
 
