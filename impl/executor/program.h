@@ -30,6 +30,7 @@ struct sc_thread_state {
   int32_t tid;
   uint32_t is_done;
   uint32_t position; /* operation under way */
+  uint64_t frame;    /* address of the frame that calls the spawn under way */
   int32_t observe;   /* index + 1 of a child that must be looked at before the thread goes on; 0: none */
 };
 
@@ -47,6 +48,7 @@ struct sc_shared {
    * `release` never comes: finished threads wait on it until the arena is ended. */
   uint32_t go; /* opens for the arena that was forked ahead */
   uint32_t attention, gate, ready, release, done_count, stamp;
+  uint32_t watch; /* a futex: the arena's userfaultfd + 1, until the server has taken it over */
   uint32_t world_errno; /* the initial world could not be made: world_where */
   char world_where[SC_WHERE_MAX];
   int32_t arena_pid;

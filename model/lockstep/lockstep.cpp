@@ -72,6 +72,10 @@ bool sharing_agrees(Walk& walk, std::span<const sc_snapshot> batch, const sc_sna
 
 // All that was recorded after one step, ascending by task.
 bool snapshots_agree(Walk& walk, std::span<const sc_snapshot> batch, const sc_trace& trace) {
+  if (walk.how() == Follow::operations) {
+    walk.comparison().snapshots += !batch.empty() && batch.front().task == 0;
+    return batch.empty() || batch.front().task != 0 || tables_agree(walk, 0, batch.front(), trace);
+  }
   for (const sc_snapshot& s : batch) {
     const Index task = walk.task(s.task);
     if (task == model::none || walk.state().tasks[task].ended) return walk.disagree("task " + std::to_string(s.task) + " lives", "it has ended");
@@ -87,8 +91,8 @@ bool snapshots_agree(Walk& walk, std::span<const sc_snapshot> batch, const sc_tr
 
 }  // namespace
 
-Comparison compare(const model::Kernel& kernel, const Scenario& scenario, const sc_trace& trace, const sc_history& history) {
-  Walk walk(kernel, scenario, trace, history);
+Comparison compare(const model::Kernel& kernel, const Scenario& scenario, const sc_trace& trace, const sc_history& history, Follow how) {
+  Walk walk(kernel, scenario, trace, history, how);
   std::uint32_t next = 0;
   for (std::uint32_t i = 0; i < trace.step_count; ++i) {
     if (!walk.follow(i)) break;

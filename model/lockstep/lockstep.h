@@ -27,8 +27,16 @@ struct Comparison {
   std::string unknown;          // not empty: the model has no word for this, and the comparison ended there
 };
 
+// What the model takes part in.
+enum class Follow : std::uint8_t {
+  everything,
+  // Only what the scenario's own operations do to the caller's table: a spawn is allowed nothing there but to make the
+  // pidfd it was asked for. A disagreement says where it did more (contract fd.untouched).
+  operations
+};
+
 // The trace must have been recorded with every call's result (sc_policy.results) and without a fault. `history` is of the
 // same run: it gives the inodes that identify the world's pipes and sockets.
-Comparison compare(const model::Kernel&, const Scenario&, const sc_trace&, const sc_history&);
+Comparison compare(const model::Kernel&, const Scenario&, const sc_trace&, const sc_history&, Follow = Follow::everything);
 
 }  // namespace spawncheck::lockstep

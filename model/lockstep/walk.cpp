@@ -4,6 +4,8 @@
 #include "model/explore/describe.h"
 #include "model/scenario/visible.h"
 
+#include "impl/peers/implementation.h"
+
 #include <spawncheck/spawn/plan.h>
 
 #include <cerrno>
@@ -45,8 +47,8 @@ bool gives_value(CallKind kind) {
 
 }  // namespace
 
-Walk::Walk(const model::Kernel& kernel, const Scenario& scenario, const sc_trace& trace, const sc_history& history)
-    : kernel_(kernel), scenario_(scenario), trace_(trace), history_(history),
+Walk::Walk(const model::Kernel& kernel, const Scenario& scenario, const sc_trace& trace, const sc_history& history, Follow how)
+    : kernel_(kernel), scenario_(scenario), trace_(trace), history_(history), how_(how),
       state_(model::initial_state(scenario.world, static_cast<std::uint32_t>(scenario.threads.size()), history.world_inode)),
       known_(trace.task_count), next_child_(static_cast<unsigned>(scenario.threads.size())) {
   for (unsigned t = 0; t < next_child_ && t < known_.size(); ++t) known_[t].task = static_cast<Index>(t);
@@ -86,11 +88,43 @@ int Walk::task_with_pid(std::int64_t pid) const {
 bool Walk::follow(std::uint32_t at) {
   at_ = at;
   const sc_step& s = trace_.step[at];
+  if (how_ == Follow::operations) return make_own(s);
   if (s.task >= known_.size() || known_[s.task].task == model::none) return unknown("a task the model has not");
   ++comparison_.steps;
   if (!make(s)) return false;
   const bool is_on_its_way = s.outcome == SC_OUTCOME_RETURNED || s.kind == SC_STEP_SIGNAL || (s.kind == SC_STEP_WAKES && s.outcome != SC_OUTCOME_SLEEPS);
   if (is_on_its_way && !known_[s.task].is_program && !state_.tasks[known_[s.task].task].ended) rest(s.task);
+  return true;
+}
+
+// Follow::operations. Signals and processes are left alone.
+bool Walk::make_own(const sc_step& s) {
+  const sc_task& task = trace_.task[s.task];
+  const sc_operation* op = task.child >= 0 || s.outside ? nullptr : operation(s);
+  model::Table& table = state_.table_of(0);
+  if (op != nullptr) {
+    if (op->kind == SC_OP_WAIT || op->kind == SC_OP_KILL_CHILD || s.kind == SC_STEP_SIGNAL) return true;
+    if (op->kind == SC_OP_MASK || op->kind == SC_OP_KILL || op->kind == SC_OP_KILL_GROUP || op->kind == SC_OP_TGKILL) return true;
+    const int error = result_of(s).error;
+    if (error == EADDRINUSE || error == EAGAIN || error == ETXTBSY) return true;  // a child may have what it says
+    ++comparison_.steps;
+    return s.kind == SC_STEP_WAKES ? wakes(s) : call(s);
+  }
+  const sc_operation* request = task.child < 0 && !s.outside ? spawn(s) : nullptr;
+  if (request == nullptr || (request->request.set & SPAWNCHECK_WANT_PIDFD) == 0 || s.kind != SC_STEP_CALL) return true;
+  const Result got = result_of(s);
+  const bool is_clone = s.call == SC_VISIBLE_clone || s.call == SC_VISIBLE_clone3;
+  const std::uint64_t flags = s.call == SC_VISIBLE_clone ? static_cast<std::uint64_t>(s.arg[0]) : s.pointee;
+  const bool has_child = s.outcome == SC_OUTCOME_SUSPENDED || got.value[0] > 0;
+  if ((is_clone && (flags & CLONE_PIDFD) != 0 && has_child) || (s.call == SC_VISIBLE_pidfd_open && got.error == 0)) {
+    model::Description pidfd;
+    pidfd.key.kind = SC_FILE_PIDFD;
+    const std::int32_t number = is_clone ? table.lowest_free(0) : got.value[0];
+    table.put(number, state_.add(pidfd), true);
+  } else if (s.call == SC_VISIBLE_close) {
+    const model::Entry* e = table.find(static_cast<std::int32_t>(s.arg[0]));
+    if (e != nullptr && e->description != model::none && state_.descriptions[e->description].key.kind == SC_FILE_PIDFD) table.remove(e->number, e->last);
+  }
   return true;
 }
 
@@ -129,7 +163,7 @@ bool Walk::make(const sc_step& s) {
 bool Walk::call(const sc_step& s) {
   if (s.outcome == SC_OUTCOME_UNKNOWN) return unknown("a run without results");
   if (s.outcome == SC_OUTCOME_DIED && s.call != SC_VISIBLE_exit && s.call != SC_VISIBLE_exit_group) return unknown("death within a call");
-  const std::uint64_t first = known_[s.task].taken != 0 ? model::bit(known_[s.task].taken) : ready(s.task) & ~model::bit(SIGCHLD);
+  const std::uint64_t first = how_ == Follow::operations ? 0 : known_[s.task].taken != 0 ? model::bit(known_[s.task].taken) : ready(s.task) & ~model::bit(SIGCHLD);
   if (first != 0) return disagree("makes its call", "takes one of " + explore::describe_signals(first) + " first");
   const std::uint8_t thread = trace_.task[s.task].thread;
   const std::uint64_t* inode = history_.op[thread][s.operation].inode;

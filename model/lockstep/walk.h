@@ -12,7 +12,8 @@ namespace spawncheck::lockstep {
 
 class Walk {
  public:
-  Walk(const model::Kernel&, const Scenario&, const sc_trace&, const sc_history&);
+  Walk(const model::Kernel&, const Scenario&, const sc_trace&, const sc_history&, Follow);
+  Follow how() const { return how_; }
 
   // Follows step `at`. False: the comparison has ended, see comparison().
   bool follow(std::uint32_t at);
@@ -34,6 +35,7 @@ class Walk {
 
   bool call(const sc_step&);
   bool make(const sc_step&);
+  bool make_own(const sc_step&);
   void rest(unsigned trace_task);
   bool wakes(const sc_step&);
   bool signal(const sc_step&);
@@ -62,6 +64,7 @@ class Walk {
   const Scenario& scenario_;
   const sc_trace& trace_;
   const sc_history& history_;
+  const Follow how_;
   model::State state_;
   std::vector<Tracked> known_;
   unsigned next_child_ = 0;

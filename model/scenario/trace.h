@@ -75,6 +75,17 @@ struct sc_snapshot {
   uint32_t first_entry, entry_count; /* of the table; 0 entries where a lower task shares it */
 };
 
+/* Pages start..end of the arena's memory that were written while a vfork(2) parent was suspended. The call's own: below
+ * `frame`, where it was called, down from there on the same stack; stack_pointer is the caller's at the clone, and
+ * thread_pointer its thread's, next to which errno lives. */
+struct sc_written {
+  uint32_t after_step;
+  uint8_t task, operation; /* the suspended parent's */
+  uint64_t start, end, stack_pointer, thread_pointer, frame;
+  char mapping[24]; /* the end of its file's name, "[heap]", ...; empty: anonymous */
+};
+
+#define SC_WRITTEN_MAX 256
 #define SC_SNAPSHOTS_MAX 2048
 #define SC_SNAPSHOT_ENTRIES_MAX 32768
 
@@ -87,6 +98,9 @@ struct sc_trace {
   struct sc_step step[SC_STEPS_MAX];
   uint32_t snapshot_count, entry_count;
   struct sc_snapshot snapshot[SC_SNAPSHOTS_MAX];
+  uint8_t watches; /* what is written was asked for (sc_policy.watch_memory), and the kernel can tell */
+  uint32_t written_count;
+  struct sc_written written[SC_WRITTEN_MAX];
   struct sc_entry entry[SC_SNAPSHOT_ENTRIES_MAX];
 };
 
@@ -116,6 +130,7 @@ struct sc_policy {
   uint32_t change_count; /* PCT: d - 1 */
   uint32_t change[SC_CHANGES_MAX]; /* steps at which the running task falls below all others */
   uint32_t snapshot_every; /* record what every task's table is after each so many steps; 0: never */
+  uint8_t watch_memory;    /* record which pages a child on the arena's memory writes */
   struct sc_fault fault;
   uint32_t turn_count;
   struct sc_turn turn[SC_TURNS_MAX];

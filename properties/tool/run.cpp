@@ -3,6 +3,7 @@
 
 #include "properties/schedules/faults.h"
 #include "properties/session/scheduled.h"
+#include "properties/session/watch.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -117,6 +118,13 @@ int run(const RunOptions& options) {
       fmt::print(stderr, "spawncheck: {} of {} scenarios were not run\n", scenarios.size() - i, scenarios.size());
       if (is_worse(Status::inconclusive, worst)) worst = Status::inconclusive;
       break;
+    }
+    if (options.watch) {
+      const Watched watched = watch(*session, scenarios[i]);
+      fmt::print("{}:\n{}", options.files[i], report(watched, session->trace()));
+      const Status counts = watched.status != Status::holds ? watched.status : watched.touched || !watched.elsewhere.empty() ? Status::violated : Status::holds;
+      if (is_worse(counts, worst)) worst = counts;
+      continue;
     }
     if (options.lockstep) {
       const int result = run_in_lockstep(*session, scenarios[i], options.files[i], 1);

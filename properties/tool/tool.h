@@ -56,6 +56,7 @@ struct RunOptions {
   unsigned runs = 1;
   std::string fault;   // properties/schedules/faults.h; empty: none
   bool lockstep = false;  // compare each step, and every table after it, with the model
+  bool watch = false;  // look at tables and memory between any two calls: properties/session/watch.h
   bool trace = false;  // print what each task did, call by call
 };
 int run(const RunOptions&);

@@ -59,6 +59,9 @@ void observe_child(int16_t index); /* unless it has been looked at */
 /* filter.c, in the arena: what stops the tasks of a scheduled run. 0 or an errno. */
 int filter_install(void);
 
+/* watch.c, in the arena: has its memory watched. */
+void watch_offer(void);
+
 /* observe.c, in the server. `expected` is the program the process should run, null: do not look. */
 void observe_process(struct sc_process *out, pid_t pid, const char *expected);
 void compare_descriptions(struct sc_process *child, const struct sc_process *parent);

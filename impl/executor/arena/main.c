@@ -253,6 +253,9 @@ static void reset(void) {
   h->fault = (struct sc_fault){.kind = SC_FAULT_NONE};
   memset(h->world_inode, 0, sizeof h->world_inode);
   struct sc_trace *trace = &shared->trace;
+  trace->watches = 0;
+  trace->written_count = 0;
+  shared->watch = 0;
   trace->task_count = trace->step_count = trace->snapshot_count = trace->entry_count = 0;
   trace->is_cut = 0;
   trace->bad_turn = -1;

@@ -133,6 +133,7 @@ void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_
   }
   look(&then);
   const uint64_t environment_then = sum_of_environment();
+  shared->thread[thread].frame = (uint64_t)(uintptr_t)__builtin_frame_address(0);
   errno = SENTINEL;
   const int error = implementation->spawn(&request, &result);
   const int errno_now = errno;

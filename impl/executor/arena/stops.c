@@ -194,6 +194,7 @@ static void wake_parent(int child) {
   if (parent < 0) return;
   tracee[child].vfork_parent = tracee[parent].vfork_child = -1;
   if (task_of(parent)->state != SC_TASK_SUSPENDED) return;
+  watch_resumed(parent);
   run_to_rest(parent, add_step(parent, SC_STEP_WAKES), 0);
 }
 
@@ -205,6 +206,15 @@ static void die(int i, int status, struct sc_step *step) {
   ++signals; /* SIGCHLD */
   if (i < (int)shared->thread_count) shared->history.end_signal = WIFSIGNALED(status) ? WTERMSIG(status) : SIGKILL;
   wake_parent(i);
+}
+
+static void watch_parent(int i) {
+#if defined(__x86_64__)
+  struct user_regs_struct r;
+  if (request(PTRACE_GETREGS, i, 0, &r) == 0) watch_suspended(r.rsp, r.fs_base);
+#else
+  (void)i;
+#endif
 }
 
 /* A new task, stopped before its first instruction: lets it go to its first rest. */
@@ -220,6 +230,7 @@ static void begin_child(int parent, int is_vfork, struct sc_step *step) {
     tracee[i].vfork_parent = parent;
     tracee[parent].vfork_child = i;
     task_of(parent)->state = SC_TASK_SUSPENDED;
+    if (shared->trace.watches) watch_parent(parent);
   }
   if (await(i, 0, &status) != WAITED_STOP) return;
   resume(i, PTRACE_CONT, 0);
@@ -501,9 +512,10 @@ static int gather_thread(pid_t tid, int status) {
 /* The main thread makes the world and the threads; afterwards it waits for ever, stopped. 1: it is there. */
 static int follow_main(pid_t arena, int status) {
   struct call_info info = {0};
-  if (status >> 16 == PTRACE_EVENT_SECCOMP && ptrace((ptrace_request)GET_CALL_INFO, arena, sizeof info, &info) > 0 &&
-      info.of.entry.arg[0] == (uintptr_t)&shared->release)
-    return 1;
+  if (status >> 16 == PTRACE_EVENT_SECCOMP && ptrace((ptrace_request)GET_CALL_INFO, arena, sizeof info, &info) > 0) {
+    if (info.of.entry.arg[0] == (uintptr_t)&shared->release) return 1;
+    if (info.of.entry.arg[0] == (uintptr_t)&shared->watch && shared->watch != 0) watch_take(arena);
+  }
   ptrace(PTRACE_CONT, arena, NULL, (void *)(intptr_t)(status >> 16 == 0 ? WSTOPSIG(status) : 0));
   return 0;
 }

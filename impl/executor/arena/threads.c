@@ -118,6 +118,7 @@ static void open_scheduled(void) {
     snprintf(shared->world_where, sizeof shared->world_where, "seccomp(SECCOMP_SET_MODE_FILTER)");
     _exit(1);
   }
+  if (shared->policy.watch_memory) watch_offer();
   __atomic_store_n(&shared->gate, 1, __ATOMIC_SEQ_CST);
   futex_wake(&shared->gate);
 }

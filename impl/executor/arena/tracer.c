@@ -152,6 +152,7 @@ enum sc_run_end tracer_run(pid_t arena) {
   if (tracer_gather(arena)) end = run_steps();
   else if (is_over) end = SC_RUN_TIMEOUT;
   set_ticks(0);
+  watch_end();
   return end;
 }
 

@@ -69,6 +69,13 @@ int fault_before(int task); /* the task is about to make its call: 0, or the err
 int fault_sent(void);       /* a signal, since the last question */
 void fault_continue(void);  /* nobody else can go: whom a fault has stopped goes on */
 
+/* watch.c, in the server: takes the arena's userfaultfd over; the end of the run. */
+void watch_take(pid_t arena);
+void watch_end(void);
+/* A vfork parent is suspended, with these pointers; it goes on. */
+void watch_suspended(uint64_t stack, uint64_t thread);
+void watch_resumed(int task);
+
 /* snapshot.c: adds what every task is now to the trace; less when the trace is full. */
 void snapshot_take(void);
 

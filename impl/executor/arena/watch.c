@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which pages of the arena's memory are written while its child runs on it: userfaultfd(2) write protection, asynchronous,
+ * so that nothing stops (Documentation/admin-guide/mm/pagemap.rst, PAGEMAP_SCAN; Linux 6.7).
+ *
+ * The arena registers every private writable mapping; the server takes the descriptor over, because the protection lasts as
+ * long as it is open, and no scenario shall meet it. From the instant at which a vfork(2) parent is suspended until it
+ * goes on, the pages written are those of the child, where no other thread runs in between. */
+#define _GNU_SOURCE
+#include "tracer.h"
+
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define REGIONS_MAX 256
+
+/* Of headers newer than Debian 12's: include/uapi/linux/userfaultfd.h and fs.h. */
+#define FEATURE_WP_UNPOPULATED (1u << 13)
+#define FEATURE_WP_ASYNC (1u << 15)
+#define SCAN_WP_MATCHING 1u
+#define IS_WPALLOWED 1u
+#define IS_WRITTEN 2u
+struct region {
+  uint64_t start, end, categories;
+};
+struct scan {
+  uint64_t size, flags, start, end, walk_end, regions, region_count, max_pages, category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+#define SCAN _IOWR('f', 16, struct scan)
+
+/* ---- in the arena ------------------------------------------------------------------------------- */
+
+static int register_all(int fd) {
+  FILE *maps = fopen("/proc/self/maps", "re");
+  char line[512];
+  int count = 0;
+  if (maps == NULL) return 0;
+  while (fgets(line, sizeof line, maps) != NULL) {
+    unsigned long start, end;
+    char rights[5];
+    if (sscanf(line, "%lx-%lx %4s", &start, &end, rights) != 3 || rights[1] != 'w' || rights[3] != 'p' || start >= 1ul << 47) continue;
+    struct uffdio_register what = {.range = {start, end - start}, .mode = UFFDIO_REGISTER_MODE_WP};
+    count += ioctl(fd, UFFDIO_REGISTER, &what) == 0;
+  }
+  fclose(maps);
+  return count;
+}
+
+void watch_offer(void) {
+  const int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+  struct uffdio_api api = {.api = UFFD_API, .features = FEATURE_WP_ASYNC | FEATURE_WP_UNPOPULATED};
+  if (fd < 0) return;
+  if (ioctl(fd, UFFDIO_API, &api) == 0 && register_all(fd) > 0) {
+    shared->watch = (uint32_t)fd + 1;
+    futex_wait(&shared->watch, (uint32_t)fd + 1, 0);
+  }
+  close(fd);
+}
+
+/* ---- in the server ------------------------------------------------------------------------------ */
+
+static int descriptor = -1, pagemap = -1;
+static uint64_t stack_pointer, thread_pointer;
+static struct region written[REGIONS_MAX];
+
+void watch_end(void) {
+  if (descriptor >= 0) close(descriptor);
+  if (pagemap >= 0) close(pagemap);
+  descriptor = pagemap = -1;
+}
+
+void watch_take(pid_t arena) {
+  char path[32];
+  watch_end();
+  const int process = (int)syscall(SYS_pidfd_open, arena, 0);
+  if (process >= 0) {
+    descriptor = (int)syscall(SYS_pidfd_getfd, process, shared->watch - 1, 0);
+    close(process);
+  }
+  shared->watch = 0; /* the arena goes on */
+  snprintf(path, sizeof path, "/proc/%d/pagemap", (int)arena);
+  pagemap = open(path, O_RDONLY | O_CLOEXEC);
+  shared->trace.watches = descriptor >= 0 && pagemap >= 0;
+}
+
+/* The regions written since the last time; they count as unwritten again. -1: the kernel has no such scan. */
+static long scan(void) {
+  struct scan what = {.size = sizeof what, .flags = SCAN_WP_MATCHING, .end = (1ull << 47) - 4096, .regions = (uint64_t)(uintptr_t)written,
+                      .region_count = REGIONS_MAX, .category_mask = IS_WPALLOWED | IS_WRITTEN, .return_mask = IS_WRITTEN};
+  return ioctl(pagemap, SCAN, &what);
+}
+
+/* What is mapped there. */
+static void name_mapping(struct sc_written *w) {
+  char path[32], line[512];
+  snprintf(path, sizeof path, "/proc/%d/maps", (int)shared->arena_pid);
+  FILE *maps = fopen(path, "re");
+  if (maps == NULL) return;
+  while (fgets(line, sizeof line, maps) != NULL) {
+    unsigned long start, end;
+    int at = 0;
+    if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &start, &end, &at) != 2 || w->start < start || w->start >= end) continue;
+    line[strcspn(line, "\n")] = 0;
+    const char *name = at > 0 ? line + at : "", *slash = strrchr(name, '/');
+    snprintf(w->mapping, sizeof w->mapping, "%s", slash != NULL ? slash + 1 : name);
+    break;
+  }
+  fclose(maps);
+}
+
+void watch_suspended(uint64_t stack, uint64_t thread) {
+  if (!shared->trace.watches) return;
+  stack_pointer = stack;
+  thread_pointer = thread;
+  if (scan() < 0) shared->trace.watches = 0;
+}
+
+void watch_resumed(int task) {
+  struct sc_trace *trace = &shared->trace;
+  if (!trace->watches) return;
+  const long count = scan();
+  for (long i = 0; i < count; ++i) {
+    if (trace->written_count >= SC_WRITTEN_MAX) return;
+    trace->written[trace->written_count] =
+        (struct sc_written){.after_step = trace->step_count - 1, .task = (uint8_t)task, .operation = tracee[task].operation, .start = written[i].start,
+                            .end = written[i].end, .stack_pointer = stack_pointer,
+                            .thread_pointer = thread_pointer, .frame = shared->thread[trace->task[task].thread].frame};
+    name_mapping(&trace->written[trace->written_count++]);
+  }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+//
+// fd.untouched, fd.untransient and mm.unwritten, looked at between any two calls of a spawn, for every strategy and peer;
+// and the planted bugs are seen so as well.
+#include "properties/on_the_kernel.h"
+#include "properties/session/watch.h"
+
+namespace spawncheck {
+namespace {
+
+Scenario scenario_of(const std::string& text) {
+  const auto parsed = parse(text);
+  EXPECT_TRUE(std::holds_alternative<Scenario>(parsed)) << text;
+  return std::holds_alternative<Scenario>(parsed) ? std::get<Scenario>(parsed) : Scenario{};
+}
+
+Session& mutant(const std::string& word) { return session_with(directory_of_binaries() + "/mutants/" + word + ".so"); }
+
+std::string world(const std::string& spawn) {
+  return "fd 0 null\nfd 5 memfd cloexec\nfd 70 eventfd cloexec\nfd 200 memfd\nthread\n  spawn " + spawn + " -> $0 $1\n";
+}
+
+bool scans_memory() {
+  static const bool can = watch(session_with("reference"), scenario_of(world("only hold keep 5>3"))).is_memory_watched;
+  return can;
+}
+
+void expect_unseen(Session& session, const Scenario& scenario) {
+  const Watched w = watch(session, scenario);
+  if (w.status == Status::unsupported) return;
+  EXPECT_EQ(w.status, Status::holds) << w.why << print(scenario);
+  EXPECT_FALSE(w.touched) << report(w, session.trace()) << print(scenario);
+  EXPECT_TRUE(w.elsewhere.empty()) << report(w, session.trace()) << print(scenario);
+}
+
+// The reference on what the generator makes for one thread, by each strategy.
+TEST(Watch, TheReferenceIsUnseenByEachStrategy) {
+  for (const char* strategy : {"", "copy", "unshare"}) {
+    Session& session = session_with("reference", strategy);
+    for (unsigned i = 0; i < 150; ++i) {
+      Random random(500 + i);
+      GenerateOptions options = session.generate_options();
+      options.threads_max = 1;
+      options.families = 1u << (i % family_count);
+      const Scenario scenario = generate(random, options);
+      std::uint32_t lines = 0;
+      for (std::uint32_t l = 0; l < scenario.world.line_count; ++l) lines += scenario.world.line[l].kind == SC_WORLD_FILL;
+      if (lines == 0) expect_unseen(session, scenario);  // a table of thousands, read after each call, says nothing more
+    }
+  }
+}
+
+TEST(Watch, SaysFromWhichNumberNothingDroppedIsReferenced) {
+  const Scenario scenario = scenario_of(world("only hold keep 5>3"));
+  const auto from = [&](const char* strategy) {
+    const Watched w = watch(session_with("reference", strategy), scenario);
+    EXPECT_GT(w.private_tables, 0u);
+    return w.untransient_from;
+  };
+  EXPECT_EQ(from("copy"), 201);    // a copy of the whole table, for a moment
+  EXPECT_LE(from("unshare"), 64);  // of the numbers up to the kept one, a word of 64 at least
+}
+
+TEST(Watch, PeersAreSeenAsTheyAre) {
+  const Scenario drop = scenario_of(world("drop hold keep 5>3"));
+  expect_unseen(session_with("posix_spawn"), drop);
+  expect_unseen(mutant("control"), drop);
+  EXPECT_TRUE(watch(session_with("fork_exec"), drop).touched) << "its error pipe";
+  if (has_musl()) {
+    EXPECT_TRUE(watch(session_with("musl:posix_spawn"), drop).touched) << "its error pipe";
+  }
+}
+
+// Each touches the caller's table, some of them only for a moment.
+TEST(Watch, ATouchedTableIsSeen) {
+  const Scenario only = scenario_of(world("only hold keep 5>3,70>70 pidfd"));
+  for (const char* word : {"no-unshare", "unshare-last", "dup-first", "clear-first", "loop-shared", "visible-temporary", "captured-twice"}) {
+    const Watched w = watch(mutant(word), only);
+    EXPECT_TRUE(w.touched) << word << "\n" << report(w, mutant(word).trace());
+  }
+  EXPECT_FALSE(watch(mutant("control"), only).touched);
+}
+
+// One stack for all threads is static memory of the implementation: no call's own.
+TEST(Watch, WrittenMemoryIsSeen) {
+  if (!scans_memory()) GTEST_SKIP() << "the kernel cannot tell which pages are written (PAGEMAP_SCAN, Linux 6.7)";
+  const Scenario only = scenario_of(world("only hold keep 5>3"));
+  const Watched w = watch(mutant("one-stack"), only);
+  ASSERT_FALSE(w.elsewhere.empty()) << report(w, mutant("one-stack").trace());
+  EXPECT_EQ(w.elsewhere[0].operation, 0);
+  EXPECT_TRUE(watch(mutant("control"), only).elsewhere.empty());
+}
+
+}  // namespace
+}  // namespace spawncheck
