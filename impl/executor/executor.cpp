@@ -80,7 +80,8 @@ bool Executor::Self::launch(int server_end, std::string& error) {
   // "musl:posix_spawn" is posix_spawn in the arena that is linked with musl.
   constexpr std::string_view of_musl = "musl:";
   const bool is_musl = options.implementation.starts_with(of_musl);
-  const std::string path = directory_of_binaries() + (is_musl ? "/spawncheck-arena-musl" : "/spawncheck-arena");
+  const bool is_object = options.implementation.find('/') != std::string::npos;
+  const std::string path = directory_of_binaries() + "/spawncheck-arena" + (is_musl ? "-musl" : is_object ? "-dynamic" : "");
   const char* argv[] = {path.c_str(), options.implementation.c_str() + (is_musl ? of_musl.size() : 0), options.strategy.c_str(), nullptr};
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);

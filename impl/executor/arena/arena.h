@@ -56,7 +56,8 @@ int32_t operand_value(uint32_t thread, uint32_t index, struct sc_operand operand
 int host_is_gone(void);
 void observe_child(int16_t index); /* unless it has been looked at */
 
-/* filter.c, in the arena: what stops the tasks of a scheduled run. 0 or an errno. */
+/* filter.c: what stops the tasks of a scheduled run. Prepared once, in the server; installed in the arena: 0 or an errno. */
+void filter_prepare(void);
 int filter_install(void);
 
 /* watch.c, in the arena: has its memory watched. */

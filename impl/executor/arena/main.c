@@ -226,9 +226,14 @@ static void end_run(pid_t arena, int is_judged) {
   pid_t strays[STRAYS_MAX];
   /* Not the arena first: a traced process is not over before its tracer has waited for each of its threads. */
   kill(arena, SIGKILL);
+  if (shared->policy.is_scheduled) tracer_kill_all();
+  else kill_children();
   for (int round = 0; round < REAP_ROUNDS_MAX; ++round) {
-    kill_children();
-    const pid_t pid = waitpid(-1, NULL, __WALL);
+    pid_t pid = waitpid(-1, NULL, __WALL | WNOHANG);
+    if (pid == 0) {
+      kill_children(); /* orphans may have come to us since */
+      pid = waitpid(-1, NULL, __WALL);
+    }
     if (pid < 0 && errno == ECHILD) return;
     if (pid <= 0 || pid == arena || is_reported(pid) || !is_judged || tracer_knows(pid) || is_seen(strays, h->stray_count, pid)) continue;
     if (h->stray_count < STRAYS_MAX) strays[h->stray_count] = pid;
@@ -313,6 +318,7 @@ int main(int argc, char **argv) {
   }
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   tracer_prepare();
+  filter_prepare();
   implementation = peer_load(argv[1], argc > 2 ? argv[2] : "", text);
   if (implementation == NULL) {
     answer(1, text);

@@ -88,17 +88,19 @@ static struct sc_key key_of(const char *link, const char *info) {
 
 static int ascending(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
 
+/* By getdents64(2): opendir(3) allocates, and asks more than is needed here. */
 static int list_numbers(int directory, int *numbers) {
+  static _Alignas(8) char records[32768];
   const int fd = openat(directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
   int count = 0;
-  if (listing == NULL) {
-    if (fd >= 0) close(fd);
-    return 0;
-  }
-  for (struct dirent *e; (e = readdir(listing)) != NULL && count < NUMBERS_MAX;)
-    if (isdigit((unsigned char)e->d_name[0])) numbers[count++] = atoi(e->d_name);
-  closedir(listing);
+  if (fd < 0) return 0;
+  for (long size; (size = syscall(SYS_getdents64, fd, records, sizeof records)) > 0;)
+    for (long at = 0; at < size && count < NUMBERS_MAX;) {
+      const struct dirent64 *e = (const struct dirent64 *)(records + at);
+      if (isdigit((unsigned char)e->d_name[0])) numbers[count++] = atoi(e->d_name);
+      at += e->d_reclen;
+    }
+  close(fd);
   qsort(numbers, (size_t)count, sizeof *numbers, ascending);
   return count;
 }
@@ -133,7 +135,7 @@ static void observe_table(struct sc_process *out, int directory) {
 
 /* Last of all: whether it was alive until now. */
 static int observe_status(struct sc_process *out, int directory) {
-  char text[8192], state = 'X';
+  char text[8192];
   if (read_file(directory, "status", text, sizeof text) < 0) return 0;
   out->ppid = (int32_t)number_field(text, "\nPPid:", 10);
   out->pending = number_field(text, "\nSigPnd:", 16);
@@ -141,9 +143,9 @@ static int observe_status(struct sc_process *out, int directory) {
   out->mask = number_field(text, "\nSigBlk:", 16);
   out->ignored = number_field(text, "\nSigIgn:", 16);
   out->caught = number_field(text, "\nSigCgt:", 16);
-  if (read_file(directory, "stat", text, sizeof text) < 0) return 0;
-  const char *after = strrchr(text, ')');
-  if (after == NULL || sscanf(after + 1, " %c %*d %d %d", &state, &out->pgid, &out->sid) != 3) return 0;
+  out->pgid = (int32_t)number_field(text, "\nNSpgid:", 10);
+  out->sid = (int32_t)number_field(text, "\nNSsid:", 10);
+  const char *at = field(text, "\nState:\t"), state = at != NULL ? *at : 'X';
   return state != 'Z' && state != 'X';
 }
 

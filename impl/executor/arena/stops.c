@@ -34,6 +34,7 @@
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 #define SIGNALS_MAX 64 /* looked at, of those that are pending */
 #define YIELDS_PER_LOOK 64
+#define YIELDS_BEFORE_LOOK 2 /* a task on this processor has mostly come to its stop by then; looking costs more */
 
 /* struct ptrace_syscall_info of linux/ptrace.h, which cannot be included beside sys/ptrace.h. */
 struct call_info {
@@ -114,7 +115,7 @@ static enum waited await(int i, int may_sleep, int *status) {
       *status = SIGKILL;
       return WAITED_DEATH;
     }
-    if (is_asleep(i)) return WAITED_ASLEEP;
+    if ((got < 0 || looks >= YIELDS_BEFORE_LOOK) && is_asleep(i)) return WAITED_ASLEEP;
     if ((got < 0 || looks % YIELDS_PER_LOOK == YIELDS_PER_LOOK - 1) && is_out_of_time()) return WAITED_OUT;
     if (got == 0) sched_yield();
   }

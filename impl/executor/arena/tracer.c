@@ -156,6 +156,12 @@ enum sc_run_end tracer_run(pid_t arena) {
   return end;
 }
 
+/* Theirs are the pids until they are waited for. */
+void tracer_kill_all(void) {
+  for (uint32_t i = shared->thread_count; i < shared->trace.task_count; ++i)
+    if (shared->trace.task[i].state != SC_TASK_DEAD) kill(tracee[i].tid, SIGKILL);
+}
+
 int tracer_knows(pid_t tid) {
   for (uint32_t t = 0; t < shared->thread_count; ++t)
     if (shared->thread[t].tid == tid) return 1;
