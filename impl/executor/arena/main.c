@@ -226,10 +226,11 @@ static void end_run(pid_t arena, int is_judged) {
   pid_t strays[STRAYS_MAX];
   /* Not the arena first: a traced process is not over before its tracer has waited for each of its threads. */
   kill(arena, SIGKILL);
-  if (shared->policy.is_scheduled) tracer_kill_all();
+  int dying = 0;
+  if (shared->policy.is_scheduled) dying = tracer_kill_all();
   else kill_children();
   for (int round = 0; round < REAP_ROUNDS_MAX; ++round) {
-    pid_t pid = waitpid(-1, NULL, __WALL | WNOHANG);
+    pid_t pid = waitpid(-1, NULL, __WALL | (round < dying ? 0 : WNOHANG));
     if (pid == 0) {
       kill_children(); /* orphans may have come to us since */
       pid = waitpid(-1, NULL, __WALL);

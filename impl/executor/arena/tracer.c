@@ -157,9 +157,14 @@ enum sc_run_end tracer_run(pid_t arena) {
 }
 
 /* Theirs are the pids until they are waited for. */
-void tracer_kill_all(void) {
-  for (uint32_t i = shared->thread_count; i < shared->trace.task_count; ++i)
-    if (shared->trace.task[i].state != SC_TASK_DEAD) kill(tracee[i].tid, SIGKILL);
+int tracer_kill_all(void) {
+  int count = 0;
+  for (uint32_t i = 0; i < shared->trace.task_count; ++i) {
+    if (shared->trace.task[i].state == SC_TASK_DEAD || tracee[i].tid <= 0) continue;
+    ++count;
+    if (i >= shared->thread_count) kill(tracee[i].tid, SIGKILL);
+  }
+  return count;
 }
 
 int tracer_knows(pid_t tid) {
