@@ -100,6 +100,32 @@ bool has_directory(pid_t server) {
 }
 
 // The host is ended by SIGKILL in the middle of a run with children: everything goes.
+std::size_t descriptors_of(pid_t pid) {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) ++count;
+  return count;
+}
+
+// A server once kept a descriptor of each task that was looked at while it slept.
+TEST(Executor, ServesManyScheduledRunsWithTheSameDescriptors) {
+  const std::set<pid_t> others = children_of(getpid());
+  auto e = executor();
+  sc_policy policy{};
+  policy.is_scheduled = 1;
+  policy.preemptions_max = ~0u;
+  pid_t server = -1;
+  for (const pid_t child : children_of(getpid()))
+    if (!others.contains(child)) server = child;
+  ASSERT_GT(server, 0);
+  const Scenario sleepers = scenario_of("thread\n  spawn only hold -> $0\n  wait $0\nthread\n  fifo a read\n");
+  std::size_t before = 0;
+  for (int i = 0; i < 60; ++i) {
+    EXPECT_EQ(e->run(sleepers, {0, &policy}).end, SC_RUN_BLOCKED);
+    if (i == 3) before = descriptors_of(server);
+  }
+  EXPECT_EQ(descriptors_of(server), before);
+}
+
 TEST(Executor, NothingOutlivesAHostThatIsKilled) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);  // whatever is left comes to us, and is seen
   const pid_t host = fork();

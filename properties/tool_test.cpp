@@ -7,9 +7,13 @@
 
 #include <array>
 #include <cstdio>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <seccomp.h>
 #include <sstream>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 namespace spawncheck {
 namespace {
@@ -111,6 +115,95 @@ TEST_F(Tool, ShrinkFindsTheSmallest) {
   EXPECT_EQ(out.status, 1);
   EXPECT_NE(out.text.find("keep 3>4,4>3 -> $0\n"), std::string::npos) << out.text;
   EXPECT_EQ(out.text.find("eventfd"), std::string::npos) << out.text;
+}
+
+const char race[] = "fd 0 null\nfd 5 memfd cloexec\nthread\n  spawn only hold keep 5>3 -> $0\nthread\n  memfd -> $0\n";
+
+TEST_F(Tool, AScheduleThatCannotBeIsTwoAndSaysWhere) {
+  const Output nobody = spawncheck("run " + file("nobody", std::string(race) + "schedule 0 0 4\n") + " 2>&1");
+  EXPECT_EQ(nobody.status, 2);
+  const Output later = spawncheck("run " + file("later", std::string(race) + "schedule 0 1 1\n") + " 2>&1");
+  EXPECT_EQ(later.status, 2);
+  EXPECT_NE(later.text.find("turn 3 (1): this task cannot go now; enabled: 0"), std::string::npos) << later.text;
+  const Output child = spawncheck("run " + file("child", std::string(race) + "schedule 0.0\n") + " 2>&1");
+  EXPECT_EQ(child.status, 2);
+  EXPECT_NE(child.text.find("turn 1 (0.0): there is no such task yet"), std::string::npos) << child.text;
+}
+
+TEST_F(Tool, ADeadlockIsToldWithTheStateOfEachTask) {
+  const Output out = spawncheck("run --trace " + file("lonely", "thread\n  fifo a read\nthread\n  memfd\n"));
+  EXPECT_NE(out.text.find("deadlock: 0 sleeps in openat, 1 has finished"), std::string::npos) << out.text;
+}
+
+TEST_F(Tool, AScheduledFindingIsReplayedByItsSchedule) {
+  const Output out = spawncheck("check --mode scheduled --implementation canary --runs 500 --seed 3 --save " + directory);
+  ASSERT_EQ(out.status, 1) << out.text;
+  EXPECT_NE(out.text.find("reproduces in 20 of 20 runs, 20 of them with the same trace"), std::string::npos) << out.text;
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    ++files;
+    EXPECT_EQ(spawncheck("run --implementation canary " + entry.path().string()).status, 0);
+    EXPECT_EQ(spawncheck("shrink --implementation canary " + entry.path().string()).status, 1);
+  }
+  EXPECT_EQ(files, 1);
+}
+
+TEST_F(Tool, EveryScheduleIsCounted) {
+  const Output out = spawncheck("schedules --json " + file("race", race));
+  EXPECT_EQ(out.status, 0) << out.text;
+  const auto object = nlohmann::json::parse(out.text, nullptr, false);
+  ASSERT_FALSE(object.is_discarded()) << out.text;
+  EXPECT_EQ(object["complete"], true);
+  EXPECT_EQ(spawncheck("schedules --search pct --runs 20 " + file("race", race)).status, 0);
+  EXPECT_EQ(spawncheck("schedules --search sideways " + file("race", race) + " 2>&1").status, 2);
+  EXPECT_EQ(spawncheck("schedules --implementation " + directory_of_binaries() + "/mutants/sequential.so " + file("swap", swap)).status, 1);
+  EXPECT_EQ(spawncheck("schedules --implementation canary " + file("long", swap)).status, 3) << "a run of more steps than a trace holds";
+}
+
+// Without ptrace(2) a scheduled run is unsupported, with one line that says why.
+TEST_F(Tool, PtraceRefusedIsUnsupported) {
+  const std::string race_file = file("race", race), out_file = directory + "/out";
+  const pid_t pid = fork();
+  if (pid == 0) {
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (filter == nullptr || seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ptrace), 0) != 0 || seccomp_load(filter) != 0) _exit(99);
+    const std::string command = directory_of_binaries() + "/spawncheck run --trace " + race_file + " >" + out_file + " 2>&1 </dev/null";
+    execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    _exit(98);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(pid, &status, 0), pid);
+  ASSERT_TRUE(WIFEXITED(status));
+  std::stringstream text;
+  text << std::ifstream(out_file).rdbuf();
+  EXPECT_EQ(WEXITSTATUS(status), 4) << text.str();
+  EXPECT_NE(text.str().find("may not trace: ptrace(PTRACE_SEIZE)"), std::string::npos) << text.str();
+}
+
+// Whatever of a killed tool is left comes to its subreaper, here this test, and is soon gone.
+TEST_F(Tool, KillingTheToolEndsEveryTracedProcess) {
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  const std::string tool = directory_of_binaries() + "/spawncheck", race_file = file("race", race);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int i = 0; i < 3; ++i) dup2(null, i);
+    execl(tool.c_str(), "spawncheck", "schedules", "--search", "random", "--seconds", "60", race_file.c_str(), nullptr);
+    _exit(98);
+  }
+  for (int i = 0; i < 200 && shell("cat /proc/" + std::to_string(pid) + "/task/*/children").text.find(' ') == std::string::npos; ++i) usleep(10'000);
+  usleep(200'000);
+  kill(pid, SIGKILL);
+  int ended = 0;
+  for (int i = 0; i < 1500; ++i) {
+    const pid_t got = waitpid(-1, nullptr, WNOHANG | __WALL);
+    if (got < 0) break;
+    ended += got > 0;
+    if (got == 0) usleep(10'000);
+  }
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG | __WALL), -1) << "something still lives";
+  EXPECT_GE(ended, 2);
+  prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
 TEST_F(Tool, ASharedObjectTakesTheReferencesPlace) {

@@ -43,7 +43,8 @@ int main(int argc, char** argv) {
   run_command->add_option("FILE", run_options.files, "scenario files; - is standard input")->required();
   run_command->add_option("--runs", run_options.runs, "how often each, until one violates");
   run_command->add_flag("--trace", run_options.trace, "run by the schedule, or by one where each runs on, and print every call");
-  run_command->add_flag("--lockstep", run_options.lockstep, "run by the schedule, or by one where each runs on, and compare each step with the model");
+  run_command->add_flag("--lockstep", run_options.lockstep, "run by the schedule as far as it goes, then let each run on, and compare each step with the model");
+  run_command->add_option("--snapshots", run_options.snapshot_every, "lockstep: compare every task's table and attributes after each so many steps; 0: never");
   run_command->add_flag("--watch", run_options.watch, "run by the schedule, look between any two calls, and say of fd.untouched, fd.untransient and mm.unwritten what was seen");
   run_command->add_option("--fault", run_options.fault, "run by the schedule, and let something go wrong: EMFILE@0.2.5 at call 5 of thread 0's operation 2, "
                           "or signal:USR1@, child:TERM@, kill-child@, stop-child@, kill-parent@");

@@ -127,9 +127,7 @@ int run(const RunOptions& options) {
       continue;
     }
     if (options.lockstep) {
-      const int result = run_in_lockstep(*session, scenarios[i], options.files[i], 1);
-      if (result == exit_usage) return result;
-      if (result != 0) worst = Status::violated;
+      if (run_in_lockstep(*session, scenarios[i], options.files[i], options.snapshot_every) != 0) worst = Status::violated;
       continue;
     }
     const Outcome outcome = run_scenario(*session, scenarios[i], options);

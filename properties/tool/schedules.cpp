@@ -147,7 +147,7 @@ int schedules(const SchedulesOptions& options) {
     fmt::print(stderr, "spawncheck: {}: {}\n", name(broken->status), broken->observed);
     return exit_status(broken->status);
   }
-  const bool is_short = options.search == "exhaustive" && !result.is_complete;
+  const bool is_short = (options.search == "exhaustive" && !result.is_complete) || result.by_status[static_cast<int>(Status::inconclusive)] != 0;
   return exit_status(is_short ? Status::inconclusive : Status::holds);
 }
 

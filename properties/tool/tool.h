@@ -55,7 +55,8 @@ struct RunOptions {
   std::vector<std::string> files;
   unsigned runs = 1;
   std::string fault;   // properties/schedules/faults.h; empty: none
-  bool lockstep = false;  // compare each step, and every table after it, with the model
+  bool lockstep = false;  // compare each step with the model
+  unsigned snapshot_every = 1;  // lockstep: and every table after each so many
   bool watch = false;  // look at tables and memory between any two calls: properties/session/watch.h
   bool trace = false;  // print what each task did, call by call
 };

@@ -64,6 +64,7 @@ int filter_install(void);
 void watch_offer(void);
 
 /* observe.c, in the server. `expected` is the program the process should run, null: do not look. */
+extern int observe_error; /* why a process that may be there could not be looked at: a run with that says nothing */
 void observe_process(struct sc_process *out, pid_t pid, const char *expected);
 void compare_descriptions(struct sc_process *child, const struct sc_process *parent);
 char observe_thread_state(pid_t pid, pid_t tid); /* as in /proc/PID/stat; 0: gone */

@@ -259,6 +259,7 @@ static void reset(void) {
   h->fault = (struct sc_fault){.kind = SC_FAULT_NONE};
   memset(h->world_inode, 0, sizeof h->world_inode);
   struct sc_trace *trace = &shared->trace;
+  observe_error = 0;
   trace->watches = 0;
   trace->written_count = 0;
   shared->watch = 0;
@@ -296,6 +297,7 @@ static void run(void) {
   if (h->end == SC_RUN_BROKEN || (h->end == SC_RUN_KILLED && shared->policy.is_scheduled && shared->world_errno != 0))
     fail_run(SC_RUN_BROKEN, shared->world_errno != 0 ? (int)shared->world_errno : ECHILD, shared->world_errno != 0 ? shared->world_where : "the arena exited");
   if (h->end == SC_RUN_COMPLETE || h->end == SC_RUN_BLOCKED || h->end == SC_RUN_TIMEOUT) observe_all(arena);
+  if (observe_error != 0) fail_run(SC_RUN_BROKEN, observe_error, "open of /proc/PID");
   end_run(arena, h->end == SC_RUN_COMPLETE || h->end == SC_RUN_BLOCKED);
 }
 

@@ -174,6 +174,8 @@ static uint32_t wait_for_arguments(int directory) {
   return 0;
 }
 
+int observe_error;
+
 void observe_process(struct sc_process *out, pid_t pid, const char *expected) {
   char path[64], link[SC_PATH_MAX];
   snprintf(path, sizeof path, "/proc/%d", (int)pid);
@@ -181,6 +183,7 @@ void observe_process(struct sc_process *out, pid_t pid, const char *expected) {
   out->pid = pid;
   out->observed = out->has_execed = out->truncated = 0;
   out->entry_count = out->argument_count = 0;
+  if (directory < 0 && errno != ENOENT && errno != ESRCH) observe_error = errno;
   if (directory < 0) return;
   if (expected != NULL) {
     if (read_link(directory, "exe", link) <= 0) { /* it is exiting: its memory is gone */

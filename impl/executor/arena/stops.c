@@ -486,6 +486,13 @@ int step_may_send(const struct sc_step *step) {
   return step->kind == SC_STEP_CALL && calls[step->call].effect == SC_EFFECT_SEND;
 }
 
+void tracer_forget(void) {
+  for (uint32_t i = 0; i < shared->trace.task_count; ++i) {
+    if (tracee[i].stat >= 0) close(tracee[i].stat);
+    tracee[i].stat = -1;
+  }
+}
+
 /* ---- the beginning ------------------------------------------------------------------------------ */
 
 int tracer_seize(pid_t arena) {

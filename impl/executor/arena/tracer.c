@@ -153,6 +153,7 @@ enum sc_run_end tracer_run(pid_t arena) {
   else if (is_over) end = SC_RUN_TIMEOUT;
   set_ticks(0);
   watch_end();
+  tracer_forget();
   return end;
 }
 

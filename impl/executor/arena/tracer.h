@@ -50,6 +50,9 @@ int tracer_gather(pid_t arena);
 /* Is there a signal that the task would take if it went now? */
 int has_signal(int task);
 
+/* What was opened to look at the tasks of the run. */
+void tracer_forget(void);
+
 /* Makes the task's next step, with its record. error: 0, or an errno that its call gives without being made. */
 void step_task(int task, struct sc_step *step, int error);
 

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+//
+// The search of schedules: what it leaves out ends like something it ran, a bug that only an order shows is found, and a search
+// that was broken off goes on.
+#include "properties/on_the_kernel.h"
+#include "properties/schedules/sample.h"
+#include "properties/session/scheduled.h"
+
+#include <cstdio>
+#include <set>
+
+namespace spawncheck {
+namespace {
+
+Scenario scenario_of(const std::string& text) {
+  const auto parsed = parse(text);
+  EXPECT_TRUE(std::holds_alternative<Scenario>(parsed)) << text;
+  return std::holds_alternative<Scenario>(parsed) ? std::get<Scenario>(parsed) : Scenario{};
+}
+
+std::string table_text(const sc_process& p) {
+  std::string out;
+  for (std::uint32_t i = 0; i < p.entry_count; ++i) {
+    const bool is_named = p.entry[i].key.kind != SC_FILE_PIPE_READ && p.entry[i].key.kind != SC_FILE_PIPE_WRITE && p.entry[i].key.kind != SC_FILE_SOCKET;
+    out += std::to_string(p.entry[i].number) + ":" + std::to_string(p.entry[i].key.kind) + "." + (is_named ? std::to_string(p.entry[i].key.id) : "") + (p.entry[i].cloexec ? "c " : " ");
+  }
+  return out;
+}
+
+// How a run ended, as far as anybody can tell afterwards: results, tables, handlers. Without pids and inodes.
+std::string outcome(const Scenario& s, const sc_history& h) {
+  std::string out = std::to_string(h.end) + "|";
+  for (std::size_t t = 0; t < s.threads.size(); ++t)
+    for (std::size_t o = 0; o < s.threads[t].operations.size(); ++o) {
+      const sc_op_record& r = h.op[t][o];
+      const bool is_spawn = s.threads[t].operations[o].kind == SC_OP_SPAWN;
+      out += std::to_string(r.error) + "," + (is_spawn ? "" : std::to_string(r.value[0])) + "," + std::to_string(r.value[1]) + " ";
+      if (is_spawn && r.child >= 0) out += "{" + table_text(h.child[r.child]) + "} ";
+    }
+  return out + "|" + table_text(h.parent) + "|" + std::to_string(h.handled_count);
+}
+
+std::set<std::string> outcomes(Session& session, const Scenario& scenario, bool reduce, std::uint64_t& schedules) {
+  std::set<std::string> all;
+  SearchLimits limits;
+  limits.reduce = reduce;
+  limits.runs = 4000;
+  limits.after_run = [&](const Scenario& s, const Session& in, const Verdict&) { all.insert(outcome(s, in.history())); };
+  ExhaustiveSearch search(session, scenario, limits);
+  const SearchResult r = search.run();
+  EXPECT_TRUE(r.is_complete) << print(scenario);
+  EXPECT_EQ(r.diverged, 0u) << print(scenario);
+  schedules = r.schedules;
+  return all;
+}
+
+const char* const small[] = {
+    "fd 0 null\nfd 5 memfd cloexec\nthread\n  spawn only hold keep 5>3 -> $0\nthread\n  memfd -> $0\n  close $0\n",
+    "fd 0 null\nfd 5 memfd\nthread\n  spawn only hold keep 5>3 -> $0\nthread\n  close 5\n",
+    "fd 0 null\nfd 5 memfd\nthread\n  spawn drop hold -> $0\nthread\n  setfd 5 cloexec\n  dup2 0 5\n",
+    "fd 0 null\nthread\n  pipe -> $0 $1\n  dup 0\nthread\n  memfd\n  close 0\n",
+    "fd 3 memfd\nfd 4 eventfd\nthread\n  dup2 3 4\n  getfd 4\nthread\n  close 4\n  dup2 4 3\n",
+    "disposition USR1 handler\nthread\n  kill USR1\n  mask block USR1\nthread\n  mask block USR1\n  mask unblock USR1\n",
+    "thread\n  fifo a read\nthread\n  fifo a write\n  memfd\n",
+    "limit 8\nfd 5 memfd\nthread\n  limit 6\n  dupfd 5 5\nthread\n  dupfd 5 5\n"};
+
+TEST(Search, WhatIsLeftOutEndsLikeWhatWasRun) {
+  std::uint64_t every = 0, run = 0;
+  for (const char* text : small) {
+    const Scenario scenario = scenario_of(text);
+    std::uint64_t all = 0, reduced = 0;
+    EXPECT_EQ(outcomes(session_with("reference"), scenario, true, reduced), outcomes(session_with("reference"), scenario, false, all)) << text;
+    EXPECT_LE(reduced, all);
+    every += all;
+    run += reduced;
+  }
+  std::printf("%llu schedules, %llu with reduction\n", static_cast<unsigned long long>(every), static_cast<unsigned long long>(run));
+  EXPECT_LT(run * 3, every);
+}
+
+// Two threads of two operations each, as the generator makes them.
+TEST(Search, TheSameForGeneratedScenarios) {
+  unsigned tried = 0;
+  for (std::uint64_t seed = 1; tried < 25 && seed < 2000; ++seed) {
+    Random random(seed);
+    GenerateOptions options = session_with("reference").generate_options();
+    options.threads_max = 2;
+    Scenario scenario = generate(random, options);
+    if (scenario.threads.size() != 2) continue;
+    unsigned spawns = 0;
+    for (Thread& thread : scenario.threads) {
+      if (thread.operations.size() > 2) thread.operations.resize(2);
+      for (const sc_operation& op : thread.operations) spawns += op.kind == SC_OP_SPAWN || op.kind == SC_OP_LISTEN || op.kind == SC_OP_WAIT;
+    }
+    if (spawns != 0 || !is_valid(scenario)) continue;  // every schedule of a spawn and two calls is the test above
+    scenario.schedule.clear();
+    std::uint64_t all = 0, reduced = 0;
+    EXPECT_EQ(outcomes(session_with("reference"), scenario, true, reduced), outcomes(session_with("reference"), scenario, false, all)) << print(scenario);
+    ++tried;
+  }
+  EXPECT_EQ(tried, 25u);
+}
+
+// Bugs that one order in many shows, each found by some order of one scenario.
+TEST(Search, ABugOfOneOrderIsFound) {
+  const struct { const char *word, *text, *clauses; } bugs[] = {
+      {"listed-before", "fd 5 memfd\nthread\n  spawn only hold keep 5>3 -> $0\nthread\n  memfd -> $0\n", "fd.exact"},
+      {"captured-twice", "fd 5 memfd\nfd 6 eventfd\nfd 7 memfd\nthread\n  spawn only hold keep 5>3,6>4 -> $0\nthread\n  dup2 7 5\n  dup2 7 6\n", "fd.snapshot fd.kept fd.exact fd.untouched"},
+      {"visible-temporary", "fd 0 null\nthread\n  spawn only hold -> $0\nthread\n  memfd -> $0\n", "fd.untouched"},
+      {"never-blocked", "disposition WINCH handler\nthread\n  spawn only hold -> $0\nthread\n  kill_group WINCH\n", "sig.no_handler_in_child"},
+      {"unblock-early", "disposition WINCH handler\nthread\n  spawn only hold -> $0\nthread\n  kill_group WINCH\n", "sig.no_handler_in_child"},
+  };
+  for (const auto& bug : bugs) {
+    Session& session = session_with(directory_of_binaries() + "/mutants/" + bug.word + ".so");
+    const Scenario scenario = scenario_of(bug.text);
+    ExhaustiveSearch search(session, scenario, {});
+    const SearchResult found = search.run();
+    ASSERT_TRUE(found.violation && found.violation->status == Status::violated) << bug.word << " after " << found.schedules;
+    EXPECT_NE(std::string(bug.clauses).find(name(*found.violation->clause)), std::string::npos) << bug.word << ": " << name(*found.violation->clause);
+    ExhaustiveSearch control(session_with(directory_of_binaries() + "/mutants/control.so"), scenario, {});
+    const SearchResult none = control.run();
+    EXPECT_TRUE(none.is_complete);
+    EXPECT_FALSE(none.violation) << print(scenario);
+    // Its schedule is that run.
+    Scenario again = scenario;
+    again.schedule = found.schedule;
+    EXPECT_EQ(session.run_scheduled(again, policy_of(Turns::strict)).clause, found.violation->clause);
+  }
+}
+
+TEST(Search, ABrokenOffSearchGoesOn) {
+  Session& session = session_with("reference");
+  const Scenario scenario = scenario_of(small[1]);
+  SearchLimits limits;
+  limits.reduce = false;
+  const SearchResult whole = ExhaustiveSearch(session, scenario, limits).run();
+  ASSERT_TRUE(whole.is_complete);
+  ASSERT_GT(whole.schedules, 5u);
+  limits.runs = whole.schedules / 2;
+  ExhaustiveSearch first(session, scenario, limits);
+  EXPECT_FALSE(first.run().is_complete);
+  limits.runs = 0;
+  ExhaustiveSearch second(session, scenario, limits);
+  ASSERT_EQ(second.load(first.checkpoint()), "");
+  const SearchResult rest = second.run();
+  EXPECT_TRUE(rest.is_complete);
+  EXPECT_EQ(rest.schedules, whole.schedules);
+  EXPECT_NE(second.load("nonsense"), "");
+}
+
+TEST(Search, PrioritiesAndChanceFindItToo) {
+  Session& session = session_with(directory_of_binaries() + "/mutants/never-blocked.so");
+  const Scenario scenario = scenario_of("disposition WINCH handler\nthread\n  spawn only hold -> $0\nthread\n  kill_group WINCH\n");
+  SearchLimits limits;
+  limits.runs = 3000;
+  for (const bool is_pct : {true, false}) EXPECT_TRUE(sample_schedules(session, scenario, {is_pct, 3, 1}, limits).violation) << is_pct;
+}
+
+}  // namespace
+}  // namespace spawncheck
