@@ -75,7 +75,13 @@ int main(int argc, char** argv) {
   schedules_command->add_option("--save", schedules_options.save, "store a violation's scenario in this directory");
   add_common(*schedules_command, schedules_options.common);
 
-  ShrinkOptions shrink_options;
+  RefineOptions refine_options;
+  CLI::App* refine_command = app.add_subcommand("refine", "close_range(2) as each kernel's code computes it, against what its flags mean, on every small table");
+  refine_command->add_option("--word", refine_options.word, "slots of a word: 2, 3 or 4")->check(CLI::Range(2, 4));
+  refine_command->add_option("--kernel", refine_options.kernel, "one of them")->check(CLI::IsMember({"6.1", "6.12", "6.18", "7.4"}));
+  refine_command->add_flag("--json", refine_options.json, "one object a line");
+
+ShrinkOptions shrink_options;
   CLI::App* shrink_command = app.add_subcommand("shrink", "the smallest scenario that still violates, printed");
   shrink_command->add_option("FILE", shrink_options.file, "a scenario that violates")->required();
   shrink_command->add_option("--runs", shrink_options.runs, "how often a candidate may need to violate");
@@ -109,5 +115,6 @@ int main(int argc, char** argv) {
   if (schedules_command->parsed()) return schedules(schedules_options);
   if (shrink_command->parsed()) return shrink(shrink_options);
   if (matrix_command->parsed()) return matrix(matrix_options);
+  if (refine_command->parsed()) return refine(refine_options);
   return list(what, list_json);
 }

@@ -101,6 +101,13 @@ struct ShrinkOptions {
 };
 int shrink(const ShrinkOptions&);
 
+struct RefineOptions {
+  unsigned word = 3;   // slots of a word of the table, in place of 64
+  std::string kernel;  // empty: all
+  bool json = false;
+};
+int refine(const RefineOptions&);
+
 int list(const std::string& what, bool json);
 
 struct MatrixOptions {

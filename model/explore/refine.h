@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+//
+// close_range(2) as the kernel's code computes it, bit by bit over the words of a small table, against what its flags mean:
+// every table of one and two words, every range, every combination of flags that the call takes, shared and private.
+//
+// The properties, the sizes and the unit of a state are those of the TLA+ models in brauner/linux-formal
+// (kernel/close_range), so that the counts can be compared one to one.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace spawncheck::refine {
+
+inline constexpr std::uint32_t flag_unshare = 2, flag_cloexec = 4, flag_except = 8;  // include/uapi/linux/close_range.h
+inline constexpr std::uint32_t flag_cloexec_only = 16;  // not in a released header: the value is ours
+inline constexpr std::uint32_t infinity = ~0u;
+
+// What differs between kernels, all in fs/file.c.
+enum class Sizing : std::uint8_t {
+  capacity,    // 6.1: bounded below the range only when it reaches the table's capacity (sane_fdtable_size, max_unshare_fds)
+  last_open,   // 6.12.117, 6.18: when it reaches the last reserved slot (sane_fdtable_size, punch_hole)
+  last_kept    // 7.4: up to the last one that is not dropped
+};
+struct Code {
+  std::string_view name;
+  Sizing sizing;
+  bool leaves_dropped;    // dup_fd does not copy what the range drops
+  bool has_new_flags;     // CLOSE_RANGE_EXCEPT and CLOSE_RANGE_CLOEXEC_ONLY; else EINVAL
+};
+inline constexpr Code codes[] = {{"6.1", Sizing::capacity, false, false},
+                                 {"6.12", Sizing::last_open, false, false},
+                                 {"6.18", Sizing::last_open, false, false},
+                                 {"7.4", Sizing::last_kept, true, true}};
+const Code* code_named(std::string_view);
+
+// A table of `words` words of `word_bits` slots. A slot is free, claimed (open_fds bit, no file yet) or open; each with the
+// close-on-exec bit set or not, which close(2) leaves behind.
+struct Bits {
+  std::uint32_t open = 0, file = 0, cloexec = 0;
+  std::uint8_t words = 1;
+  bool operator==(const Bits&) const = default;
+};
+
+struct Arguments {
+  std::uint32_t first = 0, last = infinity, flags = 0;
+  bool is_shared = false;  // the table has another user
+};
+
+struct Outcome {
+  int error = 0;
+  Bits mine, theirs;             // the caller's table afterwards; what the other user of the old one has
+  bool is_copy = false;
+  std::uint32_t referenced = 0;  // the copy took a reference (dup_fd, get_file)
+};
+
+// As the code does it.
+Outcome run(const Code&, const Bits&, const Arguments&, unsigned word_bits);
+
+enum class Property : std::uint8_t { refines, clone_ok, sized, untransient, old_untouched, count };
+std::string_view name(Property);
+std::string_view meaning(Property);
+
+// The first property that does not hold, empty: all do. `untransient` is asked only when the code claims it.
+std::optional<Property> broken(const Code&, const Bits&, const Arguments&, const Outcome&, unsigned word_bits, bool ask_untransient);
+
+struct Example {
+  Bits table;
+  Arguments arguments;
+  Property property{};
+};
+std::string print(const Example&, unsigned word_bits);
+
+struct Report {
+  std::uint64_t tables = 0, states = 0, checks = 0;  // a state is a table with a range, or with none yet
+  std::uint64_t transient = 0;                       // checks in which something dropped was referenced
+  std::optional<Example> violation, transient_example;
+};
+
+// All tables of one and of two words. `threads` of them share the work.
+Report check_all(const Code&, unsigned word_bits, unsigned threads, bool ask_untransient);
+
+}  // namespace spawncheck::refine

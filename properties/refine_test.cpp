@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+//
+// close_range(2): what the kernels' code computes is what the flags mean; the steps of the model compute the same, and so does the
+// kernel that this runs on.
+#include "model/explore/refine.h"
+#include "model/kernel/call.h"
+#include "properties/on_the_kernel.h"
+#include "properties/session/scheduled.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+namespace spawncheck {
+namespace {
+
+using namespace refine;
+
+TEST(Refine, EachKernelsCodeIsWhatTheFlagsMean) {
+  for (const Code& code : codes) {
+    const Report r = check_all(code, 2, 2, code.leaves_dropped);
+    EXPECT_FALSE(r.violation) << code.name << ": " << print(*r.violation, 2);
+    EXPECT_EQ(r.transient != 0, !code.leaves_dropped) << code.name;
+  }
+}
+
+// The counts of the TLA+ model, in its unit.
+TEST(Refine, CountsTheStatesThatTheTlaModelCounts) {
+  const Report r = check_all(*code_named("7.4"), 3, 2, true);
+  EXPECT_EQ(r.tables, 46'872u);
+  EXPECT_EQ(r.states, 1'734'264u);
+  EXPECT_EQ(r.checks, 46'872u * 36 * 24);
+  EXPECT_FALSE(r.violation);
+}
+
+// The first of them, and what it says: one descriptor is dropped, and was referenced on the way.
+TEST(Refine, OldCodeReferencesWhatItDrops) {
+  for (const char* kernel : {"6.1", "6.12", "6.18"}) EXPECT_TRUE(check_all(*code_named(kernel), 2, 1, true).violation) << kernel;
+  Bits table;
+  table.open = table.file = 0b110;
+  const Arguments a{0, 1, flag_unshare, true};
+  EXPECT_EQ(run(*code_named("6.18"), table, a, 3).referenced, 0b110u);
+  EXPECT_EQ(run(*code_named("7.4"), table, a, 3).referenced, 0b100u);
+}
+
+// Verify the verifier: an outcome with one bit wrong is never accepted.
+TEST(Refine, OneWrongBitIsNoticed) {
+  Random random(1);
+  unsigned tried = 0;
+  for (unsigned i = 0; i < 20'000; ++i) {
+    const Code& code = codes[i % 4];
+    Bits table;
+    table.words = static_cast<std::uint8_t>(1 + random.below(2));
+    const unsigned slots = table.words * 3u;
+    table.open = random.below(1u << slots);
+    table.file = table.open & random.below(1u << slots);
+    table.cloexec = random.below(1u << slots);
+    Arguments a{random.below(7), random.below(8), 2 * random.below(16), random.below(2) != 0};
+    if (a.last == 7) a.last = infinity;
+    Outcome out = run(code, table, a, 3);
+    ASSERT_FALSE(broken(code, table, a, out, 3, code.leaves_dropped));
+    if (out.error != 0) continue;
+    const unsigned n = random.below(slots);
+    switch (random.below(4)) {
+      case 0: out.mine.file ^= 1u << n; break;
+      case 1: out.mine.open ^= 1u << n; break;
+      case 2:
+        if ((out.mine.file >> n & 1) == 0) continue;  // of a free slot the flag means nothing
+        out.mine.cloexec ^= 1u << n;
+        break;
+      default:
+        if (!out.is_copy) continue;
+        out.theirs.open ^= 1u << n;
+    }
+    ++tried;
+    EXPECT_TRUE(broken(code, table, a, out, 3, code.leaves_dropped)) << print({table, a, Property::refines}, 3);
+  }
+  EXPECT_GT(tried, 2500u);
+}
+
+// ---- the model's own steps -------------------------------------------------------------------------
+
+constexpr unsigned word = 3;  // slots at the beginning of each word of 64
+
+std::int32_t number_of(unsigned slot) { return static_cast<std::int32_t>(slot / word * 64 + slot % word); }
+std::int32_t bound_of(std::uint32_t value) { return value == infinity ? -1 : number_of(value); }
+
+Bits random_table(Random& random) {
+  Bits table;
+  table.words = static_cast<std::uint8_t>(1 + random.below(2));
+  const unsigned slots = table.words * word;
+  table.open = random.below(1u << slots);
+  table.file = table.open & (random.below(1u << slots) | random.below(1u << slots));
+  table.cloexec = table.open & random.below(1u << slots);
+  return table;
+}
+
+Arguments random_arguments(Random& random) {
+  std::uint32_t first = random.below(2 * word + 2), last = random.below(2 * word + 2);
+  if (first > last) std::swap(first, last);
+  Arguments a{first, last, 2 * random.below(4), random.below(2) != 0};
+  if (a.last == 2 * word + 1) a.last = infinity;
+  if (a.first == 2 * word + 1) a.first = infinity;
+  return a;
+}
+
+TEST(Refine, TheStepsOfTheModelComputeTheSame) {
+  Random random(7);
+  unsigned copies = 0, open = 0;
+  for (unsigned i = 0; i < 60'000; ++i) {
+    const Bits table = random_table(random);
+    const Arguments a = random_arguments(random);
+    model::State state = model::initial_state(sc_world{}, 2, nullptr);
+    if (!a.is_shared)
+      for (model::Index t = 1; t < state.tasks.size(); ++t) state.tasks[t].ended = true;
+    for (unsigned n = 0; n < table.words * word; ++n) {
+      if ((table.open >> n & 1) == 0) continue;
+      const model::Index file = (table.file >> n & 1) != 0 ? state.add({}) : model::none;
+      state.table_of(0).put(number_of(n), file, (table.cloexec >> n & 1) != 0);
+    }
+    model::Call call;
+    call.kind = static_cast<std::uint8_t>(model::CallKind::close_range);
+    call.a = bound_of(a.first);
+    call.b = bound_of(a.last);
+    call.flags = a.flags;
+    model::Result result;
+    // As far as the first step, in which the copy is made: what it has is referenced.
+    model::begin(state, 0, call);
+    std::uint32_t referenced = 0;
+    for (model::Step made = model::Step::advanced; made == model::Step::advanced;) {
+      made = model::step({}, state, 0, 0, result);
+      const model::Index copy = state.tasks[0].flight.active ? state.tasks[0].flight.table : a.is_shared && (a.flags & flag_unshare) != 0 ? state.tasks[0].table : model::none;
+      if (copy == model::none) continue;
+      for (unsigned n = 0; n < table.words * word; ++n)
+        if (state.tables[copy].find(number_of(n)) != nullptr) referenced |= 1u << n;
+    }
+    const Outcome expected = run(*code_named("6.18"), table, a, word);
+    ASSERT_EQ(result.error, expected.error) << print({table, a, Property::refines}, word);
+    if (expected.is_copy && (a.flags & flag_cloexec) == 0) {
+      ASSERT_EQ(referenced, expected.referenced) << print({table, a, Property::refines}, word);
+      copies += referenced != 0;
+    }
+    for (unsigned n = 0; n < table.words * word; ++n)
+      for (const auto& [task, bits] : {std::pair<model::Index, const Bits*>{0, &expected.mine}, {1, &expected.theirs}}) {
+        if (task == 1 && !a.is_shared) continue;
+        const model::Entry* e = state.table_of(task).find(number_of(n));
+        const bool is_open = e != nullptr && e->description != model::none;
+        ASSERT_EQ(is_open, (bits->file >> n & 1) != 0) << print({table, a, Property::refines}, word);
+        if (is_open) {
+          ++open;
+          ASSERT_EQ(e->cloexec, (bits->cloexec >> n & 1) != 0) << print({table, a, Property::refines}, word);
+        }
+      }
+  }
+  EXPECT_GT(copies, 5'000u);
+  EXPECT_GT(open, 50'000u);
+}
+
+// ---- this kernel -----------------------------------------------------------------------------------
+
+// The same tables and calls as scenarios; lockstep compares results, flags and tables after each call. Nobody can choose the
+// number of a claimed slot: those are left to generated scenarios, where a FIFO waits for its other side.
+TEST(Refine, ThisKernelComputesTheSame) {
+  Session& session = session_with("reference");
+  Random random(11);
+  unsigned copies = 0;
+  for (unsigned i = 0; i < 1500; ++i) {
+    const Bits table = random_table(random);
+    const Arguments a = random_arguments(random);
+    std::string text;
+    for (unsigned n = 0; n < table.words * word; ++n)
+      if ((table.file >> n & 1) != 0) text += "fd " + std::to_string(number_of(n)) + " memfd" + ((table.cloexec >> n & 1) != 0 ? " cloexec" : "") + "\n";
+    const auto bound = [](std::uint32_t value) { return value == infinity ? std::string("max") : std::to_string(bound_of(value)); };
+    const std::string flags = (a.flags & flag_unshare) != 0 ? (a.flags & flag_cloexec) != 0 ? " unshare cloexec" : " unshare" : (a.flags & flag_cloexec) != 0 ? " cloexec" : "";
+    text += "thread\n  close_range " + (a.first == infinity ? "19999" : bound(a.first)) + " " + bound(a.last) + flags + "\n  getfd 0\nthread\n  getfd 0\n";
+    const auto parsed = parse(text);
+    ASSERT_TRUE(std::holds_alternative<Scenario>(parsed)) << std::get<ParseError>(parsed).message() << text;
+    sc_policy policy = policy_of(Turns::lenient);
+    policy.snapshot_every = 1;
+    const lockstep::Comparison c = session.run_lockstep(std::get<Scenario>(parsed), policy);
+    ASSERT_FALSE(c.disagreement) << text << c.disagreement->kernel << "; the model: " << c.disagreement->model;
+    ASSERT_EQ(c.unknown, "");
+    ASSERT_GT(c.snapshots, 0u);
+    copies += (a.flags & flag_unshare) != 0;
+  }
+  EXPECT_GT(copies, 500u);
+}
+
+// The probe of the 7.4 flags: refused today; a kernel that has them is known by that.
+TEST(Refine, TheNewFlagsAreRefusedOrKnown) {
+  const int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  const long result = syscall(SYS_close_range, fd, fd, flag_except | flag_cloexec);
+  EXPECT_TRUE(result == 0 || errno == EINVAL);
+  close(fd);
+}
+
+}  // namespace
+}  // namespace spawncheck
