@@ -17,16 +17,17 @@ namespace {
 using namespace refine;
 
 TEST(Refine, EachKernelsCodeIsWhatTheFlagsMean) {
-  for (const Code& code : codes) {
-    const Report r = check_all(code, 2, 2, code.leaves_dropped);
+  for (const std::string_view kernel : model::kernel_names) {
+    const model::Kernel& code = *model::kernel_named(kernel);
+    const Report r = check_all(code, 2, 2, code.copy_leaves_dropped);
     EXPECT_FALSE(r.violation) << code.name << ": " << print(*r.violation, 2);
-    EXPECT_EQ(r.transient != 0, !code.leaves_dropped) << code.name;
+    EXPECT_EQ(r.transient != 0, !code.copy_leaves_dropped) << code.name;
   }
 }
 
 // The counts of the TLA+ model, in its unit.
 TEST(Refine, CountsTheStatesThatTheTlaModelCounts) {
-  const Report r = check_all(*code_named("7.4"), 3, 2, true);
+  const Report r = check_all(*model::kernel_named("7.4"), 3, 2, true);
   EXPECT_EQ(r.tables, 46'872u);
   EXPECT_EQ(r.states, 1'734'264u);
   EXPECT_EQ(r.checks, 46'872u * 36 * 24);
@@ -35,12 +36,12 @@ TEST(Refine, CountsTheStatesThatTheTlaModelCounts) {
 
 // The first of them, and what it says: one descriptor is dropped, and was referenced on the way.
 TEST(Refine, OldCodeReferencesWhatItDrops) {
-  for (const char* kernel : {"6.1", "6.12", "6.18"}) EXPECT_TRUE(check_all(*code_named(kernel), 2, 1, true).violation) << kernel;
+  for (const char* kernel : {"6.1", "6.12", "6.18"}) EXPECT_TRUE(check_all(*model::kernel_named(kernel), 2, 1, true).violation) << kernel;
   Bits table;
   table.open = table.file = 0b110;
   const Arguments a{0, 1, flag_unshare, true};
-  EXPECT_EQ(run(*code_named("6.18"), table, a, 3).referenced, 0b110u);
-  EXPECT_EQ(run(*code_named("7.4"), table, a, 3).referenced, 0b100u);
+  EXPECT_EQ(run(*model::kernel_named("6.18"), table, a, 3).referenced, 0b110u);
+  EXPECT_EQ(run(*model::kernel_named("7.4"), table, a, 3).referenced, 0b100u);
 }
 
 // Verify the verifier: an outcome with one bit wrong is never accepted.
@@ -48,7 +49,7 @@ TEST(Refine, OneWrongBitIsNoticed) {
   Random random(1);
   unsigned tried = 0;
   for (unsigned i = 0; i < 20'000; ++i) {
-    const Code& code = codes[i % 4];
+    const model::Kernel& code = *model::kernel_named(model::kernel_names[i % 4]);
     Bits table;
     table.words = static_cast<std::uint8_t>(1 + random.below(2));
     const unsigned slots = table.words * 3u;
@@ -58,7 +59,7 @@ TEST(Refine, OneWrongBitIsNoticed) {
     Arguments a{random.below(7), random.below(8), 2 * random.below(16), random.below(2) != 0};
     if (a.last == 7) a.last = infinity;
     Outcome out = run(code, table, a, 3);
-    ASSERT_FALSE(broken(code, table, a, out, 3, code.leaves_dropped));
+    ASSERT_FALSE(broken(code, table, a, out, 3, code.copy_leaves_dropped));
     if (out.error != 0) continue;
     const unsigned n = random.below(slots);
     switch (random.below(4)) {
@@ -73,7 +74,7 @@ TEST(Refine, OneWrongBitIsNoticed) {
         out.theirs.open ^= 1u << n;
     }
     ++tried;
-    EXPECT_TRUE(broken(code, table, a, out, 3, code.leaves_dropped)) << print({table, a, Property::refines}, 3);
+    EXPECT_TRUE(broken(code, table, a, out, 3, code.copy_leaves_dropped)) << print({table, a, Property::refines}, 3);
   }
   EXPECT_GT(tried, 2500u);
 }
@@ -95,10 +96,10 @@ Bits random_table(Random& random) {
   return table;
 }
 
-Arguments random_arguments(Random& random) {
+Arguments random_arguments(Random& random, bool new_flags = false) {
   std::uint32_t first = random.below(2 * word + 2), last = random.below(2 * word + 2);
   if (first > last) std::swap(first, last);
-  Arguments a{first, last, 2 * random.below(4), random.below(2) != 0};
+  Arguments a{first, last, 2 * random.below(new_flags ? 16 : 4), random.below(2) != 0};
   if (a.last == 2 * word + 1) a.last = infinity;
   if (a.first == 2 * word + 1) a.first = infinity;
   return a;
@@ -108,8 +109,12 @@ TEST(Refine, TheStepsOfTheModelComputeTheSame) {
   Random random(7);
   unsigned copies = 0, open = 0;
   for (unsigned i = 0; i < 60'000; ++i) {
+    const model::Kernel& kernel = *model::kernel_named(model::kernel_names[i % 4]);
     const Bits table = random_table(random);
-    const Arguments a = random_arguments(random);
+    const Arguments a = random_arguments(random, true);
+    // 6.1: the model takes a table's capacity for as small as it can be, and here a word of three ends before one of 64 does.
+    const bool is_capacity_the_same = (table.words == 1 || table.open >> word != 0) && (a.last == infinity || a.last + 1 < table.words * word);
+    if (kernel.sizing == model::Sizing::capacity && !is_capacity_the_same) continue;
     model::State state = model::initial_state(sc_world{}, 2, nullptr);
     if (!a.is_shared)
       for (model::Index t = 1; t < state.tasks.size(); ++t) state.tasks[t].ended = true;
@@ -128,15 +133,15 @@ TEST(Refine, TheStepsOfTheModelComputeTheSame) {
     model::begin(state, 0, call);
     std::uint32_t referenced = 0;
     for (model::Step made = model::Step::advanced; made == model::Step::advanced;) {
-      made = model::step({}, state, 0, 0, result);
+      made = model::step(kernel, state, 0, 0, result);
       const model::Index copy = state.tasks[0].flight.active ? state.tasks[0].flight.table : a.is_shared && (a.flags & flag_unshare) != 0 ? state.tasks[0].table : model::none;
       if (copy == model::none) continue;
       for (unsigned n = 0; n < table.words * word; ++n)
         if (state.tables[copy].find(number_of(n)) != nullptr) referenced |= 1u << n;
     }
-    const Outcome expected = run(*code_named("6.18"), table, a, word);
+    const Outcome expected = run(kernel, table, a, word);
     ASSERT_EQ(result.error, expected.error) << print({table, a, Property::refines}, word);
-    if (expected.is_copy && (a.flags & flag_cloexec) == 0) {
+    if (expected.is_copy) {
       ASSERT_EQ(referenced, expected.referenced) << print({table, a, Property::refines}, word);
       copies += referenced != 0;
     }

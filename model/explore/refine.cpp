@@ -12,6 +12,9 @@
 
 namespace spawncheck::refine {
 
+using model::Kernel;
+using model::Sizing;
+
 namespace {
 
 constexpr std::uint32_t slot(unsigned n) { return 1u << n; }
@@ -37,7 +40,7 @@ std::uint32_t selected_in_word(const Bits& t, const Arguments& a, unsigned w, un
 int last_bit(std::uint32_t set) { return set == 0 ? -1 : 31 - std::countl_zero(set); }
 
 // sane_fdtable_size: in words, at least one. `drops`: what the range drops need not be copied; false with CLOEXEC.
-unsigned words_of_copy(const Code& code, const Bits& t, const Arguments& a, bool drops, unsigned bits) {
+unsigned words_of_copy(const Kernel& code, const Bits& t, const Arguments& a, bool drops, unsigned bits) {
   const unsigned capacity = t.words * bits;
   int last = last_bit(t.open);
   switch (code.sizing) {
@@ -64,12 +67,12 @@ unsigned words_of_copy(const Code& code, const Bits& t, const Arguments& a, bool
 }
 
 // dup_fd: the bitmaps of the words that the size covers, then slot by slot: a file gets a reference, a claimed slot is free.
-Bits duplicate(const Code& code, const Bits& old, const Arguments& a, bool drops, unsigned bits, std::uint32_t& referenced) {
+Bits duplicate(const Kernel& code, const Bits& old, const Arguments& a, bool drops, unsigned bits, std::uint32_t& referenced) {
   Bits copy;
   copy.words = static_cast<std::uint8_t>(words_of_copy(code, old, a, drops, bits));
   for (unsigned w = 0; w < copy.words && w < old.words; ++w) {
     std::uint32_t open = word_of(old.open, w, bits);
-    if (drops && code.leaves_dropped) open &= ~selected_in_word(old, a, w, bits);
+    if (drops && code.copy_leaves_dropped) open &= ~selected_in_word(old, a, w, bits);
     copy.open |= open << (w * bits);
     copy.cloexec |= word_of(old.cloexec, w, bits) << (w * bits);
   }
@@ -100,20 +103,14 @@ void close_selected(Bits& t, const Arguments& a, unsigned bits) {
     }
 }
 
-bool takes(const Code& code, const Arguments& a) {
-  const std::uint32_t known = flag_unshare | flag_cloexec | (code.has_new_flags ? flag_except | flag_cloexec_only : 0u);
+bool takes(const Kernel& code, const Arguments& a) {
+  const std::uint32_t known = flag_unshare | flag_cloexec | (code.has_except ? flag_except | flag_cloexec_only : 0u);
   return a.first <= a.last && (a.flags & ~known) == 0 && (a.flags & (flag_cloexec | flag_cloexec_only)) != (flag_cloexec | flag_cloexec_only);
 }
 
 }  // namespace
 
-const Code* code_named(std::string_view name) {
-  for (const Code& code : codes)
-    if (code.name == name) return &code;
-  return nullptr;
-}
-
-Outcome run(const Code& code, const Bits& table, const Arguments& a, unsigned bits) {
+Outcome run(const Kernel& code, const Bits& table, const Arguments& a, unsigned bits) {
   Outcome out;
   out.mine = out.theirs = table;
   if (!takes(code, a)) {
@@ -124,7 +121,7 @@ Outcome run(const Code& code, const Bits& table, const Arguments& a, unsigned bi
   if ((a.flags & flag_unshare) != 0 && a.is_shared) {
     out.mine = duplicate(code, table, a, !sets, bits, out.referenced);
     out.is_copy = true;
-    if (!sets && code.leaves_dropped) return out;  // the close is skipped: nothing of the range is there
+    if (!sets && code.copy_leaves_dropped) return out;  // the close is skipped: nothing of the range is there
   }
   if (sets) set_cloexec(out.mine, a, bits);
   else close_selected(out.mine, a, bits);
@@ -157,10 +154,10 @@ bool refines(const Bits& before, const Arguments& a, const Outcome& out, unsigne
 
 // The copy has room for what it carries over. One that leaves behind what it drops is no larger than up to the last descriptor
 // that is not dropped, claimed ones counted.
-bool is_sized(const Code& code, const Bits& before, const Arguments& a, const Outcome& out, unsigned bits) {
+bool is_sized(const Kernel& code, const Bits& before, const Arguments& a, const Outcome& out, unsigned bits) {
   const auto words_for = [&](int last) { return last < 0 ? 1u : static_cast<unsigned>(last) / bits + 1; };
   if (words_for(last_bit(out.mine.file)) > out.mine.words) return false;
-  if (!code.leaves_dropped) return true;
+  if (!code.copy_leaves_dropped) return true;
   int last = -1;
   for (unsigned n = 0; n < before.words * bits; ++n)
     if ((before.open & slot(n)) != 0 && ((a.flags & flag_cloexec) != 0 || !is_selected(before, a, n))) last = static_cast<int>(n);
@@ -181,7 +178,7 @@ std::string_view meaning(Property p) {
   return meanings[static_cast<std::size_t>(p)];
 }
 
-std::optional<Property> broken(const Code& code, const Bits& before, const Arguments& a, const Outcome& out, unsigned bits, bool ask_untransient) {
+std::optional<Property> broken(const Kernel& code, const Bits& before, const Arguments& a, const Outcome& out, unsigned bits, bool ask_untransient) {
   const unsigned slots = before.words * bits;
   if (!takes(code, a)) return out.error == EINVAL && out.mine == before && out.theirs == before ? std::nullopt : std::optional(Property::refines);
   if (!refines(before, a, out, slots)) return Property::refines;
@@ -247,7 +244,7 @@ std::vector<Arguments> all_arguments(unsigned bits) {
   return all;
 }
 
-void check_table(const Code& code, const Bits& table, const std::vector<Arguments>& arguments, unsigned bits, bool ask, Report& report) {
+void check_table(const Kernel& code, const Bits& table, const std::vector<Arguments>& arguments, unsigned bits, bool ask, Report& report) {
   ++report.tables;
   for (const Arguments& a : arguments) {
     const Outcome out = run(code, table, a, bits);
@@ -271,7 +268,7 @@ void merge(Report& into, const Report& from) {
 
 }  // namespace
 
-Report check_all(const Code& code, unsigned bits, unsigned threads, bool ask) {
+Report check_all(const Kernel& code, unsigned bits, unsigned threads, bool ask) {
   const std::vector<Arguments> arguments = all_arguments(bits);
   const std::uint64_t one = power(6, bits), all = one + power(6, 2 * bits);
   constexpr std::uint64_t batch = 512;

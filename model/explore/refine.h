@@ -7,6 +7,8 @@
 // (kernel/close_range), so that the counts can be compared one to one.
 #pragma once
 
+#include "model/kernel/call.h"
+
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -15,27 +17,9 @@
 
 namespace spawncheck::refine {
 
-inline constexpr std::uint32_t flag_unshare = 2, flag_cloexec = 4, flag_except = 8;  // include/uapi/linux/close_range.h
-inline constexpr std::uint32_t flag_cloexec_only = 16;  // not in a released header: the value is ours
+inline constexpr std::uint32_t flag_unshare = model::close_range_unshare, flag_cloexec = model::close_range_cloexec,
+                               flag_except = model::close_range_except, flag_cloexec_only = model::close_range_cloexec_only;
 inline constexpr std::uint32_t infinity = ~0u;
-
-// What differs between kernels, all in fs/file.c.
-enum class Sizing : std::uint8_t {
-  capacity,    // 6.1: bounded below the range only when it reaches the table's capacity (sane_fdtable_size, max_unshare_fds)
-  last_open,   // 6.12.117, 6.18: when it reaches the last reserved slot (sane_fdtable_size, punch_hole)
-  last_kept    // 7.4: up to the last one that is not dropped
-};
-struct Code {
-  std::string_view name;
-  Sizing sizing;
-  bool leaves_dropped;    // dup_fd does not copy what the range drops
-  bool has_new_flags;     // CLOSE_RANGE_EXCEPT and CLOSE_RANGE_CLOEXEC_ONLY; else EINVAL
-};
-inline constexpr Code codes[] = {{"6.1", Sizing::capacity, false, false},
-                                 {"6.12", Sizing::last_open, false, false},
-                                 {"6.18", Sizing::last_open, false, false},
-                                 {"7.4", Sizing::last_kept, true, true}};
-const Code* code_named(std::string_view);
 
 // A table of `words` words of `word_bits` slots. A slot is free, claimed (open_fds bit, no file yet) or open; each with the
 // close-on-exec bit set or not, which close(2) leaves behind.
@@ -58,14 +42,14 @@ struct Outcome {
 };
 
 // As the code does it.
-Outcome run(const Code&, const Bits&, const Arguments&, unsigned word_bits);
+Outcome run(const model::Kernel&, const Bits&, const Arguments&, unsigned word_bits);
 
 enum class Property : std::uint8_t { refines, clone_ok, sized, untransient, old_untouched, count };
 std::string_view name(Property);
 std::string_view meaning(Property);
 
 // The first property that does not hold, empty: all do. `untransient` is asked only when the code claims it.
-std::optional<Property> broken(const Code&, const Bits&, const Arguments&, const Outcome&, unsigned word_bits, bool ask_untransient);
+std::optional<Property> broken(const model::Kernel&, const Bits&, const Arguments&, const Outcome&, unsigned word_bits, bool ask_untransient);
 
 struct Example {
   Bits table;
@@ -81,6 +65,6 @@ struct Report {
 };
 
 // All tables of one and of two words. `threads` of them share the work.
-Report check_all(const Code&, unsigned word_bits, unsigned threads, bool ask_untransient);
+Report check_all(const model::Kernel&, unsigned word_bits, unsigned threads, bool ask_untransient);
 
 }  // namespace spawncheck::refine

@@ -14,15 +14,32 @@
 
 namespace spawncheck::model {
 
+// How large a copied table is (fs/file.c sane_fdtable_size), in whole words.
+enum class Sizing : std::uint8_t {
+  capacity,   // 6.1: it ends below the range where that reaches the table's capacity
+  last_open,  // 6.12.117, 6.18: where the range reaches the last reserved slot
+  last_kept   // 7.4: after the last slot that is not dropped
+};
+
 // What differs between kernels, as data.
 struct Kernel {
   std::string_view name = "6.18";
   // fs/exec.c begin_new_exec: 6.18 wakes the vfork parent before it closes the close-on-exec descriptors.
   bool exec_closes_before_wake = false;
+  Sizing sizing = Sizing::last_open;
+  bool copy_leaves_dropped = false;  // 7.4, fs/file.c dup_fd: what close_range(2) UNSHARE drops is never in the copy
+  bool has_except = false;           // 7.4: CLOSE_RANGE_EXCEPT, CLOSE_RANGE_CLOEXEC_ONLY; before: EINVAL
   // No kernel's: numbers at which anybody could tell how far a close_range(2) over a run of one description
   // has come, ascending. A run is cut only there. Empty: anywhere.
-  std::vector<std::int32_t> cuts;
+  std::vector<std::int32_t> cuts{};
 };
+
+// 6.1, 6.12, 6.18 and, as far as it is known, 7.4; null: no such one.
+const Kernel* kernel_named(std::string_view);
+inline constexpr std::string_view kernel_names[] = {"6.1", "6.12", "6.18", "7.4"};
+
+// include/uapi/linux/close_range.h; of CLOEXEC_ONLY the value is ours, there is no released header with it.
+inline constexpr std::uint32_t close_range_unshare = 2, close_range_cloexec = 4, close_range_except = 8, close_range_cloexec_only = 16;
 
 // Columns: enumerator, handler, number of outcomes to choose from (a function; `one` where it is
 // determined), what the fields of Call mean.

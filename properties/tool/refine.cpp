@@ -15,10 +15,11 @@ namespace spawncheck::tool {
 int refine(const RefineOptions& options) {
   Status worst = Status::holds;
   if (!options.json) fmt::print("{:<6} {:>5} {:>12} {:>14} {:>8}  {}\n", "kernel", "word", "states", "checks", "s", "verdict");
-  for (const refine::Code& code : refine::codes) {
+  for (const std::string_view kernel : model::kernel_names) {
+    const model::Kernel& code = *model::kernel_named(kernel);
     if (!options.kernel.empty() && options.kernel != code.name) continue;
     const auto start = std::chrono::steady_clock::now();
-    const refine::Report r = refine::check_all(code, options.word, std::max(1u, std::thread::hardware_concurrency()), code.leaves_dropped);
+    const refine::Report r = refine::check_all(code, options.word, std::max(1u, std::thread::hardware_concurrency()), code.copy_leaves_dropped);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (r.violation) worst = Status::violated;
     if (options.json) {
