@@ -157,7 +157,7 @@ TEST(Refine, TheStepsOfTheModelComputeTheSame) {
         }
       }
   }
-  EXPECT_GT(copies, 5'000u);
+  EXPECT_GT(copies, 3'000u);
   EXPECT_GT(open, 50'000u);
 }
 
