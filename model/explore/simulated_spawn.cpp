@@ -57,7 +57,7 @@ const char* simulated_program(std::uint8_t program, std::uint8_t name) {
 const char* simulated_directory(std::uint8_t name) { return directory_words[name % SC_NAMES_MAX]; }
 
 SimulatedSpawn::SimulatedSpawn(const sc_request& request, std::vector<std::pair<std::int32_t, std::int32_t>> keep, Index parent)
-    : request_(request), keep_(std::move(keep)), parent_(parent) {}
+    : request_(&request), keep_(std::move(keep)), parent_(parent) {}
 
 // What spawn_run() checks with system calls before there is a child: each source is open, each target is
 // below the limit.
@@ -86,8 +86,8 @@ bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state, const Plann
   switch (stage_) {
     case Stage::check: {
       spawn_plan plan{};
-      PlanRequest request{&request_, keep_, simulated_program(request_.program, request_.name),
-                          (request_.set & SPAWNCHECK_SET_CWD) != 0 ? simulated_directory(request_.cwd) : nullptr};
+      PlanRequest request{request_, keep_, simulated_program(request_->program, request_->name),
+                          (request_->set & SPAWNCHECK_SET_CWD) != 0 ? simulated_directory(request_->cwd) : nullptr};
       error_ = planner(request, plan);
       if (error_ != 0 || !check(state)) {
         stage_ = Stage::returned;
@@ -175,6 +175,13 @@ void SimulatedSpawn::child_failed(State& state, int error) {
   Result result;
   model::run_call(Kernel{}, state, child_, make(CallKind::exit, 127), result);
   child_done_ = true;
+}
+
+std::uint64_t SimulatedSpawn::hash(std::uint64_t h) const {
+  h = model::mix(h, static_cast<std::uint64_t>(stage_) | std::uint64_t{child_} << 8 | std::uint64_t{position_} << 24 | std::uint64_t{child_done_} << 40 |
+                        std::uint64_t{reported_} << 41 | std::uint64_t{memory_shared_} << 42);
+  h = model::mix(h, static_cast<std::uint32_t>(temporary_) | std::uint64_t{static_cast<std::uint32_t>(pidfd_)} << 32);
+  return model::mix(h, static_cast<std::uint32_t>(error_) | std::uint64_t{static_cast<std::uint32_t>(failed_step_)} << 32);
 }
 
 bool SimulatedSpawn::step_child(const Kernel& kernel, State& state) {

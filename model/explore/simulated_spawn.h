@@ -27,6 +27,12 @@ class SimulatedSpawn {
   std::int32_t failed_step() const { return failed_step_; }  // kind, -1: none
   std::int32_t pidfd() const { return pidfd_; }
   bool memory_shared_at_return() const { return memory_shared_; }
+  bool waits_for_exec() const { return (start_ & SPAWN_START_VFORK) != 0; }
+  const sc_request& request() const { return *request_; }
+  const std::vector<std::pair<std::int32_t, std::int32_t>>& keep() const { return keep_; }
+  // The child's next step, null: none, or it is within one.
+  const spawn_step* next_step() const { return position_ < steps_.size() ? &steps_[position_] : nullptr; }
+  std::uint64_t hash(std::uint64_t h) const;
 
   // One step of the parent's side; false: nothing it could do now.
   bool step_parent(const model::Kernel&, model::State&, const Planner&);
@@ -40,7 +46,7 @@ class SimulatedSpawn {
   model::Call call_of(const spawn_step&) const;
   void child_failed(model::State&, int error);
 
-  const sc_request& request_;
+  const sc_request* request_;
   std::vector<std::pair<std::int32_t, std::int32_t>> keep_;
   model::Index parent_, child_ = model::none;
   Stage stage_ = Stage::check;

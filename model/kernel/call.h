@@ -102,6 +102,9 @@ void begin(State&, Index task, const Call&);
 // How many outcomes the next step of the task's call has, at least 1.
 unsigned outcome_count(const Kernel&, const State&, Index task);
 
+// Is the task within a close_range(2) that closes in a copy of its own, with something left to close?
+bool closes_in_own_copy(const State&, Index task);
+
 // Makes the next step in place, with one of the outcomes.
 Step step(const Kernel&, State&, Index task, unsigned outcome, Result&);
 

@@ -167,6 +167,13 @@ Step step_close_range(const Kernel& kernel, State& state, Index task, unsigned o
   return Step::done;
 }
 
+bool closes_in_own_copy(const State& state, Index task) {
+  const Flight& flight = state.tasks[task].flight;
+  if (!flight.active || flight.table == none || flight.phase == 0 || static_cast<CallKind>(flight.call.kind) != CallKind::close_range) return false;
+  const Part part = next_selected(state.tables[flight.table], flight.call, flight.cursor);
+  return part.first <= part.last;
+}
+
 Step step_close_each(const Kernel&, State& state, Index task, unsigned, Result&) {
   Flight& flight = state.tasks[task].flight;
   if (flight.phase == 0) {

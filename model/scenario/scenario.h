@@ -67,7 +67,7 @@ struct Scenario {
 
 inline constexpr std::size_t schedule_turns_max = 4096;
 inline constexpr int schedule_child_max = 31;
-inline constexpr std::size_t expectations_max = 8;
+inline constexpr std::size_t expectations_max = 16;
 inline constexpr std::size_t text_bytes_max = 64 * 1024;
 
 bool operator==(const Scenario&, const Scenario&);

@@ -75,6 +75,17 @@ int main(int argc, char** argv) {
   schedules_command->add_option("--save", schedules_options.save, "store a violation's scenario in this directory");
   add_common(*schedules_command, schedules_options.common);
 
+  ExploreToolOptions explore_options;
+  CLI::App* explore_command = app.add_subcommand("explore", "every interleaving of a scenario on the model, at the kernel's own steps; the shortest way to a violation");
+  explore_command->add_option("FILE", explore_options.files, "a scenario file; - is standard input")->required();
+  explore_command->add_option("--way", explore_options.way, "how its spawns are made: reference, reference:copy, reference:unshare, or a way of model/explore/claims.h");
+  explore_command->add_option("--kernel", explore_options.kernel, "6.1, 6.12, 6.18 or 7.4; default: 6.18, or what the way needs");
+  explore_command->add_flag("--claims", explore_options.claims, "explore what the files expect of ways by name, and print a table");
+  explore_command->add_option("--states", explore_options.states, "how many states at most");
+  explore_command->add_option("--seconds", explore_options.seconds, "how long at most");
+  explore_command->add_flag("--unreduced", explore_options.unreduced, "every order of steps that nobody else can notice too");
+  explore_command->add_flag("--json", explore_options.json, "one object");
+
   RefineOptions refine_options;
   CLI::App* refine_command = app.add_subcommand("refine", "close_range(2) as each kernel's code computes it, against what its flags mean, on every small table");
   refine_command->add_option("--word", refine_options.word, "slots of a word: 2, 3 or 4")->check(CLI::Range(2, 4));
@@ -115,6 +126,7 @@ ShrinkOptions shrink_options;
   if (schedules_command->parsed()) return schedules(schedules_options);
   if (shrink_command->parsed()) return shrink(shrink_options);
   if (matrix_command->parsed()) return matrix(matrix_options);
+  if (explore_command->parsed()) return explore(explore_options);
   if (refine_command->parsed()) return refine(refine_options);
   return list(what, list_json);
 }

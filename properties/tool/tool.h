@@ -101,6 +101,17 @@ struct ShrinkOptions {
 };
 int shrink(const ShrinkOptions&);
 
+struct ExploreToolOptions {
+  std::vector<std::string> files;
+  std::string way = "reference";  // or a way of model/explore/claims.h
+  std::string kernel;             // empty: 6.18, or what the way needs
+  bool claims = false;            // the files' expectations that name a way, as a table
+  std::uint64_t states = 20'000'000;
+  unsigned seconds = 0;
+  bool unreduced = false, json = false;
+};
+int explore(const ExploreToolOptions&);
+
 struct RefineOptions {
   unsigned word = 3;   // slots of a word of the table, in place of 64
   std::string kernel;  // empty: all

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+//
+// The explorer: the claims come out as they are written down, what the reduction leaves out changes nothing, and a plan with one
+// mistake is refuted.
+#include "properties/arbitrary.h"
+#include "properties/session/claims.h"
+#include "properties/session/reference_planner.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+namespace spawncheck {
+namespace {
+
+namespace files = std::filesystem;
+
+std::string text_of(const files::path& path) {
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+Scenario scenario_of(const std::string& text) {
+  const auto parsed = parse(text);
+  EXPECT_TRUE(std::holds_alternative<Scenario>(parsed)) << text;
+  return std::holds_alternative<Scenario>(parsed) ? std::get<Scenario>(parsed) : Scenario{};
+}
+
+std::vector<ClaimResult> all_claims() {
+  std::vector<files::path> paths;
+  for (const auto& entry : files::directory_iterator(files::path(SPAWNCHECK_SOURCE_DIRECTORY) / "corpus/seeds/claims")) paths.push_back(entry.path());
+  std::sort(paths.begin(), paths.end());
+  std::vector<ClaimResult> all;
+  for (const files::path& path : paths)
+    for (ClaimResult& r : check_claims(path.stem(), scenario_of(text_of(path)), {})) all.push_back(std::move(r));
+  return all;
+}
+
+TEST(Explore, TheClaimsAreAsWritten) {
+  const std::vector<ClaimResult> all = all_claims();
+  EXPECT_GT(all.size(), 20u);
+  for (const ClaimResult& r : all) EXPECT_TRUE(r.is_as_expected) << r.claim << " by " << r.way << ": " << r.exploration.verdict.observed;
+  // Times aside, model/README.md has this table: `spawncheck explore --claims corpus/seeds/claims/*.scenario` makes it anew.
+  const std::regex time("[0-9]+\\.[0-9]+ s");
+  const std::string readme = std::regex_replace(text_of(files::path(SPAWNCHECK_SOURCE_DIRECTORY) / "model/README.md"), time, "-");
+  std::istringstream table(std::regex_replace(markdown(all), time, "-"));
+  for (std::string line; std::getline(table, line);) EXPECT_NE(readme.find(line + "\n"), std::string::npos) << "model/README.md lacks: " << line;
+}
+
+// Scenarios of few operations and one spawn at most, whose state space is small enough for every order.
+TEST(Explore, TheReductionChangesNothing) {
+  unsigned tried = 0;
+  std::uint64_t states = 0, reduced = 0;
+  for (std::uint64_t seed = 1; tried < 4000 && seed < 400'000; ++seed) {
+    Random random(seed);
+    GenerateOptions generate_options;
+    generate_options.threads_max = 2;
+    Scenario scenario = generate(random, generate_options);
+    bool is_small = true;
+    unsigned spawns = 0;
+    for (Thread& thread : scenario.threads) {
+      if (thread.operations.size() > 3) thread.operations.resize(3);
+      for (const sc_operation& op : thread.operations) spawns += op.kind == SC_OP_SPAWN;
+    }
+    for (std::uint32_t i = 0; i < scenario.world.line_count; ++i) is_small &= scenario.world.line[i].number < 60 && scenario.world.line[i].second < 60;
+    if (!is_small || spawns > 1 || scenario.threads.size() != 2 || !is_valid(scenario)) continue;
+    const char* const some_ways[] = {"reference:unshare", "fork", "shared-gaps", "shared-clear-first", "no-vfork", "shared-exec"};
+    const explore::Planner planner = planner_named(some_ways[seed % 6]);
+    explore::ExploreOptions options;
+    options.collect_ends = true;
+    options.states_max = 20'000;
+    const explore::Exploration with = explore::explore(scenario, planner, options);
+    options.reduce = false;
+    const explore::Exploration without = explore::explore(scenario, planner, options);
+    if (without.verdict.status == Status::inconclusive) continue;
+    ++tried;
+    states += without.states;
+    reduced += with.states;
+    ASSERT_EQ(with.verdict.status, without.verdict.status) << print(scenario) << some_ways[seed % 6] << ": " << with.verdict.observed << without.verdict.observed;
+    if (with.verdict.status == Status::holds) {
+      ASSERT_EQ(with.end_hashes, without.end_hashes) << print(scenario) << some_ways[seed % 6];
+    }
+  }
+  std::printf("%u scenarios: %llu states, %llu with reduction\n", tried, static_cast<unsigned long long>(states), static_cast<unsigned long long>(reduced));
+  EXPECT_EQ(tried, 4000u);
+  EXPECT_LT(reduced, states);
+}
+
+// The reference's plan with one mistake.
+TEST(Explore, APlanWithAMistakeIsRefuted) {
+  struct Mistake {
+    const char* what;
+    void (*make)(std::vector<spawn_step>&, spawn_plan&);
+    Clause clause;
+  };
+  const auto drop = [](std::vector<spawn_step>& steps, std::uint16_t kind) { std::erase_if(steps, [&](const spawn_step& s) { return s.kind == kind; }); };
+  static const auto without = drop;
+  const Mistake mistakes[] = {
+      {"close_range without UNSHARE", [](auto& steps, auto&) { for (spawn_step& s : steps) if (s.kind == SPAWN_STEP_CLOSE_RANGE) s.flags = 0; }, Clause::fd_untouched},
+      {"no close_range", [](auto& steps, auto& plan) { without(steps, SPAWN_STEP_CLOSE_RANGE); plan.start &= ~static_cast<std::uint32_t>(SPAWN_START_FILES); }, Clause::fd_exact},
+      {"not moved", [](auto& steps, auto&) { without(steps, SPAWN_STEP_DUP); }, Clause::fd_kept},
+      {"no CLONE_VFORK", [](auto&, auto& plan) { plan.start &= ~static_cast<std::uint32_t>(SPAWN_START_VFORK); }, Clause::mm_released},
+  };
+  const Scenario scenario = scenario_of("fd 0 null\nfd 5 memfd cloexec\nfd 7 memfd\nthread\n  spawn only hold keep 5>3 -> $0\nthread\n  memfd -> $0\n  close $0\n");
+  EXPECT_EQ(explore::explore(scenario, ReferencePlanner(SPAWN_STRATEGY_UNSHARE), {}).verdict.status, Status::holds);
+  for (const Mistake& mistake : mistakes) {
+    ReferencePlanner planner(SPAWN_STRATEGY_UNSHARE);
+    std::vector<spawn_step> steps;
+    const explore::Planner spoilt = [&](const explore::PlanRequest& r, spawn_plan& plan) {
+      const int error = planner(r, plan);
+      steps.assign(plan.step, plan.step + plan.step_count);
+      mistake.make(steps, plan);
+      plan.step = steps.data();
+      plan.step_count = static_cast<std::uint32_t>(steps.size());
+      return error;
+    };
+    const explore::Exploration e = explore::explore(scenario, spoilt, {});
+    ASSERT_EQ(e.verdict.status, Status::violated) << mistake.what;
+    EXPECT_EQ(*e.verdict.clause, mistake.clause) << mistake.what << ": " << e.verdict.observed;
+    EXPECT_FALSE(e.trace.empty());
+    EXPECT_EQ(e.trace.size(), e.depth) << "breadth first";
+  }
+}
+
+// Without the table's copy of what is dropped, nothing dropped is ever referenced; with it, it is.
+TEST(Explore, SaysWhoReferencesWhatItDrops) {
+  const Scenario only = scenario_of("fd 0 null\nfd 1 memfd\nfd 5 memfd cloexec\nthread\n  spawn only hold keep 5>5 -> $0\n");
+  EXPECT_TRUE(explore::explore(only, planner_named("fork"), {}).references_dropped);
+  EXPECT_TRUE(explore::explore(only, planner_named("shared-gaps"), {}).references_dropped);
+  explore::ExploreOptions coming;
+  coming.kernel = *model::kernel_named("7.4");
+  EXPECT_FALSE(explore::explore(only, planner_named("except"), coming).references_dropped);
+  EXPECT_TRUE(explore::explore(only, planner_named("shared-gaps"), coming).references_dropped) << "what lies between";
+}
+
+TEST(Explore, ABoundIsSaidAndRespected) {
+  const Scenario scenario = scenario_of("fd 0 null\nfd 5 memfd cloexec\nthread\n  spawn only hold keep 5>3 -> $0\nthread\n  memfd -> $0\n  close $0\nthread\n  memfd -> $0\n  close $0\n");
+  explore::ExploreOptions options;
+  options.states_max = 100;
+  const explore::Exploration e = explore::explore(scenario, ReferencePlanner(), options);
+  EXPECT_EQ(e.verdict.status, Status::inconclusive);
+  EXPECT_LE(e.states, 101u);
+  EXPECT_NE(e.verdict.observed.find("100 states"), std::string::npos);
+  const Scenario large = scenario_of("fd 100 null\nthread\n  memfd\n");
+  EXPECT_EQ(explore::explore(large, ReferencePlanner(), {}).verdict.status, Status::inconclusive);
+}
+
+}  // namespace
+}  // namespace spawncheck

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "properties/session/claims.h"
+
+#include "model/explore/claims.h"
+#include "properties/session/reference_planner.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+namespace spawncheck {
+
+explore::Planner planner_named(const std::string& way) {
+  if (way == "reference") return ReferencePlanner();
+  if (way == "reference:copy") return ReferencePlanner(SPAWN_STRATEGY_COPY);
+  if (way == "reference:unshare") return ReferencePlanner(SPAWN_STRATEGY_UNSHARE);
+  return explore::planner_of(way);
+}
+
+std::string ways() {
+  std::string out = "reference, reference:copy, reference:unshare";
+  for (int w = 0; w < static_cast<int>(explore::Way::count); ++w) out += ", " + std::string(word(static_cast<explore::Way>(w)));
+  return out;
+}
+
+std::string_view kernel_of(const std::string& way) {
+  for (int w = 0; w < static_cast<int>(explore::Way::count); ++w)
+    if (word(static_cast<explore::Way>(w)) == way && kernel(static_cast<explore::Way>(w)) == "7.4") return "7.4";
+  return "6.18";
+}
+
+std::vector<ClaimResult> check_claims(const std::string& claim, const Scenario& scenario, const explore::ExploreOptions& options) {
+  std::vector<ClaimResult> results;
+  for (const Expectation& expectation : scenario.expectations) {
+    const explore::Planner planner = planner_named(expectation.implementation);
+    if (!planner) continue;
+    ClaimResult r;
+    r.claim = claim;
+    r.way = expectation.implementation;
+    r.kernel = kernel_of(r.way);
+    r.threads = static_cast<std::uint32_t>(scenario.threads.size());
+    for (const Thread& thread : scenario.threads) r.operations += static_cast<std::uint32_t>(thread.operations.size());
+    explore::ExploreOptions how = options;
+    how.kernel = *model::kernel_named(r.kernel);
+    const auto start = std::chrono::steady_clock::now();
+    r.exploration = explore::explore(scenario, planner, how);
+    r.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const Verdict& v = r.exploration.verdict;
+    r.is_as_expected = v.status == expectation.status && (expectation.clause.empty() || (v.clause && name(*v.clause) == expectation.clause));
+    results.push_back(std::move(r));
+  }
+  return results;
+}
+
+std::string markdown(const std::vector<ClaimResult>& results) {
+  std::string out = "| claim | way | kernel | threads, operations | states | time | verdict | a shortest way to it |\n|---|---|---|---|---|---|---|---|\n";
+  for (const ClaimResult& r : results) {
+    const Verdict& v = r.exploration.verdict;
+    std::string trace;
+    for (const std::string& step : r.exploration.trace) trace += (trace.empty() ? "" : "; ") + step;
+    out += fmt::format("| {} | {} | {} | {}, {} | {} | {:.2f} s | {}{} | {} |\n", r.claim, r.way, r.kernel, r.threads, r.operations, r.exploration.states, r.seconds, name(v.status),
+                       v.clause ? " " + std::string(name(*v.clause)) : "", trace);
+  }
+  return out;
+}
+
+}  // namespace spawncheck

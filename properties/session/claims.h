@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+//
+// The claims of corpus/seeds/claims: scenarios whose expectations name ways to start a process, each explored on the model.
+#pragma once
+
+#include "model/explore/explorer.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace spawncheck {
+
+// "reference", "reference:copy", "reference:unshare", or a way of model/explore/claims.h. Empty: no such.
+explore::Planner planner_named(const std::string& way);
+std::string ways();  // all of them, for messages
+
+// What it is explored on when nobody says: 6.18, or the first kernel that has what it needs.
+std::string_view kernel_of(const std::string& way);
+
+struct ClaimResult {
+  std::string claim, way;
+  std::string_view kernel;
+  std::uint32_t threads = 0, operations = 0;  // the bound
+  explore::Exploration exploration;
+  double seconds = 0;
+  bool is_as_expected = false;
+};
+
+// One for each expectation that names a way.
+std::vector<ClaimResult> check_claims(const std::string& claim, const Scenario&, const explore::ExploreOptions&);
+
+// As a table in Markdown; every row is a line.
+std::string markdown(const std::vector<ClaimResult>&);
+
+}  // namespace spawncheck

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#include "properties/tool/tool.h"
+
+#include "properties/session/claims.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace spawncheck::tool {
+
+namespace {
+
+void tell_trace(const char* what, const std::vector<std::string>& trace) {
+  fmt::print("{}\n", what);
+  for (std::size_t i = 0; i < trace.size(); ++i) fmt::print("  {:>3}  {}\n", i + 1, trace[i]);
+}
+
+// Every file's expectations that name a way.
+int claims(const ExploreToolOptions& options, const explore::ExploreOptions& how) {
+  std::vector<ClaimResult> all;
+  for (const std::string& file : options.files) {
+    int status = 0;
+    const std::optional<Scenario> scenario = read_scenario(file, status);
+    if (!scenario) return status;
+    const std::string claim = file.substr(file.rfind('/') + 1);
+    for (ClaimResult& r : check_claims(claim.substr(0, claim.rfind('.')), *scenario, how)) all.push_back(std::move(r));
+  }
+  fmt::print("{}", markdown(all));
+  Status worst = Status::holds;
+  for (const ClaimResult& r : all) {
+    if (r.is_as_expected) continue;
+    fmt::print(stderr, "spawncheck: {} by {}: {}, which is not expected\n", r.claim, r.way, name(r.exploration.verdict.status));
+    worst = Status::violated;
+  }
+  return exit_status(worst);
+}
+
+}  // namespace
+
+int explore(const ExploreToolOptions& options) {
+  const Deadline deadline(options.seconds);
+  explore::ExploreOptions how;
+  how.reduce = !options.unreduced;
+  how.states_max = options.states;
+  how.is_over = [&] { return deadline.passed(); };
+  if (options.claims) return claims(options, how);
+  int status = 0;
+  const std::string& file = options.files.front();
+  if (options.files.size() != 1) {
+    fmt::print(stderr, "spawncheck: one file, or --claims\n");
+    return exit_usage;
+  }
+  const std::optional<Scenario> scenario = read_scenario(file, status);
+  if (!scenario) return status;
+  const explore::Planner planner = planner_named(options.way);
+  const std::string kernel_name = options.kernel.empty() ? std::string(kernel_of(options.way)) : options.kernel;
+  const model::Kernel* kernel = model::kernel_named(kernel_name);
+  if (!planner || kernel == nullptr) {
+    if (!planner) fmt::print(stderr, "spawncheck: --way: {} is none of {}\n", options.way, ways());
+    else fmt::print(stderr, "spawncheck: --kernel: {} is none of 6.1, 6.12, 6.18, 7.4\n", options.kernel);
+    return exit_usage;
+  }
+  how.kernel = *kernel;
+  const auto start = std::chrono::steady_clock::now();
+  const explore::Exploration e = explore::explore(*scenario, planner, how);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double us = e.steps > 0 ? seconds * 1e6 / static_cast<double>(e.steps) : 0.0;
+  if (options.json) {
+    say_json({{"way", options.way}, {"kernel", kernel_name}, {"verdict", std::string(name(e.verdict.status))}, {"clause", e.verdict.clause ? std::string(name(*e.verdict.clause)) : ""},
+              {"observed", e.verdict.observed}, {"states", e.states}, {"steps", e.steps}, {"ends", e.ends}, {"depth", e.depth}, {"seconds", seconds}, {"trace", e.trace},
+              {"references_dropped", e.references_dropped}, {"reference_trace", e.reference_trace}});
+    return exit_status(e.verdict.status);
+  }
+  fmt::print("{}, {} on {}: {}{}\n", file, options.way, kernel_name, name(e.verdict.status),
+             e.verdict.clause ? fmt::format(" {}", name(*e.verdict.clause)) : e.verdict.status == Status::holds ? " in every interleaving" : "");
+  fmt::print("  {} states, {} steps ({:.2f} us each), {} ends, depth {}, {:.2f} s{}\n", e.states, e.steps, us, e.ends, e.depth, seconds, options.unreduced ? ", not reduced" : "");
+  if (e.verdict.status == Status::inconclusive) fmt::print("  {}\n", e.verdict.observed);
+  if (e.verdict.status == Status::violated) {
+    fmt::print("  observed: {}\n  allowed:  {}\n  rule:     {}\n", e.verdict.observed, e.verdict.allowed, e.verdict.rule);
+    tell_trace("  the shortest way there:", e.trace);
+  }
+  if (e.references_dropped) tell_trace("  fd.untransient: a child refers to what its program does not get, at the earliest after", e.reference_trace);
+  else fmt::print("  fd.untransient: no child refers to what its program does not get\n");
+  return exit_status(e.verdict.status);
+}
+
+}  // namespace spawncheck::tool
