@@ -30,7 +30,7 @@
 
 #define OPTIONS                                                                                                       \
   (PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |    \
-   PTRACE_O_TRACEVFORK | PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXEC)
+   PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC)
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 #define SIGNALS_MAX 64 /* looked at, of those that are pending */
 #define YIELDS_PER_LOOK 64
@@ -289,9 +289,6 @@ static void run_to_rest(int i, struct sc_step *step, int may_sleep) {
       case PTRACE_EVENT_CLONE:
       case PTRACE_EVENT_FORK:
         begin_child(i, 0, step);
-        resume(i, PTRACE_SYSCALL, 0);
-        break;
-      case PTRACE_EVENT_VFORK_DONE:
         resume(i, PTRACE_SYSCALL, 0);
         break;
       case PTRACE_EVENT_EXEC:

@@ -159,7 +159,7 @@ enum sc_run_end tracer_run(pid_t arena) {
 
 /* Theirs are the pids until they are waited for. */
 int tracer_kill_all(void) {
-  int count = 0;
+  int count = 1; /* the main thread, which comes last */
   for (uint32_t i = 0; i < shared->trace.task_count; ++i) {
     if (shared->trace.task[i].state == SC_TASK_DEAD || tracee[i].tid <= 0) continue;
     ++count;

@@ -87,7 +87,7 @@ void tracer_prepare(void);
 
 /* A scheduled run, from `go` to its end. */
 enum sc_run_end tracer_run(pid_t arena);
-int tracer_kill_all(void); /* every task that it has not seen the end of; how many: each can be waited for once */
+int tracer_kill_all(void); /* every task that it has not seen the end of; how many, with the main thread: each can be waited for once */
 int tracer_knows(pid_t tid); /* a thread of the arena, in the run that ends */
 
 #endif
