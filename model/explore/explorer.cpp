@@ -19,79 +19,74 @@ struct Came {
   bool is_first = false;
 };
 
-constexpr std::uint64_t bytes_of_seen = 56;  // a hash table's node
+constexpr std::uint64_t bytes_of_seen = 56;      // a hash table's node
+constexpr std::uint64_t bytes_of_world = 4096;  // with all that its vectors hold, generously
 
 class Search {
  public:
   Search(const Scenario& scenario, const Planner& planner, const ExploreOptions& options)
-      : scenario_(scenario), planner_(planner), options_(options), first_(scenario, planner, options.kernel) {}
+      : scenario_(scenario), options_(options), first_(scenario, planner, options.kernel) {}
 
   Exploration run() {
-    std::vector<World> level{first_};
-    note(first_, {0, 0, 0, true});
+    std::vector<Found> level{{first_, first_.hash()}};
+    seen_.emplace(level[0].hash, Came{0, 0, 0, true});
     while (!level.empty() && !is_over_) {
       ++result_.depth;
-      std::vector<World> next;
-      for (const World& world : level) {
-        expand(world, next);
+      std::vector<Found> next;
+      for (const Found& found : level) {
+        expand(found, next);
         if (is_over_) break;
       }
       level = std::move(next);
-      level_bytes_ = level.size() * sizeof(World) * 4;
+      level_bytes_ = level.size() * bytes_of_world;
     }
     result_.states = seen_.size();
     return std::move(result_);
   }
 
  private:
-  // Known already?
-  bool note(const World& world, const Came& came) { return !seen_.emplace(world.hash(), came).second; }
+  struct Found {
+    World world;
+    std::uint64_t hash;
+  };
 
-  void expand(const World& world, std::vector<World>& next) {
-    const std::uint64_t hash = world.hash();
+  void expand(const Found& found, std::vector<Found>& next) {
+    if (options_.reduce)
+      for (unsigned actor = 0; actor < found.world.actors(); ++actor)
+        if (found.world.is_private(actor) && go(found, actor, 0, next)) return;  // nobody else can notice it: it is made alone
     unsigned went = 0;
-    const int alone = options_.reduce ? private_actor(world) : -1;
-    for (unsigned actor = 0; actor < world.actors() && !is_over_; ++actor) {
-      if (alone >= 0 && actor != static_cast<unsigned>(alone)) continue;
-      for (unsigned outcome = 0; outcome < world.choices(actor) && !is_over_; ++outcome) {
-        World after = world;
-        std::optional<Violated> violated;
-        if (!after.step(actor, outcome, violated, nullptr)) continue;
-        ++went;
-        ++result_.steps;
-        arrive(std::move(after), {hash, static_cast<std::uint8_t>(actor), static_cast<std::uint8_t>(outcome), false}, violated, next);
-      }
-    }
-    if (went == 0) end(world, hash);
+    for (unsigned actor = 0; actor < found.world.actors() && !is_over_; ++actor)
+      for (unsigned outcome = 0; outcome < found.world.choices(actor) && !is_over_; ++outcome) went += go(found, actor, outcome, next);
+    if (went == 0) end(found.world, found.hash);
   }
 
-  // A step that nobody else can notice, of somebody who can make it.
-  int private_actor(const World& world) const {
-    for (unsigned actor = 0; actor < world.actors(); ++actor) {
-      if (!world.is_private(actor)) continue;
-      World after = world;
-      std::optional<Violated> violated;
-      if (after.step(actor, 0, violated, nullptr)) return static_cast<int>(actor);
-    }
-    return -1;
+  // Makes the step. False: it cannot be made.
+  bool go(const Found& found, unsigned actor, unsigned outcome, std::vector<Found>& next) {
+    World after = found.world;
+    std::optional<Violated> violated;
+    if (!after.step(actor, outcome, violated, nullptr)) return false;
+    ++result_.steps;
+    arrive(std::move(after), {found.hash, static_cast<std::uint8_t>(actor), static_cast<std::uint8_t>(outcome), false}, violated, next);
+    return true;
   }
 
-  void arrive(World after, const Came& came, const std::optional<Violated>& violated, std::vector<World>& next) {
+  void arrive(World after, const Came& came, const std::optional<Violated>& violated, std::vector<Found>& next) {
     if (violated) {
       report(*violated, path_to(came.from), &came);
       return;
     }
-    if (note(after, came)) return;
+    const std::uint64_t hash = after.hash();
+    if (!seen_.emplace(hash, came).second) return;
     if (!result_.references_dropped && after.references_dropped()) {
       result_.references_dropped = true;
       result_.reference_trace = told(path_to(came.from), &came);
     }
-    next.push_back(std::move(after));
-    check_limits(next.back(), next.size());
+    next.push_back({std::move(after), hash});
+    check_limits(next.back().world, next.size());
   }
 
   void check_limits(const World& world, std::size_t width) {
-    const std::uint64_t bytes = seen_.size() * bytes_of_seen + level_bytes_ + width * sizeof(World) * 4;
+    const std::uint64_t bytes = seen_.size() * bytes_of_seen + level_bytes_ + width * bytes_of_world;
     if (world.is_too_large()) give_up("more than 64 files or numbers");
     else if (seen_.size() >= options_.states_max) give_up("the bound of " + std::to_string(options_.states_max) + " states");
     else if (bytes >= options_.bytes_max) give_up("the bound of memory");
@@ -138,7 +133,6 @@ class Search {
   }
 
   const Scenario& scenario_;
-  const Planner& planner_;
   const ExploreOptions& options_;
   const World first_;
   Exploration result_;

@@ -28,31 +28,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define OPTIONS                                                                                                       \
-  (PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |    \
-   PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC)
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 #define SIGNALS_MAX 64 /* looked at, of those that are pending */
 #define YIELDS_PER_LOOK 64
 #define YIELDS_BEFORE_LOOK 2 /* a task on this processor has mostly come to its stop by then; looking costs more */
-
-/* struct ptrace_syscall_info of linux/ptrace.h, which cannot be included beside sys/ptrace.h. */
-struct call_info {
-  uint8_t op, pad[3];
-  uint32_t arch;
-  uint64_t instruction, stack;
-  union {
-    struct { uint64_t number, arg[6]; uint32_t index; } entry;
-    struct { int64_t value; uint8_t is_error; } exit;
-  } of;
-};
-#define GET_CALL_INFO 0x420e
-
-#if defined(__GLIBC__)
-typedef enum __ptrace_request ptrace_request;
-#else
-typedef int ptrace_request;
-#endif
 
 struct tracee tracee[SC_TASKS_MAX];
 
@@ -121,7 +100,7 @@ static enum waited await(int i, int may_sleep, int *status) {
   }
 }
 
-static int add_task(pid_t tid, uint8_t thread, int parent) {
+int add_task(pid_t tid, uint8_t thread, int parent) {
   struct sc_trace *trace = &shared->trace;
   if (trace->task_count >= SC_TASKS_MAX) {
     trace->is_cut = 1;
@@ -170,7 +149,7 @@ static int keep_house(int i, uintptr_t word) {
 }
 
 /* At the entry of a visible call. 1: the task rests there. */
-static int rest_at_call(int i) {
+int rest_at_call(int i) {
   struct call_info info = {0};
   if (request(GET_CALL_INFO, i, sizeof info, &info) <= 0) return 0;
   task_of(i)->call = (uint8_t)info.of.entry.index;
@@ -483,62 +462,11 @@ int step_may_send(const struct sc_step *step) {
   return step->kind == SC_STEP_CALL && calls[step->call].effect == SC_EFFECT_SEND;
 }
 
+void tracer_begin(void) { signals = 0; }
+
 void tracer_forget(void) {
   for (uint32_t i = 0; i < shared->trace.task_count; ++i) {
     if (tracee[i].stat >= 0) close(tracee[i].stat);
     tracee[i].stat = -1;
   }
-}
-
-/* ---- the beginning ------------------------------------------------------------------------------ */
-
-int tracer_seize(pid_t arena) {
-#if !defined(__x86_64__)
-  (void)arena;
-  return ENOSYS;
-#else
-  return ptrace(PTRACE_SEIZE, arena, NULL, (void *)(uintptr_t)OPTIONS) == 0 ? 0 : errno;
-#endif
-}
-
-/* A thread of the arena on its way to its first call. 1: it is there. */
-static int gather_thread(pid_t tid, int status) {
-  int i = -1;
-  for (int t = 0; t < (int)shared->thread_count; ++t)
-    if (shared->thread[t].tid == tid) i = t;
-  if (i >= 0 && status >> 16 == PTRACE_EVENT_SECCOMP) {
-    tracee[i].tid = task_of(i)->pid = tid;
-    if (rest_at_call(i)) return 1;
-  }
-  ptrace(PTRACE_CONT, tid, NULL, (void *)(intptr_t)(status >> 16 == 0 ? WSTOPSIG(status) : 0));
-  return 0;
-}
-
-/* The main thread makes the world and the threads; afterwards it waits for ever, stopped. 1: it is there. */
-static int follow_main(pid_t arena, int status) {
-  struct call_info info = {0};
-  if (status >> 16 == PTRACE_EVENT_SECCOMP && ptrace((ptrace_request)GET_CALL_INFO, arena, sizeof info, &info) > 0) {
-    if (info.of.entry.arg[0] == (uintptr_t)&shared->release) return 1;
-    if (info.of.entry.arg[0] == (uintptr_t)&shared->watch && shared->watch != 0) watch_take(arena);
-  }
-  ptrace(PTRACE_CONT, arena, NULL, (void *)(intptr_t)(status >> 16 == 0 ? WSTOPSIG(status) : 0));
-  return 0;
-}
-
-int tracer_gather(pid_t arena) {
-  uint32_t there = 0;
-  signals = 0;
-  for (uint32_t t = 0; t < shared->thread_count; ++t) add_task(0, (uint8_t)t, -1);
-  while (there < shared->thread_count + 1) {
-    int status;
-    const pid_t tid = waitpid(-1, &status, __WALL);
-    if (tid < 0 && errno == EINTR && !is_out_of_time()) continue;
-    if (tid < 0) return 0;
-    if (!WIFSTOPPED(status)) {
-      if (tid == arena) return 0;
-      continue;
-    }
-    there += (uint32_t)(tid == arena ? follow_main(arena, status) : gather_thread(tid, status));
-  }
-  return 1;
 }

@@ -38,6 +38,28 @@ struct tracee {
 
 extern struct tracee tracee[SC_TASKS_MAX];
 
+#if defined(__GLIBC__)
+typedef enum __ptrace_request ptrace_request;
+#else
+typedef int ptrace_request;
+#endif
+
+/* struct ptrace_syscall_info of linux/ptrace.h, which cannot be included beside sys/ptrace.h. */
+struct call_info {
+  uint8_t op, pad[3];
+  uint32_t arch;
+  uint64_t instruction, stack;
+  union {
+    struct { uint64_t number, arg[6]; uint32_t index; } entry;
+    struct { int64_t value; uint8_t is_error; } exit;
+  } of;
+};
+#define GET_CALL_INFO 0x420e
+
+int add_task(pid_t tid, uint8_t thread, int parent); /* its index; -1: there are too many */
+int rest_at_call(int task);                           /* at the entry of a visible call. 1: the task rests there */
+void tracer_begin(void);                              /* a run's first: nobody has been sent anything */
+
 /* Bounded by the run's deadline: all of them give up once `is_out_of_time` says so. */
 int is_out_of_time(void);
 

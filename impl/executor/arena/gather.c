@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The beginning of a scheduled run: the arena is seized, and every thread goes to its first visible call. */
+#define _GNU_SOURCE
+#include "tracer.h"
+
+#include <errno.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+#define OPTIONS                                                                                                       \
+  (PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |    \
+   PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC)
+
+int tracer_seize(pid_t arena) {
+#if !defined(__x86_64__)
+  (void)arena;
+  return ENOSYS;
+#else
+  return ptrace(PTRACE_SEIZE, arena, NULL, (void *)(uintptr_t)OPTIONS) == 0 ? 0 : errno;
+#endif
+}
+
+/* A thread of the arena on its way to its first call. 1: it is there. */
+static int gather_thread(pid_t tid, int status) {
+  int i = -1;
+  for (int t = 0; t < (int)shared->thread_count; ++t)
+    if (shared->thread[t].tid == tid) i = t;
+  if (i >= 0 && status >> 16 == PTRACE_EVENT_SECCOMP) {
+    tracee[i].tid = shared->trace.task[i].pid = tid;
+    if (rest_at_call(i)) return 1;
+  }
+  ptrace(PTRACE_CONT, tid, NULL, (void *)(intptr_t)(status >> 16 == 0 ? WSTOPSIG(status) : 0));
+  return 0;
+}
+
+/* The main thread makes the world and the threads; afterwards it waits for ever, stopped. 1: it is there. */
+static int follow_main(pid_t arena, int status) {
+  struct call_info info = {0};
+  if (status >> 16 == PTRACE_EVENT_SECCOMP && ptrace((ptrace_request)GET_CALL_INFO, arena, sizeof info, &info) > 0) {
+    if (info.of.entry.arg[0] == (uintptr_t)&shared->release) return 1;
+    if (info.of.entry.arg[0] == (uintptr_t)&shared->watch && shared->watch != 0) watch_take(arena);
+  }
+  ptrace(PTRACE_CONT, arena, NULL, (void *)(intptr_t)(status >> 16 == 0 ? WSTOPSIG(status) : 0));
+  return 0;
+}
+
+int tracer_gather(pid_t arena) {
+  uint32_t there = 0;
+  tracer_begin();
+  for (uint32_t t = 0; t < shared->thread_count; ++t) add_task(0, (uint8_t)t, -1);
+  while (there < shared->thread_count + 1) {
+    int status;
+    const pid_t tid = waitpid(-1, &status, __WALL);
+    if (tid < 0 && errno == EINTR && !is_out_of_time()) continue;
+    if (tid < 0) return 0;
+    if (!WIFSTOPPED(status)) {
+      if (tid == arena) return 0;
+      continue;
+    }
+    there += (uint32_t)(tid == arena ? follow_main(arena, status) : gather_thread(tid, status));
+  }
+  return 1;
+}
