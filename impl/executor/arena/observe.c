@@ -167,7 +167,8 @@ static uint32_t wait_for_arguments(int directory) {
   char link[SC_PATH_MAX];
   for (int round = 0; round < SETTLE_ROUNDS_MAX; ++round) {
     const uint32_t count = count_arguments(directory);
-    if (count != 0 || read_link(directory, "exe", link) <= 0) return count;
+    if (read_link(directory, "exe", link) <= 0) return 0; /* it is exiting: the list may have been cut short */
+    if (count != 0) return count;
     if (round < 100) sched_yield();
     else usleep(100);
   }
