@@ -45,9 +45,9 @@ void look_at_child(const sc_snapshot& s, const sc_trace& trace, const sc_history
 
 }  // namespace
 
-Watched watch(Session& session, const Scenario& scenario) {
+Watched watch(Session& session, const Scenario& scenario, std::uint64_t seed) {
   Watched out;
-  sc_policy policy = policy_of(Turns::lenient);
+  sc_policy policy = policy_of(Turns::lenient, seed == 0 ? SC_RULE_RUN_ON : SC_RULE_RANDOM, seed);
   policy.results = 1;
   policy.snapshot_every = 1;
   policy.watch_memory = 1;

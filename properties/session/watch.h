@@ -31,9 +31,9 @@ struct Watched {
   std::vector<sc_written> elsewhere;
 };
 
-// By the scenario's turns, then each task runs on. What another thread writes while a vfork(2) parent is suspended counts
+// By the scenario's turns, then each task runs on; with a seed, by chance. What another thread writes while a vfork(2) parent is suspended counts
 // as the child's: for mm.unwritten, use a scenario with one thread.
-Watched watch(Session&, const Scenario&);
+Watched watch(Session&, const Scenario&, std::uint64_t seed = 0);
 
 std::string report(const Watched&, const sc_trace&);
 
