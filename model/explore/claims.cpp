@@ -2,6 +2,7 @@
 #include "model/explore/claims.h"
 
 #include "impl/peers/implementation.h"
+#include "model/explore/simulated_spawn.h"
 #include "model/kernel/call.h"
 
 #include <algorithm>
@@ -67,6 +68,17 @@ void end(Steps& steps, const PlanRequest& r) {
   steps.push_back(exec);
 }
 
+// Each kept one from the caller's table, to its target.
+void fetch(Steps& steps, const Keep& keep) {
+  for (const auto& [source, target] : keep) {
+    spawn_step get = make(SPAWN_STEP_DUP_TO_TEMPORARY, source);
+    get.flags = on_the_model_only;
+    steps.push_back(get);
+    steps.push_back(make(SPAWN_STEP_DUP, SPAWN_TEMPORARY, target));
+    steps.push_back(make(SPAWN_STEP_CLOSE, SPAWN_TEMPORARY));
+  }
+}
+
 constexpr std::uint32_t on_our_memory = SPAWN_START_VM | SPAWN_START_VFORK | SPAWN_START_CLEAR_SIGHAND;
 
 // 0, or an errno where the way has no word for the request.
@@ -108,6 +120,22 @@ int build(Way way, const PlanRequest& r, Steps& steps, std::uint32_t& start) {
       const auto number = static_cast<std::uint32_t>(r.keep[0].first);
       close_range(steps, number, number, model::close_range_unshare | model::close_range_except | (way == Way::EXCEPT_CLOEXEC ? model::close_range_cloexec_only : 0u));
       move(steps, r.keep, way == Way::EXCEPT);
+      break;
+    }
+    case Way::FETCHED:
+      close_range(steps, 0, ~0u, model::close_range_unshare);
+      fetch(steps, r.keep);
+      break;
+    case Way::EMPTY:
+      start = on_our_memory | model::start_empty;
+      fetch(steps, r.keep);
+      break;
+    case Way::ARRAY: {
+      spawn_step but = make(SPAWN_STEP_CLOSE_RANGE);
+      but.flags = on_the_model_only;
+      for (const auto& k : r.keep) but.bits |= k.first < 64 ? 1ull << k.first : 0;
+      steps.push_back(but);
+      move(steps, r.keep, true);
       break;
     }
     case Way::count: return EINVAL;

@@ -21,6 +21,9 @@ namespace spawncheck::explore {
   X(SHARED_EXEC, "shared-exec", "6.1", "CLONE_FILES, then exec, which unshares by itself")                                     \
   X(NO_VFORK, "no-vfork", "6.1", "CLONE_VM|CLONE_FILES without CLONE_VFORK, close_range of the gaps, exec")                    \
   X(NOT_BLOCKED, "handlers-kept", "6.1", "CLONE_VM|CLONE_VFORK with handlers and without blocking signals in the child")       \
+  X(FETCHED, "fetched", "6.18", "CLONE_FILES, then close_range(0, ~0, UNSHARE), then pidfd_getfd of each kept one from the caller") \
+  X(ARRAY, "array", "wish", "CLONE_FILES, then one call that keeps an array of numbers and drops the rest")                     \
+  X(EMPTY, "empty-builder", "wish", "a child that starts with nothing, and is given each kept descriptor one by one")           \
   X(EXCEPT_CLOEXEC, "except-cloexec", "7.4", "CLONE_FILES, then close_range(k, k, UNSHARE|EXCEPT|CLOEXEC_ONLY): every close-on-exec descriptor goes but one") \
   X(EXCEPT, "except", "7.4", "CLONE_FILES, then close_range(k, k, UNSHARE|EXCEPT): everything goes but one")
 

@@ -147,12 +147,15 @@ Call SimulatedSpawn::call_of(const spawn_step& s) const {
     case SPAWN_STEP_FCHDIR: return make(CallKind::getfd, s.a);
     case SPAWN_STEP_UNSHARE: return make(CallKind::unshare_files);
     case SPAWN_STEP_CLOSE_RANGE:
+      if ((s.flags & on_the_model_only) != 0) return make(CallKind::close_but, -1, -1, 0, s.bits);
       return make(CallKind::close_range, static_cast<std::int32_t>(s.first), static_cast<std::int32_t>(s.last), s.flags);
     case SPAWN_STEP_CLOSE_EACH:
       return make(CallKind::close_each, static_cast<std::int32_t>(s.first), static_cast<std::int32_t>(s.last));
     case SPAWN_STEP_CLOSE_PIDFD: return make(CallKind::close, pidfd_);
     case SPAWN_STEP_CLOSE: return make(CallKind::close, number(s.a));
-    case SPAWN_STEP_DUP_TO_TEMPORARY: return make(CallKind::dup, number(s.a), s.b, SC_FLAG_CLOEXEC);
+    case SPAWN_STEP_DUP_TO_TEMPORARY:
+      if ((s.flags & on_the_model_only) != 0) return make(CallKind::fetch, s.a, -1, SC_FLAG_CLOEXEC);
+      return make(CallKind::dup, number(s.a), s.b, SC_FLAG_CLOEXEC);
     case SPAWN_STEP_DUP: {
       constexpr unsigned o_cloexec = 02000000;
       Call call = make(CallKind::dup3, number(s.a), number(s.b), (s.flags & 1u) != 0 || (s.flags & o_cloexec) != 0 ? SC_FLAG_CLOEXEC : 0);

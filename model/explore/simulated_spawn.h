@@ -11,6 +11,9 @@
 
 namespace spawncheck::explore {
 
+// In spawn_step.flags: not what the step's kind says. close-range: close_but of `bits`; dup-to-temporary: fetch of a.
+inline constexpr std::uint16_t on_the_model_only = 0x8000;
+
 // Where an address would be in a real plan: names that the simulation understands.
 const char* simulated_program(std::uint8_t program, std::uint8_t name);
 const char* simulated_directory(std::uint8_t name);

@@ -28,15 +28,19 @@ struct Kernel {
   bool exec_closes_before_wake = false;
   Sizing sizing = Sizing::last_open;
   bool copy_leaves_dropped = false;  // 7.4, fs/file.c dup_fd: what close_range(2) UNSHARE drops is never in the copy
+  bool has_wishes = false;           // no kernel's: what was asked for in the discussion, close_but and start_empty
   bool has_except = false;           // 7.4: CLOSE_RANGE_EXCEPT, CLOSE_RANGE_CLOEXEC_ONLY; before: EINVAL
   // No kernel's: numbers at which anybody could tell how far a close_range(2) over a run of one description
   // has come, ascending. A run is cut only there. Empty: anywhere.
   std::vector<std::int32_t> cuts{};
 };
 
-// 6.1, 6.12, 6.18 and, as far as it is known, 7.4; null: no such one.
+// 6.1, 6.12, 6.18 and, as far as it is known, 7.4; "wish" is 7.4 with what was asked for. Null: no such one.
 const Kernel* kernel_named(std::string_view);
 inline constexpr std::string_view kernel_names[] = {"6.1", "6.12", "6.18", "7.4"};
+
+// A child that starts with an empty table, in Call::flags of clone: asked for, no kernel's.
+inline constexpr std::uint32_t start_empty = 1u << 30;
 
 // include/uapi/linux/close_range.h; of CLOEXEC_ONLY the value is ours, there is no released header with it.
 inline constexpr std::uint32_t close_range_unshare = 2, close_range_cloexec = 4, close_range_except = 8, close_range_cloexec_only = 16;
@@ -57,6 +61,8 @@ inline constexpr std::uint32_t close_range_unshare = 2, close_range_cloexec = 4,
   X(close, step_close, one, "a")                                                                        \
   X(close_range, step_close_range, close_range_outcomes, "a, b as unsigned; flags: the raw bits")       \
   X(close_each, step_close_each, one, "a, b as unsigned: each open one, by close(2)")                   \
+  X(fetch, step_fetch, one, "pidfd_getfd(2). a: a number of the parent's table; the lowest free, close-on-exec")  \
+  X(close_but, step_close_but, one, "asked for, no kernel's: bits: the numbers below 64 that stay; private at one instant") \
   X(sweep_cloexec, step_sweep_cloexec, one, "each close-on-exec descriptor but a, by close(2)")         \
   X(unshare_files, step_unshare_files, one, "unshare(2) CLONE_FILES")                                   \
   X(limit, step_limit, one, "a: RLIMIT_NOFILE, soft")                                                   \

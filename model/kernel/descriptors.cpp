@@ -262,6 +262,30 @@ Step step_dup(const Kernel&, State& state, Index task, unsigned, Result& result)
   return Step::done;
 }
 
+// kernel/pid.c pidfd_getfd: the file is looked up in the other process's table, then it gets a number in the caller's.
+Step step_fetch(const Kernel&, State& state, Index task, unsigned, Result& result) {
+  Flight& flight = state.tasks[task].flight;
+  if (flight.phase == 0) {
+    const Task* other = nullptr;
+    for (const Task& t : state.tasks)
+      if (t.process == state.process_of(task).parent && !t.ended) other = &t;
+    if (other == nullptr) return fail(result, ESRCH);
+    const Entry* entry = installed(state.tables[other->table], flight.call.a);
+    if (entry == nullptr) return fail(result, EBADF);
+    flight.held = entry->description;
+    flight.phase = 1;
+    return Step::advanced;
+  }
+  if (flight.phase == 1) {
+    if (!reserve(state, task, 0, flight.reserved[0], result)) return Step::done;
+    flight.phase = 2;
+    return Step::advanced;
+  }
+  install(state, task, flight.reserved[0], flight.held);
+  result.value[0] = flight.reserved[0];
+  return Step::done;
+}
+
 // fs/file.c ksys_dup3: the new number's range is checked before the old one is looked up.
 Step step_dup3(const Kernel&, State& state, Index task, unsigned, Result& result) {
   const Call call = state.tasks[task].flight.call;

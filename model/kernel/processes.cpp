@@ -73,7 +73,7 @@ Index copy_files(State& state, Index task) {
 
 // kernel/fork.c copy_process: the pidfd's number is allocated after copy_files, so with CLONE_FILES it is
 // in the shared table; without, in the parent's only.
-Step step_clone(const Kernel&, State& state, Index task, unsigned, Result& result) {
+Step step_clone(const Kernel& kernel, State& state, Index task, unsigned, Result& result) {
   const std::uint32_t flags = state.tasks[task].flight.call.flags;
   Process process = state.process_of(task);
   process.parent = state.tasks[task].process;
@@ -85,7 +85,13 @@ Step step_clone(const Kernel&, State& state, Index task, unsigned, Result& resul
   child.flight = Flight{};
   child.pending = {};
   child.process = static_cast<Index>(state.processes.size());
-  if ((flags & SPAWN_START_FILES) == 0) child.table = copy_files(state, task);
+  if ((flags & start_empty) != 0 && !kernel.has_wishes) return fail(result, EINVAL);
+  if ((flags & start_empty) != 0) {
+    state.tables.push_back({});
+    child.table = static_cast<Index>(state.tables.size() - 1);
+  } else if ((flags & SPAWN_START_FILES) == 0) {
+    child.table = copy_files(state, task);
+  }
   if ((flags & SPAWN_START_VM) == 0) child.memory = copy_of(state.memories, child.memory);
   if ((flags & SPAWN_START_VFORK) == 0 && (flags & SPAWN_START_VM) != 0) child.altstack = false;
   child.dispositions = copy_of(state.dispositions, child.dispositions);

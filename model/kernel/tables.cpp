@@ -174,6 +174,18 @@ bool closes_in_own_copy(const State& state, Index task) {
   return part.first <= part.last;
 }
 
+// What an array of exceptions would do: a private table that has them and nothing else, at one instant.
+Step step_close_but(const Kernel& kernel, State& state, Index task, unsigned, Result& result) {
+  if (!kernel.has_wishes) return fail(result, EINVAL);
+  const std::uint64_t stays = state.tasks[task].flight.call.bits;
+  Table copy;
+  for (const Entry& e : state.table_of(task).entries())
+    for (std::int32_t n = e.number; n <= e.last && n < 64; ++n)
+      if (e.description != none && (stays >> n & 1) != 0) copy.put(n, e.description, e.cloexec);
+  state.tasks[task].table = add_table(state, std::move(copy));
+  return Step::done;
+}
+
 Step step_close_each(const Kernel&, State& state, Index task, unsigned, Result&) {
   Flight& flight = state.tasks[task].flight;
   if (flight.phase == 0) {

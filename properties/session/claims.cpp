@@ -25,7 +25,7 @@ std::string ways() {
 
 std::string_view kernel_of(const std::string& way) {
   for (int w = 0; w < static_cast<int>(explore::Way::count); ++w)
-    if (word(static_cast<explore::Way>(w)) == way && kernel(static_cast<explore::Way>(w)) == "7.4") return "7.4";
+    if (word(static_cast<explore::Way>(w)) == way && !kernel(static_cast<explore::Way>(w)).starts_with("6.")) return kernel(static_cast<explore::Way>(w));
   return "6.18";
 }
 
@@ -53,13 +53,13 @@ std::vector<ClaimResult> check_claims(const std::string& claim, const Scenario& 
 }
 
 std::string markdown(const std::vector<ClaimResult>& results) {
-  std::string out = "| claim | way | kernel | threads, operations | states | time | verdict | a shortest way to it |\n|---|---|---|---|---|---|---|---|\n";
+  std::string out = "| claim | way | kernel | threads, operations | states | time | verdict | fd.untransient | a shortest way to it |\n|---|---|---|---|---|---|---|---|---|\n";
   for (const ClaimResult& r : results) {
     const Verdict& v = r.exploration.verdict;
     std::string trace;
     for (const std::string& step : r.exploration.trace) trace += (trace.empty() ? "" : "; ") + step;
-    out += fmt::format("| {} | {} | {} | {}, {} | {} | {:.2f} s | {}{} | {} |\n", r.claim, r.way, r.kernel, r.threads, r.operations, r.exploration.states, r.seconds, name(v.status),
-                       v.clause ? " " + std::string(name(*v.clause)) : "", trace);
+    out += fmt::format("| {} | {} | {} | {}, {} | {} | {:.2f} s | {}{} | {} | {} |\n", r.claim, r.way, r.kernel, r.threads, r.operations, r.exploration.states, r.seconds, name(v.status),
+                       v.clause ? " " + std::string(name(*v.clause)) : "", v.status != Status::holds ? "" : r.exploration.references_dropped ? "no" : "yes", trace);
   }
   return out;
 }

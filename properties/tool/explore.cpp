@@ -57,7 +57,7 @@ int explore(const ExploreToolOptions& options) {
   const model::Kernel* kernel = model::kernel_named(kernel_name);
   if (!planner || kernel == nullptr) {
     if (!planner) fmt::print(stderr, "spawncheck: --way: {} is none of {}\n", options.way, ways());
-    else fmt::print(stderr, "spawncheck: --kernel: {} is none of 6.1, 6.12, 6.18, 7.4\n", options.kernel);
+    else fmt::print(stderr, "spawncheck: --kernel: {} is none of 6.1, 6.12, 6.18, 7.4, wish\n", options.kernel);
     return exit_usage;
   }
   how.kernel = *kernel;
