@@ -4,6 +4,7 @@
 #include "impl/executor/executor.h"
 #include "properties/on_the_kernel.h"
 #include "properties/spawned.h"
+#include "properties/written.h"
 
 #include <filesystem>
 #include <set>
@@ -11,12 +12,6 @@
 
 namespace spawncheck {
 namespace {
-
-Scenario scenario_of(const std::string& text) {
-  const auto parsed = parse(text);
-  EXPECT_TRUE(std::holds_alternative<Scenario>(parsed)) << text;
-  return std::holds_alternative<Scenario>(parsed) ? std::get<Scenario>(parsed) : Scenario{};
-}
 
 std::unique_ptr<Executor> executor(const std::string& implementation = "reference", std::uint32_t timeout_ms = 5000) {
   ExecutorOptions options;

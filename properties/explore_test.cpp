@@ -5,6 +5,7 @@
 #include "properties/arbitrary.h"
 #include "properties/session/claims.h"
 #include "properties/session/reference_planner.h"
+#include "properties/written.h"
 
 #include <gtest/gtest.h>
 
@@ -22,12 +23,6 @@ std::string text_of(const files::path& path) {
   std::stringstream text;
   text << std::ifstream(path).rdbuf();
   return text.str();
-}
-
-Scenario scenario_of(const std::string& text) {
-  const auto parsed = parse(text);
-  EXPECT_TRUE(std::holds_alternative<Scenario>(parsed)) << text;
-  return std::holds_alternative<Scenario>(parsed) ? std::get<Scenario>(parsed) : Scenario{};
 }
 
 std::vector<ClaimResult> all_claims() {

@@ -5,15 +5,10 @@
 #include "impl/mutants/faults.h"
 #include "properties/on_the_kernel.h"
 #include "properties/schedules/faults.h"
+#include "properties/written.h"
 
 namespace spawncheck {
 namespace {
-
-Scenario scenario_of(const std::string& text) {
-  const auto parsed = parse(text);
-  EXPECT_TRUE(std::holds_alternative<Scenario>(parsed)) << text;
-  return std::holds_alternative<Scenario>(parsed) ? std::get<Scenario>(parsed) : Scenario{};
-}
 
 const std::string world = "limit 64\ndisposition USR1 handler\nmask TERM\nfd 0 null\nfd 5 memfd cloexec\nfd 9 null\n";
 const std::string opener = "thread\n  memfd -> $0\n  close $0\n";

@@ -4,6 +4,7 @@
 #include "impl/executor/executor.h"
 #include "model/scenario/visible.h"
 #include "properties/on_the_kernel.h"
+#include "properties/written.h"
 
 namespace spawncheck {
 namespace {
@@ -13,12 +14,6 @@ constexpr const char* words[] = {
     SC_VISIBLE_CALLS(SC_ROW) SC_VISIBLE_CALLS_OLD(SC_ROW)
 #undef SC_ROW
     "marker"};
-
-Scenario scenario_of(const std::string& text) {
-  const auto parsed = parse(text);
-  EXPECT_TRUE(std::holds_alternative<Scenario>(parsed)) << text;
-  return std::holds_alternative<Scenario>(parsed) ? std::get<Scenario>(parsed) : Scenario{};
-}
 
 std::unique_ptr<Executor> executor(const std::string& implementation = "reference") {
   ExecutorOptions options;

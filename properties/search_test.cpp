@@ -5,18 +5,13 @@
 #include "properties/on_the_kernel.h"
 #include "properties/schedules/sample.h"
 #include "properties/session/scheduled.h"
+#include "properties/written.h"
 
 #include <cstdio>
 #include <set>
 
 namespace spawncheck {
 namespace {
-
-Scenario scenario_of(const std::string& text) {
-  const auto parsed = parse(text);
-  EXPECT_TRUE(std::holds_alternative<Scenario>(parsed)) << text;
-  return std::holds_alternative<Scenario>(parsed) ? std::get<Scenario>(parsed) : Scenario{};
-}
 
 std::string table_text(const sc_process& p) {
   std::string out;

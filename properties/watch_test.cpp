@@ -4,15 +4,10 @@
 // and the planted bugs are seen so as well.
 #include "properties/on_the_kernel.h"
 #include "properties/session/watch.h"
+#include "properties/written.h"
 
 namespace spawncheck {
 namespace {
-
-Scenario scenario_of(const std::string& text) {
-  const auto parsed = parse(text);
-  EXPECT_TRUE(std::holds_alternative<Scenario>(parsed)) << text;
-  return std::holds_alternative<Scenario>(parsed) ? std::get<Scenario>(parsed) : Scenario{};
-}
 
 Session& mutant(const std::string& word) { return session_with(directory_of_binaries() + "/mutants/" + word + ".so"); }
 

@@ -241,6 +241,23 @@ Step step_flock(const Kernel&, State& state, Index task, unsigned outcome, Resul
   return Step::done;
 }
 
+namespace {
+
+// What the call holds gets the lowest free number from `from` on: reserved in phase 1, installed in phase 2.
+Step place_held(State& state, Index task, std::int32_t from, Result& result) {
+  Flight& flight = state.tasks[task].flight;
+  if (flight.phase == 1) {
+    if (!reserve(state, task, from, flight.reserved[0], result)) return Step::done;
+    flight.phase = 2;
+    return Step::advanced;
+  }
+  install(state, task, flight.reserved[0], flight.held);
+  result.value[0] = flight.reserved[0];
+  return Step::done;
+}
+
+}  // namespace
+
 Step step_dup(const Kernel&, State& state, Index task, unsigned, Result& result) {
   Flight& flight = state.tasks[task].flight;
   if (flight.phase == 0) {
@@ -251,15 +268,7 @@ Step step_dup(const Kernel&, State& state, Index task, unsigned, Result& result)
     flight.phase = 1;
     return Step::advanced;
   }
-  if (flight.phase == 1) {
-    const std::int32_t from = flight.call.b < 0 ? 0 : flight.call.b;
-    if (!reserve(state, task, from, flight.reserved[0], result)) return Step::done;
-    flight.phase = 2;
-    return Step::advanced;
-  }
-  install(state, task, flight.reserved[0], flight.held);
-  result.value[0] = flight.reserved[0];
-  return Step::done;
+  return place_held(state, task, flight.call.b < 0 ? 0 : flight.call.b, result);
 }
 
 // kernel/pid.c pidfd_getfd: the file is looked up in the other process's table, then it gets a number in the caller's.
@@ -276,14 +285,7 @@ Step step_fetch(const Kernel&, State& state, Index task, unsigned, Result& resul
     flight.phase = 1;
     return Step::advanced;
   }
-  if (flight.phase == 1) {
-    if (!reserve(state, task, 0, flight.reserved[0], result)) return Step::done;
-    flight.phase = 2;
-    return Step::advanced;
-  }
-  install(state, task, flight.reserved[0], flight.held);
-  result.value[0] = flight.reserved[0];
-  return Step::done;
+  return place_held(state, task, 0, result);
 }
 
 // fs/file.c ksys_dup3: the new number's range is checked before the old one is looked up.

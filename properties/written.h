@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+//
+// A scenario that a test has written out.
+#pragma once
+
+#include "model/scenario/scenario.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <variant>
+
+namespace spawncheck {
+
+inline Scenario scenario_of(const std::string& text) {
+  const auto parsed = parse(text);
+  if (std::holds_alternative<Scenario>(parsed)) return std::get<Scenario>(parsed);
+  ADD_FAILURE() << std::get<ParseError>(parsed).message() << "\n" << text;
+  return {};
+}
+
+}  // namespace spawncheck
