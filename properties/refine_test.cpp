@@ -2,6 +2,7 @@
 //
 // close_range(2): what the kernels' code computes is what the flags mean; the steps of the model compute the same, and so does the
 // kernel that this runs on.
+#include "model/explore/race.h"
 #include "model/explore/refine.h"
 #include "model/kernel/call.h"
 #include "properties/on_the_kernel.h"
@@ -77,6 +78,22 @@ TEST(Refine, OneWrongBitIsNoticed) {
     EXPECT_TRUE(broken(code, table, a, out, 3, code.copy_leaves_dropped)) << print({table, a, Property::refines}, 3);
   }
   EXPECT_GT(tried, 2500u);
+}
+
+// ---- among other threads ---------------------------------------------------------------------------
+
+TEST(Refine, TheWalksHoldAmongOtherThreads) {
+  for (const unsigned bits : {1u, 2u})
+    for (const Walk walk : {Walk::close, Walk::copy_old, Walk::copy_new}) {
+      const RaceReport r = explore_walk(walk, bits);
+      EXPECT_FALSE(r.violation) << name(walk) << ": " << name(*r.violation) << ", " << r.example;
+      EXPECT_GT(r.states, bits == 1 ? 10'000u : 100'000u);
+    }
+}
+
+TEST(Refine, AWalkWithABugIsRefuted) {
+  EXPECT_EQ(explore_walk(Walk::close_no_hop, 2).violation, RaceProperty::closes_selected);
+  EXPECT_EQ(explore_walk(Walk::copy_unlocked, 1).violation, RaceProperty::kept_copied);
 }
 
 // ---- the model's own steps -------------------------------------------------------------------------

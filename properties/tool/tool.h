@@ -115,6 +115,7 @@ int explore(const ExploreToolOptions&);
 struct RefineOptions {
   unsigned word = 3;   // slots of a word of the table, in place of 64
   std::string kernel;  // empty: all
+  bool walks = false;  // instead: its two walks among other threads
   bool json = false;
 };
 int refine(const RefineOptions&);
