@@ -209,8 +209,11 @@ OPERATION(TGKILL) {
   if (thread >= shared->thread_count) return -ESRCH;
   return checked(syscall(SYS_tgkill, shared->arena_pid, shared->thread[thread].tid, c->operand[1]));
 }
+/* Room for the frame of every signal at once: they nest when many are let through together, and take some 3 KiB each. */
+#define ALTSTACK_SIZE (64 * 8192)
+
 OPERATION(ALTSTACK) {
-  static char stacks[SC_THREADS_MAX][16384];
+  static char stacks[SC_THREADS_MAX][ALTSTACK_SIZE];
   stack_t stack = {.ss_sp = stacks[c->thread], .ss_size = sizeof stacks[0], .ss_flags = c->operand[0] ? 0 : SS_DISABLE};
   return checked(syscall(SYS_sigaltstack, &stack, NULL));
 }

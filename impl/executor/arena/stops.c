@@ -315,8 +315,9 @@ static uint64_t pending(int i, uint32_t flags) {
 int has_signal(int i) {
   uint64_t mask = ~0ull;
   if (tracee[i].signals_seen == signals) return 0;
-  request(PTRACE_GETSIGMASK, i, sizeof mask, &mask);
-  if (((pending(i, 0) | pending(i, PTRACE_PEEKSIGINFO_SHARED)) & ~mask) != 0) return 1;
+  const uint64_t sent = pending(i, 0) | pending(i, PTRACE_PEEKSIGINFO_SHARED);
+  if (sent != 0) request(PTRACE_GETSIGMASK, i, sizeof mask, &mask);
+  if ((sent & ~mask) != 0) return 1;
   tracee[i].signals_seen = signals;
   return 0;
 }
