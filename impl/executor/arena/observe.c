@@ -94,15 +94,13 @@ static int list_numbers(int directory, int *numbers) {
   const int fd = openat(directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   int count = 0;
   if (fd < 0) return 0;
-  /* It is filled as far as it goes (fs/proc/fd.c proc_readfd_common): what leaves room was the last. */
-  for (long size = sizeof records; size > (long)(sizeof records - sizeof(struct dirent64));) {
-    size = syscall(SYS_getdents64, fd, records, sizeof records);
+  /* Until there is nothing more: a signal, such as the tracer's tick, ends a call early (fs/readdir.c filldir64). */
+  for (long size; (size = syscall(SYS_getdents64, fd, records, sizeof records)) > 0;)
     for (long at = 0; at < size && count < NUMBERS_MAX;) {
       const struct dirent64 *e = (const struct dirent64 *)(records + at);
       if (isdigit((unsigned char)e->d_name[0])) numbers[count++] = atoi(e->d_name);
       at += e->d_reclen;
     }
-  }
   close(fd);
   qsort(numbers, (size_t)count, sizeof *numbers, ascending);
   return count;
@@ -157,10 +155,8 @@ static uint32_t count_arguments(int directory) {
   char buffer[4096];
   uint32_t count = 0;
   if (fd < 0) return 0;
-  for (ssize_t got = sizeof buffer; got == sizeof buffer;) {
-    got = read(fd, buffer, sizeof buffer);
+  for (ssize_t got; (got = read(fd, buffer, sizeof buffer)) > 0;)
     for (ssize_t i = 0; i < got; ++i) count += buffer[i] == 0;
-  }
   close(fd);
   return count;
 }
