@@ -49,6 +49,7 @@ struct sc_shared {
   uint32_t go; /* opens for the arena that was forked ahead */
   uint32_t attention, gate, ready, release, done_count, stamp;
   uint32_t watch; /* a futex: the arena's userfaultfd + 1, until the server has taken it over */
+  uint32_t knows_libc; /* history.caught_by_libc has been looked at: every run of a server has it */
   uint32_t world_errno; /* the initial world could not be made: world_where */
   char world_where[SC_WHERE_MAX];
   int32_t arena_pid;

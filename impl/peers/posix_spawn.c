@@ -17,7 +17,8 @@
 
 #define KEEP_MAX 256
 
-/* sigaddset(3) refuses the signals that glibc keeps for itself, 32 and 33; sigprocmask(2) and posix_spawn take them. */
+/* sigaddset(3) refuses the signals that a libc keeps for itself; the attributes take them, whatever the child makes of
+ * them (limits.h). */
 static sigset_t set_of(uint64_t bits) {
   sigset_t set;
   sigemptyset(&set);

@@ -131,6 +131,18 @@ enum sc_visible {
   SC_VISIBLE_COUNT
 };
 
+/* Its rows, by enum sc_visible. */
+struct sc_visible_call {
+  const char *name, *arguments;
+  unsigned char effect, sleeps; /* enum sc_effect */
+};
+
+static const struct sc_visible_call sc_visible_calls[SC_VISIBLE_COUNT] = {
+#define SC_ROW(name, effect, sleeps, arguments) {#name, arguments, SC_EFFECT_##effect, sleeps},
+    SC_VISIBLE_CALLS(SC_ROW) SC_VISIBLE_CALLS_OLD(SC_ROW)
+#undef SC_ROW
+    {"marker", "d", SC_EFFECT_MEMORY, 0}};
+
 #define SC_MARKER_NUMBER 0x5c00 /* no kernel has a call of this number */
 
 #endif

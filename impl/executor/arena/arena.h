@@ -50,10 +50,12 @@ void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_
 _Noreturn void arena_main(void);
 void attract_attention(void);
 uint32_t next_stamp(void);
+uint64_t draw(uint64_t *state); /* splitmix64; the host's Random draws the same numbers from the same seed */
 int32_t operand_value(uint32_t thread, uint32_t index, struct sc_operand operand);
 
 /* main.c, in the server */
 int host_is_gone(void);
+uint64_t now_ms(void);
 void observe_child(int16_t index); /* unless it has been looked at */
 
 /* filter.c: what stops the tasks of a scheduled run. Prepared once, in the server; installed in the arena: 0 or an errno. */
@@ -67,7 +69,8 @@ void watch_offer(void);
 extern int observe_error; /* why a process that may be there could not be looked at: a run with that says nothing */
 void observe_process(struct sc_process *out, pid_t pid, const char *expected);
 void compare_descriptions(struct sc_process *child, const struct sc_process *parent);
-char observe_thread_state(pid_t pid, pid_t tid); /* as in /proc/PID/stat; 0: gone */
+char state_in_stat(const char *text);            /* of a /proc/PID/stat; 0: there is none */
+char observe_thread_state(pid_t pid, pid_t tid); /* likewise; 0: gone */
 
 /* A futex on shared memory; timeout_ms 0: none. Returns 0 or an errno. */
 int futex_wait(uint32_t *word, uint32_t value, uint32_t timeout_ms);

@@ -3,13 +3,6 @@
  * Who goes next: the schedule's turns first, then its rule. Knows nothing of processes. */
 #include "tracer.h"
 
-static uint64_t draw(uint64_t *state) { /* splitmix64 */
-  uint64_t z = *state += 0x9e3779b97f4a7c15u;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
-}
-
 void chooser_reset(struct chooser *c, const struct sc_policy *policy) {
   *c = (struct chooser){.policy = policy, .random = policy->seed, .last = -1, .lowest = SC_CHANGES_MAX};
 }
@@ -43,7 +36,7 @@ static int highest_priority(struct chooser *c, const struct sc_trace *trace, uin
     for (int i = best + 1; i < SC_TASKS_MAX; ++i)
       if (enabled >> i & 1 && c->priority[i] > c->priority[best]) best = i;
     int is_change = 0;
-    for (uint32_t i = c->changes_passed; i < c->policy->change_count; ++i) is_change |= c->policy->change[i] == c->steps;
+    for (uint32_t i = 0; i < c->policy->change_count; ++i) is_change |= c->policy->change[i] == c->steps;
     if (!is_change || c->changed_at == c->steps + 1) break;
     c->changed_at = c->steps + 1;
     c->priority[best] = c->lowest > 0 ? --c->lowest : 0;

@@ -23,9 +23,7 @@ int tracer_seize(pid_t arena) {
 
 /* A thread of the arena on its way to its first call. 1: it is there. */
 static int gather_thread(pid_t tid, int status) {
-  int i = -1;
-  for (int t = 0; t < (int)shared->thread_count; ++t)
-    if (shared->thread[t].tid == tid) i = t;
+  const int i = tracer_thread(tid);
   if (i >= 0 && status >> 16 == PTRACE_EVENT_SECCOMP) {
     tracee[i].tid = shared->trace.task[i].pid = tid;
     if (rest_at_call(i)) return 1;

@@ -35,7 +35,7 @@
 struct sc_shared *shared;
 const struct spawncheck_implementation *implementation;
 
-static uint64_t now_ms(void) {
+uint64_t now_ms(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
@@ -127,14 +127,9 @@ static int all_wait(pid_t arena) {
 static enum sc_run_end killed(pid_t arena) {
   siginfo_t info;
   info.si_pid = 0;
-  struct sc_history *h = &shared->history;
   if (waitid(P_PID, (id_t)arena, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return SC_RUN_COMPLETE;
-  if (info.si_code == CLD_EXITED || shared->world_errno != 0) {
-    h->broken_errno = shared->world_errno != 0 ? (int32_t)shared->world_errno : ECHILD;
-    snprintf(h->broken_where, sizeof h->broken_where, "%s", shared->world_errno != 0 ? shared->world_where : "the arena exited");
-    return SC_RUN_BROKEN;
-  }
-  h->end_signal = info.si_status;
+  if (info.si_code == CLD_EXITED || shared->world_errno != 0) return SC_RUN_BROKEN;
+  shared->history.end_signal = info.si_status;
   return SC_RUN_KILLED;
 }
 
@@ -236,7 +231,7 @@ static void end_run(pid_t arena, int is_judged) {
       pid = waitpid(-1, NULL, __WALL);
     }
     if (pid < 0 && errno == ECHILD) return;
-    if (pid <= 0 || pid == arena || is_reported(pid) || !is_judged || tracer_knows(pid) || is_seen(strays, h->stray_count, pid)) continue;
+    if (pid <= 0 || pid == arena || is_reported(pid) || !is_judged || tracer_thread(pid) >= 0 || is_seen(strays, h->stray_count, pid)) continue;
     if (h->stray_count < STRAYS_MAX) strays[h->stray_count] = pid;
     if (h->stray_count++ == 0) h->stray_pid = pid;
   }

@@ -228,10 +228,13 @@ void compare_descriptions(struct sc_process *child, const struct sc_process *par
   }
 }
 
+char state_in_stat(const char *text) {
+  const char *after = strrchr(text, ')');
+  return after != NULL && after[1] == ' ' ? after[2] : 0;
+}
+
 char observe_thread_state(pid_t pid, pid_t tid) {
   char path[64], text[512];
   snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)pid, (int)tid);
-  if (read_file(AT_FDCWD, path, text, sizeof text) <= 0) return 0;
-  const char *after = strrchr(text, ')');
-  return after != NULL && after[1] == ' ' ? after[2] : 0;
+  return read_file(AT_FDCWD, path, text, sizeof text) > 0 ? state_in_stat(text) : 0;
 }

@@ -38,12 +38,6 @@ struct tracee tracee[SC_TASKS_MAX];
 /* Moves whenever a signal may have been sent, or let through by a mask. */
 static uint32_t signals;
 
-static const struct { uint8_t sleeps, effect; char arguments[8]; } calls[SC_VISIBLE_COUNT] = {
-#define SC_ROW(name, effect, sleeps, arguments) {sleeps, SC_EFFECT_##effect, arguments},
-    SC_VISIBLE_CALLS(SC_ROW) SC_VISIBLE_CALLS_OLD(SC_ROW)
-#undef SC_ROW
-    {0, SC_EFFECT_MEMORY, "d"}};
-
 static struct sc_task *task_of(int i) { return &shared->trace.task[i]; }
 
 static long request(int what, int i, uintptr_t address, const void *data) {
@@ -63,8 +57,7 @@ static char state_of(int i) {
   const ssize_t size = pread(tracee[i].stat, text, sizeof text - 1, 0);
   if (size <= 0) return 0;
   text[size] = 0;
-  const char *after = strrchr(text, ')');
-  return after != NULL && after[1] == ' ' ? after[2] : 0;
+  return state_in_stat(text);
 }
 
 /* 'S' alone does not say it: who is about to look whether there is something to wait for is marked so already
@@ -113,7 +106,7 @@ int add_task(pid_t tid, uint8_t thread, int parent) {
     for (int other = (int)shared->thread_count; other < i; ++other) child += trace->task[other].thread == thread;
   }
   trace->task[i] = (struct sc_task){.thread = thread, .child = (int8_t)child, .parent = (int8_t)parent, .pid = tid};
-  tracee[i] = (struct tracee){.tid = tid, .stat = -1, .vfork_child = -1, .vfork_parent = -1, .signals_seen = signals, .step = -1};
+  tracee[i] = (struct tracee){.tid = tid, .stat = -1, .vfork_parent = -1, .signals_seen = signals, .step = -1};
   if (parent >= 0) tracee[i].operation = tracee[parent].operation;
   return i;
 }
@@ -172,7 +165,7 @@ static void run_to_rest(int i, struct sc_step *step, int may_sleep);
 static void wake_parent(int child) {
   const int parent = tracee[child].vfork_parent;
   if (parent < 0) return;
-  tracee[child].vfork_parent = tracee[parent].vfork_child = -1;
+  tracee[child].vfork_parent = -1;
   if (task_of(parent)->state != SC_TASK_SUSPENDED) return;
   watch_resumed(parent);
   run_to_rest(parent, add_step(parent, SC_STEP_WAKES), 0);
@@ -208,7 +201,6 @@ static void begin_child(int parent, int is_vfork, struct sc_step *step) {
   if (step != NULL && task_of(parent)->call == SC_VISIBLE_clone3) task_of(i)->clone_flags = step->pointee;
   if (is_vfork) {
     tracee[i].vfork_parent = parent;
-    tracee[parent].vfork_child = i;
     task_of(parent)->state = SC_TASK_SUSPENDED;
     if (shared->trace.watches) watch_parent(parent);
   }
@@ -225,15 +217,18 @@ static int is_ignored_sigchld(int signal) {
   return 1;
 }
 
+static void read_memory(int i, int64_t address, void *at, size_t size) {
+  struct iovec to = {at, size}, from = {(void *)(uintptr_t)address, size};
+  process_vm_readv(tracee[i].tid, &to, 1, &from, 1, 0);
+}
+
 static void returned(int i, struct sc_step *step) {
   struct call_info info = {0};
   if (request(GET_CALL_INFO, i, sizeof info, &info) <= 0 || step == NULL) return;
   step->outcome = SC_OUTCOME_RETURNED;
   step->result = info.of.exit.value;
-  const char *at = strchr(calls[step->call].arguments, 'n');
-  if (at == NULL) return;
-  struct iovec to = {&step->pointee, sizeof step->pointee}, from = {(void *)(uintptr_t)step->arg[at - calls[step->call].arguments], sizeof step->pointee};
-  process_vm_readv(tracee[i].tid, &to, 1, &from, 1, 0);
+  const char *at = strchr(sc_visible_calls[step->call].arguments, 'n');
+  if (at != NULL) read_memory(i, step->arg[at - sc_visible_calls[step->call].arguments], &step->pointee, sizeof step->pointee);
 }
 
 static int is_stop_signal(int signal) { return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU; }
@@ -366,21 +361,18 @@ static void step_signal(int i, struct sc_step *step) {
 /* The clone flags as clone(2) has them, with the exit signal in the low byte, which clone3(2) keeps free. */
 static uint64_t clone_flags_at(int i, int64_t address) {
   uint64_t arguments[5] = {0}; /* struct clone_args: flags is the first, exit_signal the fifth */
-  struct iovec to = {arguments, sizeof arguments}, from = {(void *)(uintptr_t)address, sizeof arguments};
-  process_vm_readv(tracee[i].tid, &to, 1, &from, 1, 0);
+  read_memory(i, address, arguments, sizeof arguments);
   return arguments[0] | (arguments[4] & 0xff);
 }
 
 static void read_pointee(int i, struct sc_step *step) {
-  const char *letters = calls[step->call].arguments;
+  const char *letters = sc_visible_calls[step->call].arguments;
   if (step->call == SC_VISIBLE_clone3) {
     step->pointee = clone_flags_at(i, step->arg[0]);
     return;
   }
   for (int a = 0; a < SC_CALL_ARGUMENTS && letters[a] != 0; ++a) {
-    if (strchr("macsl", letters[a]) == NULL || step->arg[a] == 0) continue;
-    struct iovec to = {&step->pointee, sizeof step->pointee}, from = {(void *)(uintptr_t)step->arg[a], sizeof step->pointee};
-    process_vm_readv(tracee[i].tid, &to, 1, &from, 1, 0);
+    if (strchr("macsl", letters[a]) != NULL && step->arg[a] != 0) read_memory(i, step->arg[a], &step->pointee, sizeof step->pointee);
   }
 }
 
@@ -403,7 +395,7 @@ void step_task(int i, struct sc_step *step, int error) {
   }
   memcpy(step->arg, tracee[i].arg, sizeof step->arg);
   read_pointee(i, step);
-  const uint8_t effect = calls[step->call].effect;
+  const uint8_t effect = sc_visible_calls[step->call].effect;
   if (error != 0) {
     step->fault = 1;
     step->outcome = SC_OUTCOME_RETURNED;
@@ -417,7 +409,7 @@ void step_task(int i, struct sc_step *step, int error) {
   if (effect == SC_EFFECT_MASK) tracee[i].signals_seen = signals - 1;
   resume(i, shared->policy.results || wants_result(effect) ? PTRACE_SYSCALL : PTRACE_CONT, 0);
   if (effect == SC_EFFECT_SEND) ++signals;
-  run_to_rest(i, step, calls[step->call].sleeps);
+  run_to_rest(i, step, sc_visible_calls[step->call].sleeps);
 }
 
 /* One that is stopped and listens (PTRACE_LISTEN) is trapped again by SIGCONT: soon enough to look as if nothing had
@@ -460,7 +452,7 @@ void let_sleepers_return(int was_sent_something) {
 void tracer_signal_sent(void) { ++signals; }
 
 int step_may_send(const struct sc_step *step) {
-  return step->kind == SC_STEP_CALL && calls[step->call].effect == SC_EFFECT_SEND;
+  return step->kind == SC_STEP_CALL && sc_visible_calls[step->call].effect == SC_EFFECT_SEND;
 }
 
 void tracer_begin(void) { signals = 0; }

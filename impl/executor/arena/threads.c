@@ -33,8 +33,7 @@ void attract_attention(void) {
 
 uint32_t next_stamp(void) { return __atomic_add_fetch(&shared->stamp, 1, __ATOMIC_SEQ_CST); }
 
-/* splitmix64; the host's Random draws the same numbers from the same seed. */
-static uint64_t draw(uint64_t *state) {
+uint64_t draw(uint64_t *state) {
   uint64_t z = *state += 0x9e3779b97f4a7c15u;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
@@ -109,6 +108,16 @@ static void *thread_main(void *argument) {
   return NULL;
 }
 
+/* Once for all arenas of a server: they have the same libc. */
+static void look_at_libc(void) {
+  for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
+    struct { void *handler; unsigned long rest[3]; } action = {0};
+    if (syscall(SYS_rt_sigaction, signal, NULL, &action, sizeof(uint64_t)) == 0 && (uintptr_t)action.handler > 1)
+      shared->history.caught_by_libc |= 1ull << (signal - 1);
+  }
+  shared->knows_libc = 1;
+}
+
 /* The main thread of a scheduled run: from here on every visible call of every thread stops. */
 static void open_scheduled(void) {
   while (__atomic_load_n(&shared->ready, __ATOMIC_SEQ_CST) < shared->thread_count) sched_yield();
@@ -140,12 +149,7 @@ _Noreturn void arena_main(void) {
     }
   }
   /* After pthread_create(3), which in glibc takes signal 33 for itself. */
-  shared->history.caught_by_libc = 0;
-  for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
-    struct { void *handler; unsigned long rest[3]; } action = {0};
-    if (syscall(SYS_rt_sigaction, signal, NULL, &action, sizeof(uint64_t)) == 0 && (uintptr_t)action.handler > 1)
-      shared->history.caught_by_libc |= 1ull << (signal - 1);
-  }
+  if (!shared->knows_libc && shared->thread_count != 0) look_at_libc();
   for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
     const uint64_t bit = 1ull << (signal - 1);
     if (shared->world.ignored & bit) set_disposition(signal, SC_DISPOSITION_IGNORE);

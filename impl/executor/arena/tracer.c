@@ -5,31 +5,21 @@
 #define _GNU_SOURCE
 #include "tracer.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TICK_US 20000       /* how often a wait that should be short is looked at */
 #define RUNS_PER_PROCESSOR 64
 #define LAST_LOOKS_MAX 20   /* at sleepers that could wake by a timeout of their own */
 
-static uint64_t deadline_ns;
+static uint64_t deadline_ms;
 static int is_over;
 
-static uint64_t now_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 int is_out_of_time(void) {
-  if (!is_over) is_over = now_ns() >= deadline_ns || host_is_gone();
+  if (!is_over) is_over = now_ms() >= deadline_ms || host_is_gone();
   return is_over;
 }
 
@@ -145,7 +135,7 @@ static enum sc_run_end run_steps(void) {
 
 enum sc_run_end tracer_run(pid_t arena) {
   is_over = 0;
-  deadline_ns = now_ns() + (uint64_t)shared->timeout_ms * 1000000u;
+  deadline_ms = now_ms() + shared->timeout_ms;
   share_processor(arena);
   set_ticks(TICK_US);
   enum sc_run_end end = SC_RUN_BROKEN;
@@ -168,8 +158,8 @@ int tracer_kill_all(void) {
   return count;
 }
 
-int tracer_knows(pid_t tid) {
-  for (uint32_t t = 0; t < shared->thread_count; ++t)
-    if (shared->thread[t].tid == tid) return 1;
-  return 0;
+int tracer_thread(pid_t tid) {
+  for (int t = 0; t < (int)shared->thread_count; ++t)
+    if (shared->thread[t].tid == tid) return t;
+  return -1;
 }

@@ -14,7 +14,7 @@ struct chooser {
   uint64_t random;
   int last;
   uint32_t turn, steps, preemptions;
-  uint32_t prioritised, priority[SC_TASKS_MAX], lowest, changes_passed, changed_at; /* PCT */
+  uint32_t prioritised, priority[SC_TASKS_MAX], lowest, changed_at; /* PCT */
 };
 
 void chooser_reset(struct chooser *c, const struct sc_policy *policy);
@@ -28,7 +28,7 @@ struct tracee {
   pid_t tid;
   int stat;              /* /proc/TID/stat, -1: not opened yet */
   int signal;            /* AT_SIGNAL: which */
-  int vfork_child, vfork_parent; /* tasks, -1: none */
+  int vfork_parent;      /* a task, -1: none */
   int step;              /* of the trace: the call that it sleeps or is suspended in */
   uint8_t operation, outside;
   uint8_t is_asleep;     /* PROGRAM: it waits in the kernel */
@@ -110,6 +110,6 @@ void tracer_prepare(void);
 /* A scheduled run, from `go` to its end. */
 enum sc_run_end tracer_run(pid_t arena);
 int tracer_kill_all(void); /* every task that it has not seen the end of; how many, with the main thread: each can be waited for once */
-int tracer_knows(pid_t tid); /* a thread of the arena, in the run that ends */
+int tracer_thread(pid_t tid); /* which thread of the run it is, -1: none */
 
 #endif
