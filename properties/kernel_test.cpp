@@ -19,11 +19,7 @@ namespace {
 constexpr std::uint32_t unshare_flag = 2, cloexec_flag = 4;
 
 Call call(CallKind kind, std::int32_t a = -1, std::int32_t b = -1, std::uint32_t flags = 0) {
-  Call c;
-  c.kind = static_cast<std::uint8_t>(kind);
-  c.a = a;
-  c.b = b;
-  c.flags = flags;
+  Call c = make_call(kind, a, b, flags);
   c.key[0].kind = SC_FILE_NULL;
   c.key[1].kind = SC_FILE_NULL;
   return c;

@@ -140,11 +140,7 @@ TEST(Refine, TheStepsOfTheModelComputeTheSame) {
       const model::Index file = (table.file >> n & 1) != 0 ? state.add({}) : model::none;
       state.table_of(0).put(number_of(n), file, (table.cloexec >> n & 1) != 0);
     }
-    model::Call call;
-    call.kind = static_cast<std::uint8_t>(model::CallKind::close_range);
-    call.a = bound_of(a.first);
-    call.b = bound_of(a.last);
-    call.flags = a.flags;
+    const model::Call call = make_call(model::CallKind::close_range, bound_of(a.first), bound_of(a.last), a.flags);
     model::Result result;
     // As far as the first step, in which the copy is made: what it has is referenced.
     model::begin(state, 0, call);

@@ -9,12 +9,6 @@
 namespace spawncheck {
 namespace {
 
-constexpr const char* words[] = {
-#define SC_ROW(name, effect, sleeps, arguments) #name,
-    SC_VISIBLE_CALLS(SC_ROW) SC_VISIBLE_CALLS_OLD(SC_ROW)
-#undef SC_ROW
-    "marker"};
-
 std::unique_ptr<Executor> executor(const std::string& implementation = "reference") {
   ExecutorOptions options;
   options.implementation = implementation;
@@ -34,7 +28,7 @@ std::string text_of(const sc_trace& trace) {
   std::string out;
   for (std::uint32_t i = 0; i < trace.step_count; ++i) {
     const sc_step& s = trace.step[i];
-    out += task_text(trace, s.task) + " " + std::to_string(s.kind) + " " + words[s.call] + " " + std::to_string(s.outcome);
+    out += task_text(trace, s.task) + " " + std::to_string(s.kind) + " " + sc_visible_calls[s.call].name + " " + std::to_string(s.outcome);
     const bool is_pid = s.call == SC_VISIBLE_clone || s.call == SC_VISIBLE_clone3 || s.call == SC_VISIBLE_wait4;
     if (s.outcome == SC_OUTCOME_RETURNED && !is_pid) out += " = " + std::to_string(s.result);
     out += " of " + std::to_string(s.enabled) + "\n";

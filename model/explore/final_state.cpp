@@ -132,10 +132,9 @@ bool final_state_matches(const State& state, Index main, const sc_history& histo
     for (const SettledChild& child : children)
       if (!identity_matches(table, child, enforced, reason)) return false;
   }
-  constexpr std::uint64_t libc_internal = 1ull << 31 | 1ull << 32;
   const model::Dispositions& d = state.dispositions[state.tasks[main].dispositions];
   if (enforced.has(Clause::sig_parent_restored) &&
-      (((parent.ignored ^ d.ignored) | (parent.caught ^ d.handled)) & ~libc_internal) != 0) {
+      (((parent.ignored ^ d.ignored) | (parent.caught ^ d.handled)) & ~model::libc_internal) != 0) {
     if (reason != nullptr) {
       reason->observed = "at the end the parent ignores " + describe_signals(parent.ignored) + " and catches " + describe_signals(parent.caught);
       reason->allowed = "ignores " + describe_signals(d.ignored) + ", catches " + describe_signals(d.handled);

@@ -46,21 +46,13 @@ std::uint32_t bit(unsigned n) { return 1u << n; }
 
 class Race {
  public:
-  Race(Walk walk, unsigned bits, const Arguments& arguments, RaceReport& report) : walk_(walk), bits_(bits), a_(arguments), report_(report) {}
+  Race(Walk walk, unsigned bits, const Arguments& arguments, RaceReport& report) : walk_(walk), bits_(bits), a_(arguments), report_(report), kernel_(model::kernel_named(walk == Walk::copy_new ? "7.4" : "6.18")) {}
 
   // From every table of one word.
   void run() {
-    std::uint64_t tables = 1;
-    for (unsigned n = 0; n < bits_; ++n) tables *= 6;
-    for (std::uint64_t number = 0; number < tables; ++number) {
+    for (std::uint64_t number = 0; number < table_count(1, bits_); ++number) {
       Node node;
-      std::uint64_t rest = number;
-      for (unsigned n = 0; n < bits_; ++n, rest /= 6) {
-        const auto state = static_cast<std::uint32_t>(rest % 6);
-        if (state & 1) node.table.cloexec |= bit(n);
-        if (state >= 2) node.table.open |= bit(n);
-        if (state >= 4) node.table.file |= bit(n);
-      }
+      node.table = table_number(number, 1, bits_);
       reach(node);
     }
     while (!rest_.empty() && !report_.violation) {
@@ -73,7 +65,7 @@ class Race {
 
  private:
   bool copies() const { return walk_ != Walk::close && walk_ != Walk::close_no_hop; }
-  bool leaves_dropped() const { return walk_ == Walk::copy_new; }
+  bool leaves_dropped() const { return kernel_->copy_leaves_dropped; }
 
   void reach(const Node& node) {
     if (seen_.insert(node.packed()).second) rest_.push_back(node);
@@ -81,15 +73,10 @@ class Race {
 
   void broken(const Node& node, RaceProperty property) {
     report_.violation = property;
-    report_.example = print(Example{node.table, a_, Property::refines}, bits_);
-    report_.example = report_.example.substr(0, report_.example.rfind(": not"));
+    report_.example = print(node.table, a_, bits_);
   }
 
-  bool selects(const Bits& t, unsigned n) const {
-    const bool in_range = a_.first <= n && n <= a_.last;
-    if (in_range == ((a_.flags & flag_except) != 0)) return false;
-    return (a_.flags & flag_cloexec_only) == 0 || (t.cloexec & bit(n)) != 0;
-  }
+  bool selects(const Bits& t, unsigned n) const { return is_selected(t, a_, n); }
 
   void expand(const Node& node) {
     const bool has_lock_dropped = node.at == At::start || node.at == At::walking || node.at == At::size || node.at == At::allocate;
@@ -179,15 +166,7 @@ class Race {
     return all;
   }
 
-  unsigned slots_for(int last) const { return last < 0 ? bits_ : (static_cast<unsigned>(last) / bits_ + 1) * bits_; }
-  static int last_bit(std::uint32_t set) { return set == 0 ? -1 : 31 - std::countl_zero(set); }
-
-  unsigned size_of(const Bits& t) const {
-    int last = last_bit(t.open);
-    if (leaves_dropped()) return slots_for(last_bit(t.open & ~dropped(t)));
-    if (last >= 0 && a_.first <= static_cast<unsigned>(last) && a_.last >= static_cast<unsigned>(last)) last = last_bit(t.open & (bit(a_.first) - 1));
-    return slots_for(last);
-  }
+  unsigned size_of(const Bits& t) const { return words_of_copy(*kernel_, t, a_, true, bits_) * bits_; }
 
   // The size fits what is allocated: the bitmaps, and then slot by slot, all under the lock.
   void begin_copy(Node next) {
@@ -268,6 +247,7 @@ class Race {
   const unsigned bits_;
   const Arguments a_;
   RaceReport& report_;
+  const model::Kernel* const kernel_;
   std::unordered_set<std::uint64_t> seen_;
   std::deque<Node> rest_;
 };
@@ -286,17 +266,13 @@ std::string_view name(Walk walk) {
 
 RaceReport explore_walk(Walk walk, unsigned bits) {
   RaceReport report;
-  std::vector<std::uint32_t> values;
-  for (unsigned n = 0; n <= 2 * bits; ++n) values.push_back(n);
-  values.push_back(infinity);
   const bool has_new_flags = walk != Walk::copy_old && walk != Walk::copy_unlocked;
-  for (std::size_t f = 0; f < values.size(); ++f)
-    for (std::size_t l = f; l < values.size(); ++l)
-      for (const std::uint32_t flags : {0u, flag_except, flag_cloexec_only, flag_except | flag_cloexec_only}) {
-        if (flags != 0 && !has_new_flags) continue;
-        Race(walk, bits, {values[f], values[l], flags | flag_unshare, true}, report).run();
-        if (report.violation) return report;
-      }
+  for (const Arguments& range : all_ranges(bits))
+    for (const std::uint32_t flags : {0u, flag_except, flag_cloexec_only, flag_except | flag_cloexec_only}) {
+      if (flags != 0 && !has_new_flags) continue;
+      Race(walk, bits, {range.first, range.last, flags | flag_unshare, true}, report).run();
+      if (report.violation) return report;
+    }
   return report;
 }
 

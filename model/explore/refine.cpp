@@ -2,11 +2,9 @@
 #include "model/explore/refine.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <bit>
 #include <cerrno>
-#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -39,7 +37,8 @@ std::uint32_t selected_in_word(const Bits& t, const Arguments& a, unsigned w, un
 
 int last_bit(std::uint32_t set) { return set == 0 ? -1 : 31 - std::countl_zero(set); }
 
-// sane_fdtable_size: in words, at least one. `drops`: what the range drops need not be copied; false with CLOEXEC.
+}  // namespace
+
 unsigned words_of_copy(const Kernel& code, const Bits& t, const Arguments& a, bool drops, unsigned bits) {
   const unsigned capacity = t.words * bits;
   int last = last_bit(t.open);
@@ -65,6 +64,8 @@ unsigned words_of_copy(const Kernel& code, const Bits& t, const Arguments& a, bo
   }
   return last < 0 ? 1 : static_cast<unsigned>(last) / bits + 1;
 }
+
+namespace {
 
 // dup_fd: the bitmaps of the words that the size covers, then slot by slot: a file gets a reference, a claimed slot is free.
 Bits duplicate(const Kernel& code, const Bits& old, const Arguments& a, bool drops, unsigned bits, std::uint32_t& referenced) {
@@ -131,13 +132,13 @@ Outcome run(const Kernel& code, const Bits& table, const Arguments& a, unsigned 
 
 // ---- what the flags mean ---------------------------------------------------------------------------
 
-namespace {
-
 bool is_selected(const Bits& t, const Arguments& a, unsigned n) {
   const bool in_range = a.first <= n && n <= a.last;
   if (in_range == ((a.flags & flag_except) != 0)) return false;
   return (a.flags & flag_cloexec_only) == 0 || (t.cloexec & slot(n)) != 0;
 }
+
+namespace {
 
 // Of the descriptors there were, those that stay, with their flag.
 bool refines(const Bits& before, const Arguments& a, const Outcome& out, unsigned slots) {
@@ -192,26 +193,25 @@ std::optional<Property> broken(const Kernel& code, const Bits& before, const Arg
   return std::nullopt;
 }
 
-std::string print(const Example& e, unsigned bits) {
+std::string print(const Bits& table, const Arguments& a, unsigned bits) {
   std::string out;
-  for (unsigned n = 0; n < e.table.words * bits; ++n) {
-    const bool is_open = (e.table.file & slot(n)) != 0, is_claimed = (e.table.open & slot(n)) != 0;
+  for (unsigned n = 0; n < table.words * bits; ++n) {
+    const bool is_open = (table.file & slot(n)) != 0, is_claimed = (table.open & slot(n)) != 0;
     if (n != 0 && n % bits == 0) out += "|";
     out += is_open ? "o" : is_claimed ? "c" : ".";
-    if ((e.table.cloexec & slot(n)) != 0) out += "'";
+    if ((table.cloexec & slot(n)) != 0) out += "'";
   }
-  const Arguments& a = e.arguments;
   out += " close_range(" + std::to_string(a.first) + ", " + (a.last == infinity ? "~0" : std::to_string(a.last));
   for (const auto& [flag, word] : {std::pair{flag_unshare, "UNSHARE"}, std::pair{flag_cloexec, "CLOEXEC"}, std::pair{flag_except, "EXCEPT"}, std::pair{flag_cloexec_only, "CLOEXEC_ONLY"}})
     if ((a.flags & flag) != 0) out += std::string(", ") + word;
-  return out + "), " + (a.is_shared ? "shared" : "private") + ": not " + std::string(name(e.property));
+  return out + "), " + (a.is_shared ? "shared" : "private");
 }
+
+std::string print(const Example& e, unsigned bits) { return print(e.table, e.arguments, bits) + ": not " + std::string(name(e.property)); }
 
 // ---- all of them -----------------------------------------------------------------------------------
 
-namespace {
-
-// Six states a slot: claimed and open are 2 and 4 with the close-on-exec bit as bit 0; a table is a number of base six.
+// Six states a slot: claimed and open are 2 and 4 with the close-on-exec bit as bit 0.
 Bits table_number(std::uint64_t number, unsigned words, unsigned bits) {
   Bits t;
   t.words = static_cast<std::uint8_t>(words);
@@ -224,23 +224,31 @@ Bits table_number(std::uint64_t number, unsigned words, unsigned bits) {
   return t;
 }
 
-std::uint64_t power(std::uint64_t base, unsigned exponent) {
-  std::uint64_t result = 1;
-  while (exponent-- > 0) result *= base;
-  return result;
+std::uint64_t table_count(unsigned words, unsigned bits) {
+  std::uint64_t count = 1;
+  for (unsigned n = 0; n < words * bits; ++n) count *= 6;
+  return count;
 }
 
-std::vector<Arguments> all_arguments(unsigned bits) {
+std::vector<Arguments> all_ranges(unsigned bits) {
   std::vector<std::uint32_t> values;
   for (unsigned n = 0; n <= 2 * bits; ++n) values.push_back(n);
   values.push_back(infinity);
   std::vector<Arguments> all;
   for (std::size_t f = 0; f < values.size(); ++f)
-    for (std::size_t l = f; l < values.size(); ++l)
-      for (std::uint32_t flags = 0; flags < 32; flags += 2) {
-        if ((flags & (flag_cloexec | flag_cloexec_only)) == (flag_cloexec | flag_cloexec_only)) continue;
-        for (const bool is_shared : {false, true}) all.push_back({values[f], values[l], flags, is_shared});
-      }
+    for (std::size_t l = f; l < values.size(); ++l) all.push_back({values[f], values[l]});
+  return all;
+}
+
+namespace {
+
+std::vector<Arguments> all_arguments(unsigned bits) {
+  std::vector<Arguments> all;
+  for (const Arguments& range : all_ranges(bits))
+    for (std::uint32_t flags = 0; flags < 32; flags += 2) {
+      if ((flags & (flag_cloexec | flag_cloexec_only)) == (flag_cloexec | flag_cloexec_only)) continue;
+      for (const bool is_shared : {false, true}) all.push_back({range.first, range.last, flags, is_shared});
+    }
   return all;
 }
 
@@ -270,7 +278,7 @@ void merge(Report& into, const Report& from) {
 
 Report check_all(const Kernel& code, unsigned bits, unsigned threads, bool ask) {
   const std::vector<Arguments> arguments = all_arguments(bits);
-  const std::uint64_t one = power(6, bits), all = one + power(6, 2 * bits);
+  const std::uint64_t one = table_count(1, bits), all = one + table_count(2, bits);
   constexpr std::uint64_t batch = 512;
   std::atomic<std::uint64_t> next = 0;
   std::vector<Report> reports(std::max(threads, 1u));

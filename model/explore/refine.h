@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace spawncheck::refine {
 
@@ -44,6 +45,19 @@ struct Outcome {
 // As the code does it.
 Outcome run(const model::Kernel&, const Bits&, const Arguments&, unsigned word_bits);
 
+// The number-th table of so many words, counted in base six, a digit a slot.
+Bits table_number(std::uint64_t number, unsigned words, unsigned word_bits);
+std::uint64_t table_count(unsigned words, unsigned word_bits);
+
+// Does the call act on slot n, as the table is now?
+bool is_selected(const Bits&, const Arguments&, unsigned n);
+
+// How large a copy is, in words (sane_fdtable_size). `drops`: what the range drops need not be in it.
+unsigned words_of_copy(const model::Kernel&, const Bits&, const Arguments&, bool drops, unsigned word_bits);
+
+// 0 to all slots of two words, and infinity: each first with each last that is not below it.
+std::vector<Arguments> all_ranges(unsigned word_bits);
+
 enum class Property : std::uint8_t { refines, clone_ok, sized, untransient, old_untouched, count };
 std::string_view name(Property);
 std::string_view meaning(Property);
@@ -56,6 +70,7 @@ struct Example {
   Arguments arguments;
   Property property{};
 };
+std::string print(const Bits&, const Arguments&, unsigned word_bits);
 std::string print(const Example&, unsigned word_bits);
 
 struct Report {

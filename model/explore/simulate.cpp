@@ -261,10 +261,7 @@ bool Simulation::step_wait(Index t, const sc_operation& op, sc_op_record& r) {
     process.life = model::Life::zombie;
     process.status = 7;
   }
-  Call call;
-  call.kind = static_cast<std::uint8_t>(CallKind::wait);
-  call.a = child;
-  const Step made = model::run_call(options_.kernel, state_, t, call, result);
+  const Step made = model::run_call(options_.kernel, state_, t, make_call(CallKind::wait, child), result);
   state_.tasks[t].flight = {};
   if (made == Step::blocked) return false;
   returned(t, r, result);

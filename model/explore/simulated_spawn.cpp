@@ -26,18 +26,8 @@ constexpr const char* program_words[] = {
 constexpr const char* written_words[SC_NAMES_MAX] = {"written a", "written b", "written c", "written d"};
 constexpr const char* directory_words[SC_NAMES_MAX] = {"a", "b", "c", "d"};
 
-Call make(CallKind kind, std::int32_t a = -1, std::int32_t b = -1, std::uint32_t flags = 0, std::uint64_t bits = 0) {
-  Call call;
-  call.kind = static_cast<std::uint8_t>(kind);
-  call.a = a;
-  call.b = b;
-  call.flags = flags;
-  call.bits = bits;
-  return call;
-}
-
 Call exec_call(const char* path) {
-  Call call = make(CallKind::exec, SC_PROGRAM_MISSING);
+  Call call = make_call(CallKind::exec, SC_PROGRAM_MISSING);
   for (int p = 0; p < SC_PROGRAM_COUNT; ++p)
     if (std::strcmp(program_words[p], path) == 0) call.a = p;
   for (std::uint8_t n = 0; n < SC_NAMES_MAX; ++n)
@@ -100,9 +90,9 @@ bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state, const Plann
     }
     case Stage::block:
       caller_mask_ = state.tasks[parent_].mask;
-      return call(kernel, state, make(CallKind::mask, SC_HOW_SET, -1, 0, ~0ull), Stage::clone, result);
+      return call(kernel, state, make_call(CallKind::mask, SC_HOW_SET, -1, 0, ~0ull), Stage::clone, result);
     case Stage::clone: {
-      const bool made = call(kernel, state, make(CallKind::clone, 0, -1, start_), Stage::suspended, result);
+      const bool made = call(kernel, state, make_call(CallKind::clone, 0, -1, start_), Stage::suspended, result);
       if (stage_ != Stage::suspended) return made;
       if (result.error != 0) {
         error_ = result.error;
@@ -120,16 +110,16 @@ bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state, const Plann
       return true;
     case Stage::collect: {
       const Stage next = pidfd_ >= 0 ? Stage::close_pidfd : Stage::restore;
-      return call(kernel, state, make(CallKind::wait, state.tasks[child_].process), next, result);
+      return call(kernel, state, make_call(CallKind::wait, state.tasks[child_].process), next, result);
     }
     case Stage::close_pidfd: {
-      const bool made = call(kernel, state, make(CallKind::close, pidfd_), Stage::restore, result);
+      const bool made = call(kernel, state, make_call(CallKind::close, pidfd_), Stage::restore, result);
       if (stage_ == Stage::restore) pidfd_ = -1;
       return made;
     }
     case Stage::restore:
       memory_shared_ = child_ != model::none && !state.tasks[child_].ended && state.tasks[child_].memory == state.tasks[parent_].memory;
-      return call(kernel, state, make(CallKind::mask, SC_HOW_SET, -1, 0, caller_mask_), Stage::returned, result);
+      return call(kernel, state, make_call(CallKind::mask, SC_HOW_SET, -1, 0, caller_mask_), Stage::returned, result);
     default: return false;
   }
 }
@@ -137,37 +127,37 @@ bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state, const Plann
 Call SimulatedSpawn::call_of(const spawn_step& s) const {
   const auto number = [&](std::int32_t n) { return n == SPAWN_TEMPORARY ? temporary_ : n; };
   switch (s.kind) {
-    case SPAWN_STEP_RESET_HANDLERS: return make(CallKind::dispositions, -1, -1);
-    case SPAWN_STEP_DEFAULT: return make(CallKind::dispositions, -1, SC_DISPOSITION_DEFAULT, 0, s.bits);
-    case SPAWN_STEP_IGNORE: return make(CallKind::dispositions, -1, SC_DISPOSITION_IGNORE, 0, s.bits);
-    case SPAWN_STEP_SESSION: return make(CallKind::setsid);
-    case SPAWN_STEP_PGROUP: return make(CallKind::setpgid, s.a);
-    case SPAWN_STEP_UMASK: return make(CallKind::umask, s.a);
-    case SPAWN_STEP_CHDIR: return make(CallKind::chdir, s.path[0] - 'a');
-    case SPAWN_STEP_FCHDIR: return make(CallKind::getfd, s.a);
-    case SPAWN_STEP_UNSHARE: return make(CallKind::unshare_files);
+    case SPAWN_STEP_RESET_HANDLERS: return make_call(CallKind::dispositions, -1, -1);
+    case SPAWN_STEP_DEFAULT: return make_call(CallKind::dispositions, -1, SC_DISPOSITION_DEFAULT, 0, s.bits);
+    case SPAWN_STEP_IGNORE: return make_call(CallKind::dispositions, -1, SC_DISPOSITION_IGNORE, 0, s.bits);
+    case SPAWN_STEP_SESSION: return make_call(CallKind::setsid);
+    case SPAWN_STEP_PGROUP: return make_call(CallKind::setpgid, s.a);
+    case SPAWN_STEP_UMASK: return make_call(CallKind::umask, s.a);
+    case SPAWN_STEP_CHDIR: return make_call(CallKind::chdir, s.path[0] - 'a');
+    case SPAWN_STEP_FCHDIR: return make_call(CallKind::getfd, s.a);
+    case SPAWN_STEP_UNSHARE: return make_call(CallKind::unshare_files);
     case SPAWN_STEP_CLOSE_RANGE:
-      if ((s.flags & on_the_model_only) != 0) return make(CallKind::close_but, -1, -1, 0, s.bits);
-      return make(CallKind::close_range, static_cast<std::int32_t>(s.first), static_cast<std::int32_t>(s.last), s.flags);
+      if ((s.flags & on_the_model_only) != 0) return make_call(CallKind::close_but, -1, -1, 0, s.bits);
+      return make_call(CallKind::close_range, static_cast<std::int32_t>(s.first), static_cast<std::int32_t>(s.last), s.flags);
     case SPAWN_STEP_CLOSE_EACH:
-      return make(CallKind::close_each, static_cast<std::int32_t>(s.first), static_cast<std::int32_t>(s.last));
-    case SPAWN_STEP_CLOSE_PIDFD: return make(CallKind::close, pidfd_);
-    case SPAWN_STEP_CLOSE: return make(CallKind::close, number(s.a));
+      return make_call(CallKind::close_each, static_cast<std::int32_t>(s.first), static_cast<std::int32_t>(s.last));
+    case SPAWN_STEP_CLOSE_PIDFD: return make_call(CallKind::close, pidfd_);
+    case SPAWN_STEP_CLOSE: return make_call(CallKind::close, number(s.a));
     case SPAWN_STEP_DUP_TO_TEMPORARY:
-      if ((s.flags & on_the_model_only) != 0) return make(CallKind::fetch, s.a, -1, SC_FLAG_CLOEXEC);
-      return make(CallKind::dup, number(s.a), s.b, SC_FLAG_CLOEXEC);
+      if ((s.flags & on_the_model_only) != 0) return make_call(CallKind::fetch, s.a, -1, SC_FLAG_CLOEXEC);
+      return make_call(CallKind::dup, number(s.a), s.b, SC_FLAG_CLOEXEC);
     case SPAWN_STEP_DUP: {
       constexpr unsigned o_cloexec = 02000000;
-      Call call = make(CallKind::dup3, number(s.a), number(s.b), (s.flags & 1u) != 0 || (s.flags & o_cloexec) != 0 ? SC_FLAG_CLOEXEC : 0);
+      Call call = make_call(CallKind::dup3, number(s.a), number(s.b), (s.flags & 1u) != 0 || (s.flags & o_cloexec) != 0 ? SC_FLAG_CLOEXEC : 0);
       call.name = 1;
       return call;
     }
-    case SPAWN_STEP_SET_CLOEXEC: return make(CallKind::setfd, number(s.a), -1, SC_FLAG_CLOEXEC);
-    case SPAWN_STEP_CLEAR_CLOEXEC: return make(CallKind::setfd, number(s.a));
-    case SPAWN_STEP_SWEEP_CLOEXEC: return make(CallKind::sweep_cloexec, number(s.a));
-    case SPAWN_STEP_MASK: return make(CallKind::mask, SC_HOW_SET, -1, 0, s.flags != 0 ? caller_mask_ : s.bits);
+    case SPAWN_STEP_SET_CLOEXEC: return make_call(CallKind::setfd, number(s.a), -1, SC_FLAG_CLOEXEC);
+    case SPAWN_STEP_CLEAR_CLOEXEC: return make_call(CallKind::setfd, number(s.a));
+    case SPAWN_STEP_SWEEP_CLOEXEC: return make_call(CallKind::sweep_cloexec, number(s.a));
+    case SPAWN_STEP_MASK: return make_call(CallKind::mask, SC_HOW_SET, -1, 0, s.flags != 0 ? caller_mask_ : s.bits);
     case SPAWN_STEP_EXEC: return exec_call(s.path);
-    default: return make(CallKind::exec, SC_PROGRAM_HOLD);
+    default: return make_call(CallKind::exec, SC_PROGRAM_HOLD);
   }
 }
 
@@ -176,7 +166,7 @@ void SimulatedSpawn::child_failed(State& state, int error) {
   failed_step_ = steps_[position_].kind;
   reported_ = true;
   Result result;
-  model::run_call(Kernel{}, state, child_, make(CallKind::exit, 127), result);
+  model::run_call(Kernel{}, state, child_, make_call(CallKind::exit, 127), result);
   child_done_ = true;
 }
 

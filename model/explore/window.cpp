@@ -256,12 +256,11 @@ bool Window::table_is_explained(Clauses enforced, Reason* reason) const {
 
 bool Window::dispositions_are_explained(Reason* reason) const {
   const sc_request& r = *case_->request;
-  constexpr std::uint64_t libc_internal = 1ull << 31 | 1ull << 32;  // 32, 33: a libc may keep these for itself
   constexpr std::uint64_t unblockable = 1ull << 8 | 1ull << 18;
   const std::uint64_t ignore = (r.set & SPAWNCHECK_SET_IGNORE) != 0 ? r.ignore : 0;
   const std::uint64_t dflt = (r.set & SPAWNCHECK_SET_DEFAULT) != 0 ? r.dflt : 0;
   const std::uint64_t may = ((ever_ignored_ & ~dflt) | ignore) & ~unblockable;
-  const std::uint64_t must = ((always_ignored_ & ~dflt) | (ignore & ~dflt)) & ~unblockable & ~libc_internal;
+  const std::uint64_t must = ((always_ignored_ & ~dflt) | (ignore & ~dflt)) & ~unblockable & ~model::libc_internal;
   const std::uint64_t observed = case_->child->ignored;
   if ((observed & ~may) == 0 && (must & ~observed) == 0) return true;
   if (reason != nullptr) {

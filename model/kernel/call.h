@@ -97,6 +97,16 @@ struct Result {
   std::int32_t error = 0;  // errno, 0: success
 };
 
+inline Call make_call(CallKind kind, std::int32_t a = -1, std::int32_t b = -1, std::uint32_t flags = 0, std::uint64_t bits = 0) {
+  Call call;
+  call.kind = static_cast<std::uint8_t>(kind);
+  call.flags = flags;
+  call.a = a;
+  call.b = b;
+  call.bits = bits;
+  return call;
+}
+
 enum class Step : std::uint8_t {
   blocked,   // not enabled; the state is as before
   advanced,  // made a step, more to come
@@ -159,6 +169,7 @@ inline Step fail(Result& result, int error) {
 
 inline std::uint64_t bit(int signal) { return 1ull << (signal - 1); }
 inline constexpr std::uint64_t unblockable = 1ull << 8 | 1ull << 18;  // KILL, STOP
+inline constexpr std::uint64_t libc_internal = 1ull << 31 | 1ull << 32;  // 32, 33: a libc may keep these for itself
 
 // The lowest pending signal of the task that its mask lets through, 0: none.
 int deliverable(const State&, Index task);

@@ -6,12 +6,7 @@ namespace spawncheck::model {
 namespace {
 
 Call make(CallKind kind, const sc_operation& op, const Resolved& r) {
-  Call call;
-  call.kind = static_cast<std::uint8_t>(kind);
-  call.flags = op.flags;
-  call.a = r.operand[0];
-  call.b = r.operand[1];
-  return call;
+  return make_call(kind, r.operand[0], r.operand[1], op.flags);
 }
 
 Call creation(const sc_operation& op, const Resolved& r, sc_file_kind kind, std::uint64_t id) {

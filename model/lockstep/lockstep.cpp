@@ -14,8 +14,6 @@ using model::Index;
 
 namespace {
 
-constexpr std::uint64_t libc_internal = 1ull << 31 | 1ull << 32;  // 32, 33: a libc's own, which the scenario's world does not set
-
 std::string state_text(const model::State& state, const model::Entry* e) {
   if (e == nullptr || e->description == model::none) return "closed";
   const model::Description& d = state.descriptions[e->description];
@@ -46,8 +44,8 @@ bool attributes_agree(Walk& walk, Index task, const sc_snapshot& s) {
   const model::Dispositions& d = state.dispositions[state.tasks[task].dispositions];
   const std::string who = "task " + std::to_string(s.task) + " ";
   if (s.mask != walk.mask(s.task)) return walk.disagree(who + "blocks " + explore::describe_signals(s.mask), explore::describe_signals(walk.mask(s.task)));
-  if ((s.ignored ^ d.ignored) & ~libc_internal) return walk.disagree(who + "ignores " + explore::describe_signals(s.ignored), explore::describe_signals(d.ignored));
-  if ((s.caught ^ d.handled) & ~libc_internal) return walk.disagree(who + "catches " + explore::describe_signals(s.caught), explore::describe_signals(d.handled));
+  if ((s.ignored ^ d.ignored) & ~model::libc_internal) return walk.disagree(who + "ignores " + explore::describe_signals(s.ignored), explore::describe_signals(d.ignored));
+  if ((s.caught ^ d.handled) & ~model::libc_internal) return walk.disagree(who + "catches " + explore::describe_signals(s.caught), explore::describe_signals(d.handled));
   return true;
 }
 

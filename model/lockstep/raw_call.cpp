@@ -17,23 +17,10 @@ using model::CallKind;
 
 namespace {
 
-constexpr sc_effect effects[] = {
-#define SC_ROW(name, effect, sleeps, arguments) SC_EFFECT_##effect,
-    SC_VISIBLE_CALLS(SC_ROW) SC_VISIBLE_CALLS_OLD(SC_ROW)
-#undef SC_ROW
-    SC_EFFECT_MEMORY};
+sc_effect effect_of(const sc_step& s) { return static_cast<sc_effect>(sc_visible_calls[s.call].effect); }
 
 std::int32_t number(const sc_step& s, unsigned i) { return static_cast<std::int32_t>(s.arg[i]); }
 std::uint32_t bits(const sc_step& s, unsigned i) { return static_cast<std::uint32_t>(s.arg[i]); }
-
-Call make(CallKind kind, std::int32_t a = -1, std::int32_t b = -1, std::uint32_t flags = 0) {
-  Call call;
-  call.kind = static_cast<std::uint8_t>(kind);
-  call.a = a;
-  call.b = b;
-  call.flags = flags;
-  return call;
-}
 
 std::uint32_t cloexec(bool is_set) { return is_set ? static_cast<std::uint32_t>(SC_FLAG_CLOEXEC) : 0u; }
 
@@ -64,7 +51,7 @@ RawCall of_operation(const sc_step& s, const sc_operation& op, std::uint64_t ide
   }
   RawCall raw;
   if (op.kind == SC_OP_LISTEN) {
-    raw.call = make(CallKind::create, -1, -1, cloexec(is_born_cloexec(s)));
+    raw.call = make_call(CallKind::create, -1, -1, cloexec(is_born_cloexec(s)));
     raw.call.key[0].kind = SC_FILE_SOCKET;
   } else {
     raw.call = *model::call_of(op, resolved);
@@ -83,8 +70,8 @@ bool creates(std::uint8_t kind) {
 }
 
 RawCall of_allocation(const sc_step& s, bool is_pair) {
-  if (s.call == SC_VISIBLE_dup) return {Known::call, make(CallKind::dup, number(s, 0))};
-  RawCall raw{Known::creation, make(is_pair ? CallKind::create_pair : CallKind::create, -1, -1, cloexec(is_born_cloexec(s)))};
+  if (s.call == SC_VISIBLE_dup) return {Known::call, make_call(CallKind::dup, number(s, 0))};
+  RawCall raw{Known::creation, make_call(is_pair ? CallKind::create_pair : CallKind::create, -1, -1, cloexec(is_born_cloexec(s)))};
   for (sc_key& key : raw.call.key) key.kind = SC_FILE_OTHER;
   return raw;
 }
@@ -94,16 +81,16 @@ RawCall of_fcntl(const sc_step& s) {
     case F_DUPFD: case F_DUPFD_CLOEXEC: {
       // do_fcntl: the bound is unsigned; a negative one is beyond every limit.
       const std::int32_t from = number(s, 2) < 0 ? INT32_MAX : number(s, 2);
-      return {Known::call, make(CallKind::dup, number(s, 0), from, cloexec(bits(s, 1) == F_DUPFD_CLOEXEC))};
+      return {Known::call, make_call(CallKind::dup, number(s, 0), from, cloexec(bits(s, 1) == F_DUPFD_CLOEXEC))};
     }
-    case F_GETFD: return {Known::call, make(CallKind::getfd, number(s, 0))};
-    case F_SETFD: return {Known::call, make(CallKind::setfd, number(s, 0), -1, cloexec((bits(s, 2) & FD_CLOEXEC) != 0))};
-    default: return {Known::file, make(CallKind::getfd, number(s, 0))};
+    case F_GETFD: return {Known::call, make_call(CallKind::getfd, number(s, 0))};
+    case F_SETFD: return {Known::call, make_call(CallKind::setfd, number(s, 0), -1, cloexec((bits(s, 2) & FD_CLOEXEC) != 0))};
+    default: return {Known::file, make_call(CallKind::getfd, number(s, 0))};
   }
 }
 
 RawCall of_replacement(const sc_step& s) {
-  Call call = make(CallKind::dup3, number(s, 0), number(s, 1));
+  Call call = make_call(CallKind::dup3, number(s, 0), number(s, 1));
   if (s.call == SC_VISIBLE_dup3) {
     call.name = 1;
     call.flags = cloexec((bits(s, 2) & O_CLOEXEC) != 0);
@@ -113,10 +100,10 @@ RawCall of_replacement(const sc_step& s) {
 
 RawCall of_attribute(const sc_step& s) {
   switch (s.call) {
-    case SC_VISIBLE_setsid: return {Known::call, make(CallKind::setsid)};
-    case SC_VISIBLE_umask: return {Known::call, make(CallKind::umask, number(s, 0))};
+    case SC_VISIBLE_setsid: return {Known::call, make_call(CallKind::setsid)};
+    case SC_VISIBLE_umask: return {Known::call, make_call(CallKind::umask, number(s, 0))};
     case SC_VISIBLE_setpgid:
-      if (number(s, 0) == 0) return {Known::call, make(CallKind::setpgid, number(s, 1))};
+      if (number(s, 0) == 0) return {Known::call, make_call(CallKind::setpgid, number(s, 1))};
       return {Known::unknown, {}};
     default: return {};
   }
@@ -124,14 +111,14 @@ RawCall of_attribute(const sc_step& s) {
 
 RawCall of_mask(const sc_step& s) {
   if (s.call != SC_VISIBLE_rt_sigprocmask) return {Known::unknown, {}};
-  Call call = make(CallKind::mask, s.arg[0] == SIG_BLOCK ? SC_HOW_BLOCK : s.arg[0] == SIG_UNBLOCK ? SC_HOW_UNBLOCK : SC_HOW_SET);
+  Call call = make_call(CallKind::mask, s.arg[0] == SIG_BLOCK ? SC_HOW_BLOCK : s.arg[0] == SIG_UNBLOCK ? SC_HOW_UNBLOCK : SC_HOW_SET);
   call.bits = s.pointee;
   return {Known::call, call};
 }
 
 RawCall of_disposition(const sc_step& s) {
   const std::int32_t how = s.pointee == 0 ? SC_DISPOSITION_DEFAULT : s.pointee == 1 ? SC_DISPOSITION_IGNORE : SC_DISPOSITION_HANDLER;
-  return {Known::call, make(CallKind::disposition, number(s, 0), how)};
+  return {Known::call, make_call(CallKind::disposition, number(s, 0), how)};
 }
 
 RawCall of_limit(const sc_step& s) {
@@ -139,12 +126,12 @@ RawCall of_limit(const sc_step& s) {
   if ((is_prlimit ? s.arg[2] : s.arg[1]) == 0) return {};  // a query
   if (bits(s, is_prlimit ? 1 : 0) != RLIMIT_NOFILE) return {};
   if (is_prlimit && s.arg[0] != 0) return {Known::unknown, {}};
-  return {Known::call, make(CallKind::limit, static_cast<std::int32_t>(s.pointee))};
+  return {Known::call, make_call(CallKind::limit, static_cast<std::int32_t>(s.pointee))};
 }
 
 RawCall of_anything(const sc_step& s) {
-  if (s.call == SC_VISIBLE_unshare && bits(s, 0) == CLONE_FILES) return {Known::call, make(CallKind::unshare_files)};
-  if (s.call == SC_VISIBLE_sendmsg) return {Known::file, make(CallKind::getfd, number(s, 0))};
+  if (s.call == SC_VISIBLE_unshare && bits(s, 0) == CLONE_FILES) return {Known::call, make_call(CallKind::unshare_files)};
+  if (s.call == SC_VISIBLE_sendmsg) return {Known::file, make_call(CallKind::getfd, number(s, 0))};
   return {Known::unknown, {}};
 }
 
@@ -157,23 +144,23 @@ RawCall of_memory(const sc_step& s, const sc_operation* operation) {
 }  // namespace
 
 RawCall translate(const sc_step& s, const sc_operation* operation, std::uint64_t identity, const std::uint64_t inode[2]) {
-  const sc_effect effect = effects[s.call];
+  const sc_effect effect = effect_of(s);
   switch (effect) {
     case SC_EFFECT_ALLOCATE: case SC_EFFECT_ALLOCATE2:
       if (operation != nullptr && creates(operation->kind)) return of_operation(s, *operation, identity, inode);
       return of_allocation(s, effect == SC_EFFECT_ALLOCATE2);
-    case SC_EFFECT_NUMBER: return {Known::call, make(CallKind::close, number(s, 0))};
+    case SC_EFFECT_NUMBER: return {Known::call, make_call(CallKind::close, number(s, 0))};
     case SC_EFFECT_REPLACE: return of_replacement(s);
     case SC_EFFECT_FCNTL: return of_fcntl(s);
-    case SC_EFFECT_RANGE: return {Known::call, make(CallKind::close_range, number(s, 0), number(s, 1), bits(s, 2))};
+    case SC_EFFECT_RANGE: return {Known::call, make_call(CallKind::close_range, number(s, 0), number(s, 1), bits(s, 2))};
     case SC_EFFECT_FILE:
       if (s.call == SC_VISIBLE_bind) return {Known::special, {}};
-      if (s.call == SC_VISIBLE_flock && bits(s, 1) == 6) return {Known::call, make(CallKind::flock, number(s, 0))};  // LOCK_EX|LOCK_NB
+      if (s.call == SC_VISIBLE_flock && bits(s, 1) == 6) return {Known::call, make_call(CallKind::flock, number(s, 0))};  // LOCK_EX|LOCK_NB
       if (s.call == SC_VISIBLE_ppoll) return {};
 #if defined(__x86_64__)
       if (s.call == SC_VISIBLE_poll) return {};
 #endif
-      return {Known::file, make(CallKind::getfd, number(s, 0))};
+      return {Known::file, make_call(CallKind::getfd, number(s, 0))};
     case SC_EFFECT_ATTRIBUTE: return of_attribute(s);
     case SC_EFFECT_MASK: return of_mask(s);
     case SC_EFFECT_DISPOSITION: return of_disposition(s);
@@ -185,6 +172,17 @@ RawCall translate(const sc_step& s, const sc_operation* operation, std::uint64_t
   return {};
 }
 
+std::uint64_t clone_flags(const sc_step& s) {
+  switch (s.call) {
+    case SC_VISIBLE_clone: return static_cast<std::uint64_t>(s.arg[0]);
+    case SC_VISIBLE_clone3: return s.pointee;
+#if defined(__x86_64__)
+    case SC_VISIBLE_vfork: return CLONE_VM | CLONE_VFORK | SIGCHLD;
+#endif
+    default: return SIGCHLD;  // fork(2)
+  }
+}
+
 model::Result result_of(const sc_step& s) {
   model::Result r;
   if (s.call == SC_VISIBLE_marker) return r;  // no call of the kernel's: ENOSYS
@@ -192,7 +190,7 @@ model::Result result_of(const sc_step& s) {
     r.error = static_cast<std::int32_t>(-s.result);
     return r;
   }
-  if (effects[s.call] == SC_EFFECT_ALLOCATE2) {
+  if (effect_of(s) == SC_EFFECT_ALLOCATE2) {
     r.value[0] = static_cast<std::int32_t>(s.pointee);
     r.value[1] = static_cast<std::int32_t>(s.pointee >> 32);
   } else {

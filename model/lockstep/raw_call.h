@@ -29,6 +29,9 @@ struct RawCall {
 // creates (sc_identity_of_op; of a pair's two ends).
 RawCall translate(const sc_step&, const sc_operation* operation, std::uint64_t identity, const std::uint64_t inode[2]);
 
+// Of a call that starts a process, whichever: the flags and the exit signal, as clone(2) has them.
+std::uint64_t clone_flags(const sc_step&);
+
 // What a call that succeeded gave, as the model would say it.
 model::Result result_of(const sc_step&);
 

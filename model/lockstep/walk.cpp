@@ -114,9 +114,8 @@ bool Walk::make_own(const sc_step& s) {
   if (request == nullptr || (request->request.set & SPAWNCHECK_WANT_PIDFD) == 0 || s.kind != SC_STEP_CALL) return true;
   const Result got = result_of(s);
   const bool is_clone = s.call == SC_VISIBLE_clone || s.call == SC_VISIBLE_clone3;
-  const std::uint64_t flags = s.call == SC_VISIBLE_clone ? static_cast<std::uint64_t>(s.arg[0]) : s.pointee;
   const bool has_child = s.outcome == SC_OUTCOME_SUSPENDED || got.value[0] > 0;
-  if ((is_clone && (flags & CLONE_PIDFD) != 0 && has_child) || (s.call == SC_VISIBLE_pidfd_open && got.error == 0)) {
+  if ((is_clone && (clone_flags(s) & CLONE_PIDFD) != 0 && has_child) || (s.call == SC_VISIBLE_pidfd_open && got.error == 0)) {
     model::Description pidfd;
     pidfd.key.kind = SC_FILE_PIDFD;
     const std::int32_t number = is_clone ? table.lowest_free(0) : got.value[0];
@@ -271,24 +270,15 @@ bool Walk::bind(const sc_step& s) {
 
 bool Walk::clone(const sc_step& s) {
   const Index task = known_[s.task].task;
-  std::uint64_t flags = 0;
-  bool is_fork = false;
-  if (s.call == SC_VISIBLE_clone) flags = static_cast<std::uint64_t>(s.arg[0]);
-  else if (s.call == SC_VISIBLE_clone3) flags = s.pointee;
-#if defined(__x86_64__)
-  else is_fork = true;
-  if (s.call == SC_VISIBLE_vfork) flags = CLONE_VM | CLONE_VFORK;
-#endif
+  const std::uint64_t flags = clone_flags(s);
   if ((flags & CLONE_THREAD) != 0) return unknown("a spawn that starts threads");
-  Call call;
-  call.kind = static_cast<std::uint8_t>(CallKind::clone);
+  Call call = make_call(CallKind::clone, static_cast<std::int32_t>(flags & CSIGNAL));
   const auto add = [&](std::uint64_t raw, std::uint32_t of_model) { call.flags |= (flags & raw) != 0 ? of_model : 0u; };
   add(CLONE_VM, SPAWN_START_VM);
   add(CLONE_VFORK, SPAWN_START_VFORK);
   add(CLONE_FILES, SPAWN_START_FILES);
   add(0x100000000ull, SPAWN_START_CLEAR_SIGHAND);
   add(CLONE_PIDFD, SPAWN_START_PIDFD);
-  call.a = is_fork ? SIGCHLD : static_cast<std::int32_t>(flags & CSIGNAL);
   const bool succeeded = s.outcome == SC_OUTCOME_SUSPENDED || s.result > 0;
   if (!succeeded && s.result != -EMFILE) return true;  // no memory, no more processes
   Result result;
@@ -306,9 +296,7 @@ bool Walk::exec(const sc_step& s) {
   Tracked& known = known_[s.task];
   const sc_operation* op = spawn(s);
   if (op == nullptr) return unknown("an exec outside a spawn");
-  Call call;
-  call.kind = static_cast<std::uint8_t>(CallKind::exec);
-  call.a = op->request.program;
+  Call call = make_call(CallKind::exec, op->request.program);
   call.name = op->request.name;
   const bool succeeded = s.outcome == SC_OUTCOME_EXECED;
   const model::State before = state_;
@@ -410,18 +398,13 @@ void Walk::settle_deaths() {
 bool Walk::send(const sc_step& s) {
   const bool is_tgkill = s.call == SC_VISIBLE_tgkill;
   const sc_operation* op = operation(s);
-  Call call;
-  call.b = static_cast<std::int32_t>(s.arg[is_tgkill ? 2 : 1]);
   const std::int64_t pid = static_cast<std::int32_t>(s.arg[is_tgkill ? 1 : 0]);
+  Call call = make_call(is_tgkill ? CallKind::tgkill : pid == 0 ? CallKind::kill_group : CallKind::kill, -1, static_cast<std::int32_t>(s.arg[is_tgkill ? 2 : 1]));
   if (call.b < 1 || call.b > SC_SIGNAL_MAX) return unknown("a signal of no number");
   if (is_tgkill) {
-    call.kind = static_cast<std::uint8_t>(CallKind::tgkill);
     for (unsigned t = 0; t < scenario_.threads.size(); ++t)
       if (trace_.task[t].pid == pid) call.a = static_cast<std::int32_t>(t);
-  } else if (pid == 0) {
-    call.kind = static_cast<std::uint8_t>(CallKind::kill_group);
-  } else {
-    call.kind = static_cast<std::uint8_t>(CallKind::kill);
+  } else if (pid != 0) {
     const int child = task_with_pid(pid);
     call.a = child >= 0 ? state_.tasks[known_[static_cast<unsigned>(child)].task].process : op != nullptr && op->kind == SC_OP_KILL ? 0 : -1;
   }

@@ -23,7 +23,7 @@ ExhaustiveSearch::ExhaustiveSearch(Session& session, const Scenario& scenario, S
 
 SearchResult ExhaustiveSearch::run() {
   for (std::uint64_t runs = 0; !result_.is_complete && !result_.violation; ++runs) {
-    if ((limits_.runs != 0 && runs >= limits_.runs) || (limits_.is_over && limits_.is_over())) break;
+    if (limits_.are_reached(runs)) break;
     if (limits_.progress && runs % 64 == 0) limits_.progress(result_.schedules);
     if (!run_once() || result_.violation) continue;
     result_.is_complete = !advance();

@@ -24,6 +24,8 @@ struct SearchLimits {
   std::function<bool()> is_over;     // asked between two runs
   std::function<void(const Scenario&, const Session&, const Verdict&)> after_run;  // may be empty
   std::function<void(std::uint64_t runs)> progress;                                // may be empty
+
+  bool are_reached(std::uint64_t runs_made) const { return (runs != 0 && runs_made >= runs) || (is_over && is_over()); }
 };
 
 struct SearchResult {

@@ -29,12 +29,6 @@ constexpr struct {
 
 constexpr int injectable[] = {EMFILE, ENFILE, ENOMEM, EINTR, EAGAIN, EPERM, ENOSYS, ETXTBSY, EACCES, EBUSY};
 
-constexpr sc_effect effects[] = {
-#define SC_ROW(name, effect, sleeps, arguments) SC_EFFECT_##effect,
-    SC_VISIBLE_CALLS(SC_ROW) SC_VISIBLE_CALLS_OLD(SC_ROW)
-#undef SC_ROW
-    SC_EFFECT_MEMORY};
-
 // What the caller's thread blocks, as its calls go by: EINTR comes only from a handler that may run.
 class Masks {
  public:
@@ -60,7 +54,7 @@ bool may_wait(const sc_step& step) {
 
 // The man pages' errors that depend on the machine, not on the arguments; EPERM also stands for a seccomp filter.
 std::vector<int> errors_of(const sc_step& step) {
-  switch (effects[step.call]) {
+  switch (sc_visible_calls[step.call].effect) {
     case SC_EFFECT_ALLOCATE: case SC_EFFECT_ALLOCATE2: return {EMFILE, ENFILE, ENOMEM};
     case SC_EFFECT_FCNTL: return step.arg[1] == F_DUPFD || step.arg[1] == F_DUPFD_CLOEXEC ? std::vector<int>{EMFILE, ENOMEM} : std::vector<int>{};
     case SC_EFFECT_REPLACE: return {EMFILE, ENOMEM, EBUSY};
@@ -157,7 +151,7 @@ FaultResult inject_faults(Session& session, const Scenario& scenario, const Sear
     return result;
   }
   for (const sc_fault& fault : faults_of(scenario, session.trace())) {
-    if ((limits.runs != 0 && result.runs >= limits.runs) || (limits.is_over && limits.is_over())) break;
+    if (limits.are_reached(result.runs)) break;
     policy.fault = fault;
     Verdict verdict = session.run_scheduled(scenario, policy);
     ++result.runs;

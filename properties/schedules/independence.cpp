@@ -21,17 +21,6 @@ namespace {
 
 constexpr std::int32_t highest = 0x7fffffff;
 
-struct CallRow {
-  sc_effect effect;
-  const char* arguments;
-};
-
-constexpr CallRow rows[] = {
-#define SC_ROW(name, effect, sleeps, arguments) {SC_EFFECT_##effect, arguments},
-    SC_VISIBLE_CALLS(SC_ROW) SC_VISIBLE_CALLS_OLD(SC_ROW)
-#undef SC_ROW
-    {SC_EFFECT_MEMORY, "d"}};
-
 // Follows who has which table and which process.
 class Reader {
  public:
@@ -98,7 +87,7 @@ class Reader {
     if (step.kind == SC_STEP_SIGNAL) return add(Access::everything, Access::write);
     if (step.kind == SC_STEP_PROGRAM) return end_process(step.task);
     if (step.fault) return add(Access::everything, Access::write);
-    const sc_effect effect = rows[step.call].effect;
+    const auto effect = static_cast<sc_effect>(sc_visible_calls[step.call].effect);
     const std::int64_t first = step.arg[0], second = step.arg[1];
     switch (effect) {
       case SC_EFFECT_ALLOCATE: return add_allocation(step);
@@ -118,7 +107,7 @@ class Reader {
       case SC_EFFECT_FCNTL: return add_fcntl(step);
       case SC_EFFECT_RANGE: return add_range(step);
       case SC_EFFECT_FILE:
-        if (*rows[step.call].arguments == 'f') look_up(first);
+        if (*sc_visible_calls[step.call].arguments == 'f') look_up(first);
         else add(Access::occupancy, Access::read, table_);
         return add(Access::files, Access::write);
       case SC_EFFECT_ATTRIBUTE: case SC_EFFECT_MASK: return;  // seen by signals only, and those conflict with everything
@@ -144,7 +133,7 @@ class Reader {
   }
 
   void add_allocation(const sc_step& step) {
-    const char* letters = rows[step.call].arguments;
+    const char* letters = sc_visible_calls[step.call].arguments;
     for (int i = 0; letters[i] != 0; ++i)
       if (letters[i] == 'f' && static_cast<std::int32_t>(step.arg[i]) >= 0) look_up(static_cast<std::int32_t>(step.arg[i]));
     allocate(is_done_ ? step.result : -1);

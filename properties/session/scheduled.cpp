@@ -12,18 +12,6 @@ namespace spawncheck {
 
 namespace {
 
-struct CallRow {
-  const char* name;
-  const char* arguments;
-};
-
-constexpr CallRow rows[] = {
-#define SC_ROW(name, effect, sleeps, arguments) {#name, arguments},
-    SC_VISIBLE_CALLS(SC_ROW) SC_VISIBLE_CALLS_OLD(SC_ROW)
-#undef SC_ROW
-    {"marker", "d"}};
-static_assert(std::size(rows) == SC_VISIBLE_COUNT);
-
 int task_with_pid(const sc_trace& trace, std::int64_t id) {
   for (unsigned i = 0; i < trace.task_count; ++i)
     if (id > 0 && trace.task[i].pid == id) return static_cast<int>(i);
@@ -73,7 +61,7 @@ std::string outcome_text(const sc_trace& trace, const sc_step& step) {
     case SC_OUTCOME_RETURNED:
       if (step.result < 0 && step.result > -4096) return " = " + error_text(static_cast<int>(-step.result));
       if (gives_process(step.call)) return " = " + process_text(trace, step.result);
-      if (const char* pair = std::strchr(rows[step.call].arguments, 'n'); pair != nullptr && step.result == 0)
+      if (const char* pair = std::strchr(sc_visible_calls[step.call].arguments, 'n'); pair != nullptr && step.result == 0)
         return fmt::format(" = [{}, {}]", static_cast<std::int32_t>(step.pointee), static_cast<std::int32_t>(step.pointee >> 32));
       return fmt::format(" = {}", step.result);
     case SC_OUTCOME_SLEEPS: return ", sleeps";
@@ -88,7 +76,7 @@ std::string step_text(const sc_trace& trace, const sc_step& step, Numbers number
   std::string out = task_name(trace, step.task) + " ";
   if (step.kind == SC_STEP_SIGNAL) return out + fmt::format("takes signal {}{}", step.arg[0], step.outcome == SC_OUTCOME_DIED ? ", dies" : "");
   if (step.kind == SC_STEP_PROGRAM) return out + "program goes on" + (step.outcome == SC_OUTCOME_DIED ? ", dies" : ", sleeps");
-  const CallRow& row = rows[step.call];
+  const sc_visible_call& row = sc_visible_calls[step.call];
   if (step.kind == SC_STEP_WAKES) return out + row.name + " wakes" + outcome_text(trace, step);
   out += std::string(row.name) + "(";
   for (unsigned i = 0; row.arguments[i] != 0; ++i) out += (i == 0 ? "" : ", ") + argument_text(trace, row.arguments[i], step, i, numbers);
@@ -160,16 +148,18 @@ std::string trace_text(const sc_trace& trace) {
   return out;
 }
 
+std::string step_text(const sc_trace& trace, unsigned step) { return step_text(trace, trace.step[step]); }
+
 std::string states_text(const sc_trace& trace) {
   std::string out;
   for (unsigned i = 0; i < trace.task_count; ++i) {
     const sc_task& t = trace.task[i];
     out += (i == 0 ? "" : ", ") + task_name(trace, i);
     switch (t.state) {
-      case SC_TASK_AT_CALL: out += " is at " + std::string(rows[t.call].name); break;
+      case SC_TASK_AT_CALL: out += " is at " + std::string(sc_visible_calls[t.call].name); break;
       case SC_TASK_AT_SIGNAL: out += " takes a signal"; break;
-      case SC_TASK_ASLEEP: out += " sleeps in " + std::string(rows[t.call].name); break;
-      case SC_TASK_SUSPENDED: out += " is suspended in " + std::string(rows[t.call].name); break;
+      case SC_TASK_ASLEEP: out += " sleeps in " + std::string(sc_visible_calls[t.call].name); break;
+      case SC_TASK_SUSPENDED: out += " is suspended in " + std::string(sc_visible_calls[t.call].name); break;
       case SC_TASK_PROGRAM: out += " runs its program"; break;
       case SC_TASK_STOPPED: out += " is stopped"; break;
       case SC_TASK_FINISHED: out += " has finished"; break;
@@ -185,7 +175,7 @@ std::string difference(const sc_trace& a, const sc_trace& b) {
       if (step_text(a, a.step[i], numbers) == step_text(b, b.step[i], numbers)) return true;
     return false;
   };
-  const auto text = [](const sc_trace& trace, unsigned i) { return i < trace.step_count ? step_text(trace, trace.step[i]) : "nothing"; };
+  const auto text = [](const sc_trace& trace, unsigned i) { return i < trace.step_count ? step_text(trace, i) : "nothing"; };
   for (unsigned i = 0; i < std::max(a.step_count, b.step_count); ++i)
     if (i >= a.step_count || i >= b.step_count || !is_same(i)) return fmt::format("step {}: `{}`, then `{}`", i + 1, text(a, i), text(b, i));
   return {};

@@ -34,15 +34,8 @@ sc_policy policy_with(Turns turns, sc_rule rule, std::uint64_t seed, unsigned sn
   return policy;
 }
 
-std::string step_line(const sc_trace& trace, unsigned step) {
-  const std::string text = trace_text(trace);
-  std::size_t begin = 0;
-  for (unsigned i = 0; i < step; ++i) begin = text.find('\n', begin) + 1;
-  return text.substr(begin, text.find('\n', begin) - begin);
-}
-
 std::string told(const lockstep::Disagreement& d, const sc_trace& trace) {
-  return fmt::format("step {}: {}\n  the kernel: {}\n  the model:  {}\n", d.step + 1, step_line(trace, d.step), d.kernel, d.model);
+  return fmt::format("step {}: {}\n  the kernel: {}\n  the model:  {}\n", d.step + 1, step_text(trace, d.step), d.kernel, d.model);
 }
 
 std::string summary(const Totals& t, double seconds) {
