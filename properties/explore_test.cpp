@@ -2,6 +2,7 @@
 //
 // The explorer: the claims come out as they are written down, what the reduction leaves out changes nothing, and a plan with one
 // mistake is refuted.
+#include "model/explore/livelock.h"
 #include "properties/arbitrary.h"
 #include "properties/session/claims.h"
 #include "properties/session/reference_planner.h"
@@ -121,15 +122,100 @@ TEST(Explore, APlanWithAMistakeIsRefuted) {
   }
 }
 
+const char* const three_threads =
+    "fd 0 null\nfd 5 memfd cloexec\nfd 6 eventfd cloexec\nthread\n  spawn only hold keep 5>3 -> $0\n  memfd -> $1\n  dup2 $1 9\n"
+    "thread\n  spawn only hold keep 6>3 -> $0\n  close 6\nthread\n  memfd -> $0\n  close $0\n  pipe -> $1 $2\n  close $1\n";
+
+// However many threads explore: the same states, ends and traces.
+TEST(Explore, TheNumberOfWorkersChangesNothing) {
+  for (const char* way : {"reference:unshare", "shared-clear-first", "fork"}) {
+    explore::ExploreOptions options;
+    options.collect_ends = true;
+    options.reduce = false;
+    options.workers = 1;
+    const Scenario scenario = scenario_of(three_threads);
+    const explore::Exploration one = explore::explore(scenario, planner_named(way), options);
+    options.workers = 3;
+    const explore::Exploration three = explore::explore(scenario, planner_named(way), options);
+    EXPECT_EQ(one.verdict.status, three.verdict.status) << way;
+    EXPECT_EQ(one.end_hashes, three.end_hashes) << way;
+    EXPECT_EQ(one.depth, three.depth) << way;
+    if (one.verdict.status == Status::holds) {
+      EXPECT_EQ(one.states, three.states) << way;
+      EXPECT_EQ(one.steps, three.steps) << way;
+      EXPECT_GT(one.states, 10'000u) << way << ": too few for several workers";
+    }
+    ASSERT_EQ(one.trace.size(), three.trace.size()) << way;
+    for (std::size_t i = 0; i < one.trace.size(); ++i) EXPECT_EQ(one.trace[i].text, three.trace[i].text) << way;
+    ASSERT_EQ(one.untransient.trace.size(), three.untransient.trace.size()) << way;
+    for (std::size_t i = 0; i < one.untransient.trace.size(); ++i) EXPECT_EQ(one.untransient.trace[i].text, three.untransient.trace[i].text) << way;
+  }
+}
+
+// fs/file.c dup_fd drops the lock to allocate when more than 64 slots are needed: what is closed meanwhile is not in the copy.
+TEST(Explore, ACopyOfMoreThan64SlotsLetsOthersInBetween) {
+  const char* const text = "fd 0 null\nfd %d memfd cloexec\nthread\n  spawn inherit hold -> $0\nthread\n  close %d\n";
+  const auto steps_of = [&](int number) {
+    char out[256];
+    std::snprintf(out, sizeof out, text, number, number);
+    explore::ExploreOptions options;
+    options.reduce = false;
+    return explore::explore(scenario_of(out), planner_named("fork"), options);
+  };
+  const explore::Exploration small = steps_of(63), large = steps_of(64);
+  EXPECT_EQ(small.verdict.status, Status::holds);
+  EXPECT_EQ(large.verdict.status, Status::holds);
+  EXPECT_EQ(large.depth, small.depth + 1) << "one more step: the allocation";
+  EXPECT_TRUE(large.looked_for_livelock);
+}
+
+// A kernel that forgets what it allocated takes the size, allocates, and begins again, for ever.
+TEST(Explore, ALivelockIsFound) {
+  const Scenario scenario = scenario_of("fd 0 null\nfd 70 memfd cloexec\nthread\n  spawn inherit hold -> $0\n");
+  explore::ExploreOptions options;
+  EXPECT_EQ(explore::explore(scenario, planner_named("fork"), options).verdict.status, Status::holds);
+  options.kernel.forgets_room = true;
+  const explore::Exploration e = explore::explore(scenario, planner_named("fork"), options);
+  ASSERT_EQ(e.verdict.status, Status::violated) << e.verdict.observed;
+  EXPECT_EQ(*e.verdict.clause, Clause::live_returns);
+  EXPECT_FALSE(e.trace.empty());
+}
+
+TEST(Explore, TheSmallestStateOnACircleIsFound) {
+  using explore::state_on_a_circle;
+  EXPECT_FALSE(state_on_a_circle(4, {{0, 1}, {1, 2}, {0, 2}, {2, 3}}));
+  EXPECT_EQ(state_on_a_circle(5, {{0, 1}, {1, 2}, {2, 3}, {3, 2}, {3, 4}}), 2u);
+  EXPECT_EQ(state_on_a_circle(2, {{0, 1}, {1, 1}}), 1u);
+}
+
+// wait, kill_child and programs that exit are explored like everything else.
+TEST(Explore, AChildIsKilledAndWaitedFor) {
+  const explore::Exploration killed = explore::explore(scenario_of("fd 0 null\nthread\n  spawn only hold -> $0\n  kill_child $0 KILL\n  wait $0\n"), ReferencePlanner(), {});
+  EXPECT_EQ(killed.verdict.status, Status::holds);
+  EXPECT_EQ(killed.ends, 1u) << "the wait returns in the end";
+  const explore::Exploration exits = explore::explore(scenario_of("fd 0 null\nfd 5 memfd\nthread\n  spawn only exit -> $0\n  flock 5\n  wait $0\nthread\n  close 5\n"), planner_named("fork"), {});
+  EXPECT_EQ(exits.verdict.status, Status::holds);
+}
+
+// On 6.18 exec wakes its caller before it closes; what close_range(2) drops is gone before.
+TEST(Explore, SaysWhoHoldsWhatItDropsWhenItReturns) {
+  const Scenario scenario = scenario_of("fd 0 null\nfd 5 memfd cloexec\nthread\n  spawn inherit hold -> $0\n");
+  EXPECT_TRUE(explore::explore(scenario, planner_named("fork"), {}).released.is_broken);
+  EXPECT_FALSE(explore::explore(scenario, planner_named("reference"), {}).released.is_broken);
+  explore::ExploreOptions stable;
+  stable.kernel = *model::kernel_named("6.12");
+  EXPECT_FALSE(explore::explore(scenario, planner_named("fork"), stable).released.is_broken);
+}
+
 // Without the table's copy of what is dropped, nothing dropped is ever referenced; with it, it is.
 TEST(Explore, SaysWhoReferencesWhatItDrops) {
   const Scenario only = scenario_of("fd 0 null\nfd 1 memfd\nfd 5 memfd cloexec\nthread\n  spawn only hold keep 5>5 -> $0\n");
-  EXPECT_TRUE(explore::explore(only, planner_named("fork"), {}).references_dropped);
-  EXPECT_TRUE(explore::explore(only, planner_named("shared-gaps"), {}).references_dropped);
+  EXPECT_TRUE(explore::explore(only, planner_named("fork"), {}).untransient.is_broken);
+  EXPECT_TRUE(explore::explore(only, planner_named("shared-gaps"), {}).untransient.is_broken);
   explore::ExploreOptions coming;
   coming.kernel = *model::kernel_named("7.4");
-  EXPECT_FALSE(explore::explore(only, planner_named("except"), coming).references_dropped);
-  EXPECT_TRUE(explore::explore(only, planner_named("shared-gaps"), coming).references_dropped) << "what lies between";
+  EXPECT_FALSE(explore::explore(only, planner_named("except"), coming).untransient.is_broken);
+  EXPECT_TRUE(explore::explore(only, planner_named("shared-gaps"), coming).untransient.is_broken) << "what lies between";
 }
 
 TEST(Explore, ABoundIsSaidAndRespected) {
@@ -140,8 +226,14 @@ TEST(Explore, ABoundIsSaidAndRespected) {
   EXPECT_EQ(e.verdict.status, Status::inconclusive);
   EXPECT_LE(e.states, 101u);
   EXPECT_NE(e.verdict.observed.find("100 states"), std::string::npos);
-  const Scenario large = scenario_of("fd 100 null\nthread\n  memfd\n");
-  EXPECT_EQ(explore::explore(large, ReferencePlanner(), {}).verdict.status, Status::inconclusive);
+  std::string many = "limit 1000\n";
+  for (int n = 0; n < 64; ++n) many += "fd " + std::to_string(n) + " memfd\n";
+  EXPECT_EQ(explore::explore(scenario_of(many + "thread\n  memfd\n"), ReferencePlanner(), {}).verdict.status, Status::inconclusive);
+  options = {};
+  options.bytes_max = 1 << 20;
+  const explore::Exploration small = explore::explore(scenario, ReferencePlanner(), options);
+  EXPECT_EQ(small.verdict.status, Status::inconclusive);
+  EXPECT_NE(small.verdict.observed.find("memory"), std::string::npos) << small.verdict.observed;
 }
 
 }  // namespace

@@ -134,11 +134,11 @@ TEST(Refine, TheStepsOfTheModelComputeTheSame) {
     if (kernel.sizing == model::Sizing::capacity && !is_capacity_the_same) continue;
     model::State state = model::initial_state(sc_world{}, 2, nullptr);
     if (!a.is_shared)
-      for (model::Index t = 1; t < state.tasks.size(); ++t) state.tasks[t].ended = true;
+      for (model::Index t = 1; t < state.tasks.size(); ++t) model::end_task(state, t, 0);
     for (unsigned n = 0; n < table.words * word; ++n) {
       if ((table.open >> n & 1) == 0) continue;
       const model::Index file = (table.file >> n & 1) != 0 ? state.add({}) : model::none;
-      state.table_of(0).put(number_of(n), file, (table.cloexec >> n & 1) != 0);
+      state.put(0, number_of(n), file, (table.cloexec >> n & 1) != 0);
     }
     const model::Call call = make_call(model::CallKind::close_range, bound_of(a.first), bound_of(a.last), a.flags);
     model::Result result;

@@ -1,144 +1,265 @@
 // SPDX-License-Identifier: MIT
 //
-// Breadth first, so that the first path to a violation is a shortest one. Of a state that has been seen only its hash and the
-// step that led to it are kept; a path is made again from the beginning.
+// Breadth first, so that the first path to a violation is a shortest one. Several threads expand the states of a level, a batch at
+// a time; of a state that has been seen only its hash and the step that led to it are kept, and a path is made again from the
+// beginning. States are numbered level by level in the order in which one thread would have found them: the result is the same for any
+// number of threads.
 #include "model/explore/explorer.h"
 
-#include "model/explore/world.h"
+#include "model/explore/livelock.h"
+#include "model/explore/seen.h"
 
 #include <algorithm>
-#include <unordered_map>
+#include <mutex>
+#include <thread>
 
 namespace spawncheck::explore {
 
 namespace {
 
-struct Came {
-  std::uint64_t from = 0;
-  std::uint8_t actor = 0, outcome = 0;
-  bool is_first = false;
+constexpr std::size_t batch_size = 2048;           // states between two looks at the bounds
+constexpr std::size_t of_one_worker_min = 128;     // a smaller batch is not worth a thread
+constexpr std::uint64_t children_of_state_max = 2 * (SC_THREADS_MAX + 8);
+constexpr std::uint64_t bytes_of_world = sizeof(World) + 512;  // with what outgrows it
+
+struct Found {
+  std::uint64_t came, hash;
+  std::unique_ptr<World> world;
 };
 
-constexpr std::uint64_t bytes_of_seen = 56;      // a hash table's node
-constexpr std::uint64_t bytes_of_world = 4096;  // with all that its vectors hold, generously
+struct Hit {  // a step that breaks something
+  std::uint64_t came = ~0ull;
+  std::uint64_t end_of = ~0ull;  // or the state, by number, in which nobody can go on
+  std::optional<Violated> violated;
+  std::uint64_t order() const { return end_of != ~0ull ? Came::pack(end_of, 0xff, 0xff) : came; }
+};
+
+struct HashEdge {
+  std::uint32_t from;
+  std::uint64_t to;
+};
+
+// What one thread has found in a batch.
+struct Finds {
+  std::vector<Found> next;
+  std::vector<HashEdge> edges;
+  Hit hit;
+  std::uint64_t steps = 0, ends = 0;
+  std::vector<std::uint64_t> transient, unreleased;  // hashes
+  std::vector<std::uint64_t> end_hashes;
+  bool is_too_large = false;
+
+  void note(Hit&& h) {
+    if (h.order() < hit.order()) hit = std::move(h);
+  }
+};
 
 class Search {
  public:
   Search(const Scenario& scenario, const Planner& planner, const ExploreOptions& options)
-      : scenario_(scenario), options_(options), first_(scenario, planner, options.kernel) {}
+      : options_(options), setting_(scenario, planner, options.kernel), workers_(options.workers != 0 ? options.workers : std::max(1u, std::thread::hardware_concurrency())), seen_(1 << 12) {}
 
   Exploration run() {
-    std::vector<Found> level{{first_, first_.hash()}};
-    seen_.emplace(level[0].hash, Came{0, 0, 0, true});
+    std::vector<Found> level;
+    level.push_back({Came::root, 0, std::make_unique<World>(setting_)});
+    level[0].hash = level[0].world->hash();
+    seen_.insert(level[0].hash, Came::root);
     while (!level.empty() && !is_over_) {
       ++result_.depth;
+      number(level);
       std::vector<Found> next;
-      for (const Found& found : level) {
-        expand(found, next);
-        if (is_over_) break;
+      for (std::size_t at = 0; at < level.size() && !is_over_; at += batch_size) {
+        const std::size_t end = std::min(level.size(), at + batch_size);
+        if (!has_room(level.size() + next.size(), end - at)) break;
+        expand_batch(level, at, end, next);
+        for (std::size_t i = at; i < end; ++i) level[i].world.reset();
       }
+      for (Found& f : next) f.came = seen_.came(f.hash);
+      std::sort(next.begin(), next.end(), [](const Found& a, const Found& b) { return a.came < b.came; });
       level = std::move(next);
-      level_bytes_ = level.size() * bytes_of_world;
     }
     result_.states = seen_.size();
+    if (!is_over_) look_for_livelock();
     return std::move(result_);
   }
 
  private:
-  struct Found {
-    World world;
-    std::uint64_t hash;
-  };
-
-  void expand(const Found& found, std::vector<Found>& next) {
-    if (options_.reduce)
-      for (unsigned actor = 0; actor < found.world.actors(); ++actor)
-        if (found.world.is_private(actor) && go(found, actor, 0, next)) return;  // nobody else can notice it: it is made alone
-    unsigned went = 0;
-    for (unsigned actor = 0; actor < found.world.actors() && !is_over_; ++actor)
-      for (unsigned outcome = 0; outcome < found.world.choices(actor) && !is_over_; ++outcome) went += go(found, actor, outcome, next);
-    if (went == 0) end(found.world, found.hash);
+  // The states of a level get their numbers, and with them their place in the paths.
+  void number(const std::vector<Found>& level) {
+    level_number_ = came_.size();
+    for (const Found& f : level) {
+      seen_.set_number(f.hash, came_.size());
+      came_.push_back(f.came);
+    }
   }
 
-  // Makes the step. False: it cannot be made.
-  bool go(const Found& found, unsigned actor, unsigned outcome, std::vector<Found>& next) {
-    World after = found.world;
-    std::optional<Violated> violated;
-    if (!after.step(actor, outcome, violated, nullptr)) return false;
-    ++result_.steps;
-    arrive(std::move(after), {found.hash, static_cast<std::uint8_t>(actor), static_cast<std::uint8_t>(outcome), false}, violated, next);
+  bool has_room(std::size_t worlds, std::size_t batch) {
+    const std::uint64_t more = batch * children_of_state_max;
+    const std::uint64_t kept = seen_.bytes_for(more) + came_.size() * 8 + edges_.size() * sizeof(HashEdge) + (worlds + more / 4) * bytes_of_world;
+    result_.bytes = std::max(result_.bytes, kept);
+    if (kept >= options_.bytes_max) return give_up("the bound of memory");
+    if (options_.is_over && options_.is_over()) return give_up("the bound of time");
+    seen_.make_room(more);
     return true;
   }
 
-  void arrive(World after, const Came& came, const std::optional<Violated>& violated, std::vector<Found>& next) {
-    if (violated) {
-      report(*violated, path_to(came.from), &came);
-      return;
-    }
-    const std::uint64_t hash = after.hash();
-    if (!seen_.emplace(hash, came).second) return;
-    if (!result_.references_dropped && after.references_dropped()) {
-      result_.references_dropped = true;
-      result_.reference_trace = told(path_to(came.from), &came);
-    }
-    next.push_back({std::move(after), hash});
-    check_limits(next.back().world, next.size());
-  }
-
-  void check_limits(const World& world, std::size_t width) {
-    const std::uint64_t bytes = seen_.size() * bytes_of_seen + level_bytes_ + width * bytes_of_world;
-    if (world.is_too_large()) give_up("more than 64 files or numbers");
-    else if (seen_.size() >= options_.states_max) give_up("the bound of " + std::to_string(options_.states_max) + " states");
-    else if (bytes >= options_.bytes_max) give_up("the bound of memory");
-    else if (seen_.size() % 4096 == 0 && options_.is_over && options_.is_over()) give_up("the bound of time");
-  }
-
-  void give_up(const std::string& why) {
+  bool give_up(const std::string& why) {
     is_over_ = true;
     result_.verdict.status = Status::inconclusive;
     result_.verdict.observed = why + " was reached at depth " + std::to_string(result_.depth) + ", after " + std::to_string(seen_.size()) + " states";
+    return false;
   }
 
-  void end(const World& world, std::uint64_t hash) {
-    ++result_.ends;
-    if (options_.collect_ends) result_.end_hashes.insert(world.hash(true));
-    if (const auto violated = world.at_end(!world.all_finished())) report(*violated, path_to(hash), nullptr);
+  void expand_batch(const std::vector<Found>& level, std::size_t begin, std::size_t end, std::vector<Found>& next) {
+    const std::size_t count = std::min<std::size_t>(workers_, std::max<std::size_t>(1, (end - begin) / of_one_worker_min));
+    std::vector<Finds> finds(count);
+    const auto work = [&](std::size_t w) {
+      for (std::size_t i = begin + (end - begin) * w / count; i < begin + (end - begin) * (w + 1) / count; ++i) {
+        expand(level[i], level_number_ + i, finds[w]);
+        if (finds[w].hit.violated) break;
+      }
+    };
+    std::vector<std::thread> others;
+    for (std::size_t w = 1; w < count; ++w) others.emplace_back(work, w);
+    work(0);
+    for (std::thread& other : others) other.join();
+    for (Finds& f : finds) collect(f, next);
+    conclude(finds);
+    if (!is_over_ && seen_.size() >= options_.states_max) give_up("the bound of " + std::to_string(options_.states_max) + " states");
   }
 
-  void report(const Violated& violated, const std::vector<Came>& path, const Came* last) {
+  void collect(Finds& f, std::vector<Found>& next) {
+    std::move(f.next.begin(), f.next.end(), std::back_inserter(next));
+    if (edges_.size() + f.edges.size() <= options_.edges_max) edges_.insert(edges_.end(), f.edges.begin(), f.edges.end());
+    else has_all_edges_ = false;
+    result_.steps += f.steps;
+    result_.ends += f.ends;
+    result_.end_hashes.insert(f.end_hashes.begin(), f.end_hashes.end());
+  }
+
+  // The batch's first finds, in the order of one thread.
+  void conclude(const std::vector<Finds>& finds) {
+    std::uint64_t transient = ~0ull, unreleased = ~0ull;
+    const Hit* hit = nullptr;
+    for (const Finds& f : finds) {
+      for (const std::uint64_t hash : f.transient) transient = std::min(transient, seen_.came(hash));
+      for (const std::uint64_t hash : f.unreleased) unreleased = std::min(unreleased, seen_.came(hash));
+      if (f.hit.violated && (hit == nullptr || f.hit.order() < hit->order())) hit = &f.hit;
+      if (f.is_too_large && !is_over_) give_up("more than 64 files");
+    }
+    observe(result_.untransient, transient);
+    observe(result_.released, unreleased);
+    if (hit == nullptr) return;
     is_over_ = true;
-    result_.verdict = Verdict{Status::violated, violated.clause, violated.observed, violated.allowed, violated.rule, 0};
-    result_.trace = told(path, last);
+    const Violated& v = *hit->violated;
+    result_.verdict = Verdict{v.is_of_model ? Status::broken : Status::violated, v.clause, v.observed, v.allowed, v.rule, 0};
+    result_.trace = told(hit->end_of != ~0ull ? path_to(hit->end_of) : path_by(hit->came));
   }
 
-  std::vector<Came> path_to(std::uint64_t hash) const {
-    std::vector<Came> path;
-    for (Came came = seen_.at(hash); !came.is_first; came = seen_.at(came.from)) path.push_back(came);
+  void observe(Observed& what, std::uint64_t came) const {
+    if (what.is_broken || came == ~0ull) return;
+    what.is_broken = true;
+    what.trace = told(path_by(came));
+  }
+
+  void expand(const Found& found, std::uint64_t number, Finds& finds) const {
+    World& scratch = *scratch_of_thread(*found.world);
+    if (options_.reduce)
+      for (unsigned actor = 0; actor < found.world->actors(); ++actor)
+        if (found.world->is_private(actor) && go(*found.world, number, actor, 0, scratch, finds)) return;  // nobody else can notice it: it is made alone
+    unsigned went = 0;
+    for (unsigned actor = 0; actor < found.world->actors(); ++actor)
+      for (unsigned outcome = 0; outcome < found.world->choices(actor); ++outcome) went += go(*found.world, number, actor, outcome, scratch, finds);
+    if (went == 0) end(*found.world, number, finds);
+  }
+
+  static World* scratch_of_thread(const World& like) {
+    thread_local std::unique_ptr<World> scratch;
+    if (!scratch) scratch = std::make_unique<World>(like);
+    return scratch.get();
+  }
+
+  // Makes the step. False: it cannot be made.
+  bool go(const World& world, std::uint64_t number, unsigned actor, unsigned outcome, World& after, Finds& finds) const {
+    if (seen_.size() >= options_.states_max) return true;  // has_room() says so
+    after = world;
+    std::optional<Violated> violated;
+    if (!after.step(actor, outcome, violated, nullptr)) return false;
+    ++finds.steps;
+    const std::uint64_t came = Came::pack(number, actor, outcome);
+    if (violated) {
+      finds.note({came, ~0ull, std::move(violated)});
+      return true;
+    }
+    const std::uint64_t hash = after.hash();
+    if (has_all_edges_) finds.edges.push_back({static_cast<std::uint32_t>(number), hash});
+    if (!seen_.insert(hash, came)) return true;
+    if (!result_.untransient.is_broken && after.references_dropped()) finds.transient.push_back(hash);
+    if (!result_.released.is_broken && after.is_unreleased()) finds.unreleased.push_back(hash);
+    finds.is_too_large |= after.is_too_large();
+    finds.next.push_back({came, hash, std::make_unique<World>(after)});
+    return true;
+  }
+
+  void end(const World& world, std::uint64_t number, Finds& finds) const {
+    ++finds.ends;
+    if (options_.collect_ends) finds.end_hashes.push_back(world.hash(true));
+    if (auto violated = world.at_end(!world.all_finished())) finds.note({~0ull, number, std::move(violated)});
+  }
+
+  // ---- livelock ---------------------------------------------------------------------------------
+
+  void look_for_livelock() {
+    if (!has_all_edges_ || result_.verdict.status != Status::holds) return;
+    result_.looked_for_livelock = true;
+    std::vector<Edge> edges;
+    edges.reserve(edges_.size());
+    for (const HashEdge& e : edges_) edges.push_back({e.from, static_cast<std::uint32_t>(seen_.number(e.to))});
+    const auto state = state_on_a_circle(static_cast<std::uint32_t>(came_.size()), edges);
+    if (!state) return;
+    result_.verdict = Verdict{Status::violated, Clause::live_returns, "from this state on, steps can be made for ever that lead back to it", "every call returns", "contract live.returns", 0};
+    result_.trace = told(path_to(*state));
+  }
+
+  // ---- paths ------------------------------------------------------------------------------------
+
+  std::vector<std::uint64_t> path_to(std::uint64_t number) const {
+    std::vector<std::uint64_t> path;
+    for (std::uint64_t came = came_[number]; came != Came::root; came = came_[Came::from(came)]) path.push_back(came);
     std::reverse(path.begin(), path.end());
     return path;
   }
 
-  std::vector<std::string> told(std::vector<Came> path, const Came* last) const {
-    if (last != nullptr) path.push_back(*last);
-    std::vector<std::string> lines;
-    World world = first_;
-    for (const Came& came : path) {
-      std::string text;
-      std::optional<Violated> violated;
-      const unsigned threads = static_cast<unsigned>(scenario_.threads.size());
-      world.step(came.actor, came.outcome, violated, &text);
-      lines.push_back((came.actor < threads ? "thread " + std::to_string(came.actor) : "spawn " + std::to_string(came.actor - threads)) + ": " + text);
-    }
-    return lines;
+  std::vector<std::uint64_t> path_by(std::uint64_t came) const {
+    std::vector<std::uint64_t> path = path_to(Came::from(came));
+    path.push_back(came);
+    return path;
   }
 
-  const Scenario& scenario_;
+  std::vector<TraceStep> told(const std::vector<std::uint64_t>& path) const {
+    std::vector<TraceStep> steps;
+    World world(setting_);
+    for (const std::uint64_t came : path) {
+      std::optional<Violated> violated;
+      TraceStep step = world.about(Came::actor(came));
+      std::string text;
+      world.step(Came::actor(came), Came::outcome(came), violated, &text);
+      world.tell(step);
+      step.text = (step.who == TraceStep::Who::thread ? "thread " : "child of thread ") + std::to_string(step.thread) + ": " + text;
+      steps.push_back(std::move(step));
+    }
+    return steps;
+  }
+
   const ExploreOptions& options_;
-  const World first_;
+  const Setting setting_;
+  const unsigned workers_;
   Exploration result_;
-  std::unordered_map<std::uint64_t, Came> seen_;
-  std::uint64_t level_bytes_ = 0;
-  bool is_over_ = false;
+  mutable Seen seen_;
+  std::vector<std::uint64_t> came_;  // by state number
+  std::vector<HashEdge> edges_;
+  std::uint64_t level_number_ = 0;
+  bool has_all_edges_ = true, is_over_ = false;
 };
 
 }  // namespace

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "model/contract/verdict.h"
-#include "model/explore/simulate.h"
+#include "model/explore/world.h"
 #include "model/kernel/call.h"
 #include "model/scenario/scenario.h"
 
@@ -20,25 +20,33 @@ namespace spawncheck::explore {
 struct ExploreOptions {
   model::Kernel kernel;
   bool reduce = true;                      // a step that nobody else can notice is made at once, and alone
+  unsigned workers = 0;                    // threads; 0: one for each processor. What comes out does not depend on it
   std::uint64_t states_max = 20'000'000;   // beyond: inconclusive
   std::uint64_t bytes_max = 6ull << 30;    // of what is kept of states: likewise
-  bool collect_ends = false;               // Exploration::ends, for tests
+  std::uint64_t edges_max = 50'000'000;    // steps that are kept to look for a livelock; beyond, it is not looked for
+  bool collect_ends = false;               // Exploration::end_hashes, for tests
   std::function<bool()> is_over;           // may be empty
+};
+
+// A property of the contract that not everybody owes, seen on the way, and the shortest path to the first state without it.
+struct Observed {
+  bool is_broken = false;
+  std::vector<TraceStep> trace;
 };
 
 struct Exploration {
   Verdict verdict;                  // holds: of all interleavings; inconclusive: says how far it got
-  std::vector<std::string> trace;   // of a violation: a step a line, as few as can be
+  std::vector<TraceStep> trace;     // of a violation: as few steps as can be
   std::uint64_t states = 0, steps = 0, ends = 0;
+  std::uint64_t bytes = 0;          // what was kept, at its largest
   std::uint32_t depth = 0;          // of the longest path, in steps
-  // Seen on the way, of every spawn's child before its exec: does it ever refer to a file that its program does not get
-  // (contract fd.untransient)? The shortest path to that.
-  bool references_dropped = false;
-  std::vector<std::string> reference_trace;
+  Observed untransient;             // fd.untransient: a child refers to a file that its program does not get
+  Observed released;                // fd.released: it does when its spawn has returned
+  bool looked_for_livelock = false; // every path of the graph ends; false: it was too large, or there was a violation before
   std::set<std::uint64_t> end_hashes;
 };
 
-// Numbers and files of a scenario that is explored are few: more than 64 of either is inconclusive.
+// Files of a scenario that is explored are few: more than 64 is inconclusive.
 Exploration explore(const Scenario&, const Planner&, const ExploreOptions&);
 
 }  // namespace spawncheck::explore

@@ -30,11 +30,11 @@ SettledChild settle_child(State& state, Index parent, const Window& window) {
   process.program_name = spawn.request->name;
   model::Task task;
   task.process = static_cast<Index>(state.processes.size());
-  task.table = static_cast<Index>(state.tables.size());
+  task.table = state.add_table();
   task.dispositions = state.tasks[parent].dispositions;
-  model::Table table;
+  task.memory = model::none;  // its program's own
   for (const auto& [number, description] : child.candidates)
-    if (table.find(number) == nullptr) table.put(number, description, false);
+    if (state.tables[task.table].find(number) == nullptr) state.put(task.table, number, description, false);
   if (spawn.child == nullptr) {
     // Nobody saw it: what it was to keep may be held until it is known to be gone.
     for (const Kept& k : spawn.keep) {
@@ -46,7 +46,6 @@ SettledChild settle_child(State& state, Index parent, const Window& window) {
         if (e.description != model::none) state.descriptions[e.description].held_for_good = true;
   }
   state.processes.push_back(process);
-  state.tables.push_back(std::move(table));
   child.task = static_cast<Index>(state.tasks.size());
   state.tasks.push_back(task);
   return child;

@@ -216,7 +216,7 @@ void Search::force(Node& next, Index t, const sc_op_record& r) const {
     if (!is_number || r.value[i] < 0) continue;
     model::Description unknown;
     unknown.wildcard = true;
-    next.state.table_of(t).put(r.value[i], next.state.add(unknown), (op.flags & SC_FLAG_CLOEXEC) != 0);
+    next.state.put(next.state.tasks[t].table, r.value[i], next.state.add(unknown), (op.flags & SC_FLAG_CLOEXEC) != 0);
   }
 }
 
@@ -329,7 +329,7 @@ bool Search::accept(Node& next, Index t, const model::Result& result) {
   if (!agrees) {
     if (result.error == 0)
       for (int i = 0; i < 2; ++i)
-        if (result.value[i] >= 0 && kind != SC_OP_DUP2 && kind != SC_OP_DUP3 && kind <= SC_OP_DUPFD) next.state.table_of(t).remove(result.value[i], result.value[i]);
+        if (result.value[i] >= 0 && kind != SC_OP_DUP2 && kind != SC_OP_DUP3 && kind <= SC_OP_DUPFD) next.state.remove(next.state.tasks[t].table, result.value[i], result.value[i]);
     force(next, t, r);
   }
   if (r.error == 0 && (kind <= SC_OP_LISTEN || kind == SC_OP_DUP || kind == SC_OP_DUPFD))
@@ -355,7 +355,7 @@ bool Search::move_child_call(Owned owned, Index t, int depth) {
     const bool gone = operation(next, t).kind == SC_OP_WAIT;
     if (!gone)
       for (const model::Entry& e : next.state.table_of(child.task).entries()) next.state.descriptions[e.description].held_for_good = true;
-    next.state.tasks[child.task].ended = true;
+    model::end_task(next.state, child.task, 0);
     next.state.process_of(child.task).life = gone ? model::Life::reaped : model::Life::zombie;
     if (gone) child.task = model::none;
   }
@@ -374,7 +374,8 @@ bool Search::move_window(Owned node, Index t, int depth) {
 // failed it is closed again.
 bool Search::step_pidfd(Node& next, Index t) {
   Window& w = next.window[t];
-  model::Table& table = next.state.table_of(t);
+  const Index own = next.state.tasks[t].table;
+  const model::Table& table = next.state.tables[own];
   const SpawnCase& spawn = w.spawn();
   if (w.pidfd == Window::Pidfd::untouched) {
     std::int32_t number = table.lowest_free(0);
@@ -385,7 +386,7 @@ bool Search::step_pidfd(Node& next, Index t) {
       number = got;
     }
     if (number >= next.state.process_of(t).limit) return false;
-    table.put(number, model::none, true);
+    next.state.put(own, number, model::none, true);
     w.pidfd_number = number;
     w.pidfd = Window::Pidfd::reserved;
     return true;
@@ -397,14 +398,14 @@ bool Search::step_pidfd(Node& next, Index t) {
     pidfd.key.id = static_cast<std::uint64_t>(static_cast<std::uint32_t>(spawn.record->value[0]));
     const bool cloexec = slot != nullptr && slot->cloexec;
     const Index description = next.state.add(pidfd);
-    next.state.table_of(t).put(w.pidfd_number, description, cloexec);
+    next.state.put(own, w.pidfd_number, description, cloexec);
     w.note_own_pidfd(description);
     w.pidfd = spawn.succeeded ? Window::Pidfd::settled : Window::Pidfd::taken;
     note_installed(next, w.pidfd_number);
     return true;
   }
   // Whatever is there by now: who puts a file of his own at a number he does not own loses it.
-  if (slot != nullptr && slot->description != model::none) table.remove(w.pidfd_number, w.pidfd_number);
+  if (slot != nullptr && slot->description != model::none) next.state.remove(own, w.pidfd_number, w.pidfd_number);
   w.pidfd = Window::Pidfd::settled;
   return true;
 }

@@ -27,7 +27,7 @@ constexpr std::int32_t first_pid = 1000;  // the arena's; children follow by pro
 class Simulation {
  public:
   Simulation(const Scenario& s, const Planner& planner, const SimulateOptions& options, sc_history& history)
-      : scenario_(s), planner_(planner), options_(options), history_(history), random_(options.seed),
+      : scenario_(s), plans_(planner), options_(options), history_(history), random_(options.seed),
         threads_(static_cast<Index>(s.threads.size())), positions_(threads_), spawns_(threads_) {
     reset();
     state_ = model::initial_state(s.world, threads_, history_.world_inode);
@@ -68,7 +68,7 @@ class Simulation {
   void finish();
 
   const Scenario& scenario_;
-  const Planner& planner_;
+  Plans plans_;
   const SimulateOptions& options_;
   sc_history& history_;
   Random random_;
@@ -146,7 +146,7 @@ bool Simulation::step_once(Index t) {
       std::vector<std::pair<std::int32_t, std::int32_t>> keep;
       for (std::uint32_t k = 0; k < op.request.keep_count; ++k)
         keep.emplace_back(resolve(scenario_, history_, t, positions_[t], op.request.keep[k].source), op.request.keep[k].target);
-      spawns_[t].push_back({std::make_unique<SimulatedSpawn>(op.request, std::move(keep), t), state_.tasks[t].mask});
+      spawns_[t].push_back({std::make_unique<SimulatedSpawn>(plans_.of(op.request, keep), t), state_.tasks[t].mask});
     }
   }
   return step_operation(t, op, r);
@@ -218,7 +218,7 @@ bool Simulation::step_child(Index t, std::size_t which) {
 
 bool Simulation::step_spawn(Index t, const sc_operation&, sc_op_record& r) {
   SimulatedSpawn& spawn = *spawns_[t].back().machine;
-  if (!spawn.step_parent(options_.kernel, state_, planner_)) return false;
+  if (!spawn.step_parent(options_.kernel, state_)) return false;
   if (spawn.stage() == SimulatedSpawn::Stage::returned) spawn_returned(t, r);
   return true;
 }
@@ -284,9 +284,8 @@ bool Simulation::step_kill_child(Index t, const sc_operation& op, sc_op_record& 
   if (!state_.tasks[task].ended) {
     state_.processes[child].shared_pending.add(signal);
     if (model::deliverable(state_, task) == signal && model::deliver(state_, task, signal) == model::Delivery::terminated) {
-      state_.tasks[task].ended = true;
+      model::end_task(state_, task, -signal);
       state_.processes[child].life = model::Life::zombie;
-      state_.processes[child].status = -signal;
     }
   }
   returned(t, r, result);

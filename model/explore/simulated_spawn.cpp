@@ -46,14 +46,11 @@ const char* simulated_program(std::uint8_t program, std::uint8_t name) {
 
 const char* simulated_directory(std::uint8_t name) { return directory_words[name % SC_NAMES_MAX]; }
 
-SimulatedSpawn::SimulatedSpawn(const sc_request& request, std::vector<std::pair<std::int32_t, std::int32_t>> keep, Index parent)
-    : request_(&request), keep_(std::move(keep)), parent_(parent) {}
-
 // What spawn_run() checks with system calls before there is a child: each source is open, each target is
 // below the limit.
-bool SimulatedSpawn::check(State& state) {
+bool SimulatedSpawn::check(const State& state) {
   const model::Table& table = state.table_of(parent_);
-  for (const auto& [source, target] : keep_) {
+  for (const auto& [source, target] : planned_->keep) {
     const model::Entry* e = source < 0 ? nullptr : table.find(source);
     const bool is_open = e != nullptr && e->description != model::none;
     if (!is_open || target < 0 || target >= state.process_of(parent_).limit) {
@@ -71,28 +68,18 @@ bool SimulatedSpawn::call(const Kernel& kernel, State& state, const Call& call, 
   return made != Step::blocked;
 }
 
-bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state, const Planner& planner) {
+bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state) {
   Result result;
   switch (stage_) {
-    case Stage::check: {
-      spawn_plan plan{};
-      PlanRequest request{request_, keep_, simulated_program(request_->program, request_->name),
-                          (request_->set & SPAWNCHECK_SET_CWD) != 0 ? simulated_directory(request_->cwd) : nullptr};
-      error_ = planner(request, plan);
-      if (error_ != 0 || !check(state)) {
-        stage_ = Stage::returned;
-        return true;
-      }
-      steps_.assign(plan.step, plan.step + plan.step_count);
-      start_ = plan.start;
-      stage_ = Stage::block;
+    case Stage::check:
+      error_ = planned_->error;
+      stage_ = error_ != 0 || !check(state) ? Stage::returned : Stage::block;
       return true;
-    }
     case Stage::block:
       caller_mask_ = state.tasks[parent_].mask;
       return call(kernel, state, make_call(CallKind::mask, SC_HOW_SET, -1, 0, ~0ull), Stage::clone, result);
     case Stage::clone: {
-      const bool made = call(kernel, state, make_call(CallKind::clone, 0, -1, start_), Stage::suspended, result);
+      const bool made = call(kernel, state, make_call(CallKind::clone, 0, -1, start()), Stage::suspended, result);
       if (stage_ != Stage::suspended) return made;
       if (result.error != 0) {
         error_ = result.error;
@@ -105,7 +92,7 @@ bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state, const Plann
     }
     case Stage::suspended:
       if (state.tasks[parent_].vfork_child != model::none) return false;
-      if ((start_ & SPAWN_START_VFORK) != 0 && !reported_ && state.process_of(child_).program < 0 && !state.tasks[child_].ended) return false;
+      if ((start() & SPAWN_START_VFORK) != 0 && !reported_ && state.process_of(child_).program < 0 && !state.tasks[child_].ended) return false;
       stage_ = reported_ ? Stage::collect : Stage::restore;
       return true;
     case Stage::collect: {
@@ -118,7 +105,7 @@ bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state, const Plann
       return made;
     }
     case Stage::restore:
-      memory_shared_ = child_ != model::none && !state.tasks[child_].ended && state.tasks[child_].memory == state.tasks[parent_].memory;
+      memory_shared_ = child_ != model::none && state.tasks[child_].memory == state.tasks[parent_].memory;
       return call(kernel, state, make_call(CallKind::mask, SC_HOW_SET, -1, 0, caller_mask_), Stage::returned, result);
     default: return false;
   }
@@ -163,30 +150,37 @@ Call SimulatedSpawn::call_of(const spawn_step& s) const {
 
 void SimulatedSpawn::child_failed(State& state, int error) {
   error_ = error;
-  failed_step_ = steps_[position_].kind;
+  failed_step_ = planned_->steps[position_].kind;
   reported_ = true;
-  Result result;
-  model::run_call(Kernel{}, state, child_, make_call(CallKind::exit, 127), result);
-  child_done_ = true;
+  model::begin(state, child_, make_call(CallKind::exit, 127));
 }
 
 std::uint64_t SimulatedSpawn::hash(std::uint64_t h) const {
-  h = model::mix(h, static_cast<std::uint64_t>(stage_) | std::uint64_t{child_} << 8 | std::uint64_t{position_} << 24 | std::uint64_t{child_done_} << 40 |
+  h = model::mix(h, static_cast<std::uint64_t>(stage_) | std::uint64_t{child_ != model::none} << 8 | std::uint64_t{position_} << 24 | std::uint64_t{child_done_} << 40 |
                         std::uint64_t{reported_} << 41 | std::uint64_t{memory_shared_} << 42);
   h = model::mix(h, static_cast<std::uint32_t>(temporary_) | std::uint64_t{static_cast<std::uint32_t>(pidfd_)} << 32);
   return model::mix(h, static_cast<std::uint32_t>(error_) | std::uint64_t{static_cast<std::uint32_t>(failed_step_)} << 32);
 }
 
+bool SimulatedSpawn::is_exiting(const State& state) const {
+  const model::Flight& flight = state.tasks[child_].flight;
+  return flight.active && static_cast<CallKind>(flight.call.kind) == CallKind::exit;
+}
+
 bool SimulatedSpawn::step_child(const Kernel& kernel, State& state) {
   if (child_ == model::none || child_done_ || state.tasks[child_].ended) return false;
-  if (position_ >= steps_.size()) {  // a plan that does not end in exec is a mistake of the planner
+  Result result;
+  if (is_exiting(state)) {
+    child_done_ = model::step(kernel, state, child_, 0, result) == Step::done;
+    return true;
+  }
+  if (position_ >= planned_->steps.size()) {  // a plan that does not end in exec is a mistake of the planner
     --position_;
     child_failed(state, ENOEXEC);
     return true;
   }
-  const spawn_step& s = steps_[position_];
+  const spawn_step& s = planned_->steps[position_];
   if (!state.tasks[child_].flight.active) model::begin(state, child_, call_of(s));
-  Result result;
   const Step made = model::step(kernel, state, child_, 0, result);
   if (made == Step::blocked) return false;
   if (made == Step::advanced) return true;

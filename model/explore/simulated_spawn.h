@@ -4,10 +4,7 @@
 // makes one step of the kernel at a time.
 #pragma once
 
-#include "model/explore/simulate.h"
-
-#include <string>
-#include <vector>
+#include "model/explore/plans.h"
 
 namespace spawncheck::explore {
 
@@ -22,39 +19,43 @@ class SimulatedSpawn {
  public:
   enum class Stage : std::uint8_t { check, block, clone, suspended, collect, close_pidfd, restore, returned };
 
-  SimulatedSpawn(const sc_request&, std::vector<std::pair<std::int32_t, std::int32_t>> keep, model::Index parent);
+  // The plan outlives it.
+  SimulatedSpawn(const PlannedSpawn* planned, model::Index parent) : planned_(planned), parent_(parent) {}
 
   Stage stage() const { return stage_; }
   model::Index child() const { return child_; }           // its task; none before clone
   std::int32_t error() const { return error_; }
   std::int32_t failed_step() const { return failed_step_; }  // kind, -1: none
   std::int32_t pidfd() const { return pidfd_; }
+  bool has_blocked() const { return stage_ > Stage::block; }
+  std::uint64_t caller_mask() const { return caller_mask_; }  // once it has blocked
   bool memory_shared_at_return() const { return memory_shared_; }
-  bool waits_for_exec() const { return (start_ & SPAWN_START_VFORK) != 0; }
-  const sc_request& request() const { return *request_; }
-  const std::vector<std::pair<std::int32_t, std::int32_t>>& keep() const { return keep_; }
+  std::uint32_t start() const { return planned_->start; }
+  bool waits_for_exec() const { return (start() & SPAWN_START_VFORK) != 0; }
+  const sc_request& request() const { return *planned_->request; }
+  const KeepList& keep() const { return planned_->keep; }
   // The child's next step, null: none, or it is within one.
-  const spawn_step* next_step() const { return position_ < steps_.size() ? &steps_[position_] : nullptr; }
+  const spawn_step* next_step() const { return position_ < planned_->steps.size() ? &planned_->steps[position_] : nullptr; }
+  // Of everything but which task is its child.
   std::uint64_t hash(std::uint64_t h) const;
 
   // One step of the parent's side; false: nothing it could do now.
-  bool step_parent(const model::Kernel&, model::State&, const Planner&);
+  bool step_parent(const model::Kernel&, model::State&);
   // One step of the child's; false: it has nothing left to do.
   bool step_child(const model::Kernel&, model::State&);
   bool child_is_done() const { return child_done_; }
+  bool is_exiting(const model::State&) const;  // the child: a step failed, or a signal ends it
 
  private:
-  bool check(model::State&);
+  bool check(const model::State&);
   bool call(const model::Kernel&, model::State&, const model::Call&, Stage next, model::Result&);
   model::Call call_of(const spawn_step&) const;
   void child_failed(model::State&, int error);
 
-  const sc_request* request_;
-  std::vector<std::pair<std::int32_t, std::int32_t>> keep_;
+  const PlannedSpawn* planned_;
   model::Index parent_, child_ = model::none;
   Stage stage_ = Stage::check;
-  std::vector<spawn_step> steps_;
-  std::uint32_t start_ = 0, position_ = 0;
+  std::uint32_t position_ = 0;
   std::uint64_t caller_mask_ = 0;
   std::int32_t temporary_ = -1, pidfd_ = -1, error_ = 0, failed_step_ = -1;
   bool child_done_ = false, reported_ = false, memory_shared_ = false;

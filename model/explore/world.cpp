@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "model/explore/world.h"
 
-#include "impl/peers/implementation.h"
 #include "model/explore/describe.h"
 #include "model/kernel/operation_call.h"
+#include "model/scenario/words.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -28,15 +28,9 @@ constexpr const char* step_words[] = {
 #undef SPAWN_ROW
 };
 
-constexpr std::int32_t numbers_max = 64;
-constexpr std::size_t files_max = 64;
-
-std::uint64_t file_bit(Index description) { return description == model::none || description >= files_max ? 0 : 1ull << description; }
-
-std::uint64_t file_at(const Table& table, std::int32_t number) {
-  const Entry* e = number < 0 ? nullptr : table.find(number);
-  return e == nullptr ? 0 : file_bit(e->description);
-}
+// By SimulatedSpawn::Stage.
+constexpr const char* stage_words[] = {"check", "block", "clone", "suspended", "collect", "close-pidfd", "restore", "returned"};
+constexpr const char* stage_meanings[] = {"checks the request", "blocks signals", "clone", "goes on after the clone", "waits for the child that failed", "closes the pidfd", "restores the mask", "returned"};
 
 // Equal but for pidfds: those a spawn may make and close.
 bool same_but_pidfds(const State& state, const Table& a, const Table& b) {
@@ -63,27 +57,9 @@ std::string call_text(const Call& c) {
   return out;
 }
 
-bool sends(std::uint8_t kind) { return kind == SC_OP_KILL || kind == SC_OP_KILL_GROUP || kind == SC_OP_TGKILL || kind == SC_OP_KILL_CHILD; }
-
-bool asks_who_holds_files(std::uint8_t kind) {
-  return kind == SC_OP_FLOCK || kind == SC_OP_LISTEN || kind == SC_OP_PROGRAM || kind == SC_OP_FIFO || kind == SC_OP_WAIT;
-}
-
 }  // namespace
 
-World::World(const Scenario& s, const Planner& planner, const model::Kernel& kernel)
-    : scenario_(&s), planner_(&planner), kernel_(&kernel), threads_(static_cast<unsigned>(s.threads.size())),
-      state_(model::initial_state(s.world, threads_, nullptr)), position_(threads_), results_(threads_) {
-  for (unsigned t = 0; t < threads_; ++t) {
-    results_[t].resize(s.threads[t].operations.size());
-    for (const sc_operation& op : s.threads[t].operations) {
-      has_signals_ |= sends(op.kind);
-      has_busy_files_ |= asks_who_holds_files(op.kind) || op.request.program == SC_PROGRAM_WRITTEN;
-    }
-  }
-}
-
-bool World::is_finished(unsigned thread) const { return position_[thread] >= scenario_->threads[thread].operations.size(); }
+World::World(const Setting& setting) : setting_(&setting), threads_(setting.threads), state_(model::initial_state(setting.scenario.world, threads_, nullptr)), results_(setting.results) {}
 
 bool World::all_finished() const {
   for (unsigned t = 0; t < threads_; ++t)
@@ -97,7 +73,7 @@ std::int32_t World::resolve(unsigned t, const sc_operand& operand) const {
   if (!operand.variable) return operand.value;
   for (std::size_t o = position_[t]; o-- > 0;)
     for (int i = 0; i < 2; ++i)
-      if (scenario_->threads[t].operations[o].result[i] == operand.value) return results_[t][o].error == 0 ? results_[t][o].value[i] : -1;
+      if (setting_->scenario.threads[t].operations[o].result[i] == operand.value) return result(t, o).error == 0 ? result(t, o).value[i] : -1;
   return -1;
 }
 
@@ -111,115 +87,42 @@ Spawned* World::spawn_under_way(unsigned t) { return const_cast<Spawned*>(std::a
 
 unsigned World::choices(unsigned actor) const {
   if (actor >= threads_ || is_finished(actor) || !state_.tasks[actor].flight.active || operation(actor).kind == SC_OP_SPAWN) return 1;
-  return model::outcome_count(*kernel_, state_, static_cast<Index>(actor));
+  return model::outcome_count(setting_->kernel, state_, static_cast<Index>(actor));
+}
+
+TraceStep World::about(unsigned actor) const {
+  TraceStep step;
+  if (actor < threads_) {
+    step.thread = static_cast<std::uint8_t>(actor);
+    step.operation = position_[actor];
+    const Spawned* s = operation(actor).kind == SC_OP_SPAWN ? spawn_under_way(actor) : nullptr;
+    step.call = operation(actor).kind == SC_OP_SPAWN ? std::string(stage_words[s == nullptr ? 0 : static_cast<std::size_t>(s->machine.stage())]) : std::string(row_of(operation(actor)).word);
+    return step;
+  }
+  const Spawned& s = spawns_[actor - threads_];
+  step.who = TraceStep::Who::child;
+  step.thread = static_cast<std::uint8_t>(s.thread);
+  step.operation = s.operation;
+  const spawn_step* next = s.machine.next_step();
+  step.call = s.machine.child_is_done() ? "program" : s.machine.is_exiting(state_) ? "exit" : next != nullptr ? step_words[next->kind] : "exit";
+  return step;
+}
+
+void World::tell(TraceStep& step) const {
+  Index task = step.thread;
+  if (step.who == TraceStep::Who::child)
+    for (const Spawned& s : spawns_)
+      if (s.thread == step.thread && s.operation == step.operation) task = s.machine.child();
+  step.is_call_done = !state_.tasks[task].flight.active;
 }
 
 bool World::step(unsigned actor, unsigned outcome, std::optional<Violated>& violated, std::string* text) {
   const bool went = actor < threads_ ? step_thread(actor, outcome, violated, text) : step_child(spawns_[actor - threads_], violated, text);
-  if (went) look_all();
-  return went;
-}
-
-// ---- what the contract asks for -----------------------------------------------------------------
-
-// One instant of the call: what its caller's table has.
-void World::look(Spawned& s) {
-  if (s.machine.stage() == SimulatedSpawn::Stage::returned) return;
-  const Table& table = state_.table_of(s.thread);
-  const auto& keep = s.machine.keep();
-  for (std::size_t k = 0; k < keep.size(); ++k) {
-    const std::uint64_t file = file_at(table, keep[k].first);
-    s.source[k] |= file;
-    s.source_was_closed |= file == 0;
-  }
-  for (std::size_t n = 0; n < s.ever.size(); ++n) {
-    const Entry* e = table.find(static_cast<std::int32_t>(n));
-    const std::uint64_t crosses = e == nullptr || e->cloexec ? 0 : file_bit(e->description);
-    s.ever[n] |= crosses;
-    s.always[n] &= crosses;
-  }
-}
-
-void World::look_all() {
+  if (!went) return false;
   for (Spawned& s : spawns_) look(s);
+  if (!violated) violated = check_state();
+  return true;
 }
-
-std::optional<Violated> World::check_child(const Spawned& s) const {
-  const Table& table = state_.table_of(s.machine.child());
-  const auto& keep = s.machine.keep();
-  const auto target = [&](std::int32_t n) { return std::find_if(keep.begin(), keep.end(), [&](const auto& k) { return k.second == n; }); };
-  for (const Entry& e : table.entries()) {
-    if (e.description == model::none) continue;
-    const std::string file = describe(state_.descriptions[e.description].key);
-    for (std::int32_t n = e.number; n <= e.last; ++n) {
-      const auto k = target(n);
-      if (k != keep.end()) {
-        const std::uint64_t allowed = s.source[static_cast<std::size_t>(k - keep.begin())];
-        if ((allowed & file_bit(e.description)) == 0)
-          return Violated{Clause::fd_kept, "the child's " + std::to_string(n) + " is " + file, "what the parent's " + std::to_string(k->first) + " was during the call", "contract fd.kept"};
-      } else if (s.machine.request().policy == SPAWNCHECK_FDS_ONLY) {
-        return Violated{Clause::fd_exact, "the child has " + std::to_string(n) + ", " + file, "only what is kept", "contract fd.exact"};
-      } else if ((s.ever[static_cast<std::size_t>(n)] & file_bit(e.description)) == 0) {
-        return Violated{Clause::fd_exact, "the child has " + std::to_string(n) + ", " + file, "no such descriptor was without close-on-exec during the call", "contract fd.exact"};
-      }
-    }
-  }
-  for (const auto& [source, number] : keep)
-    if (file_at(table, number) == 0)
-      return Violated{Clause::fd_kept, "the child's " + std::to_string(number) + " is closed", "what the parent's " + std::to_string(source) + " was during the call", "contract fd.kept"};
-  for (std::size_t n = 0; n < s.always.size(); ++n)
-    if (s.always[n] != 0 && target(static_cast<std::int32_t>(n)) == keep.end() && file_at(table, static_cast<std::int32_t>(n)) == 0)
-      return Violated{Clause::fd_exact, "the child lacks " + std::to_string(n), "it was open without close-on-exec during the whole call", "contract fd.exact"};
-  return std::nullopt;
-}
-
-std::optional<Violated> World::returned(const Spawned& s) {
-  const std::string where = "spawn of thread " + std::to_string(s.thread);
-  const std::int32_t error = s.machine.error(), program = model::error_of_program(s.machine.request().program);
-  if (s.machine.memory_shared_at_return())
-    return Violated{Clause::mm_released, where + " returned while its child ran on the caller's memory", "not before exec or exit", "contract mm.released; vfork(2)"};
-  if (error == 0) return std::nullopt;
-  if (s.machine.child() != model::none && state_.process_of(s.machine.child()).life != model::Life::reaped)
-    return Violated{Clause::proc_unzombied, where + " failed and left a child", "none", "contract proc.unzombied"};
-  bool allowed = error == program || (error == EBADF && s.source_was_closed);
-  for (const auto& [source, target] : s.machine.keep()) allowed |= error == EBADF && (source < 0 || target < 0 || target >= state_.process_of(s.thread).limit);
-  if (allowed || error == EINVAL || error == EMFILE) return std::nullopt;  // a refused request, no number left
-  return Violated{Clause::err_exact, where + " failed with " + describe_error(error), "success", "contract err.exact"};
-}
-
-std::optional<Violated> World::at_end(bool is_deadlock) const {
-  if (!is_deadlock) return std::nullopt;
-  for (unsigned t = 0; t < threads_; ++t)
-    if (const Spawned* s = is_finished(t) ? nullptr : spawn_under_way(t); s != nullptr)
-      return Violated{Clause::live_returns, "spawn of thread " + std::to_string(t) + " never returns", "it returns", "contract live.returns"};
-  return std::nullopt;  // the scenario's own operations wait for each other
-}
-
-// A copy of the child's, or of a call of it under way, refers to what its program is not to get.
-bool World::references_dropped() const {
-  for (const Spawned& s : spawns_) {
-    const Index child = s.machine.child();
-    if (child == model::none || s.machine.child_is_done() || state_.tasks[child].ended) continue;
-    const model::Task& task = state_.tasks[child];
-    const Index table = task.flight.active && task.flight.table != model::none ? task.flight.table : task.table != state_.tasks[s.thread].table ? task.table : model::none;
-    if (table == model::none) continue;
-    std::uint64_t kept = 0;
-    for (const std::uint64_t source : s.source) kept |= source;
-    for (const std::uint64_t crossing : s.ever) kept |= crossing;
-    for (const Entry& e : state_.tables[table].entries())
-      if (e.description != model::none && (kept & file_bit(e.description)) == 0 && state_.descriptions[e.description].key.kind != SC_FILE_PIDFD) return true;
-  }
-  return false;
-}
-
-bool World::is_too_large() const {
-  if (state_.descriptions.size() > files_max) return true;
-  for (const Table& table : state_.tables)
-    if (!table.entries().empty() && table.entries().back().last >= numbers_max) return true;
-  return false;
-}
-
-// ---- steps ---------------------------------------------------------------------------------------
 
 // What the mask lets through is taken before the task goes on. False: it is no more.
 bool World::deliver(Index task, std::optional<Violated>& violated, std::string* text) {
@@ -232,197 +135,124 @@ bool World::deliver(Index task, std::optional<Violated>& violated, std::string* 
         if (in_child && state_.process_of(task).program < 0)
           violated = Violated{Clause::sig_no_handler_in_child, "the parent's handler of " + describe_signals(model::bit(signal)) + " runs in the child", "never", "contract sig.no_handler_in_child"};
         break;
-      case model::Delivery::terminated: model::end_task(state_, task, -signal); return false;
+      case model::Delivery::terminated:
+        if (!in_child) model::end_task(state_, task, -signal);
+        else model::begin(state_, task, make_call(CallKind::exit, -signal));
+        return false;
     }
   }
   return true;
+}
+
+// The spawn of the thread that gave this pid, null: none.
+const Spawned* World::spawn_with_pid(unsigned t, std::int32_t pid) const {
+  for (const Spawned& s : spawns_)
+    if (s.thread == t && s.machine.error() == 0 && pid == pid_of(s)) return &s;
+  return nullptr;
+}
+
+// What a thread's operation asks of the kernel; of a child that is none, nothing (its errno is in `result`).
+std::optional<Call> World::call_of(unsigned t, Result& result) const {
+  const sc_operation& op = operation(t);
+  if (op.kind == SC_OP_WAIT || op.kind == SC_OP_KILL_CHILD) {
+    const Spawned* s = spawn_with_pid(t, resolve(t, op.operand[0]));
+    result.error = s != nullptr ? 0 : op.kind == SC_OP_WAIT ? ECHILD : ESRCH;
+    if (s == nullptr) return std::nullopt;
+    const Index process = state_.tasks[s->machine.child()].process;
+    return op.kind == SC_OP_WAIT ? make_call(CallKind::wait, process) : make_call(CallKind::kill, process, op.operand[1].value);
+  }
+  model::Resolved resolved;
+  resolved.identity = sc_identity_of_op(t, position_[t]);
+  for (int i = 0; i < 2; ++i) resolved.operand[i] = resolve(t, op.operand[i]);
+  return model::call_of(op, resolved);
 }
 
 bool World::step_thread(unsigned t, unsigned outcome, std::optional<Violated>& violated, std::string* text) {
   const auto task = static_cast<Index>(t);
   if (is_finished(t) || state_.tasks[task].ended) return false;
   if (!state_.tasks[task].flight.active && !deliver(task, violated, text)) return true;
-  const sc_operation& op = operation(t);
-  if (op.kind == SC_OP_SPAWN) return step_spawn(t, violated, text);
+  if (operation(t).kind == SC_OP_SPAWN) return step_spawn(t, violated, text);
   Result result;
-  if (op.kind == SC_OP_WAIT || op.kind == SC_OP_KILL_CHILD) {  // programs end by themselves here: waiting and killing are not explored
-    if (text != nullptr) *text += "passes over its wait or kill";
-    results_[t][position_[t]++] = result;
-    return true;
-  }
   if (!state_.tasks[task].flight.active) {
-    model::Resolved resolved;
-    resolved.identity = sc_identity_of_op(t, position_[t]);
-    for (int i = 0; i < 2; ++i) resolved.operand[i] = resolve(t, op.operand[i]);
-    model::begin(state_, task, *model::call_of(op, resolved));
+    const std::optional<Call> call = call_of(t, result);
+    if (!call) {
+      if (text != nullptr) *text += "no such child = " + result_text(result);
+      returns(t, result);
+      return true;
+    }
+    model::begin(state_, task, *call);
   }
   if (text != nullptr) *text += call_text(state_.tasks[task].flight.call);
-  const Step made = model::step(*kernel_, state_, task, outcome, result);
+  const Step made = model::step(setting_->kernel, state_, task, outcome, result);
   if (made == Step::blocked) return false;
   if (text != nullptr) *text += made == Step::done ? " = " + result_text(result) : ", a step";
-  if (made == Step::done) results_[t][position_[t]++] = result;
+  if (made == Step::done) returns(t, result);
   return true;
 }
 
+void World::begin_spawn(unsigned t) {
+  KeepList keep;
+  const sc_request& request = operation(t).request;
+  for (std::uint32_t k = 0; k < request.keep_count; ++k) keep.emplace_back(resolve(t, request.keep[k].source), request.keep[k].target);
+  Spawned s{SimulatedSpawn(setting_->plans.of(request, keep), static_cast<Index>(t)), static_cast<Index>(t), position_[t]};
+  s.source.resize(keep.size());
+  look(s);
+  // By thread and operation, so that which began first does not matter.
+  const auto at = std::find_if(spawns_.begin(), spawns_.end(), [&](const Spawned& o) { return std::pair(o.thread, o.operation) > std::pair(s.thread, s.operation); });
+  spawns_.insert(at, std::move(s));
+}
+
 bool World::step_spawn(unsigned t, std::optional<Violated>& violated, std::string* text) {
+  if (spawn_under_way(t) == nullptr) begin_spawn(t);
   Spawned* s = spawn_under_way(t);
-  if (s == nullptr) {
-    std::vector<std::pair<std::int32_t, std::int32_t>> keep;
-    const sc_request& request = operation(t).request;
-    for (std::uint32_t k = 0; k < request.keep_count; ++k) keep.emplace_back(resolve(t, request.keep[k].source), request.keep[k].target);
-    const std::size_t numbers = request.policy == SPAWNCHECK_FDS_ONLY ? 0 : numbers_max;
-    spawns_.push_back({SimulatedSpawn(request, keep, static_cast<Index>(t)), static_cast<Index>(t), position_[t], false, false, std::vector<std::uint64_t>(keep.size()),
-                       std::vector<std::uint64_t>(numbers), std::vector<std::uint64_t>(numbers, ~0ull)});
-    s = &spawns_.back();
-    look(*s);
-  }
-  const Table before = state_.table_of(static_cast<Index>(t));
+  const auto before = state_.table_of(static_cast<Index>(t));
   const SimulatedSpawn::Stage stage = s->machine.stage();
-  if (!s->machine.step_parent(*kernel_, state_, *planner_)) return false;
+  if (!s->machine.step_parent(setting_->kernel, state_)) return false;
   if (text != nullptr) {
-    constexpr const char* stages[] = {"spawn: checks the request", "spawn: blocks signals", "spawn: clone", "spawn: goes on after the clone", "spawn: waits for the child that failed",
-                                      "spawn: closes the pidfd", "spawn: restores the mask", "spawn: returned"};
-    *text += stages[static_cast<std::size_t>(stage)];
+    *text += std::string("spawn: ") + stage_meanings[static_cast<std::size_t>(stage)];
+    if (state_.tasks[t].flight.active) *text += ", a step";
   }
   if (!same_but_pidfds(state_, before, state_.table_of(static_cast<Index>(t))))
     violated = Violated{Clause::fd_untouched, "the spawn changes the caller's table", "nothing of ours is visible in it", "contract fd.untouched"};
   if (s->machine.stage() != SimulatedSpawn::Stage::returned) return true;
+  s->returned_unreleased = s->machine.error() == 0 && references_dropped(*s);
   if (!violated) violated = returned(*s);
   if (text != nullptr) *text += s->machine.error() != 0 ? ", which returns " + describe_error(s->machine.error()) : ", and it returns";
-  results_[t][position_[t]] = Result{{s->machine.child() == model::none ? -1 : 1000 + s->machine.child(), s->machine.pidfd()}, s->machine.error()};
-  ++position_[t];
+  returns(t, Result{{s->machine.child() == model::none ? -1 : pid_of(*s), s->machine.pidfd()}, s->machine.error()});
+  return true;
+}
+
+// The program's own: it exits by itself, or a signal ends it.
+bool World::step_program(Index child, std::optional<Violated>& violated, std::string* text) {
+  const bool is_exiting = state_.tasks[child].flight.active;
+  if (!is_exiting && !deliver(child, violated, text)) return true;
+  if (!is_exiting && state_.process_of(child).program != SC_PROGRAM_EXIT) return false;
+  if (!is_exiting) model::begin(state_, child, make_call(CallKind::exit, 7));
+  Result result;
+  model::step(setting_->kernel, state_, child, 0, result);
+  if (text != nullptr) *text += state_.tasks[child].ended ? "the program has ended" : "the program exits";
   return true;
 }
 
 bool World::step_child(Spawned& s, std::optional<Violated>& violated, std::string* text) {
   const Index child = s.machine.child();
-  if (child == model::none || s.machine.child_is_done() || state_.tasks[child].ended) return false;
+  if (child == model::none || state_.tasks[child].ended) return false;
+  if (s.machine.child_is_done()) return step_program(child, violated, text);
   if (!state_.tasks[child].flight.active && !deliver(child, violated, text)) return true;
-  const Table before = state_.table_of(s.thread);
+  const bool shares = state_.tasks[child].table == state_.tasks[s.thread].table;
+  Table before;
+  if (shares) before = state_.table_of(s.thread);
   const spawn_step* next = s.machine.next_step();
-  const bool is_within = state_.tasks[child].flight.active;
-  if (!s.machine.step_child(*kernel_, state_)) return false;
-  if (text != nullptr) *text += "child: " + std::string(next != nullptr ? step_words[next->kind] : "ends") + (is_within ? ", a further step" : "");
-  if (!same_but_pidfds(state_, before, state_.table_of(s.thread)))
+  const bool is_within = state_.tasks[child].flight.active, is_exiting = s.machine.is_exiting(state_);
+  if (!s.machine.step_child(setting_->kernel, state_)) return false;
+  if (text != nullptr) *text += "child: " + std::string(is_exiting ? "exit" : next != nullptr ? step_words[next->kind] : "ends") + (is_within ? ", a further step" : "");
+  if (shares && !same_but_pidfds(state_, before, state_.table_of(s.thread)))
     violated = Violated{Clause::fd_untouched, "the child changes the caller's table", "nothing of ours is visible in it, not even for a moment", "contract fd.untouched"};
   if (!violated && s.machine.child_is_done() && !state_.tasks[child].ended && !s.child_checked) {
     s.child_checked = true;
     violated = check_child(s);
   }
   return true;
-}
-
-// ---- reduction and names --------------------------------------------------------------------------
-
-bool World::is_private(unsigned actor) const {
-  if (has_signals_ || has_busy_files_) return false;
-  if (actor < threads_) {
-    if (is_finished(actor)) return false;
-    const sc_operation& op = operation(actor);
-    if (op.kind == SC_OP_MASK || op.kind == SC_OP_ALTSTACK) return true;
-    const Spawned* s = op.kind == SC_OP_SPAWN ? spawn_under_way(actor) : nullptr;
-    if (s == nullptr) return false;
-    const SimulatedSpawn::Stage stage = s->machine.stage();
-    if (stage == SimulatedSpawn::Stage::block || stage == SimulatedSpawn::Stage::collect) return true;
-    // With its child gone to its program, or dead, nothing that the rest does depends on anybody.
-    return s->machine.waits_for_exec() && (stage == SimulatedSpawn::Stage::suspended || stage == SimulatedSpawn::Stage::restore);
-  }
-  const Spawned& s = spawns_[actor - threads_];
-  const Index child = s.machine.child();
-  if (child == model::none || s.machine.child_is_done() || state_.tasks[child].ended) return false;
-  if (!s.machine.waits_for_exec()) return false;  // a parent that goes on may see the child fail, or not yet
-  const spawn_step* next = s.machine.next_step();
-  if (next == nullptr) return false;
-  switch (next->kind) {
-    case SPAWN_STEP_RESET_HANDLERS: case SPAWN_STEP_DEFAULT: case SPAWN_STEP_IGNORE: case SPAWN_STEP_MASK: case SPAWN_STEP_SESSION: case SPAWN_STEP_PGROUP:
-    case SPAWN_STEP_UMASK: case SPAWN_STEP_CHDIR:
-      return true;
-    default: return state_.table_users(state_.tasks[child].table) <= 1 || model::closes_in_own_copy(state_, child);
-  }
-}
-
-namespace {
-
-// Names in the order in which they are met.
-class Names {
- public:
-  std::uint64_t of(Index i) {
-    if (i == model::none) return 0xffff;
-    for (std::size_t n = 0; n < met_.size(); ++n)
-      if (met_[n] == i) return n;
-    met_.push_back(i);
-    return met_.size() - 1;
-  }
-
- private:
-  std::vector<Index> met_;
-};
-
-std::uint64_t hash_table(std::uint64_t h, const Table& table, Names& files) {
-  for (const Entry& e : table.entries()) {
-    h = model::mix(h, static_cast<std::uint32_t>(e.number) | std::uint64_t{static_cast<std::uint32_t>(e.last)} << 32);
-    h = model::mix(h, files.of(e.description) << 1 | std::uint64_t{e.cloexec});
-  }
-  return model::mix(h, table.entries().size());
-}
-
-}  // namespace
-
-std::uint64_t World::hash(bool is_end) const {
-  std::uint64_t h = 1;
-  Names tables, files, dispositions, memories;
-  for (const model::Task& task : state_.tasks) {
-    if (task.ended) {
-      h = model::mix(h, 0xdead);
-      continue;
-    }
-    const std::uint64_t met = tables.of(task.table);
-    h = model::mix(h, met);
-    h = hash_table(h, state_.tables[task.table], files);
-    h = model::mix(h, dispositions.of(task.dispositions) | memories.of(task.memory) << 16 | std::uint64_t{task.process} << 32 | std::uint64_t{task.altstack} << 48);
-    const model::Dispositions& d = state_.dispositions[task.dispositions];
-    h = model::mix(model::mix(h, d.ignored), d.handled);
-    h = model::mix(model::mix(h, task.mask), task.pending.set);
-    h = model::mix(h, task.vfork_child);
-    for (const std::int32_t cell : state_.memories[task.memory].cell) h = model::mix(h, static_cast<std::uint32_t>(cell));
-    const model::Flight& f = task.flight;
-    if (!f.active) continue;
-    h = model::mix(h, f.call.kind | std::uint64_t{f.phase} << 8 | std::uint64_t{f.woken} << 16 | files.of(f.held) << 24);
-    h = model::mix(h, static_cast<std::uint32_t>(f.reserved[0]) | std::uint64_t{static_cast<std::uint32_t>(f.reserved[1])} << 32);
-    h = model::mix(h, static_cast<std::uint64_t>(f.cursor));
-    if (f.table != model::none) h = hash_table(h, state_.tables[f.table], files);
-  }
-  for (const model::Process& p : state_.processes) {
-    h = model::mix(h, static_cast<std::uint64_t>(p.life) | std::uint64_t{static_cast<std::uint32_t>(p.limit)} << 8);
-    h = model::mix(h, p.shared_pending.set);
-    h = model::mix(h, static_cast<std::uint32_t>(p.program) | std::uint64_t{static_cast<std::uint32_t>(p.group)} << 32);
-    h = model::mix(h, static_cast<std::uint32_t>(p.cwd) | std::uint64_t{static_cast<std::uint32_t>(p.umask)} << 32 | std::uint64_t{p.session_leader} << 63);
-  }
-  for (unsigned t = 0; t < threads_; ++t) {
-    h = model::mix(h, position_[t]);
-    for (const Result& r : results_[t]) {
-      h = model::mix(h, static_cast<std::uint32_t>(r.value[0]) | std::uint64_t{static_cast<std::uint32_t>(r.value[1])} << 32);
-      h = model::mix(h, static_cast<std::uint32_t>(r.error));
-    }
-  }
-  // A file's state beyond its name: who may hold it.
-  for (Index i = 0; i < state_.descriptions.size(); ++i)
-    if (state_.descriptions[i].locked || state_.descriptions[i].key.kind == SC_FILE_LISTENER) h = model::mix(h, files.of(i) << 8 | state_.descriptions[i].key.kind);
-  const auto named = [&](std::uint64_t set) {
-    std::uint64_t out = 0;
-    for (Index i = 0; i < files_max && set >> i != 0; ++i)
-      if (set >> i & 1) out |= 1ull << (files.of(i) & 63);
-    return out;
-  };
-  for (const Spawned& s : spawns_) {
-    h = s.machine.hash(h);
-    if (is_end) continue;
-    h = model::mix(h, std::uint64_t{s.child_checked} | std::uint64_t{s.source_was_closed} << 1 | std::uint64_t{s.thread} << 8 | std::uint64_t{s.operation} << 24);
-    for (const std::uint64_t set : s.source) h = model::mix(h, named(set));
-    for (const std::uint64_t set : s.ever) h = set == 0 ? h : model::mix(h, named(set));
-    for (const std::uint64_t set : s.always) h = set == ~0ull ? h : model::mix(h, named(set) + 1);
-  }
-  return h;
 }
 
 }  // namespace spawncheck::explore

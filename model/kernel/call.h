@@ -11,6 +11,7 @@
 #include "model/kernel/state.h"
 
 #include <string_view>
+#include <vector>
 
 namespace spawncheck::model {
 
@@ -29,10 +30,12 @@ struct Kernel {
   Sizing sizing = Sizing::last_open;
   bool copy_leaves_dropped = false;  // 7.4, fs/file.c dup_fd: what close_range(2) UNSHARE drops is never in the copy
   bool has_wishes = false;           // no kernel's: what was asked for in the discussion, close_but and start_empty
+  bool closes_synchronously = false; // 7.4: close_range(2) and exec release what they close at once; before: when the call returns
   bool has_except = false;           // 7.4: CLOSE_RANGE_EXCEPT, CLOSE_RANGE_CLOEXEC_ONLY; before: EINVAL
   // No kernel's: numbers at which anybody could tell how far a close_range(2) over a run of one description
   // has come, ascending. A run is cut only there. Empty: anywhere.
   std::vector<std::int32_t> cuts{};
+  bool forgets_room = false;  // a planted bug: dup_fd takes its size anew after each allocation, and forgets what it allocated
 };
 
 // 6.1, 6.12, 6.18 and, as far as it is known, 7.4; "wish" is 7.4 with what was asked for. Null: no such one.
@@ -46,46 +49,47 @@ inline constexpr std::uint32_t start_empty = 1u << 30;
 inline constexpr std::uint32_t close_range_unshare = 2, close_range_cloexec = 4, close_range_except = 8, close_range_cloexec_only = 16;
 
 // Columns: enumerator, handler, number of outcomes to choose from (a function; `one` where it is
-// determined), what the fields of Call mean.
-#define SPAWNCHECK_CALLS(X)                                                                             \
-  X(create, step_create, one, "key[0]: a new descriptor for a new description; flags: cloexec")         \
-  X(create_pair, step_create_pair, one, "key[0], key[1]: two of them")                                  \
-  X(open_fifo, step_open_fifo, one, "name, direction; waits for the other side")                        \
-  X(open_program, step_open_program, program_outcomes, "name: opens the executable file for writing")   \
-  X(listen, step_listen, listen_outcomes, "name: a socket bound to that name's port")                   \
-  X(flock, step_flock, flock_outcomes, "a: takes the exclusive lock, or EAGAIN")                        \
-  X(dup, step_dup, one, "a; b: lowest number, -1: dup(2), else F_DUPFD; flags: cloexec")                \
-  X(dup3, step_dup3, one, "a, b; flags: cloexec; name 1: dup3(2), which refuses a == b")                \
-  X(getfd, step_getfd, one, "a")                                                                        \
-  X(setfd, step_setfd, one, "a; flags: cloexec")                                                        \
-  X(close, step_close, one, "a")                                                                        \
-  X(close_range, step_close_range, close_range_outcomes, "a, b as unsigned; flags: the raw bits")       \
-  X(close_each, step_close_each, one, "a, b as unsigned: each open one, by close(2)")                   \
-  X(fetch, step_fetch, one, "pidfd_getfd(2). a: a number of the parent's table; the lowest free, close-on-exec")  \
-  X(close_but, step_close_but, one, "asked for, no kernel's: bits: the numbers below 64 that stay; private at one instant") \
-  X(sweep_cloexec, step_sweep_cloexec, one, "each close-on-exec descriptor but a, by close(2)")         \
-  X(unshare_files, step_unshare_files, one, "unshare(2) CLONE_FILES")                                   \
-  X(limit, step_limit, one, "a: RLIMIT_NOFILE, soft")                                                   \
-  X(mask, step_mask, one, "a: SC_HOW_*; bits")                                                          \
-  X(disposition, step_disposition, one, "a: signal; b: SC_DISPOSITION_*")                               \
-  X(dispositions, step_dispositions, one, "bits: signals; b: SC_DISPOSITION_*, or -1: reset the caught") \
-  X(kill, step_kill, one, "a: process; b: signal")                                                      \
-  X(kill_group, step_kill_group, one, "b: signal; every process of the caller's group")                  \
-  X(tgkill, step_tgkill, one, "a: task; b: signal")                                                     \
-  X(altstack, step_altstack, one, "a: on or off")                                                       \
-  X(store, step_store, one, "a: cell; b: value")                                                        \
-  X(load, step_load, one, "a: cell")                                                                    \
-  X(setsid, step_setsid, one, "")                                                                       \
-  X(setpgid, step_setpgid, one, "a: group")                                                             \
-  X(umask, step_umask, one, "a")                                                                        \
-  X(chdir, step_chdir, one, "a: directory's name")                                                      \
-  X(clone, step_clone, one, "flags: SPAWN_START_*; a: exit signal, -1: SIGCHLD; value[0]: the child's task, value[1]: the pidfd")    \
-  X(exec, step_exec, exec_outcomes, "a: enum sc_program; name")                                         \
-  X(exit, step_exit, one, "a: status")                                                                  \
-  X(wait, step_wait, one, "a: process")
+// determined), the phases in which a step takes no table's lock (a bit each; `always`, `never`), what the fields of Call mean.
+// A number that nobody got, given back while a copy is made, is not in the copy either way: it counts as lockless.
+#define SPAWNCHECK_CALLS(X) \
+  X(create, step_create, one, 0b10, "key[0]: a new descriptor for a new description; flags: cloexec") \
+  X(create_pair, step_create_pair, one, 0b1100, "key[0], key[1]: two of them") \
+  X(open_fifo, step_open_fifo, one, 0b110, "name, direction; waits for the other side") \
+  X(open_program, step_open_program, program_outcomes, 0b10, "name: opens the executable file for writing") \
+  X(listen, step_listen, listen_outcomes, 0b110, "name: a socket bound to that name's port") \
+  X(flock, step_flock, flock_outcomes, always, "a: takes the exclusive lock, or EAGAIN") \
+  X(dup, step_dup, one, 0b101, "a; b: lowest number, -1: dup(2), else F_DUPFD; flags: cloexec") \
+  X(dup3, step_dup3, one, 0b10, "a, b; flags: cloexec; name 1: dup3(2), which refuses a == b") \
+  X(getfd, step_getfd, one, always, "a") \
+  X(setfd, step_setfd, one, never, "a; flags: cloexec") \
+  X(close, step_close, one, 0b10, "a") \
+  X(close_range, step_close_range, close_range_outcomes, never, "a, b as unsigned; flags: the raw bits") \
+  X(close_each, step_close_each, one, never, "a, b as unsigned: each open one, by close(2)") \
+  X(fetch, step_fetch, one, 0b101, "pidfd_getfd(2). a: a number of the parent's table; the lowest free, close-on-exec") \
+  X(close_but, step_close_but, one, never, "asked for, no kernel's: bits: the numbers below 64 that stay; private at one instant") \
+  X(sweep_cloexec, step_sweep_cloexec, one, never, "each close-on-exec descriptor but a, by close(2)") \
+  X(unshare_files, step_unshare_files, one, never, "unshare(2) CLONE_FILES") \
+  X(limit, step_limit, one, always, "a: RLIMIT_NOFILE, soft") \
+  X(mask, step_mask, one, always, "a: SC_HOW_*; bits") \
+  X(disposition, step_disposition, one, always, "a: signal; b: SC_DISPOSITION_*") \
+  X(dispositions, step_dispositions, one, always, "bits: signals; b: SC_DISPOSITION_*, or -1: reset the caught") \
+  X(kill, step_kill, one, always, "a: process; b: signal") \
+  X(kill_group, step_kill_group, one, always, "b: signal; every process of the caller's group") \
+  X(tgkill, step_tgkill, one, always, "a: task; b: signal") \
+  X(altstack, step_altstack, one, always, "a: on or off") \
+  X(store, step_store, one, always, "a: cell; b: value") \
+  X(load, step_load, one, always, "a: cell") \
+  X(setsid, step_setsid, one, always, "") \
+  X(setpgid, step_setpgid, one, always, "a: group") \
+  X(umask, step_umask, one, always, "a") \
+  X(chdir, step_chdir, one, always, "a: directory's name") \
+  X(clone, step_clone, one, never, "flags: SPAWN_START_*; a: exit signal, -1: SIGCHLD; value[0]: the child's task, value[1]: the pidfd") \
+  X(exec, step_exec, exec_outcomes, never, "a: enum sc_program; name") \
+  X(exit, step_exit, one, never, "a: status") \
+  X(wait, step_wait, one, always, "a: process")
 
 enum class CallKind : std::uint8_t {
-#define SPAWNCHECK_ROW(id, handler, outcomes, fields) id,
+#define SPAWNCHECK_ROW(id, handler, outcomes, lockless, fields) id,
   SPAWNCHECK_CALLS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
 };
@@ -139,6 +143,8 @@ std::vector<Outcome> outcomes(const Kernel&, const State&, Index task);
 // The task and its process end: the memory is released, which wakes a vfork parent, and the process is a zombie, or, where
 // its parent ignores SIGCHLD, gone (kernel/signal.c do_notify_parent). status: an exit status, or -signal.
 void end_task(State&, Index task, std::int32_t status);
+// Its first half: the memory is released, and who waits for that is woken.
+void release_memory(State&, Index task);
 
 // --- shared by the families -------------------------------------------------------------------------
 

@@ -20,28 +20,29 @@ bool wants_cloexec(const Call& call) { return (call.flags & SC_FLAG_CLOEXEC) != 
 
 // alloc_fd: the lowest free number from `from`, EMFILE at the limit.
 bool reserve(State& state, Index task, std::int32_t from, std::int32_t& number, Result& result) {
-  Table& table = state.table_of(task);
-  const std::int32_t lowest = table.lowest_free(from);
+  const std::int32_t lowest = state.table_of(task).lowest_free(from);
   if (lowest >= state.process_of(task).limit) {
     result.error = EMFILE;
     return false;
   }
   number = lowest;
-  table.put(lowest, none, wants_cloexec(state.tasks[task].flight.call));
+  state.put(state.tasks[task].table, lowest, none, wants_cloexec(state.tasks[task].flight.call));
   return true;
 }
 
 // fd_install: whatever happened to the close-on-exec bit since is kept, the file arrives.
 void install(State& state, Index task, std::int32_t number, Index description) {
-  Table& table = state.table_of(task);
-  const Entry* slot = table.find(number);
-  table.put(number, description, slot != nullptr && slot->cloexec);
+  const Entry* slot = state.table_of(task).find(number);
+  state.put(state.tasks[task].table, number, description, slot != nullptr && slot->cloexec);
 }
 
 const Entry* installed(const Table& table, std::int32_t number) {
   const Entry* entry = number < 0 ? nullptr : table.find(number);
   return entry != nullptr && entry->description != none ? entry : nullptr;
 }
+
+// put_unused_fd.
+void give_back(State& state, Index task, std::int32_t number) { state.remove(state.tasks[task].table, number, number); }
 
 Index new_description(State& state, const sc_key& key) {
   Description description;
@@ -74,7 +75,7 @@ Step step_create_pair(const Kernel&, State& state, Index task, unsigned, Result&
       break;
     case 1:
       if (!reserve(state, task, 0, flight.reserved[1], result)) {
-        state.table_of(task).remove(flight.reserved[0], flight.reserved[0]);
+        give_back(state, task, flight.reserved[0]);
         return Step::done;
       }
       break;
@@ -152,7 +153,7 @@ unsigned program_outcomes(const Kernel&, const State& state, Index task) {
 Step step_open_program(const Kernel& kernel, State& state, Index task, unsigned outcome, Result& result) {
   Flight& flight = state.tasks[task].flight;
   if (outcome == 1) {
-    state.table_of(task).remove(flight.reserved[0], flight.reserved[0]);
+    give_back(state, task, flight.reserved[0]);
     return fail(result, ETXTBSY);
   }
   return step_create(kernel, state, task, 0, result);
@@ -179,7 +180,7 @@ Step step_listen(const Kernel& kernel, State& state, Index task, unsigned outcom
     const Step made = step_create(kernel, state, task, 0, result);
     if (made == Step::advanced || result.error != 0) return made;
     result = Result{};
-    flight.held = static_cast<Index>(state.descriptions.size() - 1);
+    hold(state, flight, static_cast<Index>(state.descriptions.size() - 1));
     flight.phase = 2;
     return Step::advanced;
   }
@@ -194,7 +195,7 @@ Step step_listen(const Kernel& kernel, State& state, Index task, unsigned outcom
     result.value[0] = flight.reserved[0];
     return Step::done;
   }
-  state.table_of(task).remove(flight.reserved[0], flight.reserved[0]);
+  give_back(state, task, flight.reserved[0]);
   return fail(result, EADDRINUSE);
 }
 
@@ -232,7 +233,7 @@ Step step_flock(const Kernel&, State& state, Index task, unsigned outcome, Resul
   if (flight.phase == 0) {
     const Entry* entry = installed(state.table_of(task), flight.call.a);
     if (entry == nullptr) return fail(result, EBADF);
-    flight.held = entry->description;
+    hold(state, flight, entry->description);
     flight.phase = 1;
     return Step::advanced;
   }
@@ -264,7 +265,7 @@ Step step_dup(const Kernel&, State& state, Index task, unsigned, Result& result)
     const Entry* entry = installed(state.table_of(task), flight.call.a);
     if (entry == nullptr) return fail(result, EBADF);
     if (flight.call.b >= 0 && flight.call.b >= state.process_of(task).limit) return fail(result, EINVAL);
-    flight.held = entry->description;
+    hold(state, flight, entry->description);
     flight.phase = 1;
     return Step::advanced;
   }
@@ -281,17 +282,23 @@ Step step_fetch(const Kernel&, State& state, Index task, unsigned, Result& resul
     if (other == nullptr) return fail(result, ESRCH);
     const Entry* entry = installed(state.tables[other->table], flight.call.a);
     if (entry == nullptr) return fail(result, EBADF);
-    flight.held = entry->description;
+    hold(state, flight, entry->description);
     flight.phase = 1;
     return Step::advanced;
   }
   return place_held(state, task, 0, result);
 }
 
-// fs/file.c ksys_dup3: the new number's range is checked before the old one is looked up.
+// fs/file.c ksys_dup3: the new number's range is checked before the old one is looked up. What was at the new number is
+// released after the lock has been dropped (do_dup2, filp_close).
 Step step_dup3(const Kernel&, State& state, Index task, unsigned, Result& result) {
-  const Call call = state.tasks[task].flight.call;
-  Table& table = state.table_of(task);
+  Flight& flight = state.tasks[task].flight;
+  const Call call = flight.call;
+  if (flight.phase == 1) {
+    result.value[0] = call.b;
+    return Step::done;
+  }
+  const Table& table = state.table_of(task);
   const Entry* old = installed(table, call.a);
   if (call.a == call.b) {
     if (call.name == 1) return fail(result, EINVAL);
@@ -302,9 +309,13 @@ Step step_dup3(const Kernel&, State& state, Index task, unsigned, Result& result
   if (call.b < 0 || call.b >= state.process_of(task).limit || old == nullptr) return fail(result, EBADF);
   const Entry* target = table.find(call.b);
   if (target != nullptr && target->description == none) return fail(result, EBUSY);
-  table.put(call.b, old->description, wants_cloexec(call));
+  const Index description = old->description;
+  if (target != nullptr) hold(state, flight, target->description);
+  state.put(state.tasks[task].table, call.b, description, wants_cloexec(call));
   result.value[0] = call.b;
-  return Step::done;
+  if (flight.held == none) return Step::done;
+  flight.phase = 1;
+  return Step::advanced;
 }
 
 Step step_getfd(const Kernel&, State& state, Index task, unsigned, Result& result) {
@@ -316,18 +327,23 @@ Step step_getfd(const Kernel&, State& state, Index task, unsigned, Result& resul
 
 Step step_setfd(const Kernel&, State& state, Index task, unsigned, Result& result) {
   const Call call = state.tasks[task].flight.call;
-  Table& table = state.table_of(task);
-  const Entry* entry = installed(table, call.a);
+  const Entry* entry = installed(state.table_of(task), call.a);
   if (entry == nullptr) return fail(result, EBADF);
-  table.put(call.a, entry->description, wants_cloexec(call));
+  state.put(state.tasks[task].table, call.a, entry->description, wants_cloexec(call));
   return Step::done;
 }
 
+// fs/open.c close: the number is free before the file is released (file_close_fd, then filp_flush and fput_close_sync).
 Step step_close(const Kernel&, State& state, Index task, unsigned, Result& result) {
-  const std::int32_t number = state.tasks[task].flight.call.a;
-  if (installed(state.table_of(task), number) == nullptr) return fail(result, EBADF);
-  state.table_of(task).remove(number, number);
-  return Step::done;
+  Flight& flight = state.tasks[task].flight;
+  if (flight.phase == 1) return Step::done;
+  const std::int32_t number = flight.call.a;
+  const Entry* entry = installed(state.table_of(task), number);
+  if (entry == nullptr) return fail(result, EBADF);
+  hold(state, flight, entry->description);
+  state.remove(state.tasks[task].table, number, number);
+  flight.phase = 1;
+  return Step::advanced;
 }
 
 Step step_limit(const Kernel&, State& state, Index task, unsigned, Result&) {

@@ -12,7 +12,9 @@ namespace spawncheck::model {
 
 Step step_store(const Kernel&, State& state, Index task, unsigned, Result&) {
   const Call call = state.tasks[task].flight.call;
-  state.memories[state.tasks[task].memory].cell[static_cast<std::size_t>(call.a)] = call.b;
+  Memory& memory = state.memories[state.tasks[task].memory];
+  memory.cell[static_cast<std::size_t>(call.a)] = call.b;
+  memory.written_by = state.tasks[task].process;
   return Step::done;
 }
 
@@ -54,64 +56,77 @@ Step step_chdir(const Kernel&, State& state, Index task, unsigned, Result&) {
 
 namespace {
 
-template <typename T>
-Index copy_of(std::vector<T>& all, Index old) {
-  T copy = all[old];
+template <typename Few>
+Index copy_of(Few& all, Index old) {
+  auto copy = all[old];
   all.push_back(std::move(copy));
   return static_cast<Index>(all.size() - 1);
 }
 
-Index copy_files(State& state, Index task) {
-  Table copy;  // what is reserved and empty in the old table is free in the copy (dup_fd)
-  for (const Entry& e : state.table_of(task).entries())
-    if (e.description != none) copy.put(e.number, e.last, e.description, e.cloexec);
-  state.tables.push_back(std::move(copy));
-  return static_cast<Index>(state.tables.size() - 1);
+// The child of a clone(2) whose table, where it has one of its own, is ready.
+Index add_child(State& state, Index task) {
+  const Call call = state.tasks[task].flight.call;
+  const std::uint32_t flags = call.flags;
+  Process process = state.process_of(task);
+  process.parent = state.tasks[task].process;
+  process.shared_pending = {};
+  process.session_leader = false;
+  process.is_clone_child = call.a >= 0 && call.a != SIGCHLD;
+  const auto own = static_cast<Index>(state.processes.size());
+
+  Task child = state.tasks[task];
+  Index& table = state.tasks[task].flight.table;
+  if (table != none) child.table = table;
+  else state.use_table(child.table);
+  table = none;  // it is the child's now
+  child.flight = Flight{};
+  child.pending = {};
+  child.process = own;
+  if ((flags & SPAWN_START_VM) == 0) {
+    child.memory = copy_of(state.memories, child.memory);
+    state.memories[child.memory].owner = state.memories[child.memory].written_by = own;
+  }
+  if ((flags & SPAWN_START_VFORK) == 0 && (flags & SPAWN_START_VM) != 0) child.altstack = false;
+  child.dispositions = copy_of(state.dispositions, child.dispositions);
+  if ((flags & SPAWN_START_CLEAR_SIGHAND) != 0) state.dispositions[child.dispositions].handled = 0;
+  state.processes.push_back(process);
+  const auto made = static_cast<Index>(state.tasks.size());
+  state.tasks.push_back(child);
+  if ((flags & SPAWN_START_VFORK) != 0) state.tasks[task].vfork_child = made;
+  return made;
 }
 
 }  // namespace
 
 // kernel/fork.c copy_process: the pidfd's number is allocated after copy_files, so with CLONE_FILES it is
-// in the shared table; without, in the parent's only.
+// in the shared table; without, in the parent's only. It is installed before the child runs.
 Step step_clone(const Kernel& kernel, State& state, Index task, unsigned, Result& result) {
-  const std::uint32_t flags = state.tasks[task].flight.call.flags;
-  Process process = state.process_of(task);
-  process.parent = state.tasks[task].process;
-  process.shared_pending = {};
-  process.session_leader = false;
-  process.is_clone_child = state.tasks[task].flight.call.a >= 0 && state.tasks[task].flight.call.a != SIGCHLD;
-
-  Task child = state.tasks[task];
-  child.flight = Flight{};
-  child.pending = {};
-  child.process = static_cast<Index>(state.processes.size());
-  if ((flags & start_empty) != 0 && !kernel.has_wishes) return fail(result, EINVAL);
-  if ((flags & start_empty) != 0) {
-    state.tables.push_back({});
-    child.table = static_cast<Index>(state.tables.size() - 1);
-  } else if ((flags & SPAWN_START_FILES) == 0) {
-    child.table = copy_files(state, task);
+  Flight& flight = state.tasks[task].flight;
+  const std::uint32_t flags = flight.call.flags;
+  const bool shares = (flags & SPAWN_START_FILES) != 0, is_empty = (flags & start_empty) != 0;
+  if (flight.phase == 0) {
+    if (is_empty && !kernel.has_wishes) return fail(result, EINVAL);
+    if (is_empty && flight.table == none) flight.table = state.add_table();
+    if (!shares && !is_empty && !step_copy(kernel, state, task)) return Step::advanced;
+    if ((flags & SPAWN_START_PIDFD) != 0) {
+      const std::int32_t number = state.table_of(task).lowest_free(0);
+      if (number >= state.process_of(task).limit) return fail(result, EMFILE);
+      state.put(state.tasks[task].table, number, none, true);
+      flight.reserved[0] = number;
+      flight.phase = 1;
+      return Step::advanced;
+    }
   }
-  if ((flags & SPAWN_START_VM) == 0) child.memory = copy_of(state.memories, child.memory);
-  if ((flags & SPAWN_START_VFORK) == 0 && (flags & SPAWN_START_VM) != 0) child.altstack = false;
-  child.dispositions = copy_of(state.dispositions, child.dispositions);
-  if ((flags & SPAWN_START_CLEAR_SIGHAND) != 0) state.dispositions[child.dispositions].handled = 0;
-
-  if ((flags & SPAWN_START_PIDFD) != 0) {
-    Table& table = state.table_of(task);
-    const std::int32_t number = table.lowest_free(0);
-    if (number >= process.limit) return fail(result, EMFILE);
+  if (flight.reserved[0] >= 0) {
     Description pidfd;
     pidfd.key.kind = SC_FILE_PIDFD;
-    pidfd.key.id = child.process;
-    table.put(number, state.add(pidfd), true);
-    result.value[1] = number;
+    pidfd.key.id = state.processes.size();
+    const Index description = state.add(pidfd);
+    const Entry* slot = state.table_of(task).find(flight.reserved[0]);
+    state.put(state.tasks[task].table, flight.reserved[0], description, slot == nullptr || slot->cloexec);
+    result.value[1] = flight.reserved[0];
   }
-  state.processes.push_back(process);
-  const auto made = static_cast<Index>(state.tasks.size());
-  state.tasks.push_back(child);
-  if ((flags & SPAWN_START_VFORK) != 0) state.tasks[task].vfork_child = made;
-  result.value[0] = made;
+  result.value[0] = add_child(state, task);
   return Step::done;
 }
 
@@ -129,6 +144,7 @@ int error_of_program(std::int32_t program) {
 
 namespace {
 
+// kernel/fork.c complete_vfork_done.
 void wake_vfork_parent(State& state, Index task) {
   for (Task& other : state.tasks)
     if (other.vfork_child == task) other.vfork_child = none;
@@ -136,11 +152,38 @@ void wake_vfork_parent(State& state, Index task) {
 
 }  // namespace
 
+void release_memory(State& state, Index task) {
+  state.tasks[task].memory = none;
+  wake_vfork_parent(state, task);
+}
+
 unsigned exec_outcomes(const Kernel&, const State& state, Index task) {
   const Flight& flight = state.tasks[task].flight;
   const bool written = flight.phase == 0 && flight.call.a == SC_PROGRAM_WRITTEN;
   return written && program_busy(state, flight.call.name) == Busy::maybe ? 2 : 1;
 }
+
+namespace {
+
+// exec_mmap and what follows it: what the program starts with.
+void become_program(State& state, Index task) {
+  const Call call = state.tasks[task].flight.call;
+  Process& process = state.process_of(task);
+  process.program = call.a;
+  process.program_name = call.name;
+  process.is_clone_child = false;
+  Task& own = state.tasks[task];
+  own.memory = static_cast<Index>(state.memories.size());
+  own.altstack = false;
+  Memory memory;
+  memory.owner = memory.written_by = own.process;
+  state.memories.push_back(memory);
+  state.dispositions_of(task).handled = 0;
+}
+
+enum : std::uint8_t { exec_begins, exec_copies, exec_closes };
+
+}  // namespace
 
 // fs/exec.c begin_new_exec: after the point of no return the table is made private, the memory is replaced
 // (which wakes the vfork parent), dispositions are made private, caught ones become default, the
@@ -148,41 +191,40 @@ unsigned exec_outcomes(const Kernel&, const State& state, Index task) {
 Step step_exec(const Kernel& kernel, State& state, Index task, unsigned outcome, Result& result) {
   Flight& flight = state.tasks[task].flight;
   const Call call = flight.call;
-  if (flight.phase == 0) {
+  if (flight.phase == exec_begins) {
     int error = error_of_program(call.a);
     if (call.a == SC_PROGRAM_WRITTEN && (outcome == 1 || program_busy(state, call.name) == Busy::yes)) error = ETXTBSY;
     if (error != 0) return fail(result, error);
-    if (state.table_users(state.tasks[task].table) > 1) {
-      const Index copy = copy_files(state, task);
-      state.tasks[task].table = copy;
+    flight.phase = exec_copies;
+  }
+  if (flight.phase == exec_copies) {
+    if (state.table_of(task).users() > 1) {
+      if (!step_copy(kernel, state, task)) return Step::advanced;
+      state.install_table(task, flight.table);
     }
-    Process& process = state.process_of(task);
-    process.program = call.a;
-    process.program_name = call.name;
-    process.is_clone_child = false;
-    Task& own = state.tasks[task];
-    own.memory = static_cast<Index>(state.memories.size());
-    own.altstack = false;
-    state.memories.push_back(Memory{});
-    state.dispositions_of(task).handled = 0;
+    become_program(state, task);
     if (!kernel.exec_closes_before_wake) wake_vfork_parent(state, task);
-    flight.phase = 1;
+    flight.phase = exec_closes;
     return Step::advanced;
   }
-  Table& table = state.table_of(task);
-  for (const Entry& e : table.entries()) {
+  for (const Entry& e : state.table_of(task).entries()) {
     if (!e.cloexec) continue;
-    const std::int32_t first = e.number, last = e.last;  // one description: nobody can tell them apart
-    table.remove(first, last);
+    close_deferred(kernel, state, task, state.tasks[task].table, e.number, e.last);  // one description: nobody can tell them apart
     return Step::advanced;
   }
   if (kernel.exec_closes_before_wake) wake_vfork_parent(state, task);
   return Step::done;
 }
 
-// kernel/exit.c do_exit: the memory is released, then the table, then the zombie is announced.
+// kernel/exit.c do_exit: the table goes (exit_files), what it referred to is released (exit_task_work), then the zombie is announced.
 void end_task(State& state, Index task, std::int32_t status) {
-  wake_vfork_parent(state, task);
+  release_memory(state, task);
+  Flight& flight = state.tasks[task].flight;
+  if (flight.held != none) state.release(flight.held);
+  for (const Index description : flight.deferred) state.release(description);
+  if (flight.table != none && flight.table != state.tasks[task].table) state.leave_table(flight.table);
+  flight = Flight{};
+  state.leave_table(state.tasks[task].table);
   state.tasks[task].ended = true;
   Process& process = state.process_of(task);
   process.life = Life::zombie;
@@ -192,8 +234,15 @@ void end_task(State& state, Index task, std::int32_t status) {
     if (other.process == process.parent && !other.ended && (state.dispositions[other.dispositions].ignored & bit(SIGCHLD)) != 0) process.life = Life::reaped;
 }
 
+// The memory is released first: a vfork parent goes on while the child still has its table.
 Step step_exit(const Kernel&, State& state, Index task, unsigned, Result&) {
-  end_task(state, task, state.tasks[task].flight.call.a);
+  Flight& flight = state.tasks[task].flight;
+  if (flight.phase == 0) {
+    release_memory(state, task);
+    flight.phase = 1;
+    return Step::advanced;
+  }
+  end_task(state, task, flight.call.a);
   return Step::done;
 }
 

@@ -8,7 +8,7 @@ namespace spawncheck::model {
 
 namespace {
 
-auto lower(const std::vector<Entry>& entries, std::int32_t number) {
+auto lower(const Table::Entries& entries, std::int32_t number) {
   return std::partition_point(entries.begin(), entries.end(), [&](const Entry& e) { return e.last < number; });
 }
 
@@ -17,7 +17,7 @@ bool same(const sc_key& a, const sc_key& b) { return a.kind == b.kind && a.id ==
 }  // namespace
 
 bool Description::operator==(const Description& o) const {
-  return same(key, o.key) && wildcard == o.wildcard && locked == o.locked && held_in_window == o.held_in_window &&
+  return same(key, o.key) && count == o.count && wildcard == o.wildcard && locked == o.locked && held_in_window == o.held_in_window &&
          held_for_good == o.held_for_good;
 }
 
@@ -66,8 +66,12 @@ void Table::merge_around(std::size_t at) {
   }
 }
 
+bool Table::refers_to(Index description) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.description == description; });
+}
+
+// Nothing is there.
 void Table::put(std::int32_t number, std::int32_t last, Index description, bool cloexec) {
-  remove(number, last);
   auto at = lower(entries_, number);
   auto inserted = entries_.insert(at, Entry{number, last, description, cloexec});
   merge_around(static_cast<std::size_t>(inserted - entries_.begin()));
@@ -94,24 +98,34 @@ void Table::remove(std::int32_t first, std::int32_t last) {
   }
 }
 
-bool Table::refers_to(Index description) const {
-  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.description == description; });
+void State::put(Index table, std::int32_t number, std::int32_t last, Index description, bool cloexec) {
+  if (description != none) descriptions[description].count += static_cast<std::uint32_t>(last - number + 1);
+  remove(table, number, last);
+  tables[table].put(number, last, description, cloexec);
 }
 
-std::uint16_t State::table_users(Index table) const {
-  return static_cast<std::uint16_t>(
-      std::count_if(tasks.begin(), tasks.end(), [&](const Task& t) { return !t.ended && t.table == table; }));
-}
-
-bool State::referenced(Index description) const {
-  for (const Task& t : tasks) {
-    if (t.ended) continue;
-    if (tables[t.table].refers_to(description)) return true;
-    if (t.flight.active && (t.flight.held == description ||
-                            (t.flight.table != none && tables[t.flight.table].refers_to(description))))
-      return true;
+void State::remove(Index table, std::int32_t first, std::int32_t last) {
+  Table& t = tables[table];
+  for (const Entry& e : t.entries_) {
+    if (e.last < first || e.description == none) continue;
+    if (e.number > last) break;
+    descriptions[e.description].count -= static_cast<std::uint32_t>(std::min(e.last, last) - std::max(e.number, first) + 1);
   }
-  return false;
+  t.remove(first, last);
+}
+
+Index State::add_table() {
+  tables.emplace_back().users_ = 1;
+  return static_cast<Index>(tables.size() - 1);
+}
+
+void State::leave_table(Index table) {
+  if (--tables[table].users_ == 0) remove(table, 0, INT32_MAX);
+}
+
+void State::install_table(Index task, Index table) {
+  leave_table(tasks[task].table);
+  tasks[task].table = table;
 }
 
 Index State::add(const Description& description) {
@@ -140,7 +154,9 @@ std::uint64_t hash_of(std::uint64_t h, const Flight& f) {
   h = mix(h, std::uint64_t{f.call.kind} | std::uint64_t{f.phase} << 8 | std::uint64_t{f.woken} << 16 |
                  std::uint64_t{f.held} << 24 | std::uint64_t{f.table} << 40);
   h = mix(h, static_cast<std::uint32_t>(f.reserved[0]) | std::uint64_t{static_cast<std::uint32_t>(f.reserved[1])} << 32);
-  h = mix(h, static_cast<std::uint64_t>(f.cursor));
+  h = mix(h, static_cast<std::uint64_t>(f.cursor) | std::uint64_t{f.holds_lock} << 63);
+  h = mix(h, static_cast<std::uint64_t>(f.room));
+  for (const Index d : f.deferred) h = mix(h, d);
   return mix(h, static_cast<std::uint32_t>(f.call.a) | std::uint64_t{static_cast<std::uint32_t>(f.call.b)} << 32);
 }
 
@@ -180,7 +196,7 @@ std::uint64_t hash(const State& s) {
 namespace {
 
 void add_world_line(State& state, const sc_world_line& line, std::uint32_t index, const std::uint64_t* inode) {
-  Table& table = state.tables[0];
+  const Table& table = state.tables[0];
   auto add = [&](sc_file_kind kind, std::uint64_t id) {
     Description d;
     d.key.kind = static_cast<std::uint8_t>(kind);
@@ -189,23 +205,23 @@ void add_world_line(State& state, const sc_world_line& line, std::uint32_t index
   };
   const bool cloexec = line.cloexec != 0;
   switch (line.kind) {
-    case SC_WORLD_MEMFD: table.put(line.number, add(SC_FILE_MEMFD, sc_identity_of_world(index)), cloexec); break;
-    case SC_WORLD_NULL: table.put(line.number, add(SC_FILE_NULL, 0), cloexec); break;
-    case SC_WORLD_EVENTFD: table.put(line.number, add(SC_FILE_EVENTFD, sc_identity_of_world(index)), cloexec); break;
-    case SC_WORLD_MQUEUE: table.put(line.number, add(SC_FILE_MQUEUE, line.name), cloexec); break;
-    case SC_WORLD_FILE: table.put(line.number, add(SC_FILE_REGULAR, line.name), cloexec); break;
+    case SC_WORLD_MEMFD: state.put(0, line.number, add(SC_FILE_MEMFD, sc_identity_of_world(index)), cloexec); break;
+    case SC_WORLD_NULL: state.put(0, line.number, add(SC_FILE_NULL, 0), cloexec); break;
+    case SC_WORLD_EVENTFD: state.put(0, line.number, add(SC_FILE_EVENTFD, sc_identity_of_world(index)), cloexec); break;
+    case SC_WORLD_MQUEUE: state.put(0, line.number, add(SC_FILE_MQUEUE, line.name), cloexec); break;
+    case SC_WORLD_FILE: state.put(0, line.number, add(SC_FILE_REGULAR, line.name), cloexec); break;
     case SC_WORLD_PIPE:
-      table.put(line.number, add(SC_FILE_PIPE_READ, inode ? inode[0] : 0), cloexec);
-      table.put(line.second, add(SC_FILE_PIPE_WRITE, inode ? inode[1] : 0), cloexec);
+      state.put(0, line.number, add(SC_FILE_PIPE_READ, inode ? inode[0] : 0), cloexec);
+      state.put(0, line.second, add(SC_FILE_PIPE_WRITE, inode ? inode[1] : 0), cloexec);
       break;
     case SC_WORLD_SOCKETPAIR:
-      table.put(line.number, add(SC_FILE_SOCKET, inode ? inode[0] : 0), cloexec);
-      table.put(line.second, add(SC_FILE_SOCKET, inode ? inode[1] : 0), cloexec);
+      state.put(0, line.number, add(SC_FILE_SOCKET, inode ? inode[0] : 0), cloexec);
+      state.put(0, line.second, add(SC_FILE_SOCKET, inode ? inode[1] : 0), cloexec);
       break;
     case SC_WORLD_ALIAS:
-      if (const Entry* e = table.find(line.second)) table.put(line.number, e->description, cloexec);
+      if (const Entry* e = table.find(line.second)) state.put(0, line.number, e->description, cloexec);
       break;
-    case SC_WORLD_FILL: table.put(line.number, line.second, add(SC_FILE_NULL, 0), cloexec); break;
+    case SC_WORLD_FILL: state.put(0, line.number, line.second, add(SC_FILE_NULL, 0), cloexec); break;
     default: break;
   }
 }
@@ -215,6 +231,7 @@ void add_world_line(State& state, const sc_world_line& line, std::uint32_t index
 State initial_state(const sc_world& world, std::uint32_t threads, const std::uint64_t (*inode)[2]) {
   State state;
   state.tables.resize(1);
+  for (std::uint32_t user = 0; user <= threads; ++user) state.use_table(0);
   state.dispositions.push_back({world.ignored, world.handled});
   state.memories.resize(1);
   Process process;

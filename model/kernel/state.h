@@ -7,19 +7,25 @@
 
 #include "model/scenario/history.h"
 
+#include <boost/container/small_vector.hpp>
+
 #include <array>
 #include <cstdint>
-#include <vector>
 
 namespace spawncheck::model {
 
 using Index = std::uint16_t;
 inline constexpr Index none = 0xffff;
 
-// An open file description (struct file). It lives as long as an entry of some table, or a call in
-// flight, refers to it; nothing removes it from State::descriptions, `referenced` tells.
+// Room for a few without the heap: an explorer copies a state for every step.
+template <typename T, std::size_t few>
+using Few = boost::container::small_vector<T, few>;
+
+// An open file description (struct file). It lives as long as something refers to it; nothing removes it from
+// State::descriptions, its count tells.
 struct Description {
   sc_key key{};
+  std::uint32_t count = 0;  // references (f_count): of each number of a table, and of calls in flight
   bool wildcard = false;  // stands for a file the model knows nothing about; matches every observation
   bool locked = false;    // holds flock(2) LOCK_EX
   // A spawn that is seen only from outside may refer to it for a while: the threads whose spawn is under
@@ -42,20 +48,24 @@ struct Entry {
 // that could be one.
 class Table {
  public:
-  const std::vector<Entry>& entries() const { return entries_; }
+  using Entries = Few<Entry, 10>;
+  const Entries& entries() const { return entries_; }
+  std::uint16_t users() const { return users_; }  // files_struct.count: tasks, and a call that has made it and not installed yet
   const Entry* find(std::int32_t number) const;  // null: free
   std::int32_t lowest_free(std::int32_t from) const;
   std::int32_t last_reserved_below(std::int64_t bound) const;  // -1: none
   std::int32_t count_free_below(std::int32_t bound) const;
-  void put(std::int32_t number, std::int32_t last, Index description, bool cloexec);  // replaces what is there
-  void put(std::int32_t number, Index description, bool cloexec) { put(number, number, description, cloexec); }
-  void remove(std::int32_t first, std::int32_t last);
   bool refers_to(Index description) const;
+  bool has_same_entries(const Table& o) const { return entries_ == o.entries_; }
   bool operator==(const Table&) const = default;
 
  private:
+  friend struct State;  // which counts what an entry refers to
+  void put(std::int32_t number, std::int32_t last, Index description, bool cloexec);  // replaces what is there
+  void remove(std::int32_t first, std::int32_t last);
   void merge_around(std::size_t at);
-  std::vector<Entry> entries_;
+  Entries entries_;
+  std::uint16_t users_ = 0;
 };
 
 // Dispositions (struct sighand_struct). Bit n-1 is signal n; a signal in neither set has its default.
@@ -67,6 +77,8 @@ struct Dispositions {
 // A memory space (struct mm_struct): the cells a scenario names.
 struct Memory {
   std::array<std::int32_t, SC_CELLS_MAX> cell{};
+  Index owner = 0;       // the process that it was made for; a CLONE_VM child only borrows it
+  Index written_by = 0;  // the process that wrote to it last
   bool operator==(const Memory&) const = default;
 };
 
@@ -127,10 +139,13 @@ struct Flight {
   bool active = false;
   std::uint8_t phase = 0;
   bool woken = false;
-  Index held = none;             // a description the call refers to (fget)
+  bool holds_lock = false;       // of its task's table (files_struct.file_lock), from one step to the next
+  Index held = none;             // a description the call refers to (fget); State::hold()
   Index table = none;            // a private copy that is not installed yet
   std::int32_t reserved[2] = {-1, -1};
   std::int64_t cursor = 0, last = 0;
+  std::int64_t room = 0;         // slots that have been allocated for a copy
+  Few<Index, 4> deferred;        // closed, and released when the call returns to user mode (fs/file_table.c fput); held
   bool operator==(const Flight& o) const = default;
 };
 
@@ -146,12 +161,12 @@ struct Task {
 };
 
 struct State {
-  std::vector<Description> descriptions;
-  std::vector<Table> tables;
-  std::vector<Dispositions> dispositions;
-  std::vector<Memory> memories;
-  std::vector<Process> processes;
-  std::vector<Task> tasks;
+  Few<Description, 12> descriptions;
+  Few<Table, 4> tables;
+  Few<Dispositions, 4> dispositions;
+  Few<Memory, 4> memories;
+  Few<Process, 3> processes;
+  Few<Task, 6> tasks;
   std::uint8_t fifo_readers[SC_NAMES_MAX]{};  // openers that have arrived, open ends included
   std::uint8_t fifo_writers[SC_NAMES_MAX]{};
 
@@ -160,9 +175,20 @@ struct State {
   Process& process_of(Index task) { return processes[tasks[task].process]; }
   const Process& process_of(Index task) const { return processes[tasks[task].process]; }
   Dispositions& dispositions_of(Index task) { return dispositions[tasks[task].dispositions]; }
-  std::uint16_t table_users(Index table) const;
-  // By an entry of a table somebody uses, or by a call in flight.
-  bool referenced(Index description) const;
+
+  // The only ways in which an entry comes and goes: they count what it refers to.
+  void put(Index table, std::int32_t number, std::int32_t last, Index description, bool cloexec);  // replaces what is there
+  void put(Index table, std::int32_t number, Index description, bool cloexec) { put(table, number, number, description, cloexec); }
+  void remove(Index table, std::int32_t first, std::int32_t last);
+
+  Index add_table();                              // empty, for the call that makes it
+  void use_table(Index table) { ++tables[table].users_; }
+  void leave_table(Index table);                  // with its last user its entries go (put_files_struct)
+  void install_table(Index task, Index table);    // in place of the one it has
+
+  bool referenced(Index description) const { return descriptions[description].count != 0; }
+  void hold(Index description) { ++descriptions[description].count; }
+  void release(Index description) { --descriptions[description].count; }
   Index add(const Description&);
   bool operator==(const State&) const;
 };

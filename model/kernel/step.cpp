@@ -11,10 +11,12 @@ struct Row {
   std::string_view name;
   Step (*step)(const Kernel&, State&, Index, unsigned, Result&);
   unsigned (*outcome_count)(const Kernel&, const State&, Index);
+  unsigned lockless;  // phases, a bit each
 };
+constexpr unsigned always = ~0u, never = 0;
 
 constexpr Row rows[] = {
-#define SPAWNCHECK_ROW(id, handler, outcomes, fields) {#id, handler, outcomes},
+#define SPAWNCHECK_ROW(id, handler, outcomes, lockless, fields) {#id, handler, outcomes, lockless},
     SPAWNCHECK_CALLS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
 };
@@ -28,8 +30,8 @@ const Kernel* kernel_named(std::string_view name) {
   static const Kernel kernels[] = {{.name = "6.1", .sizing = Sizing::capacity},
                                    {.name = "6.12", .exec_closes_before_wake = true},  // 6.12.117: do_close_on_exec before exec_mmap
                                    {.name = "6.18"},
-                                   {.name = "7.4", .sizing = Sizing::last_kept, .copy_leaves_dropped = true, .has_except = true},
-                                   {.name = "wish", .sizing = Sizing::last_kept, .copy_leaves_dropped = true, .has_wishes = true, .has_except = true}};
+                                   {.name = "7.4", .sizing = Sizing::last_kept, .copy_leaves_dropped = true, .closes_synchronously = true, .has_except = true},
+                                   {.name = "wish", .sizing = Sizing::last_kept, .copy_leaves_dropped = true, .has_wishes = true, .closes_synchronously = true, .has_except = true}};
   for (const Kernel& kernel : kernels)
     if (kernel.name == name) return &kernel;
   return nullptr;
@@ -48,9 +50,32 @@ unsigned outcome_count(const Kernel& kernel, const State& state, Index task) {
   return rows[state.tasks[task].flight.call.kind].outcome_count(kernel, state, task);
 }
 
+namespace {
+
+// Another task is in the middle of something under the lock of this one's table.
+bool is_locked(const State& state, Index task) {
+  for (const Task& other : state.tasks)
+    if (other.flight.holds_lock && other.table == state.tasks[task].table && &other != &state.tasks[task]) return true;
+  return false;
+}
+
+// The call returns: what it referred to, and what it closed, is released (task_work_run).
+void finish(State& state, Index task) {
+  Flight& flight = state.tasks[task].flight;
+  if (flight.held != none) state.release(flight.held);
+  for (const Index description : flight.deferred) state.release(description);
+  if (flight.table != none && flight.table != state.tasks[task].table) state.leave_table(flight.table);
+  flight = Flight{};
+}
+
+}  // namespace
+
 Step step(const Kernel& kernel, State& state, Index task, unsigned outcome, Result& result) {
-  const Step made = rows[state.tasks[task].flight.call.kind].step(kernel, state, task, outcome, result);
-  if (made == Step::done) state.tasks[task].flight = Flight{};
+  const Flight& flight = state.tasks[task].flight;
+  const Row& row = rows[flight.call.kind];
+  if ((row.lockless >> flight.phase & 1) == 0 && is_locked(state, task)) return Step::blocked;
+  const Step made = row.step(kernel, state, task, outcome, result);
+  if (made == Step::done) finish(state, task);
   return made;
 }
 

@@ -12,6 +12,8 @@ namespace spawncheck::model {
 
 namespace {
 
+enum : std::uint8_t { range_begins, range_closes, range_copies };  // phases of close_range(2)
+
 // A part of a run that close_range(2) acts on; first > last: none.
 struct Part {
   std::int64_t first = 0, last = -1;
@@ -49,68 +51,44 @@ std::int64_t next_installed(const Table& table, std::int64_t cursor, std::int64_
   return -1;
 }
 
-void mark_cloexec(Table& table, const Call& call) {
-  const std::vector<Entry> entries = table.entries();
+void mark_cloexec(State& state, Index table, const Call& call) {
+  const Table::Entries entries = state.tables[table].entries();
   for (const Entry& e : entries)
     for (const Part& part : selected(e, call))
-      if (part.first <= part.last) table.put(static_cast<std::int32_t>(part.first), static_cast<std::int32_t>(part.last), e.description, true);
+      if (part.first <= part.last) state.put(table, static_cast<std::int32_t>(part.first), static_cast<std::int32_t>(part.last), e.description, true);
 }
 
-void remove_selected(Table& table, const Call& call) {
-  const std::vector<Entry> entries = table.entries();
+}  // namespace
+
+void remove_selected(State& state, Index table, const Call& call) {
+  const Table::Entries entries = state.tables[table].entries();
   for (const Entry& e : entries)
     for (const Part& part : selected(e, call))
-      if (part.first <= part.last) table.remove(static_cast<std::int32_t>(part.first), static_cast<std::int32_t>(part.last));
+      if (part.first <= part.last) state.remove(table, static_cast<std::int32_t>(part.first), static_cast<std::int32_t>(part.last));
 }
 
-// fs/file.c dup_fd: what is reserved and empty in the old table is free in the copy. Only numbers below
-// `bound` are referenced.
-Table copy_below(const Table& old, std::int64_t bound) {
-  Table copy;
-  for (const Entry& e : old.entries()) {
-    if (e.description == none || e.number >= bound) continue;
-    copy.put(e.number, static_cast<std::int32_t>(std::min<std::int64_t>(e.last, bound - 1)), e.description, e.cloexec);
+std::int64_t last_unselected(const Table& table, const Call& call) {
+  for (auto e = table.entries().rbegin(); e != table.entries().rend(); ++e) {
+    std::int64_t last = e->last;
+    const std::array<Part, 2> parts = selected(*e, call);
+    for (auto part = parts.rbegin(); part != parts.rend(); ++part)
+      if (part->first <= last && last <= part->last) last = part->first - 1;
+    if (last >= e->number) return last;
   }
-  return copy;
+  return -1;
 }
 
-Index add_table(State& state, Table table) {
-  state.tables.push_back(std::move(table));
-  return static_cast<Index>(state.tables.size() - 1);
-}
-
-std::int64_t in_words(std::int64_t last) { return last < 0 ? 64 : (last + 1 + 63) / 64 * 64; }
-
-// A table grows by doubling and never shrinks (fs/file.c expand_fdtable): what it has room for is not in the model, so it is
-// taken for as small as it can be.
-std::int64_t capacity_of(const Table& table) { return in_words(table.last_reserved_below(INT64_MAX)); }
-
-// sane_fdtable_size, for a copy that is to be closed (not marked) in the range.
-std::int64_t copy_bound(const Kernel& kernel, const Table& table, const Call& call) {
-  const std::int64_t first = static_cast<std::uint32_t>(call.a), last = static_cast<std::uint32_t>(call.b);
-  std::int64_t top = table.last_reserved_below(INT64_MAX);
-  switch (kernel.sizing) {
-    case Sizing::capacity:
-      if (last < capacity_of(table) - 1) return in_words(top);
-      return std::min(in_words(top), std::max<std::int64_t>(64, (first + 63) / 64 * 64));
-    case Sizing::last_open:
-      if (first <= top && top <= last) top = table.last_reserved_below(first);
-      return in_words(top);
-    case Sizing::last_kept: {
-      Table kept = table;
-      remove_selected(kept, call);
-      return in_words(kept.last_reserved_below(INT64_MAX));
-    }
+void close_deferred(const Kernel& kernel, State& state, Index task, Index table, std::int32_t first, std::int32_t last) {
+  const Index description = state.tables[table].find(first)->description;
+  auto& deferred = state.tasks[task].flight.deferred;
+  if (!kernel.closes_synchronously && std::find(deferred.begin(), deferred.end(), description) == deferred.end()) {
+    state.hold(description);
+    deferred.push_back(description);
   }
-  return in_words(top);
+  state.remove(table, first, last);
 }
 
-Table private_copy(const Kernel& kernel, const Table& old, const Call& call) {
-  if ((call.flags & close_range_cloexec) != 0) return copy_below(old, INT64_MAX);
-  Table copy = copy_below(old, copy_bound(kernel, old, call));
-  if (kernel.copy_leaves_dropped) remove_selected(copy, call);
-  return copy;
-}
+namespace {
 
 bool takes(const Kernel& kernel, const Call& call) {
   const std::uint32_t known = close_range_unshare | close_range_cloexec | (kernel.has_except ? close_range_except | close_range_cloexec_only : 0u);
@@ -135,41 +113,46 @@ std::int64_t end_of_part(const Kernel& kernel, std::int64_t number, std::int64_t
 // into its middle, and what is many steps for nobody costs the explorer its depth.
 unsigned close_range_outcomes(const Kernel& kernel, const State& state, Index task) {
   const Flight& flight = state.tasks[task].flight;
-  if (flight.phase == 0 || flight.table != none) return 1;
+  if (flight.phase != range_closes || flight.table != none) return 1;
   const Part part = next_selected(state.table_of(task), flight.call, flight.cursor);
   return part.first <= part.last && end_of_part(kernel, part.first, part.last) < part.last ? 2 : 1;
 }
 
-// fs/file.c __close_range. With UNSHARE the private copy is made at one instant, closed in one by one, and
-// installed after the closes; on a table with one user it closes in place.
+// fs/file.c __close_range. With UNSHARE a private copy is made, closed in one by one, and installed after the closes; on a
+// table with one user it closes in place.
 Step step_close_range(const Kernel& kernel, State& state, Index task, unsigned outcome, Result& result) {
   Flight& flight = state.tasks[task].flight;
   const Index own = state.tasks[task].table;
   const bool marks = (flight.call.flags & close_range_cloexec) != 0;
-  if (flight.phase == 0) {
+  const bool begins = flight.phase == range_begins;
+  if (begins) {
     if (!takes(kernel, flight.call)) return fail(result, EINVAL);
-    flight.phase = 1;
-    if ((flight.call.flags & close_range_unshare) != 0 && state.table_users(own) > 1)
-      flight.table = add_table(state, private_copy(kernel, state.tables[own], flight.call));  // adds a table, not a task: flight stays valid
-    if (!marks) return Step::advanced;
-    mark_cloexec(state.tables[flight.table != none ? flight.table : own], flight.call);
-  } else {
-    Table& table = state.tables[flight.table != none ? flight.table : own];
-    const Part part = next_selected(table, flight.call, flight.cursor);
-    if (part.first <= part.last) {
-      const std::int64_t last = outcome == 0 ? part.last : end_of_part(kernel, part.first, part.last);
-      table.remove(static_cast<std::int32_t>(part.first), static_cast<std::int32_t>(last));
-      flight.cursor = last + 1;
-      return Step::advanced;
-    }
+    flight.phase = (flight.call.flags & close_range_unshare) != 0 && state.tables[own].users() > 1 ? range_copies : range_closes;
   }
-  if (flight.table != none) state.tasks[task].table = flight.table;
+  const bool copies = flight.phase == range_copies;
+  if (copies) {
+    if (!step_copy(kernel, state, task)) return Step::advanced;
+    flight.phase = range_closes;
+    flight.cursor = 0;
+  }
+  const Index acted_on = flight.table != none ? flight.table : own;
+  if (marks) {
+    mark_cloexec(state, acted_on, flight.call);
+  } else if (begins || copies) {
+    return Step::advanced;
+  } else if (const Part part = next_selected(state.tables[acted_on], flight.call, flight.cursor); part.first <= part.last) {
+    const std::int64_t last = outcome == 0 ? part.last : end_of_part(kernel, part.first, part.last);
+    close_deferred(kernel, state, task, acted_on, static_cast<std::int32_t>(part.first), static_cast<std::int32_t>(last));
+    flight.cursor = last + 1;
+    return Step::advanced;
+  }
+  if (flight.table != none) state.install_table(task, flight.table);
   return Step::done;
 }
 
 bool closes_in_own_copy(const State& state, Index task) {
   const Flight& flight = state.tasks[task].flight;
-  if (!flight.active || flight.table == none || flight.phase == 0 || static_cast<CallKind>(flight.call.kind) != CallKind::close_range) return false;
+  if (!flight.active || flight.table == none || flight.phase != range_closes || static_cast<CallKind>(flight.call.kind) != CallKind::close_range) return false;
   const Part part = next_selected(state.tables[flight.table], flight.call, flight.cursor);
   return part.first <= part.last;
 }
@@ -178,11 +161,12 @@ bool closes_in_own_copy(const State& state, Index task) {
 Step step_close_but(const Kernel& kernel, State& state, Index task, unsigned, Result& result) {
   if (!kernel.has_wishes) return fail(result, EINVAL);
   const std::uint64_t stays = state.tasks[task].flight.call.bits;
-  Table copy;
-  for (const Entry& e : state.table_of(task).entries())
+  const Table::Entries entries = state.table_of(task).entries();
+  const Index copy = state.add_table();
+  for (const Entry& e : entries)
     for (std::int32_t n = e.number; n <= e.last && n < 64; ++n)
-      if (e.description != none && (stays >> n & 1) != 0) copy.put(n, e.description, e.cloexec);
-  state.tasks[task].table = add_table(state, std::move(copy));
+      if (e.description != none && (stays >> n & 1) != 0) state.put(copy, n, e.description, e.cloexec);
+  state.install_table(task, copy);
   return Step::done;
 }
 
@@ -193,32 +177,31 @@ Step step_close_each(const Kernel&, State& state, Index task, unsigned, Result&)
     flight.last = static_cast<std::uint32_t>(flight.call.b);
     flight.phase = 1;
   }
-  Table& table = state.table_of(task);
-  const std::int64_t number = next_installed(table, flight.cursor, flight.last);
+  const std::int64_t number = next_installed(state.table_of(task), flight.cursor, flight.last);
   if (number < 0) return Step::done;
-  table.remove(static_cast<std::int32_t>(number), static_cast<std::int32_t>(number));
+  state.remove(state.tasks[task].table, static_cast<std::int32_t>(number), static_cast<std::int32_t>(number));
   flight.cursor = number + 1;
   return Step::advanced;
 }
 
 Step step_sweep_cloexec(const Kernel&, State& state, Index task, unsigned, Result&) {
   Flight& flight = state.tasks[task].flight;
-  Table& table = state.table_of(task);
-  for (const Entry& e : table.entries()) {
+  for (const Entry& e : state.table_of(task).entries()) {
     if (e.last < flight.cursor || !e.cloexec || e.description == none) continue;
     auto number = static_cast<std::int32_t>(std::max<std::int64_t>(e.number, flight.cursor));
     if (number == flight.call.a) ++number;
     if (number > e.last) continue;
     flight.cursor = number + 1;
-    table.remove(number, number);
+    state.remove(state.tasks[task].table, number, number);
     return Step::advanced;
   }
   return Step::done;
 }
 
-Step step_unshare_files(const Kernel&, State& state, Index task, unsigned, Result&) {
-  const Index own = state.tasks[task].table;
-  if (state.table_users(own) > 1) state.tasks[task].table = add_table(state, copy_below(state.tables[own], INT64_MAX));
+Step step_unshare_files(const Kernel& kernel, State& state, Index task, unsigned, Result&) {
+  if (state.table_of(task).users() <= 1) return Step::done;
+  if (!step_copy(kernel, state, task)) return Step::advanced;
+  state.install_table(task, state.tasks[task].flight.table);
   return Step::done;
 }
 

@@ -101,7 +101,7 @@ bool Walk::follow(std::uint32_t at) {
 bool Walk::make_own(const sc_step& s) {
   const sc_task& task = trace_.task[s.task];
   const sc_operation* op = task.child >= 0 || s.outside ? nullptr : operation(s);
-  model::Table& table = state_.table_of(0);
+  const model::Table& table = state_.table_of(0);
   if (op != nullptr) {
     if (op->kind == SC_OP_WAIT || op->kind == SC_OP_KILL_CHILD || s.kind == SC_STEP_SIGNAL) return true;
     if (op->kind == SC_OP_MASK || op->kind == SC_OP_KILL || op->kind == SC_OP_KILL_GROUP || op->kind == SC_OP_TGKILL) return true;
@@ -119,10 +119,10 @@ bool Walk::make_own(const sc_step& s) {
     model::Description pidfd;
     pidfd.key.kind = SC_FILE_PIDFD;
     const std::int32_t number = is_clone ? table.lowest_free(0) : got.value[0];
-    table.put(number, state_.add(pidfd), true);
+    state_.put(state_.tasks[0].table, number, state_.add(pidfd), true);
   } else if (s.call == SC_VISIBLE_close) {
     const model::Entry* e = table.find(static_cast<std::int32_t>(s.arg[0]));
-    if (e != nullptr && e->description != model::none && state_.descriptions[e->description].key.kind == SC_FILE_PIDFD) table.remove(e->number, e->last);
+    if (e != nullptr && e->description != model::none && state_.descriptions[e->description].key.kind == SC_FILE_PIDFD) state_.remove(state_.tasks[0].table, e->number, e->last);
   }
   return true;
 }

@@ -52,14 +52,16 @@ std::vector<ClaimResult> check_claims(const std::string& claim, const Scenario& 
   return results;
 }
 
+static const char* yes_unless(const explore::Observed& what) { return what.is_broken ? "no" : "yes"; }
+
 std::string markdown(const std::vector<ClaimResult>& results) {
-  std::string out = "| claim | way | kernel | threads, operations | states | time | verdict | fd.untransient | a shortest way to it |\n|---|---|---|---|---|---|---|---|---|\n";
+  std::string out = "| claim | way | kernel | threads, operations | states | time | verdict | fd.untransient | fd.released | a shortest way to it |\n|---|---|---|---|---|---|---|---|---|---|\n";
   for (const ClaimResult& r : results) {
     const Verdict& v = r.exploration.verdict;
     std::string trace;
-    for (const std::string& step : r.exploration.trace) trace += (trace.empty() ? "" : "; ") + step;
-    out += fmt::format("| {} | {} | {} | {}, {} | {} | {:.2f} s | {}{} | {} | {} |\n", r.claim, r.way, r.kernel, r.threads, r.operations, r.exploration.states, r.seconds, name(v.status),
-                       v.clause ? " " + std::string(name(*v.clause)) : "", v.status != Status::holds ? "" : r.exploration.references_dropped ? "no" : "yes", trace);
+    for (const explore::TraceStep& step : r.exploration.trace) trace += (trace.empty() ? "" : "; ") + step.text;
+    out += fmt::format("| {} | {} | {} | {}, {} | {} | {:.2f} s | {}{} | {} | {} | {} |\n", r.claim, r.way, r.kernel, r.threads, r.operations, r.exploration.states, r.seconds, name(v.status),
+                       v.clause ? " " + std::string(name(*v.clause)) : "", v.status != Status::holds ? "" : yes_unless(r.exploration.untransient), v.status != Status::holds ? "" : yes_unless(r.exploration.released), trace);
   }
   return out;
 }

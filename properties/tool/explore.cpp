@@ -10,9 +10,15 @@ namespace spawncheck::tool {
 
 namespace {
 
-void tell_trace(const char* what, const std::vector<std::string>& trace) {
+void tell_trace(const char* what, const std::vector<explore::TraceStep>& trace) {
   fmt::print("{}\n", what);
-  for (std::size_t i = 0; i < trace.size(); ++i) fmt::print("  {:>3}  {}\n", i + 1, trace[i]);
+  for (std::size_t i = 0; i < trace.size(); ++i) fmt::print("  {:>3}  {}\n", i + 1, trace[i].text);
+}
+
+std::vector<std::string> texts(const std::vector<explore::TraceStep>& trace) {
+  std::vector<std::string> out;
+  for (const explore::TraceStep& step : trace) out.push_back(step.text);
+  return out;
 }
 
 // Every file's expectations that name a way.
@@ -42,6 +48,8 @@ int explore(const ExploreToolOptions& options) {
   explore::ExploreOptions how;
   how.reduce = !options.unreduced;
   how.states_max = options.states;
+  how.bytes_max = options.megabytes << 20;
+  how.workers = options.workers;
   how.is_over = [&] { return deadline.passed(); };
   if (options.claims) return claims(options, how);
   int status = 0;
@@ -67,20 +75,24 @@ int explore(const ExploreToolOptions& options) {
   const double us = e.steps > 0 ? seconds * 1e6 / static_cast<double>(e.steps) : 0.0;
   if (options.json) {
     say_json({{"way", options.way}, {"kernel", kernel_name}, {"verdict", std::string(name(e.verdict.status))}, {"clause", e.verdict.clause ? std::string(name(*e.verdict.clause)) : ""},
-              {"observed", e.verdict.observed}, {"states", e.states}, {"steps", e.steps}, {"ends", e.ends}, {"depth", e.depth}, {"seconds", seconds}, {"trace", e.trace},
-              {"references_dropped", e.references_dropped}, {"reference_trace", e.reference_trace}});
+              {"observed", e.verdict.observed}, {"states", e.states}, {"steps", e.steps}, {"ends", e.ends}, {"depth", e.depth}, {"seconds", seconds}, {"trace", texts(e.trace)},
+              {"fd.untransient", !e.untransient.is_broken}, {"untransient_trace", texts(e.untransient.trace)}, {"fd.released", !e.released.is_broken},
+              {"released_trace", texts(e.released.trace)}, {"livelock", e.looked_for_livelock ? "none" : "not looked for"}, {"bytes", e.bytes}});
     return exit_status(e.verdict.status);
   }
   fmt::print("{}, {} on {}: {}{}\n", file, options.way, kernel_name, name(e.verdict.status),
              e.verdict.clause ? fmt::format(" {}", name(*e.verdict.clause)) : e.verdict.status == Status::holds ? " in every interleaving" : "");
-  fmt::print("  {} states, {} steps ({:.2f} us each), {} ends, depth {}, {:.2f} s{}\n", e.states, e.steps, us, e.ends, e.depth, seconds, options.unreduced ? ", not reduced" : "");
+  fmt::print("  {} states, {} steps ({:.2f} us each), {} ends, depth {}, {:.2f} s, {} MiB{}\n", e.states, e.steps, us, e.ends, e.depth, seconds, e.bytes >> 20, options.unreduced ? ", not reduced" : "");
   if (e.verdict.status == Status::inconclusive) fmt::print("  {}\n", e.verdict.observed);
   if (e.verdict.status == Status::violated) {
     fmt::print("  observed: {}\n  allowed:  {}\n  rule:     {}\n", e.verdict.observed, e.verdict.allowed, e.verdict.rule);
     tell_trace("  the shortest way there:", e.trace);
   }
-  if (e.references_dropped) tell_trace("  fd.untransient: a child refers to what its program does not get, at the earliest after", e.reference_trace);
+  if (e.untransient.is_broken) tell_trace("  fd.untransient: a child refers to what its program does not get, at the earliest after", e.untransient.trace);
   else fmt::print("  fd.untransient: no child refers to what its program does not get\n");
+  if (e.released.is_broken) tell_trace("  fd.released: a child still does when its spawn has returned, at the earliest after", e.released.trace);
+  else fmt::print("  fd.released: no child does when its spawn has returned\n");
+  if (e.verdict.status == Status::holds) fmt::print("  livelock: {}\n", e.looked_for_livelock ? "every path ends" : "not looked for, there are too many steps");
   return exit_status(e.verdict.status);
 }
 

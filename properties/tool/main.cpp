@@ -82,6 +82,8 @@ int main(int argc, char** argv) {
   explore_command->add_option("--kernel", explore_options.kernel, "6.1, 6.12, 6.18, 7.4, or wish: 7.4 with what was asked for; default: 6.18, or what the way needs");
   explore_command->add_flag("--claims", explore_options.claims, "explore what the files expect of ways by name, and print a table");
   explore_command->add_option("--states", explore_options.states, "how many states at most");
+  explore_command->add_option("--megabytes", explore_options.megabytes, "how much memory for states at most")->check(CLI::Range(64, 1 << 20));
+  explore_command->add_option("--workers", explore_options.workers, "threads; default: one for each processor")->check(CLI::Range(0, 64));
   explore_command->add_option("--seconds", explore_options.seconds, "how long at most");
   explore_command->add_flag("--unreduced", explore_options.unreduced, "every order of steps that nobody else can notice too");
   explore_command->add_flag("--json", explore_options.json, "one object");
@@ -93,7 +95,7 @@ int main(int argc, char** argv) {
   refine_command->add_flag("--walks", refine_options.walks, "instead: its closing and its copying walk, among threads that open, install, close, set flags and let the table grow");
   refine_command->add_flag("--json", refine_options.json, "one object a line");
 
-ShrinkOptions shrink_options;
+  ShrinkOptions shrink_options;
   CLI::App* shrink_command = app.add_subcommand("shrink", "the smallest scenario that still violates, printed");
   shrink_command->add_option("FILE", shrink_options.file, "a scenario that violates")->required();
   shrink_command->add_option("--runs", shrink_options.runs, "how often a candidate may need to violate");

@@ -106,7 +106,8 @@ struct ExploreToolOptions {
   std::string way = "reference";  // or a way of model/explore/claims.h
   std::string kernel;             // empty: 6.18, or what the way needs
   bool claims = false;            // the files' expectations that name a way, as a table
-  std::uint64_t states = 20'000'000;
+  std::uint64_t states = 20'000'000, megabytes = 6144;
+  unsigned workers = 0;           // 0: one for each processor
   unsigned seconds = 0;
   bool unreduced = false, json = false;
 };

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+//
+// What the contract asks of a state: of the instants of a spawn's call, of its child's table, of its return; and what the model
+// asks of itself.
+#include "model/explore/world.h"
+
+#include "impl/peers/implementation.h"
+#include "model/explore/describe.h"
+#include "model/kernel/invariants.h"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace spawncheck::explore {
+
+using model::Entry;
+using model::Index;
+using model::Table;
+
+namespace {
+
+std::uint64_t file_bit(Index description) { return description >= 64 ? 0 : 1ull << description; }  // model::none too
+
+std::uint64_t file_at(const Table& table, std::int32_t number) {
+  const Entry* e = number < 0 ? nullptr : table.find(number);
+  return e == nullptr ? 0 : file_bit(e->description);
+}
+
+const Crossing* crossing_at(const Spawned& s, std::int32_t number) {
+  const auto at = std::find_if(s.crossing.begin(), s.crossing.end(), [&](const Crossing& c) { return c.number == number; });
+  return at == s.crossing.end() ? nullptr : &*at;
+}
+
+bool is_target(const Spawned& s, std::int32_t number) {
+  return std::any_of(s.machine.keep().begin(), s.machine.keep().end(), [&](const auto& k) { return k.second == number; });
+}
+
+Violated exact(std::string observed, std::string allowed) { return {Clause::fd_exact, std::move(observed), std::move(allowed), "contract fd.exact"}; }
+
+std::uint64_t files_of(const Table& table) {
+  std::uint64_t files = 0;
+  for (const Entry& e : table.entries()) files |= file_bit(e.description);
+  return files;
+}
+
+}  // namespace
+
+// One instant of the call: what its caller's table has.
+void World::look(Spawned& s) const {
+  if (s.machine.stage() == SimulatedSpawn::Stage::returned) return;
+  const Table& table = state_.table_of(s.thread);
+  const auto& keep = s.machine.keep();
+  for (std::size_t k = 0; k < keep.size(); ++k) {
+    const std::uint64_t file = file_at(table, keep[k].first);
+    s.source[k] |= file;
+    s.source_was_closed |= file == 0;
+  }
+  if (s.machine.request().policy == SPAWNCHECK_FDS_ONLY) return;
+  const bool is_first = s.machine.stage() == SimulatedSpawn::Stage::check;
+  for (Crossing& c : s.crossing) {
+    const Entry* e = table.find(c.number);
+    const std::uint64_t file = e == nullptr || e->cloexec ? 0 : file_bit(e->description);
+    c.ever |= file;
+    c.always &= file;
+  }
+  for (const Entry& e : table.entries()) {
+    if (e.cloexec || e.description == model::none) continue;
+    for (std::int32_t n = e.number; n <= e.last; ++n) {
+      const auto at = std::lower_bound(s.crossing.begin(), s.crossing.end(), n, [](const Crossing& c, std::int32_t number) { return c.number < number; });
+      if (at == s.crossing.end() || at->number != n) s.crossing.insert(at, {n, file_bit(e.description), is_first ? file_bit(e.description) : 0});
+    }
+  }
+}
+
+// Of the table that its program gets.
+std::optional<Violated> World::check_child(const Spawned& s) const {
+  const Table& table = state_.table_of(s.machine.child());
+  const auto& keep = s.machine.keep();
+  for (const Entry& e : table.entries()) {
+    if (e.description == model::none) continue;
+    const std::string file = describe(state_.descriptions[e.description].key);
+    for (std::int32_t n = e.number; n <= e.last; ++n) {
+      const auto k = std::find_if(keep.begin(), keep.end(), [&](const auto& entry) { return entry.second == n; });
+      if (k != keep.end()) {
+        if ((s.source[static_cast<std::size_t>(k - keep.begin())] & file_bit(e.description)) == 0)
+          return Violated{Clause::fd_kept, "the child's " + std::to_string(n) + " is " + file, "what the parent's " + std::to_string(k->first) + " was during the call", "contract fd.kept"};
+      } else if (s.machine.request().policy == SPAWNCHECK_FDS_ONLY) {
+        return exact("the child has " + std::to_string(n) + ", " + file, "only what is kept");
+      } else if (const Crossing* c = crossing_at(s, n); c == nullptr || (c->ever & file_bit(e.description)) == 0) {
+        return exact("the child has " + std::to_string(n) + ", " + file, "no such descriptor was without close-on-exec during the call");
+      }
+    }
+  }
+  for (const auto& [source, number] : keep)
+    if (file_at(table, number) == 0)
+      return Violated{Clause::fd_kept, "the child's " + std::to_string(number) + " is closed", "what the parent's " + std::to_string(source) + " was during the call", "contract fd.kept"};
+  for (const Crossing& c : s.crossing)
+    if (c.always != 0 && !is_target(s, c.number) && file_at(table, c.number) == 0)
+      return exact("the child lacks " + std::to_string(c.number), "it was open without close-on-exec during the whole call");
+  const model::Task& task = state_.tasks[s.machine.child()];
+  const sc_request& request = s.machine.request();
+  const std::uint64_t mask = ((request.set & SPAWNCHECK_SET_MASK) != 0 ? request.mask : s.machine.caller_mask()) & ~model::unblockable;
+  if ((task.mask & ~model::unblockable) != mask) return Violated{Clause::sig_mask, "the child blocks " + describe_signals(task.mask), describe_signals(mask), "contract sig.mask"};
+  return std::nullopt;
+}
+
+std::optional<Violated> World::returned(const Spawned& s) const {
+  const std::string where = "spawn of thread " + std::to_string(s.thread);
+  const std::int32_t error = s.machine.error(), program = model::error_of_program(s.machine.request().program);
+  if (s.machine.memory_shared_at_return())
+    return Violated{Clause::mm_released, where + " returned while its child ran on the caller's memory", "not before exec or exit", "contract mm.released; vfork(2)"};
+  if (s.machine.has_blocked() && ((state_.tasks[s.thread].mask ^ s.machine.caller_mask()) & ~model::unblockable) != 0)
+    return Violated{Clause::sig_parent_restored, where + " left the mask " + describe_signals(state_.tasks[s.thread].mask), describe_signals(s.machine.caller_mask()), "contract sig.parent_restored"};
+  if (error == 0) return std::nullopt;
+  if (s.machine.child() != model::none && state_.process_of(s.machine.child()).life != model::Life::reaped)
+    return Violated{Clause::proc_unzombied, where + " failed and left a child", "none", "contract proc.unzombied"};
+  bool allowed = error == program || (error == EBADF && s.source_was_closed);
+  for (const auto& [source, target] : s.machine.keep()) allowed |= error == EBADF && (source < 0 || target < 0 || target >= state_.process_of(s.thread).limit);
+  if (allowed || error == EINVAL || error == EMFILE) return std::nullopt;  // a refused request, no number left
+  return Violated{Clause::err_exact, where + " failed with " + describe_error(error), "success", "contract err.exact"};
+}
+
+std::optional<Violated> World::at_end(bool is_deadlock) const {
+  if (!is_deadlock) return std::nullopt;
+  for (unsigned t = 0; t < threads_; ++t)
+    if (const Spawned* s = is_finished(t) ? nullptr : spawn_under_way(t); s != nullptr)
+      return Violated{Clause::live_returns, "spawn of thread " + std::to_string(t) + " never returns", "it returns", "contract live.returns"};
+  return std::nullopt;  // the scenario's own operations wait for each other
+}
+
+// In every state: a child on its caller's memory has no handler of the caller to run, and the model agrees with itself.
+std::optional<Violated> World::check_state() const {
+  for (const Spawned& s : spawns_) {
+    const Index child = s.machine.child();
+    if (child == model::none || state_.tasks[child].ended || state_.tasks[child].memory != state_.tasks[s.thread].memory) continue;
+    const int signal = model::deliverable(state_, child);
+    if (signal != 0 && model::effect_of(state_, child, signal) == model::Delivery::handled)
+      return Violated{Clause::sig_no_handler_in_child, "the parent's handler of " + describe_signals(model::bit(signal)) + " is about to run in the child", "never", "contract sig.no_handler_in_child"};
+    if (s.machine.waits_for_exec() && s.machine.stage() != SimulatedSpawn::Stage::suspended)
+      return Violated{Clause::mm_released, "the caller runs while its child has its memory", "it is suspended", "vfork(2); kernel/fork.c wait_for_vfork_done"};
+  }
+  if (auto broken = model::broken_invariant(state_)) return Violated{Clause::mm_unwritten, *broken, "never", "model/kernel/invariants.h", true};
+  return std::nullopt;
+}
+
+// A copy of the child's, or of a call of it under way, refers to what its program is not to get.
+bool World::references_dropped(const Spawned& s) const {
+  const Index child = s.machine.child();
+  if (child == model::none || state_.tasks[child].ended) return false;
+  const model::Task& task = state_.tasks[child];
+  std::uint64_t held = 0;
+  if (task.table != state_.tasks[s.thread].table) held |= files_of(state_.tables[task.table]);
+  if (task.flight.active && task.flight.table != model::none) held |= files_of(state_.tables[task.flight.table]);
+  if (task.flight.active)
+    for (const Index d : task.flight.deferred) held |= file_bit(d);
+  for (const std::uint64_t source : s.source) held &= ~source;
+  for (const Crossing& c : s.crossing) held &= ~c.ever;
+  for (Index d = 0; held != 0 && d < state_.descriptions.size(); ++d)
+    if (state_.descriptions[d].key.kind == SC_FILE_PIDFD) held &= ~file_bit(d);
+  return held != 0;
+}
+
+bool World::references_dropped() const {
+  return std::any_of(spawns_.begin(), spawns_.end(), [&](const Spawned& s) { return references_dropped(s); });
+}
+
+bool World::is_unreleased() const {
+  return std::any_of(spawns_.begin(), spawns_.end(), [&](const Spawned& s) { return s.returned_unreleased; });
+}
+
+}  // namespace spawncheck::explore

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+//
+// The plans of a scenario's spawns, made once for each request and keep-list and then shared by every state of an exploration.
+#pragma once
+
+#include "model/explore/simulate.h"
+
+#include <deque>
+#include <mutex>
+
+namespace spawncheck::explore {
+
+using KeepList = std::vector<std::pair<std::int32_t, std::int32_t>>;  // source, target: numbers
+
+struct PlannedSpawn {
+  const sc_request* request;
+  KeepList keep;
+  int error = 0;  // what the planner refused it with
+  std::uint32_t start = 0;
+  std::vector<spawn_step> steps;
+
+  // Until its child's table is private, nothing but the pidfd's number changes in the table that it shares with its caller.
+  bool leaves_table_alone() const;
+};
+
+// Thread-safe. What of() returns lives as long as this; the planner must live as long, too.
+class Plans {
+ public:
+  explicit Plans(const Planner& planner) : planner_(planner) {}
+  const PlannedSpawn* of(const sc_request&, const KeepList&);
+
+ private:
+  const Planner& planner_;
+  std::mutex lock_;
+  std::deque<PlannedSpawn> all_;
+};
+
+}  // namespace spawncheck::explore

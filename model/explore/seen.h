@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+//
+// The states that have been seen, by hash, with the step that led to each: a table that several threads fill without locks while
+// a level is expanded, and that one of them makes larger between two batches.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+namespace spawncheck::explore {
+
+// The step by which a state was reached: the number of the state it was made from, in the order of the levels, the actor and the
+// outcome. Of several steps to one state the smallest counts, which is the one that a single thread would have found first.
+struct Came {
+  static constexpr std::uint64_t root = 0;
+  static std::uint64_t pack(std::uint64_t from, unsigned actor, unsigned outcome) { return (from + 1) << 16 | std::uint64_t{actor} << 8 | outcome; }
+  static std::uint64_t from(std::uint64_t came) { return (came >> 16) - 1; }
+  static unsigned actor(std::uint64_t came) { return came >> 8 & 0xff; }
+  static unsigned outcome(std::uint64_t came) { return came & 0xff; }
+};
+
+class Seen {
+ public:
+  static constexpr std::uint64_t slot_bytes = 24;
+  explicit Seen(std::uint64_t capacity);
+
+  // Thread-safe, while there is room(). True: it is new.
+  bool insert(std::uint64_t hash, std::uint64_t came);
+  std::uint64_t came(std::uint64_t hash) const { return slot(hash)->came.load(std::memory_order_relaxed); }
+  // The state's number, once its level is complete.
+  void set_number(std::uint64_t hash, std::uint64_t number) { slot(hash)->number = number; }
+  std::uint64_t number(std::uint64_t hash) const { return slot(hash)->number; }
+  std::uint64_t size() const { return size_.load(std::memory_order_relaxed); }
+  std::uint64_t bytes() const { return capacity_ * slot_bytes; }
+
+  // One thread only. Makes room for `more` states: at most two thirds of the slots are taken then. The bytes that it would have
+  // afterwards, old and new table together while it moves: bytes_for().
+  std::uint64_t bytes_for(std::uint64_t more) const;
+  void make_room(std::uint64_t more);
+
+ private:
+  struct Slot {
+    std::atomic<std::uint64_t> hash{0};  // 0: free
+    std::atomic<std::uint64_t> came{~0ull};
+    std::uint64_t number = ~0ull;
+  };
+  static std::uint64_t key(std::uint64_t hash) { return hash == 0 ? 1 : hash; }
+  std::uint64_t capacity_for(std::uint64_t more) const;
+  Slot* slot(std::uint64_t hash) const;
+
+  std::uint64_t capacity_;
+  std::unique_ptr<Slot[]> slots_;
+  std::atomic<std::uint64_t> size_{0};
+};
+
+}  // namespace spawncheck::explore
