@@ -5,6 +5,7 @@
 #include "properties/on_the_kernel.h"
 #include "properties/schedules/exhaustive.h"
 #include "properties/session/claims.h"
+#include "properties/session/reproduce.h"
 #include "properties/session/watch.h"
 
 #include <filesystem>
@@ -53,6 +54,45 @@ TEST(Claims, TheKernelSaysWhatTheModelSays) {
   std::printf("%u claims refuted and %u held, on the kernel as on the model\n", refuted, held);
   EXPECT_GT(refuted, 3u);
   EXPECT_GT(held, 3u);
+}
+
+// The model's own path there, call by call, leads there on the kernel as well, every time.
+TEST(Claims, TheKernelGoesTheModelsShortestWay) {
+  unsigned shown = 0;
+  for (const auto& entry : files::directory_iterator(files::path(SPAWNCHECK_SOURCE_DIRECTORY) / "corpus/seeds/claims")) {
+    std::stringstream text;
+    text << std::ifstream(entry.path()).rdbuf();
+    const Scenario scenario = std::get<Scenario>(parse(text.str()));
+    for (const Expectation& expectation : scenario.expectations) {
+      if (expectation.status != Status::violated || !planner_named(expectation.implementation)) continue;
+      const std::string what = entry.path().stem().string() + " by " + expectation.implementation + ": ";
+      const explore::Exploration e = explore::explore(scenario, planner_named(expectation.implementation), {});
+      ASSERT_EQ(e.verdict.status, Status::violated) << what;
+      const Reproduction r = reproduce(scenario, expectation.implementation, model::Kernel{}, e);
+      if (!files::exists(directory_of_binaries() + "/ways/" + expectation.implementation + ".so")) {
+        EXPECT_EQ(r.runs, 0u) << what;
+        EXPECT_NE(r.text.find("nothing here runs"), std::string::npos) << what << r.text;
+        continue;
+      }
+      EXPECT_TRUE(r.is_reproduced) << what << r.text;
+      EXPECT_EQ(r.times, r.runs) << what << r.text;
+      ++shown;
+    }
+  }
+  EXPECT_GE(shown, 5u);
+}
+
+// What nothing violates is not shown, and another plan's counterexample is not this one's.
+TEST(Claims, ACounterexampleOfAnotherPlanIsNotShown) {
+  const Scenario scenario = std::get<Scenario>(parse("fd 0 null\nfd 5 memfd cloexec\nfd 7 memfd cloexec\nthread\n  spawn only hold keep 5>3 -> $0\nthread\n  memfd -> $0\n"));
+  const explore::Exploration late = explore::explore(scenario, planner_named("shared-gaps-late"), {});
+  ASSERT_EQ(late.verdict.status, Status::violated);
+  const Reproduction r = reproduce(scenario, "reference:unshare", model::Kernel{}, late);
+  EXPECT_FALSE(r.is_reproduced) << r.text;
+  EXPECT_FALSE(r.text.empty());
+  explore::ExploreOptions coming;
+  coming.kernel = *model::kernel_named("7.4");
+  EXPECT_NE(reproduce(scenario, "except", coming.kernel, late).text.find("no released kernel"), std::string::npos);
 }
 
 }  // namespace

@@ -17,14 +17,6 @@
 
 namespace spawncheck {
 
-// Where this test's own executable is: build/PRESET/bin.
-inline std::string directory_of_binaries() {
-  char path[4096];
-  const ssize_t size = readlink("/proc/self/exe", path, sizeof path);
-  const std::string self(path, size > 0 ? static_cast<std::size_t>(size) : 0);
-  return self.substr(0, self.rfind('/'));
-}
-
 // musl:posix_spawn is there where musl-gcc was when this was built.
 inline bool has_musl() { return access((directory_of_binaries() + "/spawncheck-arena-musl").c_str(), X_OK) == 0; }
 

@@ -25,6 +25,10 @@ namespace {
 // How long the server may take beyond a run's own bound.
 constexpr int grace_ms = 10'000;
 
+std::string because(const std::string& what) { return what + ": " + std::strerror(errno); }
+
+}  // namespace
+
 std::string directory_of_binaries() {
   if (const char* set = std::getenv("SPAWNCHECK_BIN"); set != nullptr && *set != 0) return set;
   char path[4096];
@@ -32,10 +36,6 @@ std::string directory_of_binaries() {
   std::string text(path, size > 0 ? static_cast<std::size_t>(size) : 0);
   return text.substr(0, text.rfind('/'));
 }
-
-std::string because(const std::string& what) { return what + ": " + std::strerror(errno); }
-
-}  // namespace
 
 struct Executor::Self {
   ExecutorOptions options;

@@ -16,6 +16,9 @@
 
 namespace spawncheck {
 
+// Where the arena, the children and what comes along as shared objects are: $SPAWNCHECK_BIN, else beside this executable.
+std::string directory_of_binaries();
+
 struct ExecutorOptions {
   // "reference", "posix_spawn", "fork_exec", ..., or the path of a shared object (it contains a '/').
   std::string implementation = "reference";

@@ -2,9 +2,12 @@
 #include "properties/tool/tool.h"
 
 #include "properties/session/claims.h"
+#include "properties/session/reproduce.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include <fstream>
 
 namespace spawncheck::tool {
 
@@ -19,6 +22,28 @@ std::vector<std::string> texts(const std::vector<explore::TraceStep>& trace) {
   std::vector<std::string> out;
   for (const explore::TraceStep& step : trace) out.push_back(step.text);
   return out;
+}
+
+std::string command_of(const Reproduction& r, const std::string& file) {
+  std::string out = "spawncheck run " + file;
+  if (r.implementation != "reference") out += " --implementation " + r.implementation;
+  if (!r.strategy.empty()) out += " --strategy " + r.strategy;
+  return out;
+}
+
+void tell(const Reproduction& r, const std::string& saved) {
+  if (r.runs == 0) return fmt::print("  on this kernel: not run: {}\n", r.text);
+  if (!r.is_reproduced) return fmt::print("  on this kernel: not shown: {}\n", r.text);
+  fmt::print("  on this kernel: shown in {} of {} runs: {}\n    schedule {}\n", r.times, r.runs, r.text, print(r.schedule));
+  fmt::print("    {}\n", saved.empty() ? "--save FILE writes the scenario with this schedule" : command_of(r, saved));
+}
+
+bool save(Scenario scenario, const Reproduction& r, const std::string& file) {
+  scenario.expectations.clear();
+  scenario.schedule = r.schedule;
+  std::ofstream out(file);
+  out << print(scenario);
+  return out.flush().good();
 }
 
 // Every file's expectations that name a way.
@@ -73,11 +98,20 @@ int explore(const ExploreToolOptions& options) {
   const explore::Exploration e = explore::explore(*scenario, planner, how);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const double us = e.steps > 0 ? seconds * 1e6 / static_cast<double>(e.steps) : 0.0;
+  Reproduction reproduction;
+  reproduction.text = "not asked for";
+  if (e.verdict.status == Status::violated && !options.model_only) reproduction = reproduce(*scenario, options.way, *kernel, e);
+  if (reproduction.is_reproduced && !options.save.empty() && !save(*scenario, reproduction, options.save)) {
+    fmt::print(stderr, "spawncheck: {}: cannot be written\n", options.save);
+    return exit_status(Status::broken);
+  }
   if (options.json) {
     say_json({{"way", options.way}, {"kernel", kernel_name}, {"verdict", std::string(name(e.verdict.status))}, {"clause", e.verdict.clause ? std::string(name(*e.verdict.clause)) : ""},
               {"observed", e.verdict.observed}, {"states", e.states}, {"steps", e.steps}, {"ends", e.ends}, {"depth", e.depth}, {"seconds", seconds}, {"trace", texts(e.trace)},
               {"fd.untransient", !e.untransient.is_broken}, {"untransient_trace", texts(e.untransient.trace)}, {"fd.released", !e.released.is_broken},
-              {"released_trace", texts(e.released.trace)}, {"livelock", e.looked_for_livelock ? "none" : "not looked for"}, {"bytes", e.bytes}});
+              {"released_trace", texts(e.released.trace)}, {"livelock", e.looked_for_livelock ? "none" : "not looked for"}, {"bytes", e.bytes},
+              {"reproduced", reproduction.is_reproduced}, {"reproduced_times", reproduction.times}, {"runs", reproduction.runs}, {"on_this_kernel", reproduction.text},
+              {"schedule", print(reproduction.schedule)}});
     return exit_status(e.verdict.status);
   }
   fmt::print("{}, {} on {}: {}{}\n", file, options.way, kernel_name, name(e.verdict.status),
@@ -87,6 +121,7 @@ int explore(const ExploreToolOptions& options) {
   if (e.verdict.status == Status::violated) {
     fmt::print("  observed: {}\n  allowed:  {}\n  rule:     {}\n", e.verdict.observed, e.verdict.allowed, e.verdict.rule);
     tell_trace("  the shortest way there:", e.trace);
+    tell(reproduction, options.save);
   }
   if (e.untransient.is_broken) tell_trace("  fd.untransient: a child refers to what its program does not get, at the earliest after", e.untransient.trace);
   else fmt::print("  fd.untransient: no child refers to what its program does not get\n");

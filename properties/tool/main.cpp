@@ -86,6 +86,8 @@ int main(int argc, char** argv) {
   explore_command->add_option("--workers", explore_options.workers, "threads; default: one for each processor")->check(CLI::Range(0, 64));
   explore_command->add_option("--seconds", explore_options.seconds, "how long at most");
   explore_command->add_flag("--unreduced", explore_options.unreduced, "every order of steps that nobody else can notice too");
+  explore_command->add_flag("--model-only", explore_options.model_only, "do not put a counterexample to this kernel");
+  explore_command->add_option("--save", explore_options.save, "write the scenario with the schedule that shows a counterexample on this kernel to a file");
   explore_command->add_flag("--json", explore_options.json, "one object");
 
   RefineOptions refine_options;

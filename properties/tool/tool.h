@@ -109,7 +109,9 @@ struct ExploreToolOptions {
   std::uint64_t states = 20'000'000, megabytes = 6144;
   unsigned workers = 0;           // 0: one for each processor
   unsigned seconds = 0;
+  std::string save;               // a counterexample that this kernel shows: the scenario with its schedule, to this file
   bool unreduced = false, json = false;
+  bool model_only = false;        // do not put a counterexample to this kernel
 };
 int explore(const ExploreToolOptions&);
 
