@@ -48,6 +48,7 @@ struct Finds {
   std::vector<std::uint64_t> transient, unreleased;  // hashes
   std::vector<std::uint64_t> end_hashes;
   bool is_too_large = false;
+  std::unique_ptr<World> spare;  // what the next state is made in
 
   void note(Hit&& h) {
     if (h.order() < hit.order()) hit = std::move(h);
@@ -163,41 +164,36 @@ class Search {
   }
 
   void expand(const Found& found, std::uint64_t number, Finds& finds) const {
-    World& scratch = *scratch_of_thread(*found.world);
     if (options_.reduce)
       for (unsigned actor = 0; actor < found.world->actors(); ++actor)
-        if (found.world->is_private(actor) && go(*found.world, number, actor, 0, scratch, finds)) return;  // nobody else can notice it: it is made alone
+        if (found.world->is_private(actor) && go(*found.world, number, actor, 0, finds)) return;  // nobody else can notice it: it is made alone
     unsigned went = 0;
     for (unsigned actor = 0; actor < found.world->actors(); ++actor)
-      for (unsigned outcome = 0; outcome < found.world->choices(actor); ++outcome) went += go(*found.world, number, actor, outcome, scratch, finds);
+      for (unsigned outcome = 0; found.world->may_go(actor) && outcome < found.world->choices(actor); ++outcome) went += go(*found.world, number, actor, outcome, finds);
     if (went == 0) end(*found.world, number, finds);
   }
 
-  static World* scratch_of_thread(const World& like) {
-    thread_local std::unique_ptr<World> scratch;
-    if (!scratch) scratch = std::make_unique<World>(like);
-    return scratch.get();
-  }
-
   // Makes the step. False: it cannot be made.
-  bool go(const World& world, std::uint64_t number, unsigned actor, unsigned outcome, World& after, Finds& finds) const {
+  bool go(const World& world, std::uint64_t number, unsigned actor, unsigned outcome, Finds& finds) const {
     if (seen_.size() >= options_.states_max) return true;  // has_room() says so
-    after = world;
+    std::unique_ptr<World>& after = finds.spare;
+    if (after) *after = world;
+    else after = std::make_unique<World>(world);
     std::optional<Violated> violated;
-    if (!after.step(actor, outcome, violated, nullptr)) return false;
+    if (!after->step(actor, outcome, violated, nullptr)) return false;
     ++finds.steps;
     const std::uint64_t came = Came::pack(number, actor, outcome);
     if (violated) {
       finds.note({came, ~0ull, std::move(violated)});
       return true;
     }
-    const std::uint64_t hash = after.hash();
+    const std::uint64_t hash = after->hash();
     if (has_all_edges_) finds.edges.push_back({static_cast<std::uint32_t>(number), hash});
     if (!seen_.insert(hash, came)) return true;
-    if (!result_.untransient.is_broken && after.references_dropped()) finds.transient.push_back(hash);
-    if (!result_.released.is_broken && after.is_unreleased()) finds.unreleased.push_back(hash);
-    finds.is_too_large |= after.is_too_large();
-    finds.next.push_back({came, hash, std::make_unique<World>(after)});
+    if (!result_.untransient.is_broken && after->references_dropped()) finds.transient.push_back(hash);
+    if (!result_.released.is_broken && after->is_unreleased()) finds.unreleased.push_back(hash);
+    finds.is_too_large |= after->is_too_large();
+    finds.next.push_back({came, hash, std::move(after)});
     return true;
   }
 

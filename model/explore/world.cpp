@@ -116,6 +116,14 @@ void World::tell(TraceStep& step) const {
   step.is_call_done = !state_.tasks[task].flight.active;
 }
 
+bool World::may_go(unsigned actor) const {
+  if (actor < threads_) return !is_finished(actor) && !state_.tasks[actor].ended && state_.tasks[actor].vfork_child == model::none;
+  const SimulatedSpawn& machine = spawns_[actor - threads_].machine;
+  const Index child = machine.child();
+  if (child == model::none || state_.tasks[child].ended) return false;
+  return !machine.child_is_done() || state_.tasks[child].flight.active || state_.process_of(child).program == SC_PROGRAM_EXIT || model::deliverable(state_, child) != 0;
+}
+
 bool World::step(unsigned actor, unsigned outcome, std::optional<Violated>& violated, std::string* text) {
   const bool went = actor < threads_ ? step_thread(actor, outcome, violated, text) : step_child(spawns_[actor - threads_], violated, text);
   if (!went) return false;

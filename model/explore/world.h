@@ -65,6 +65,8 @@ class World {
   // Actors: the threads, then the children of the spawns, in the order of threads and operations.
   unsigned actors() const { return threads_ + static_cast<unsigned>(spawns_.size()); }
   unsigned choices(unsigned actor) const;  // outcomes of its next step
+  // False: it cannot go, which need not be tried; true: it may be able to.
+  bool may_go(unsigned actor) const;
   // Makes it. False: it cannot go. `text`, where not null, is told what was done.
   bool step(unsigned actor, unsigned outcome, std::optional<Violated>& violated, std::string* text);
   // Nobody else can notice the actor's next step, nor prevent it.
