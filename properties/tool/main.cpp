@@ -95,6 +95,8 @@ int main(int argc, char** argv) {
   refine_command->add_option("--word", refine_options.word, "slots of a word: 2, 3 or 4")->check(CLI::Range(2, 4));
   refine_command->add_option("--kernel", refine_options.kernel, "one of them")->check(CLI::IsMember({"6.1", "6.12", "6.18", "7.4"}));
   refine_command->add_flag("--walks", refine_options.walks, "instead: its closing and its copying walk, among threads that open, install, close, set flags and let the table grow");
+  refine_command->add_flag("--on-kernel", refine_options.on_kernel, "instead: every table and call that exists there put to this kernel, by lockstep");
+  refine_command->add_option("--seconds", refine_options.seconds, "of --on-kernel: how long at most");
   refine_command->add_flag("--json", refine_options.json, "one object a line");
 
   ShrinkOptions shrink_options;

@@ -3,6 +3,7 @@
 
 #include "model/explore/race.h"
 #include "model/explore/refine.h"
+#include "properties/session/refine_on_kernel.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -31,12 +32,46 @@ int refine_walks(const RefineOptions& options) {
   return exit_status(worst);
 }
 
+// A session for each processor.
+int refine_on_kernel(const RefineOptions& options) {
+  const Deadline deadline(options.seconds);
+  const unsigned workers = std::max(1u, std::thread::hardware_concurrency());
+  std::vector<KernelCheck> checks(workers);
+  std::vector<std::unique_ptr<Session>> sessions(workers);
+  for (auto& session : sessions) {
+    int status = 0;
+    session = start_session({}, status);
+    if (session == nullptr) return status;
+  }
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<std::thread> threads;
+  for (unsigned w = 0; w < workers; ++w) threads.emplace_back([&, w] { checks[w] = check_on_kernel(*sessions[w], w, workers, [&] { return deadline.passed(); }); });
+  for (std::thread& thread : threads) thread.join();
+  KernelCheck all;
+  for (const KernelCheck& c : checks) {
+    all.cases += c.cases;
+    all.snapshots += c.snapshots;
+    if (all.disagreement.empty()) all.disagreement = c.disagreement;
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const Status status = !all.disagreement.empty() ? Status::violated : all.cases < kernel_case_count() ? Status::inconclusive : Status::holds;
+  if (options.json) {
+    say_json({{"kernel", kernel_release()}, {"cases", all.cases}, {"of", kernel_case_count()}, {"snapshots", all.snapshots}, {"seconds", seconds}, {"verdict", name(status)}, {"example", all.disagreement}});
+    return exit_status(status);
+  }
+  fmt::print("on {}: {} of {} tables and calls, {} snapshots compared, {:.1f} s: {}\n", kernel_release(), all.cases, kernel_case_count(), all.snapshots, seconds,
+             status == Status::holds ? "the model says the same" : std::string(name(status)));
+  if (!all.disagreement.empty()) fmt::print("{}\n", all.disagreement);
+  return exit_status(status);
+}
+
 }  // namespace
 
 // Each kernel's code against what the flags mean. Only what claims to reference nothing that it drops is held to that; of the
 // others it is counted.
 int refine(const RefineOptions& options) {
   if (options.walks) return refine_walks(options);
+  if (options.on_kernel) return refine_on_kernel(options);
   Status worst = Status::holds;
   if (!options.json) fmt::print("{:<6} {:>5} {:>12} {:>14} {:>8}  {}\n", "kernel", "word", "states", "checks", "s", "verdict");
   for (const std::string_view kernel : model::kernel_names) {

@@ -119,6 +119,8 @@ struct RefineOptions {
   unsigned word = 3;   // slots of a word of the table, in place of 64
   std::string kernel;  // empty: all
   bool walks = false;  // instead: its two walks among other threads
+  bool on_kernel = false;  // instead: those that exist there, on the running kernel, by lockstep
+  unsigned seconds = 0;
   bool json = false;
 };
 int refine(const RefineOptions&);
