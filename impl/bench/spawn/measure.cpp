@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#include "measure.h"
+
+#include <algorithm>
+#include <atomic>
+#include <barrier>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <random>
+#include <thread>
+
+namespace bench {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr unsigned timed_per_turn = 4, spawns_per_thread_min = 4, spawns_per_round = 64, turns_min = 2;
+
+double us_since(Clock::time_point start) { return std::chrono::duration<double, std::micro>(Clock::now() - start).count(); }
+
+// One competitor of a point: a turn of it, and what its turns have given.
+struct Entrant {
+  std::size_t peer;                             // index of its figure
+  std::function<bool(std::vector<double>*)> turn;  // false: the program did not run; null: what it gives does not count
+  std::vector<double> samples_us;
+  unsigned turns = 0;
+};
+
+// Says how often each takes part: the first turns are its price.
+bool price(Entrant& e, const Effort& effort) {
+  if (!e.turn(nullptr)) return false;
+  const auto start = Clock::now();
+  if (!e.turn(nullptr)) return false;
+  const double affordable = effort.seconds_per_peer_max * 1e6 / std::max(us_since(start), 1.0);
+  e.turns = static_cast<unsigned>(std::clamp(affordable, double{turns_min}, double(effort.rounds_max)));
+  return true;
+}
+
+// Spread over the rounds: entrant e has had floor(round * turns / rounds) turns before a round.
+bool takes_part(const Entrant& e, unsigned round, unsigned rounds) {
+  return std::uint64_t{round + 1} * e.turns / rounds > std::uint64_t{round} * e.turns / rounds;
+}
+
+bool run_rounds(std::vector<Entrant>& entrants, const Effort& effort, std::size_t* failed) {
+  unsigned rounds = 0;
+  for (Entrant& e : entrants) {
+    *failed = e.peer;
+    if (!price(e, effort)) return false;
+    rounds = std::max(rounds, e.turns);
+  }
+  std::mt19937 draw(1);
+  std::vector<Entrant*> order;
+  for (Entrant& e : entrants) order.push_back(&e);
+  for (unsigned round = 0; round < rounds; ++round) {
+    std::shuffle(order.begin(), order.end(), draw);
+    for (Entrant* e : order) {
+      *failed = e->peer;
+      if (takes_part(*e, round, rounds) && !e->turn(&e->samples_us)) return false;
+    }
+  }
+  return true;
+}
+
+Figures figures_of(std::vector<Entrant>& entrants, const std::vector<const bench_peer*>& peers, const Effort& effort, std::string* error) {
+  std::size_t failed = 0;
+  Figures figures(peers.size());
+  if (!run_rounds(entrants, effort, &failed)) {
+    *error = std::string(peers[failed]->name) + ": the program did not run, or did not exit as it should";
+    return figures;
+  }
+  for (Entrant& e : entrants) figures[e.peer] = figure_of(e.samples_us);
+  return figures;
+}
+
+bool latency_turn(const bench_peer& peer, void* prepared, std::vector<double>* samples_us) {
+  if (peer.run(prepared) != status_expected) return false;
+  for (unsigned i = 0; i < timed_per_turn; ++i) {
+    const auto start = Clock::now();
+    const int status = peer.run(prepared);
+    const double us = us_since(start);
+    if (status != status_expected) return false;
+    if (samples_us != nullptr) samples_us->push_back(us);
+  }
+  return true;
+}
+
+// Threads that wait for work. Each has the peers prepared for itself.
+class Crew {
+ public:
+  Crew(const std::vector<const bench_peer*>& peers, const bench_job& job, unsigned threads)
+      : peers_(peers), spawns_(std::max(spawns_per_thread_min, spawns_per_round / threads)), size_(threads), gate_(threads + 1), missing_(peers.size()) {
+    for (unsigned t = 0; t < threads; ++t) threads_.emplace_back([this, &job] { work(job); });
+    gate_.arrive_and_wait();  // all have prepared
+  }
+  ~Crew() {
+    peer_ = no_more;
+    gate_.arrive_and_wait();
+    for (std::thread& t : threads_) t.join();
+  }
+  bool turn(std::size_t peer, std::vector<double>* samples_us) {
+    peer_ = peer;
+    gate_.arrive_and_wait();
+    const auto start = Clock::now();
+    gate_.arrive_and_wait();
+    if (samples_us != nullptr) samples_us->push_back(us_since(start) / (size_ * spawns_));
+    return !failed_;
+  }
+  bool is_available(std::size_t peer) const { return !missing_[peer]; }
+
+ private:
+  static constexpr std::size_t no_more = ~std::size_t{0};
+
+  void work(const bench_job& job) {
+    std::vector<Prepared> prepared;
+    for (std::size_t p = 0; p < peers_.size(); ++p) {
+      prepared.push_back(prepare(*peers_[p], job));
+      if (prepared.back() == nullptr) missing_[p] = true;
+    }
+    gate_.arrive_and_wait();
+    for (;;) {
+      gate_.arrive_and_wait();
+      if (peer_ == no_more) return;
+      for (unsigned i = 0; i < spawns_; ++i)
+        if (peers_[peer_]->run(prepared[peer_].get()) != status_expected) failed_ = true;
+      gate_.arrive_and_wait();
+    }
+  }
+
+  const std::vector<const bench_peer*>& peers_;
+  unsigned spawns_, size_;
+  std::barrier<> gate_;
+  std::atomic<std::size_t> peer_ = 0;
+  std::atomic<bool> failed_ = false;
+  std::vector<std::atomic<bool>> missing_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace
+
+Figure figure_of(std::vector<double>& v) {
+  std::sort(v.begin(), v.end());
+  const auto rank = [&](double share) { return v[static_cast<std::size_t>(std::ceil(share * double(v.size()))) - 1]; };
+  return {rank(0.5), rank(0.99), static_cast<unsigned>(v.size())};
+}
+
+Figures measure_latency(const std::vector<const bench_peer*>& peers, const bench_job& job, const Effort& effort, std::string* error) {
+  std::vector<Prepared> prepared;
+  std::vector<Entrant> entrants;
+  for (std::size_t p = 0; p < peers.size(); ++p) {
+    prepared.push_back(prepare(*peers[p], job));
+    if (void* ready = prepared.back().get())
+      entrants.push_back({p, [peer = peers[p], ready](std::vector<double>* to) { return latency_turn(*peer, ready, to); }, {}, 0});
+  }
+  return figures_of(entrants, peers, effort, error);
+}
+
+Figures measure_threads(const std::vector<const bench_peer*>& peers, const bench_job& job, unsigned threads, const Effort& effort, std::string* error) {
+  Crew crew(peers, job, threads);
+  std::vector<Entrant> entrants;
+  for (std::size_t p = 0; p < peers.size(); ++p)
+    if (crew.is_available(p)) entrants.push_back({p, [&crew, p](std::vector<double>* to) { return crew.turn(p, to); }, {}, 0});
+  return figures_of(entrants, peers, effort, error);
+}
+
+}  // namespace bench

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+//
+// The peers in turn, so that all of them meet the same machine: a ratio of two of them comes from one stretch of time.
+#pragma once
+
+#include "peers.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bench {
+
+struct Effort {
+  double seconds_per_peer_max;  // of one point; what costs more than its share takes part in fewer rounds
+  unsigned rounds_max;
+};
+
+struct Figure {
+  double median_us = 0, p99_us = 0;  // of threads: of the time between two ends, over all threads, of a round
+  unsigned samples = 0;
+};
+
+// Nearest rank. Values are sorted by it; not empty.
+Figure figure_of(std::vector<double>& values_us);
+
+// One figure a peer, in their order; empty: not available. On an error, which a peer that did not run the program is,
+// `error` says it. The order within a round is drawn anew each time, and each turn begins with a spawn that does not count:
+// nobody pays for the copy-on-write faults that somebody's fork left behind.
+using Figures = std::vector<std::optional<Figure>>;
+Figures measure_latency(const std::vector<const bench_peer*>& peers, const bench_job& job, const Effort& effort, std::string* error);
+
+// `threads` of them start at once and spawn the same number each; a round of one peer is one sample.
+Figures measure_threads(const std::vector<const bench_peer*>& peers, const bench_job& job, unsigned threads, const Effort& effort, std::string* error);
+
+}  // namespace bench
