@@ -53,4 +53,4 @@ void release(void* prepared) { delete static_cast<Prepared*>(prepared); }
 }  // namespace
 
 const bench_peer bench_peers_boost[] = {
-    {"boost", "bp::child, the moves by a handler; what is not kept goes by close-on-exec", prepare, run, release, 0}, {}};
+    {"boost", "bp::child, the moves by a handler; what is not kept goes by close-on-exec", prepare, run, release, nullptr, nullptr, 0}, {}};

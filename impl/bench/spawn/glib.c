@@ -43,4 +43,4 @@ static int run(void *prepared) {
 }
 
 const struct bench_peer bench_peers_glib[] = {
-    {"glib", "g_spawn_async_with_pipes_and_fds; 0 becomes /dev/null unless kept", prepare, run, free, 1}, {0}};
+    {"glib", "g_spawn_async_with_pipes_and_fds; 0 becomes /dev/null unless kept", prepare, run, free, NULL, NULL, 1}, {0}};

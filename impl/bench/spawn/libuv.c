@@ -62,5 +62,5 @@ static int run(void *prepared) {
 }
 
 const struct bench_peer bench_peers_libuv[] = {
-    {"libuv", "uv_spawn and uv_run to the exit callback; what is not kept goes by close-on-exec, 0, 1 and 2 are never empty", prepare, run, release, 3},
+    {"libuv", "uv_spawn and uv_run to the exit callback; what is not kept goes by close-on-exec, 0, 1 and 2 are never empty", prepare, run, release, NULL, NULL, 3},
     {0}};

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
+#include <mutex>
 #include <random>
 #include <thread>
 
@@ -26,6 +27,11 @@ struct Entrant {
   std::vector<double> samples_us;
   unsigned turns = 0;
 };
+
+bool enter(const bench_peer& peer, void* prepared) { return peer.enter == nullptr || peer.enter(prepared) == 0; }
+void leave(const bench_peer& peer, void* prepared) {
+  if (peer.leave != nullptr) peer.leave(prepared);
+}
 
 // Says how often each takes part: the first turns are its price.
 bool price(Entrant& e, const Effort& effort) {
@@ -73,7 +79,7 @@ Figures figures_of(std::vector<Entrant>& entrants, const std::vector<const bench
   return figures;
 }
 
-bool latency_turn(const bench_peer& peer, void* prepared, std::vector<double>* samples_us) {
+bool latency_spawns(const bench_peer& peer, void* prepared, std::vector<double>* samples_us) {
   if (peer.run(prepared) != status_expected) return false;
   for (unsigned i = 0; i < timed_per_turn; ++i) {
     const auto start = Clock::now();
@@ -85,12 +91,20 @@ bool latency_turn(const bench_peer& peer, void* prepared, std::vector<double>* s
   return true;
 }
 
+bool latency_turn(const bench_peer& peer, void* prepared, std::vector<double>* samples_us) {
+  if (!enter(peer, prepared)) return false;
+  const bool is_done = latency_spawns(peer, prepared, samples_us);
+  leave(peer, prepared);
+  return is_done;
+}
+
 // Threads that wait for work. Each has the peers prepared for itself.
 class Crew {
  public:
   Crew(const std::vector<const bench_peer*>& peers, const bench_job& job, unsigned threads)
-      : peers_(peers), spawns_(std::max(spawns_per_thread_min, spawns_per_round / threads)), size_(threads), gate_(threads + 1), missing_(peers.size()) {
-    for (unsigned t = 0; t < threads; ++t) threads_.emplace_back([this, &job] { work(job); });
+      : peers_(peers), job_(job), spawns_(std::max(spawns_per_thread_min, spawns_per_round / threads)), size_(threads), gate_(threads + 1), missing_(peers.size()) {
+    for (const bench_peer* peer : peers_) ready_.push_back(prepare(*peer, job_));
+    for (unsigned t = 0; t < threads; ++t) threads_.emplace_back([this] { work(); });
     gate_.arrive_and_wait();  // all have prepared
   }
   ~Crew() {
@@ -99,22 +113,26 @@ class Crew {
     for (std::thread& t : threads_) t.join();
   }
   bool turn(std::size_t peer, std::vector<double>* samples_us) {
+    if (!enter(*peers_[peer], ready_[peer].get())) return false;
     peer_ = peer;
     gate_.arrive_and_wait();
     const auto start = Clock::now();
     gate_.arrive_and_wait();
-    if (samples_us != nullptr) samples_us->push_back(us_since(start) / (size_ * spawns_));
+    const double us = us_since(start);
+    leave(*peers_[peer], ready_[peer].get());
+    if (samples_us != nullptr) samples_us->push_back(us / (size_ * spawns_));
     return !failed_;
   }
-  bool is_available(std::size_t peer) const { return !missing_[peer]; }
+  bool is_available(std::size_t peer) const { return ready_[peer] != nullptr && !missing_[peer]; }
 
  private:
   static constexpr std::size_t no_more = ~std::size_t{0};
 
-  void work(const bench_job& job) {
+  void work() {
     std::vector<Prepared> prepared;
     for (std::size_t p = 0; p < peers_.size(); ++p) {
-      prepared.push_back(prepare(*peers_[p], job));
+      const std::lock_guard one_at_a_time(preparing_);  // a peer may try what only one can at a time
+      prepared.push_back(prepare(*peers_[p], job_));
       if (prepared.back() == nullptr) missing_[p] = true;
     }
     gate_.arrive_and_wait();
@@ -128,11 +146,14 @@ class Crew {
   }
 
   const std::vector<const bench_peer*>& peers_;
+  const bench_job& job_;
   unsigned spawns_, size_;
   std::barrier<> gate_;
   std::atomic<std::size_t> peer_ = 0;
   std::atomic<bool> failed_ = false;
   std::vector<std::atomic<bool>> missing_;
+  std::mutex preparing_;
+  std::vector<Prepared> ready_;  // of the thread that measures
   std::vector<std::thread> threads_;
 };
 

@@ -16,6 +16,7 @@ struct bench_job {
   char *const *argv, *const *envp;
   const int *source;
   unsigned keep_count;
+  unsigned at_once; /* threads that do it at the same time, each with a peer prepared for itself */
 };
 
 struct bench_peer {
@@ -27,6 +28,10 @@ struct bench_peer {
   /* Starts the child and waits for it: its wait status, or a negative errno. From one thread at a time. */
   int (*run)(void *prepared);
   void (*release)(void *prepared);
+  /* Around a turn, outside the time: what the process must have for this peer and what the others should not pay for. By one
+   * thread, with one of the peers prepared for this job; 0, or an errno. Null: nothing. */
+  int (*enter)(void *prepared);
+  void (*leave)(void *prepared);
   unsigned always_open; /* numbers below this are open in every child, kept or not; 0 for most */
 };
 

@@ -67,6 +67,7 @@ void write_data(const Entries& entries, const Panel& panel, const std::vector<st
 void Report::ReportRuns(const std::vector<Run>& runs) {
   for (const Run& run : runs) {
     if (run.error_occurred) {
+      if (run.error_message == not_available) continue;
       fmt::print(stderr, "{}: {}\n", run.run_name.function_name, run.error_message);
       failed_ = true;
       continue;

@@ -15,6 +15,9 @@ struct Entry {
   double median_us = 0, p99_us = 0, samples = 0;
 };
 
+// A peer that is not available at one point is no failure.
+inline constexpr char not_available[] = "not available at this point";
+
 // By "panel/value/peer".
 using Entries = std::map<std::string, Entry>;
 

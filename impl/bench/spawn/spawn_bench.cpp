@@ -59,7 +59,7 @@ class Bench {
     const Measured& m = measured(panel, value);
     if (!m.error.empty()) return state.SkipWithError(m.error.c_str());
     const std::optional<Figure>& figure = m.figures[peer];
-    if (!figure) return state.SkipWithError("not available at this point");
+    if (!figure) return state.SkipWithError(not_available);
     for ([[maybe_unused]] auto _ : state) state.SetIterationTime(figure->median_us * 1e-6);
     state.counters["p99_us"] = figure->p99_us;
     state.counters["samples"] = figure->samples;
@@ -78,7 +78,7 @@ class Bench {
     Measured m;
     World world(point.descriptors, std::size_t{point.memory_mib} << 20, point.kept);
     if (m.error = world.error(); !m.error.empty()) return m;
-    const bench_job job = world.job(options_.program.c_str());
+    const bench_job job = world.job(options_.program.c_str(), point.threads);
     if (panel.varied == &Point::threads)
       m.figures = measure_threads(peers_, job, point.threads, options_.is_quick ? threads_quick : threads_effort, &m.error);
     else

@@ -36,7 +36,10 @@ class TableJob {
 
 int run_once(const bench_peer& peer, const bench_job& job) {
   const Prepared ready = prepare(peer, job);
-  return ready == nullptr ? -1 : peer.run(ready.get());
+  if (ready == nullptr || (peer.enter != nullptr && peer.enter(ready.get()) != 0)) return -1;
+  const int status = peer.run(ready.get());
+  if (peer.leave != nullptr) peer.leave(ready.get());
+  return status;
 }
 
 class EveryPeer : public testing::TestWithParam<const bench_peer*> {
@@ -72,7 +75,7 @@ TEST_P(EveryPeer, SaysSoWhenThereIsNoSuchProgram) {
 TEST_P(EveryPeer, WorksFromSeveralThreadsAtOnce) {
   World world(more_open, 0, 3);
   std::string error;
-  const Figures figures = measure_threads({GetParam()}, world.job(SPAWN_BENCH_EXIT), 4, one_round, &error);
+  const Figures figures = measure_threads({GetParam()}, world.job(SPAWN_BENCH_EXIT, 4), 4, one_round, &error);
   EXPECT_EQ(error, "");
   ASSERT_TRUE(figures[0].has_value());
   EXPECT_GT(figures[0]->samples, 0u);
@@ -127,7 +130,7 @@ int count_run(void*) {
 void count_release(void*) {}
 
 TEST(Measuring, EverySampleIsOneRunAndATurnBeginsWithOneThatDoesNotCount) {
-  const bench_peer counting = {"counting", "", count_prepare, count_run, count_release, 0};
+  const bench_peer counting = {"counting", "", count_prepare, count_run, count_release, nullptr, nullptr, 0};
   World world(0, 0, 0);
   counted = 0;
   std::string error;

@@ -123,9 +123,9 @@ static int fork_run(void *prepared) {
 
 const struct bench_peer bench_peers_system[] = {
     {"bare", "clone(VM, VFORK, FILES), close_range(UNSHARE) above the sources, dup2, close_range, execve; no signal is blocked, no error comes back",
-     bare_prepare, bare_run, free, 0},
-    {"posix_spawn", "dup2 actions; what is not kept goes by close-on-exec", posix_prepare, posix_run, posix_release, 0},
-    {"posix_spawn/closefrom", "dup2 actions and closefrom_np", posix_prepare_closing, posix_run, posix_release, 0},
-    {"vfork", "vfork, dup2, close_range, execve; no signal is blocked, no error comes back", job_prepare, vfork_run, job_release, 0},
-    {"fork", "fork, dup2, close_range, execve; no error comes back", job_prepare, fork_run, job_release, 0},
+     bare_prepare, bare_run, free, NULL, NULL, 0},
+    {"posix_spawn", "dup2 actions; what is not kept goes by close-on-exec", posix_prepare, posix_run, posix_release, NULL, NULL, 0},
+    {"posix_spawn/closefrom", "dup2 actions and closefrom_np", posix_prepare_closing, posix_run, posix_release, NULL, NULL, 0},
+    {"vfork", "vfork, dup2, close_range, execve; no signal is blocked, no error comes back", job_prepare, vfork_run, job_release, NULL, NULL, 0},
+    {"fork", "fork, dup2, close_range, execve; no error comes back", job_prepare, fork_run, job_release, NULL, NULL, 0},
     {0}};

@@ -63,9 +63,9 @@ void World::touch() {
   for (std::size_t i = 0; i < bytes_; i += page) static_cast<volatile char*>(memory_)[i] = 1;
 }
 
-bench_job World::job(const char* program) {
+bench_job World::job(const char* program, unsigned at_once) {
   argv_[0] = const_cast<char*>(program);
-  return {program, argv_, envp_, source_.data(), static_cast<unsigned>(source_.size())};
+  return {program, argv_, envp_, source_.data(), static_cast<unsigned>(source_.size()), at_once};
 }
 
 }  // namespace bench

@@ -23,7 +23,7 @@ class World {
 
   const std::string& error() const { return error_; }  // empty: it is as asked for
   // A job in this world; argv and envp are of the program's name alone, and empty.
-  bench_job job(const char* program);
+  bench_job job(const char* program, unsigned at_once = 1);
 
  private:
   void open_all(unsigned descriptors, unsigned kept);

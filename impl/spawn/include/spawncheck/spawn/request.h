@@ -95,7 +95,7 @@ int spawn_plan_build(const struct spawn_request *request, const struct spawn_abi
 struct spawn_abilities spawn_abilities_probed(void);
 
 /* Starts the child. Returns result->error. Any number of threads may call it at once. On failure nothing is
- * left: no child, no zombie, no descriptor, no memory. The calling thread's signals are blocked
+ * left: no child, no zombie, no descriptor, no memory but what is kept for the next spawns: at most sixteen stacks. The calling thread's signals are blocked
  * meanwhile. errno is left as it was. */
 int spawn_run(const struct spawn_request *request, struct spawn_result *result);
 
