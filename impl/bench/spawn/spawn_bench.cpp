@@ -76,9 +76,9 @@ class Bench {
     Point point = panel.base;
     point.*panel.varied = value;
     Measured m;
-    World world(point.descriptors, std::size_t{point.memory_mib} << 20, point.kept);
+    World world(point.descriptors, std::size_t{point.memory_mib} << 20, point.kept, point.threads);
     if (m.error = world.error(); !m.error.empty()) return m;
-    const bench_job job = world.job(options_.program.c_str(), point.threads);
+    const bench_job job = world.job(options_.program.c_str());
     if (panel.varied == &Point::threads)
       m.figures = measure_threads(peers_, job, point.threads, options_.is_quick ? threads_quick : threads_effort, &m.error);
     else
