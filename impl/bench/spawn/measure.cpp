@@ -16,16 +16,17 @@ namespace bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr unsigned timed_per_turn = 4, spawns_per_thread_min = 4, spawns_per_round = 64, turns_min = 2;
+constexpr unsigned untimed_per_turn = 2, timed_per_turn = 8, spawns_per_thread_min = 4, spawns_per_round = 64, turns_min = 2;
+constexpr double expensive_us = 5000;  // one such spawn is a turn
 
 double us_since(Clock::time_point start) { return std::chrono::duration<double, std::micro>(Clock::now() - start).count(); }
 
 // One competitor of a point: a turn of it, and what its turns have given.
 struct Entrant {
   std::size_t peer;                             // index of its figure
-  std::function<bool(std::vector<double>*)> turn;  // false: the program did not run; null: what it gives does not count
+  std::function<bool(unsigned timed, std::vector<double>*)> turn;  // false: the program did not run
   std::vector<double> samples_us;
-  unsigned turns = 0;
+  unsigned turns = 0, timed_per_turn = 1;
 };
 
 bool enter(const bench_peer& peer, void* prepared) { return peer.enter == nullptr || peer.enter(prepared) == 0; }
@@ -33,11 +34,14 @@ void leave(const bench_peer& peer, void* prepared) {
   if (peer.leave != nullptr) peer.leave(prepared);
 }
 
-// Says how often each takes part: the first turns are its price.
+// Says how often each takes part, and with how many spawns: by what one of them takes.
 bool price(Entrant& e, const Effort& effort) {
-  if (!e.turn(nullptr)) return false;
+  std::vector<double> ignored;
+  if (!e.turn(1, &ignored)) return false;
+  const double one_us = ignored.back();
+  if (one_us < expensive_us) e.timed_per_turn = timed_per_turn;
   const auto start = Clock::now();
-  if (!e.turn(nullptr)) return false;
+  if (!e.turn(e.timed_per_turn, &ignored)) return false;
   const double affordable = effort.seconds_per_peer_max * 1e6 / std::max(us_since(start), 1.0);
   e.turns = static_cast<unsigned>(std::clamp(affordable, double{turns_min}, double(effort.rounds_max)));
   return true;
@@ -62,7 +66,7 @@ bool run_rounds(std::vector<Entrant>& entrants, const Effort& effort, std::size_
     std::shuffle(order.begin(), order.end(), draw);
     for (Entrant* e : order) {
       *failed = e->peer;
-      if (takes_part(*e, round, rounds) && !e->turn(&e->samples_us)) return false;
+      if (takes_part(*e, round, rounds) && !e->turn(e->timed_per_turn, &e->samples_us)) return false;
     }
   }
   return true;
@@ -79,21 +83,22 @@ Figures figures_of(std::vector<Entrant>& entrants, const std::vector<const bench
   return figures;
 }
 
-bool latency_spawns(const bench_peer& peer, void* prepared, std::vector<double>* samples_us) {
-  if (peer.run(prepared) != status_expected) return false;
-  for (unsigned i = 0; i < timed_per_turn; ++i) {
+bool latency_spawns(const bench_peer& peer, void* prepared, unsigned timed, std::vector<double>* samples_us) {
+  for (unsigned i = 0; i < (timed == 1 ? 1 : untimed_per_turn); ++i)
+    if (peer.run(prepared) != status_expected) return false;
+  for (unsigned i = 0; i < timed; ++i) {
     const auto start = Clock::now();
     const int status = peer.run(prepared);
     const double us = us_since(start);
     if (status != status_expected) return false;
-    if (samples_us != nullptr) samples_us->push_back(us);
+    samples_us->push_back(us);
   }
   return true;
 }
 
-bool latency_turn(const bench_peer& peer, void* prepared, std::vector<double>* samples_us) {
+bool latency_turn(const bench_peer& peer, void* prepared, unsigned timed, std::vector<double>* samples_us) {
   if (!enter(peer, prepared)) return false;
-  const bool is_done = latency_spawns(peer, prepared, samples_us);
+  const bool is_done = latency_spawns(peer, prepared, timed, samples_us);
   leave(peer, prepared);
   return is_done;
 }
@@ -120,7 +125,7 @@ class Crew {
     gate_.arrive_and_wait();
     const double us = us_since(start);
     leave(*peers_[peer], ready_[peer].get());
-    if (samples_us != nullptr) samples_us->push_back(us / (size_ * spawns_));
+    samples_us->push_back(us / (size_ * spawns_));
     return !failed_;
   }
   bool is_available(std::size_t peer) const { return ready_[peer] != nullptr && !missing_[peer]; }
@@ -171,7 +176,7 @@ Figures measure_latency(const std::vector<const bench_peer*>& peers, const bench
   for (std::size_t p = 0; p < peers.size(); ++p) {
     prepared.push_back(prepare(*peers[p], job));
     if (void* ready = prepared.back().get())
-      entrants.push_back({p, [peer = peers[p], ready](std::vector<double>* to) { return latency_turn(*peer, ready, to); }, {}, 0});
+      entrants.push_back({p, [peer = peers[p], ready](unsigned timed, std::vector<double>* to) { return latency_turn(*peer, ready, timed, to); }, {}});
   }
   return figures_of(entrants, peers, effort, error);
 }
@@ -180,7 +185,7 @@ Figures measure_threads(const std::vector<const bench_peer*>& peers, const bench
   Crew crew(peers, job, threads);
   std::vector<Entrant> entrants;
   for (std::size_t p = 0; p < peers.size(); ++p)
-    if (crew.is_available(p)) entrants.push_back({p, [&crew, p](std::vector<double>* to) { return crew.turn(p, to); }, {}, 0});
+    if (crew.is_available(p)) entrants.push_back({p, [&crew, p](unsigned, std::vector<double>* to) { return crew.turn(p, to); }, {}});
   return figures_of(entrants, peers, effort, error);
 }
 

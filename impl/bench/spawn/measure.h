@@ -25,8 +25,8 @@ struct Figure {
 Figure figure_of(std::vector<double>& values_us);
 
 // One figure a peer, in their order; empty: not available. On an error, which a peer that did not run the program is,
-// `error` says it. The order within a round is drawn anew each time, and each turn begins with a spawn that does not count:
-// nobody pays for the copy-on-write faults that somebody's fork left behind.
+// `error` says it. The order within a round is drawn anew each time, and each turn begins with spawns that do not count:
+// nobody pays for the copy-on-write faults that somebody's fork left behind, or for the cold caches after a copy.
 using Figures = std::vector<std::optional<Figure>>;
 Figures measure_latency(const std::vector<const bench_peer*>& peers, const bench_job& job, const Effort& effort, std::string* error);
 
