@@ -16,8 +16,11 @@ namespace bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr unsigned untimed_per_turn = 2, timed_per_turn = 8, spawns_per_thread_min = 4, spawns_per_round = 64, turns_min = 2;
-constexpr double expensive_us = 5000;  // one such spawn is a turn
+constexpr unsigned spawns_per_thread_min = 4, spawns_per_round = 64, turns_min = 2;
+// As much for everybody: what a turn leaves behind (a table of 15,000 entries, freed by RCU some milliseconds later; cold
+// caches; copy-on-write) falls mostly on the beginning of the next.
+constexpr double turn_us = 5000;
+constexpr unsigned timed_per_turn_max = 100, timed_per_untimed = 4;
 
 double us_since(Clock::time_point start) { return std::chrono::duration<double, std::micro>(Clock::now() - start).count(); }
 
@@ -39,7 +42,7 @@ bool price(Entrant& e, const Effort& effort) {
   std::vector<double> ignored;
   if (!e.turn(1, &ignored)) return false;
   const double one_us = ignored.back();
-  if (one_us < expensive_us) e.timed_per_turn = timed_per_turn;
+  e.timed_per_turn = static_cast<unsigned>(std::clamp(turn_us / std::max(one_us, 1.0), 1.0, double{timed_per_turn_max}));
   const auto start = Clock::now();
   if (!e.turn(e.timed_per_turn, &ignored)) return false;
   const double affordable = effort.seconds_per_peer_max * 1e6 / std::max(us_since(start), 1.0);
@@ -84,7 +87,7 @@ Figures figures_of(std::vector<Entrant>& entrants, const std::vector<const bench
 }
 
 bool latency_spawns(const bench_peer& peer, void* prepared, unsigned timed, std::vector<double>* samples_us) {
-  for (unsigned i = 0; i < (timed == 1 ? 1 : untimed_per_turn); ++i)
+  for (unsigned i = 0; i < (timed + timed_per_untimed - 1) / timed_per_untimed; ++i)
     if (peer.run(prepared) != status_expected) return false;
   for (unsigned i = 0; i < timed; ++i) {
     const auto start = Clock::now();

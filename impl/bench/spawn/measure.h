@@ -13,7 +13,7 @@ namespace bench {
 
 struct Effort {
   double seconds_per_peer_max;  // of one point; what costs more than its share takes part in fewer rounds
-  unsigned rounds_max;
+  unsigned rounds_max;           // a turn of each
 };
 
 struct Figure {
@@ -26,7 +26,7 @@ Figure figure_of(std::vector<double>& values_us);
 
 // One figure a peer, in their order; empty: not available. On an error, which a peer that did not run the program is,
 // `error` says it. The order within a round is drawn anew each time, and each turn begins with spawns that do not count:
-// nobody pays for the copy-on-write faults that somebody's fork left behind, or for the cold caches after a copy.
+// nobody pays for what the one before left behind.
 using Figures = std::vector<std::optional<Figure>>;
 Figures measure_latency(const std::vector<const bench_peer*>& peers, const bench_job& job, const Effort& effort, std::string* error);
 

@@ -31,7 +31,7 @@ struct Options {
   bool is_quick = false;
 };
 
-constexpr Effort latency_effort = {1.2, 200}, latency_quick = {0.05, 10}, threads_effort = {1.0, 100}, threads_quick = {0.05, 5};
+constexpr Effort latency_effort = {0.6, 60}, latency_quick = {0.05, 5}, threads_effort = {0.8, 60}, threads_quick = {0.05, 5};
 
 // What one point gave, for all its benchmarks.
 struct Measured {
