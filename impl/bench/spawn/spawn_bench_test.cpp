@@ -140,7 +140,7 @@ TEST(Measuring, EverySampleIsOneRunAndAFifthOfATurnDoesNotCount) {
   EXPECT_EQ(figures[0]->samples % 6, 0u);
   EXPECT_GE(figures[0]->samples, 6u);
   const unsigned per_turn = figures[0]->samples / 6, uncounted = (per_turn + 3) / 4;
-  EXPECT_EQ(counted, static_cast<int>(2 + 7 * (per_turn + uncounted)));  // the price: one spawn, and a turn
+  EXPECT_EQ(counted, static_cast<int>(3 * 2 + 7 * (per_turn + uncounted)));  // the price: three spawns, and a turn
 }
 
 TEST(TheWorld, HasWhatItWasAskedFor) {
