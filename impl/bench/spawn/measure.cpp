@@ -27,7 +27,7 @@ double us_since(Clock::time_point start) { return std::chrono::duration<double, 
 
 // One competitor of a point: a turn of it, and what its turns have given.
 struct Entrant {
-  std::size_t peer;                             // index of its figure
+  std::size_t peer;  // index of its samples
   std::function<bool(unsigned timed, std::vector<double>*)> turn;  // false: the program did not run
   std::vector<double> samples_us;
   unsigned turns = 0, timed_per_turn = 1;
@@ -77,15 +77,18 @@ bool run_rounds(std::vector<Entrant>& entrants, const Effort& effort, std::size_
   return true;
 }
 
-Figures figures_of(std::vector<Entrant>& entrants, const std::vector<const bench_peer*>& peers, const Effort& effort, std::string* error) {
+bool add_samples(std::vector<Entrant>& entrants, const std::vector<const bench_peer*>& peers, const Effort& effort, Samples* samples, std::string* error) {
   std::size_t failed = 0;
-  Figures figures(peers.size());
   if (!run_rounds(entrants, effort, &failed)) {
     *error = std::string(peers[failed]->name) + ": the program did not run, or did not exit as it should";
-    return figures;
+    return false;
   }
-  for (Entrant& e : entrants) figures[e.peer] = figure_of(e.samples_us);
-  return figures;
+  samples->resize(peers.size());
+  for (Entrant& e : entrants) {
+    std::vector<double>& all = (*samples)[e.peer];
+    all.insert(all.end(), e.samples_us.begin(), e.samples_us.end());
+  }
+  return true;
 }
 
 bool latency_spawns(const bench_peer& peer, void* prepared, unsigned timed, std::vector<double>* samples_us) {
@@ -169,13 +172,13 @@ class Crew {
 
 }  // namespace
 
-Figure figure_of(std::vector<double>& v) {
+Figure figure_of(std::vector<double> v) {
   std::sort(v.begin(), v.end());
   const auto rank = [&](double share) { return v[static_cast<std::size_t>(std::ceil(share * double(v.size()))) - 1]; };
   return {rank(0.5), rank(0.99), static_cast<unsigned>(v.size())};
 }
 
-Figures measure_latency(const std::vector<const bench_peer*>& peers, const bench_job& job, const Effort& effort, std::string* error) {
+bool measure_latency(const std::vector<const bench_peer*>& peers, const bench_job& job, const Effort& effort, Samples* samples, std::string* error) {
   std::vector<Prepared> prepared;
   std::vector<Entrant> entrants;
   for (std::size_t p = 0; p < peers.size(); ++p) {
@@ -183,15 +186,15 @@ Figures measure_latency(const std::vector<const bench_peer*>& peers, const bench
     if (void* ready = prepared.back().get())
       entrants.push_back({p, [peer = peers[p], ready](unsigned timed, std::vector<double>* to) { return latency_turn(*peer, ready, timed, to); }, {}});
   }
-  return figures_of(entrants, peers, effort, error);
+  return add_samples(entrants, peers, effort, samples, error);
 }
 
-Figures measure_threads(const std::vector<const bench_peer*>& peers, const bench_job& job, unsigned threads, const Effort& effort, std::string* error) {
+bool measure_threads(const std::vector<const bench_peer*>& peers, const bench_job& job, unsigned threads, const Effort& effort, Samples* samples, std::string* error) {
   Crew crew(peers, job, threads);
   std::vector<Entrant> entrants;
   for (std::size_t p = 0; p < peers.size(); ++p)
     if (crew.is_available(p)) entrants.push_back({p, [&crew, p](unsigned, std::vector<double>* to) { return crew.turn(p, to); }, {}});
-  return figures_of(entrants, peers, effort, error);
+  return add_samples(entrants, peers, effort, samples, error);
 }
 
 }  // namespace bench

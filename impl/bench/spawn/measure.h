@@ -5,7 +5,6 @@
 
 #include "peers.h"
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,16 +20,18 @@ struct Figure {
   unsigned samples = 0;
 };
 
-// Nearest rank. Values are sorted by it; not empty.
-Figure figure_of(std::vector<double>& values_us);
+// Nearest rank. Not empty.
+Figure figure_of(std::vector<double> values_us);
 
-// One figure a peer, in their order; empty: not available. On an error, which a peer that did not run the program is,
-// `error` says it. The order within a round is drawn anew each time, and each turn begins with spawns that do not count:
+// By peer, in their order; no samples: not available.
+using Samples = std::vector<std::vector<double>>;
+
+// Adds to the samples of each peer, so that a point can be measured in several passes. False: a peer did not run the program,
+// `error` says which. The order within a round is drawn anew each time, and each turn begins with spawns that do not count:
 // nobody pays for what the one before left behind.
-using Figures = std::vector<std::optional<Figure>>;
-Figures measure_latency(const std::vector<const bench_peer*>& peers, const bench_job& job, const Effort& effort, std::string* error);
+bool measure_latency(const std::vector<const bench_peer*>& peers, const bench_job& job, const Effort& effort, Samples* samples, std::string* error);
 
-// `threads` of them start at once and spawn the same number each; a round of one peer is one sample.
-Figures measure_threads(const std::vector<const bench_peer*>& peers, const bench_job& job, unsigned threads, const Effort& effort, std::string* error);
+// The same, `threads` of them start at once and spawn the same number each; a round of one peer is one sample.
+bool measure_threads(const std::vector<const bench_peer*>& peers, const bench_job& job, unsigned threads, const Effort& effort, Samples* samples, std::string* error);
 
 }  // namespace bench

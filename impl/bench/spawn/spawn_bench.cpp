@@ -4,8 +4,8 @@
 //
 //   spawn-bench PROGRAM [--quick] [--data DIRECTORY] [--benchmark_...]
 //
-// A benchmark is one peer at one point of one panel, descriptors/15000/vfork. The first of a point measures all of
-// them, in turn; each then reports its median as its time. Google Benchmark's own repetition runs one peer after the other, in
+// A benchmark is one peer at one point of one panel, descriptors/15000/vfork. The first of a panel measures all of
+// them, in turn, at all its points; each then reports its median as its time. Google Benchmark's own repetition runs one peer after the other, in
 // which time another process may come or go; its random interleaving would build the world anew for each sample.
 // Rejected: pinning to one processor; the placement of a new process is part of what is paid.
 #include "measure.h"
@@ -19,6 +19,7 @@
 #include <cstdio>
 #include <cstring>
 #include <map>
+#include <regex>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -31,17 +32,20 @@ struct Options {
   bool is_quick = false;
 };
 
-constexpr Effort latency_effort = {0.6, 60}, latency_quick = {0.05, 5}, threads_effort = {0.8, 60}, threads_quick = {0.05, 5};
+// Of one pass.
+constexpr Effort latency_effort = {0.2, 20}, latency_quick = {0.05, 5}, threads_effort = {0.25, 20}, threads_quick = {0.05, 5};
+constexpr int passes = 3, passes_quick = 1;
 
 // What one point gave, for all its benchmarks.
 struct Measured {
-  Figures figures;
+  Samples samples;
   std::string error;
 };
 
 class Bench {
  public:
-  Bench(Options options, std::vector<const bench_peer*> peers) : options_(std::move(options)), peers_(std::move(peers)) {}
+  Bench(Options options, std::vector<const bench_peer*> peers, std::string filter)
+      : options_(std::move(options)), peers_(std::move(peers)), filter_(std::move(filter)) {}
 
   void register_all() {
     for (const Panel& panel : panels())
@@ -55,39 +59,50 @@ class Bench {
   }
 
  private:
+  static std::string name_of(const Panel& panel, unsigned value) { return fmt::format("{}/{}", panel.name, value); }
+
   void run(benchmark::State& state, const Panel& panel, unsigned value, std::size_t peer) {
-    const Measured& m = measured(panel, value);
+    if (!measured_.contains(name_of(panel, value))) measure(panel);
+    const Measured& m = measured_.at(name_of(panel, value));
     if (!m.error.empty()) return state.SkipWithError(m.error.c_str());
-    const std::optional<Figure>& figure = m.figures[peer];
-    if (!figure) return state.SkipWithError(not_available);
-    for ([[maybe_unused]] auto _ : state) state.SetIterationTime(figure->median_us * 1e-6);
-    state.counters["p99_us"] = figure->p99_us;
-    state.counters["samples"] = figure->samples;
+    if (m.samples[peer].empty()) return state.SkipWithError(not_available);
+    const Figure figure = figure_of(m.samples[peer]);
+    for ([[maybe_unused]] auto _ : state) state.SetIterationTime(figure.median_us * 1e-6);
+    state.counters["p99_us"] = figure.p99_us;
+    state.counters["samples"] = figure.samples;
   }
 
-  const Measured& measured(const Panel& panel, unsigned value) {
-    const auto [at, is_new] = measured_.try_emplace(fmt::format("{}/{}", panel.name, value));
-    if (is_new) at->second = measure(panel, value);
-    return at->second;
+  bool is_wanted(const Panel& panel, unsigned value) const {
+    const std::regex filter(filter_);
+    for (const bench_peer* peer : peers_)
+      if (std::regex_search(fmt::format("{}/{}", name_of(panel, value), peer->name), filter)) return true;
+    return false;
   }
 
-  Measured measure(const Panel& panel, unsigned value) {
+  // All its points, several times over: what else the machine does comes and goes, and growth is a ratio of two points.
+  void measure(const Panel& panel) {
+    for (int pass = 0; pass < (options_.is_quick ? passes_quick : passes); ++pass)
+      for (const unsigned value : panel.values)
+        if (is_wanted(panel, value)) measure(panel, value, &measured_[name_of(panel, value)]);
+  }
+
+  void measure(const Panel& panel, unsigned value, Measured* m) {
+    if (!m->error.empty()) return;
     if (isatty(STDERR_FILENO) != 0) fmt::print(stderr, "{}: {}\n", panel.quantity, value);
     Point point = panel.base;
     point.*panel.varied = value;
-    Measured m;
     World world(point.descriptors, std::size_t{point.memory_mib} << 20, point.kept, point.threads);
-    if (m.error = world.error(); !m.error.empty()) return m;
+    if (m->error = world.error(); !m->error.empty()) return;
     const bench_job job = world.job(options_.program.c_str());
     if (panel.varied == &Point::threads)
-      m.figures = measure_threads(peers_, job, point.threads, options_.is_quick ? threads_quick : threads_effort, &m.error);
+      measure_threads(peers_, job, point.threads, options_.is_quick ? threads_quick : threads_effort, &m->samples, &m->error);
     else
-      m.figures = measure_latency(peers_, job, options_.is_quick ? latency_quick : latency_effort, &m.error);
-    return m;
+      measure_latency(peers_, job, options_.is_quick ? latency_quick : latency_effort, &m->samples, &m->error);
   }
 
   Options options_;
   std::vector<const bench_peer*> peers_;
+  std::string filter_;
   std::map<std::string, Measured> measured_;
 };
 
@@ -128,7 +143,10 @@ int main(int argc, char** argv) {
   const std::vector<const bench_peer*> peers = available_peers(options.program);
   std::vector<std::string> names;
   for (const bench_peer* peer : peers) names.emplace_back(peer->name);
-  Bench bench(options, peers);
+  // Which points are measured; one that leaves benchmarks out instead (-REGEX) measures all.
+  std::string filter = benchmark::GetBenchmarkFilter();
+  if (filter == "all" || filter.starts_with('-')) filter = "";
+  Bench bench(options, peers, filter);
   bench.register_all();
   Report report(names, options.data);
   benchmark::RunSpecifiedBenchmarks(&report);
