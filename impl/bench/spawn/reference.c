@@ -20,10 +20,18 @@ struct prepared {
   struct spawn_keep keep[];
 };
 
+/* Staged refuses rather than wait where its slots are in use, or were when it looked: then it is asked again. */
+static int spawn_staged(const struct spawn_request *request, struct spawn_result *result) {
+  enum { tries_max = 10000 };
+  int error = ENOTSUP;
+  for (int tries = 0; tries < tries_max && error == ENOTSUP; ++tries) error = spawn_run(request, result);
+  return error;
+}
+
 static int run(void *prepared) {
   struct prepared *p = prepared;
   struct spawn_result result;
-  const int error = spawn_run(&p->request, &result);
+  const int error = p->request.strategy == SPAWN_STRATEGY_STAGED ? spawn_staged(&p->request, &result) : spawn_run(&p->request, &result);
   if (error != 0) return -error;
   int status = 0;
   while (waitpid(result.pid, &status, 0) < 0)

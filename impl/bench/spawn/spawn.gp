@@ -62,6 +62,16 @@ plot for [s in shown] panel("kept") skip 1 using 0:(column(column_of(word(names,
 set title "Threads that spawn, three kept: throughput"
 set xlabel "threads"
 set ylabel "spawns per second, log scale"
-set key at screen 0.53, 0.005 center bottom horizontal Left reverse maxcols 5 noenhanced samplen 3 width 2
-plot for [s in shown] panel("threads") skip 1 using 0:(column(column_of(word(names, s+0)))):xtic(1) with linespoints ls style(s) title word(names, s+0)
+plot for [s in shown] panel("threads") skip 1 using 0:(column(column_of(word(names, s+0)))):xtic(1) with linespoints ls style(s)
+
+# One legend, over the whole width: a plot of nothing.
+set lmargin at screen 0.05
+set rmargin at screen 0.95
+set bmargin at screen 0.01
+set tmargin at screen 0.085
+unset title; unset border; unset tics; unset grid; unset xlabel; unset ylabel; unset logscale
+set xrange [0:1]
+set yrange [0:1]
+set key center center horizontal Left reverse maxcols 5 noenhanced samplen 3 width 2
+plot for [s in shown] NaN with linespoints ls style(s) title word(names, s+0)
 unset multiplot
