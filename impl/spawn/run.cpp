@@ -17,13 +17,13 @@
 // - Nothing of this may be a cancellation point or touch errno: all calls are raw.
 //
 // Rejected: an error pipe (two descriptors visible in the parent's table, and in concurrent children);
-// SIGCHLD as exit_signal (above); a thread-local cached stack (memory kept for good).
+// SIGCHLD as exit_signal (above).
 #include "abilities.h"
+#include "area.h"
 #include "child.h"
 #include "system.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -31,35 +31,7 @@ namespace spawncheck_spawn {
 
 namespace {
 
-constexpr size_t page = 4096, guard_size = 16 * page, stack_size = 16 * page;
 constexpr int retries_max = 8;  // each retry goes with one ability fewer
-
-// [guard][stack][steps]; one mapping, gone when the spawn returns.
-class Area {
- public:
-  explicit Area(size_t step_bytes) : size_(guard_size + stack_size + (step_bytes + page - 1) / page * page) {
-    const long at = call(SYS_mmap, nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at < 0 && at > -4096) {
-      error_ = static_cast<int>(-at);
-      return;
-    }
-    base_ = reinterpret_cast<char*>(at);
-    call(SYS_mprotect, base_, guard_size, PROT_NONE);
-  }
-  ~Area() {
-    if (base_ != nullptr) call(SYS_munmap, base_, size_);
-  }
-  Area(const Area&) = delete;
-  Area& operator=(const Area&) = delete;
-  int error() const { return error_; }
-  char* stack() const { return base_ + guard_size; }
-  spawn_step* steps() const { return reinterpret_cast<spawn_step*>(base_ + guard_size + stack_size); }
-
- private:
-  size_t size_;
-  char* base_ = nullptr;
-  int error_ = 0;
-};
 
 int fail(spawn_result* result, int error, int failed, const char* field = nullptr) {
   result->pid = result->pidfd = -1;
@@ -75,13 +47,13 @@ long start_child(const spawn_plan& plan, char* stack, Shared& shared) {
   uint64_t flags = CLONE_VM | CLONE_VFORK;
   if (plan.start & SPAWN_START_FILES) flags |= CLONE_FILES;
   if (plan.start & SPAWN_START_PIDFD) flags |= CLONE_PIDFD;
-  if ((plan.start & SPAWN_START_CLONE3) == 0) return clone_old(flags, stack + stack_size, &shared.pidfd, child_entry, &shared);
+  if ((plan.start & SPAWN_START_CLONE3) == 0) return clone_old(flags, stack + Area::stack_size, &shared.pidfd, child_entry, &shared);
   if (plan.start & SPAWN_START_CLEAR_SIGHAND) flags |= CLONE_CLEAR_SIGHAND;
   struct clone_args args = {};
   args.flags = flags;
   args.pidfd = reinterpret_cast<uint64_t>(&shared.pidfd);
   args.stack = reinterpret_cast<uint64_t>(stack);
-  args.stack_size = stack_size;
+  args.stack_size = Area::stack_size;
   return clone_calling(SYS_clone3, word(&args), sizeof args, 0, 0, 0, child_entry, &shared);
 }
 

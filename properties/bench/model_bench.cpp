@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the model costs, a line each: name, figure, unit, and what was asked for. --smoke: each of them once, small.
+// What the model costs, a line each: name, figure, unit, and what was asked for. --smoke: each of them once, small. --json FILE: also
+// there, an object with a member a line.
 #include "model/explore/linearize.h"
 #include "model/explore/refine.h"
 #include "model/scenario/generate.h"
@@ -8,6 +9,7 @@
 #include "properties/session/reference_planner.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdlib>
@@ -34,7 +36,12 @@ double quantile(std::vector<double> of, double q) {
   return *at;
 }
 
-void say(const char* what, double figure, const char* unit, const char* goal) { fmt::print("{:<58} {:>12.3f} {:<10} {}\n", what, figure, unit, goal); }
+nlohmann::json figures;
+
+void say(const std::string& what, double figure, const char* unit, const char* goal) {
+  fmt::print("{:<64} {:>12.3f} {:<4} {}\n", what, figure, unit, *goal != 0 ? std::string("goal: ") + goal : "");
+  figures[*unit != 0 ? what + ", " + unit : what] = figure;
+}
 
 // Four threads with three operations each, from scenarios drawn like everything else, in the world of the first; nothing: these do
 // not go together.
@@ -76,7 +83,7 @@ void linearizing(unsigned count) {
     us.push_back((seconds(CLOCK_THREAD_CPUTIME_ID) - begin) * 1e6);
     explained += l.explained == explore::Explained::yes;
   }
-  say("linearizability, 12 operations in 4 threads, median", quantile(us, 0.5), "us", "well under 1000");
+  say("linearizability, 12 operations in 4 threads, median", quantile(us, 0.5), "us", "well under 1000 us");
   say("likewise, of a hundred 99 take at most", quantile(us, 0.99), "us", "");
   say("of them explained", 100.0 * explained / static_cast<double>(us.size()), "%", "");
 }
@@ -105,15 +112,15 @@ void exploring(unsigned times) {
       us.push_back((seconds(CLOCK_THREAD_CPUTIME_ID) - begin) * 1e6 / static_cast<double>(all.steps));
       steps = all.steps;
     }
-    say(fmt::format("explore, a step of {}, median", way).c_str(), quantile(us, 0.5), "us", "1");
-    say(fmt::format("explore, {} steps without reduction, {} with: factor", steps, reduced.steps).c_str(), static_cast<double>(steps) / static_cast<double>(reduced.steps), "", "10");
+    say(fmt::format("explore, a step of {}, median", way), quantile(us, 0.5), "us", "1 us");
+    say(fmt::format("explore, {} steps without reduction, {} with: factor", steps, reduced.steps), static_cast<double>(steps) / static_cast<double>(reduced.steps), "", "10");
   }
 }
 
 void refining(unsigned word, const char* goal) {
   const double begin = seconds(CLOCK_MONOTONIC);
   const refine::Report r = refine::check_all(*model::kernel_named("6.18"), word, std::max(1u, std::thread::hardware_concurrency()), false);
-  say(fmt::format("refine, word of {}: {} states", word, r.states).c_str(), seconds(CLOCK_MONOTONIC) - begin, "s", goal);
+  say(fmt::format("refine, word of {}: {} states", word, r.states), seconds(CLOCK_MONOTONIC) - begin, "s", goal);
 }
 
 }  // namespace
@@ -121,9 +128,11 @@ void refining(unsigned word, const char* goal) {
 
 int main(int argc, char** argv) {
   const bool is_smoke = argc > 1 && std::strcmp(argv[1], "--smoke") == 0;
+  const char* file = argc > 2 && std::strcmp(argv[1], "--json") == 0 ? argv[2] : nullptr;
   spawncheck::linearizing(is_smoke ? 50 : 4000);
   spawncheck::exploring(is_smoke ? 1 : 25);
-  spawncheck::refining(is_smoke ? 2 : 3, is_smoke ? "" : "2");
-  if (!is_smoke) spawncheck::refining(4, "120");
+  spawncheck::refining(is_smoke ? 2 : 3, is_smoke ? "" : "2 s");
+  if (!is_smoke) spawncheck::refining(4, "120 s");
+  if (file != nullptr) std::ofstream(file) << spawncheck::figures.dump();
   return 0;
 }

@@ -95,8 +95,8 @@ int spawn_plan_build(const struct spawn_request *request, const struct spawn_abi
 struct spawn_abilities spawn_abilities_probed(void);
 
 /* Starts the child. Returns result->error. Any number of threads may call it at once. On failure nothing is
- * left: no child, no zombie, no descriptor, no memory. The calling thread's signals are blocked
- * meanwhile. errno is left as it was. */
+ * left: no child, no zombie, no descriptor, no memory but at most sixteen stacks, kept for the spawns to come. The
+ * calling thread's signals are blocked meanwhile. errno is left as it was. */
 int spawn_run(const struct spawn_request *request, struct spawn_result *result);
 
 /* The same with given abilities instead of the probed ones, for tests; what is refused at run time is an

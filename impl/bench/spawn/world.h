@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+//
+// What a spawn meets: open descriptors, resident memory, and the descriptors that it is to keep.
+#pragma once
+
+#include "peer.h"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace bench {
+
+class World {
+ public:
+  // Opens `descriptors` descriptions of /dev/null, then `kept` more above all of them and at or above 64, where no target is;
+  // leaves as many of the last numbers below 64 free as strategy staged sets aside for `at_once` such spawns (at start-up, so
+  // that what is opened later does not get them);
+  // and touches `bytes` of memory in pages of the smallest size. All descriptors are close-on-exec, those that
+  // were open before as well, which stays so.
+  World(unsigned descriptors, std::size_t bytes, unsigned kept, unsigned at_once = 1);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  const std::string& error() const { return error_; }  // empty: it is as asked for
+  // A job in this world; argv and envp are of the program's name alone, and empty.
+  bench_job job(const char* program);
+
+ private:
+  void open_all(unsigned descriptors, unsigned kept);
+  void touch();
+
+  unsigned at_once_;
+  std::vector<int> open_, source_;
+  std::size_t bytes_;
+  void* memory_ = nullptr;
+  std::string error_;
+  char* argv_[2] = {};
+  char* envp_[1] = {};
+};
+
+}  // namespace bench
