@@ -5,14 +5,13 @@
 #ifndef SPAWNCHECK_SPAWN_REQUEST_H
 #define SPAWNCHECK_SPAWN_REQUEST_H
 
+#include <spawncheck/spawn/export.h>
 #include <spawncheck/spawn/plan.h>
 
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SPAWNCHECK_SPAWN_BEGIN
 
 enum spawn_policy { SPAWN_FDS_INHERIT, SPAWN_FDS_DROP_CLOEXEC_EXCEPT, SPAWN_FDS_ONLY };
 
@@ -108,8 +107,6 @@ int spawn_run_with(const struct spawn_request *request, const struct spawn_abili
  * SPAWN_START_VM and SPAWN_START_VFORK is refused with EINVAL. */
 int spawn_run_plan(const struct spawn_plan *plan, struct spawn_result *result);
 
-#ifdef __cplusplus
-}
-#endif
+SPAWNCHECK_SPAWN_END
 
 #endif
