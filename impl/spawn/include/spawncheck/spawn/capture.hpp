@@ -123,7 +123,7 @@ struct Reaped {
   // The group that the child leads, if it does. Before Linux 6.9 by its number, which is not another's while the child is there.
   void kill_group() const {
     constexpr unsigned process_group = 1u << 2;  // PIDFD_SIGNAL_PROCESS_GROUP, pidfd_send_signal(2)
-    if (syscall(SYS_pidfd_send_signal, child.pidfd(), SIGKILL, nullptr, process_group) == 0 || errno != EINVAL) return;
+    if (syscall(SYS_pidfd_send_signal, child.pidfd(), SIGKILL, nullptr, process_group) == 0 || (errno != EINVAL && errno != ENOSYS)) return;
     if (child.pid() > 1 && child.signal(0) == 0) ::kill(-child.pid(), SIGKILL);
   }
 };

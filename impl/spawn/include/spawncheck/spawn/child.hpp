@@ -114,10 +114,13 @@ class [[nodiscard]] Child {
     return wait();
   }
   // Sends a signal through the pidfd, so that it can reach no other process: 0 or an errno, ESRCH when it has
-  // ended and been reaped. (pidfd_send_signal(2))
+  // ended and been reaped. (pidfd_send_signal(2)) Where that call is absent (valgrind, some sandboxes), by the pid, which is not
+  // another's as long as nobody else reaps this process's children.
   int signal(int number) const {
     if (pid_ < 0) return ESRCH;
-    return syscall(SYS_pidfd_send_signal, pidfd_, number, nullptr, 0) == 0 ? 0 : errno;
+    if (syscall(SYS_pidfd_send_signal, pidfd_, number, nullptr, 0) == 0) return 0;
+    if (errno != ENOSYS) return errno;
+    return ::kill(pid_, number) == 0 ? 0 : errno;
   }
   // It is nobody's business any more; its zombie is the caller's to avoid (SIGCHLD ignored, or a reaper).
   void detach() {
