@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The reference spawn's C interface: request, planner, runner. No C++ runtime is needed to link it.
- * The C++ interface on top of it is spawn.hpp. */
+ * The C++ interface on top of it is spawn.hpp. Errors are returned, as errno values. Every function is async-signal-safe
+ * and thread-safe, allocates nothing that outlives it, and leaves errno alone: raw system calls, no lock (signal-safety(7)). What a
+ * field does is said by the man page of the call it is named for (guide.md has the tables). */
 #ifndef SPAWNCHECK_SPAWN_REQUEST_H
 #define SPAWNCHECK_SPAWN_REQUEST_H
 
