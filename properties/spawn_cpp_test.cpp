@@ -6,12 +6,15 @@
 #include <spawncheck/spawn/spawn.hpp>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <type_traits>
 
 namespace spawncheck {
 namespace {
 
+using namespace std::chrono_literals;
 using spawn::Child;
 using spawn::Request;
 
@@ -92,6 +95,113 @@ TEST(Request, RunsAnOpenFile) {
   ASSERT_TRUE(child.has_value()) << child.error().step;
   EXPECT_EQ(child->wait()->status, 7);
   close(program);
+}
+
+TEST(Child, WaitingHasABoundAndTheChildIsKeptBeyondIt) {
+  auto child = Request(binary("hold")).spawn();
+  ASSERT_TRUE(child.has_value());
+  EXPECT_EQ(child->wait_for(0ms).error(), ETIMEDOUT);
+  EXPECT_EQ(child->wait_for(2ms).error(), ETIMEDOUT);
+  ASSERT_TRUE(child->valid());
+  EXPECT_EQ(child->kill_and_wait()->signal, SIGKILL);
+  EXPECT_FALSE(child->valid());
+  EXPECT_EQ(child->wait_for(2ms).error(), ECHILD);
+  EXPECT_TRUE(has_no_child());
+}
+
+TEST(Child, WaitingWithABoundTellsTheExit) {
+  auto child = Request(binary("exit")).spawn();
+  ASSERT_TRUE(child.has_value());
+  EXPECT_EQ(child->wait_for(600s)->status, 7);
+}
+
+// A handler without SA_RESTART every millisecond: poll(2) and waitid(2) answer EINTR.
+TEST(Child, WaitingOutlastsSignals) {
+  struct sigaction action {}, before {};
+  action.sa_handler = [](int) {};
+  sigaction(SIGALRM, &action, &before);
+  const itimerval every{{0, 1000}, {0, 1000}}, never{};
+  auto child = Request(binary("hold")).spawn();
+  ASSERT_TRUE(child.has_value());
+  setitimer(ITIMER_REAL, &every, nullptr);
+  EXPECT_EQ(child->wait_for(20ms).error(), ETIMEDOUT);
+  setitimer(ITIMER_REAL, &never, nullptr);
+  sigaction(SIGALRM, &before, nullptr);
+  EXPECT_TRUE(child->kill_and_wait().has_value());
+}
+
+// It ended by itself: that is what is told, and the kill reaches nobody.
+TEST(Child, KillingOneThatHasEndedTellsHowItEnded) {
+  auto child = Request(binary("exit")).spawn();
+  ASSERT_TRUE(child.has_value());
+  pollfd ended{child->pidfd(), POLLIN, 0};
+  ASSERT_EQ(poll(&ended, 1, 600'000), 1);
+  EXPECT_EQ(child->kill_and_wait()->status, 7);
+}
+
+TEST(Child, ReapedByOthersIsNoChildAnyMore) {
+  auto child = Request(binary("exit")).spawn();
+  ASSERT_TRUE(child.has_value());
+  const int pidfd = child->pidfd();
+  ASSERT_EQ(waitpid(child->pid(), nullptr, 0), child->pid());
+  EXPECT_EQ(child->wait().error(), ECHILD);
+  EXPECT_FALSE(child->valid());
+  EXPECT_LT(fcntl(pidfd, F_GETFD), 0);
+}
+
+TEST(Child, DetachedIsLeftAloneAndItsPidfdClosed) {
+  auto child = Request(binary("hold")).spawn();
+  ASSERT_TRUE(child.has_value());
+  const Held held(child->pid());
+  const int pidfd = child->pidfd();
+  child->detach();
+  EXPECT_LT(fcntl(pidfd, F_GETFD), 0);
+  EXPECT_EQ(kill(held.pid(), 0), 0);
+  EXPECT_EQ(child->kill_and_wait().error(), ECHILD);
+}
+
+TEST(Child, MovingLeavesNoneBehind) {
+  auto first = Request(binary("hold")).spawn();
+  ASSERT_TRUE(first.has_value());
+  const pid_t pid = first->pid();
+  Child second = std::move(*first);
+  EXPECT_FALSE(first->valid());
+  EXPECT_EQ(first->wait().error(), ECHILD);
+  *first = std::move(second);
+  Child& same = *first;
+  *first = std::move(same);
+  EXPECT_EQ(first->pid(), pid);
+  EXPECT_EQ(first->kill_and_wait()->signal, SIGKILL);
+}
+
+TEST(Exit, IsDescribed) {
+  const std::pair<spawn::Exit, const char*> table[] = {
+      {{false, 0, 0, false}, "exit status 0"},
+      {{false, 7, 0, false}, "exit status 7"},
+      {{true, 0, SIGSEGV, true}, "signal 11 (SIGSEGV), core dumped"},
+      {{true, 0, SIGTERM, false}, "signal 15 (SIGTERM)"},
+      {{true, 0, 40, false}, "signal 40"}};
+  for (const auto& [exit, text] : table) EXPECT_EQ(exit.describe(), text);
+  EXPECT_TRUE((spawn::Exit{false, 0, 0, false}.success()));
+  EXPECT_FALSE((spawn::Exit{false, 1, 0, false}.success()));
+  EXPECT_FALSE((spawn::Exit{true, 0, SIGKILL, false}.success()));
+}
+
+TEST(Error, IsDescribed) {
+  auto missing = Request("/no/such/program").spawn();
+  EXPECT_EQ(missing.error().describe(), "exec: No such file or directory (errno 2)");
+  auto bad = Request("/bin/true").keep(2, 3).keep(1, 3).spawn();
+  EXPECT_EQ(bad.error().describe(), "request, keep: a target twice: Invalid argument (errno 22)");
+}
+
+TEST(ChildDeathTest, AssigningToOneThatRunsIsAsserted) {
+  EXPECT_DEATH(
+      {
+        auto child = Request(binary("hold")).spawn();
+        *child = *Request(binary("exit")).spawn();
+        child->detach();
+      },
+      "waited for or detached");
 }
 
 TEST(ChildDeathTest, DestroyingOneThatRunsIsAsserted) {

@@ -21,6 +21,7 @@
 #include "abilities.h"
 #include "area.h"
 #include "child.h"
+#include "emulated.h"
 #include "system.h"
 
 #include <errno.h>
@@ -44,6 +45,7 @@ int fail(spawn_result* result, int error, int failed, const char* field = nullpt
 void child_entry(void* shared) { run_child(static_cast<Shared*>(shared)); }
 
 long start_child(const spawn_plan& plan, char* stack, Shared& shared) {
+  if (is_emulated()) return start_emulated(plan, shared, child_entry);
   uint64_t flags = CLONE_VM | CLONE_VFORK;
   if (plan.start & SPAWN_START_FILES) flags |= CLONE_FILES;
   if (plan.start & SPAWN_START_PIDFD) flags |= CLONE_PIDFD;

@@ -10,12 +10,12 @@
 #ifndef SPAWNCHECK_SPAWN_PLAN_H
 #define SPAWNCHECK_SPAWN_PLAN_H
 
+#include <spawncheck/spawn/export.h>
+
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SPAWNCHECK_SPAWN_BEGIN
 
 /* How kept descriptors cross. AUTOMATIC is for requests only: a plan names what was chosen. */
 enum spawn_strategy {
@@ -100,8 +100,6 @@ struct spawn_plan {
 const char *spawn_step_word(uint32_t kind);
 const char *spawn_strategy_word(uint32_t strategy);
 
-#ifdef __cplusplus
-}
-#endif
+SPAWNCHECK_SPAWN_END
 
 #endif

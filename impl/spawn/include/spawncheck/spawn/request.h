@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
  * The reference spawn's C interface: request, planner, runner. No C++ runtime is needed to link it.
- * The C++ interface on top of it is spawn.hpp. */
+ * The C++ interface on top of it is spawn.hpp. Errors are returned, as errno values. Every function is async-signal-safe
+ * and thread-safe, allocates nothing that outlives it, and leaves errno alone: raw system calls, no lock (signal-safety(7)). What a
+ * field does is said by the man page of the call it is named for (guide.md has the tables). */
 #ifndef SPAWNCHECK_SPAWN_REQUEST_H
 #define SPAWNCHECK_SPAWN_REQUEST_H
 
+#include <spawncheck/spawn/export.h>
 #include <spawncheck/spawn/plan.h>
 
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SPAWNCHECK_SPAWN_BEGIN
 
 enum spawn_policy { SPAWN_FDS_INHERIT, SPAWN_FDS_DROP_CLOEXEC_EXCEPT, SPAWN_FDS_ONLY };
 
@@ -108,8 +109,6 @@ int spawn_run_with(const struct spawn_request *request, const struct spawn_abili
  * SPAWN_START_VM and SPAWN_START_VFORK is refused with EINVAL. */
 int spawn_run_plan(const struct spawn_plan *plan, struct spawn_result *result);
 
-#ifdef __cplusplus
-}
-#endif
+SPAWNCHECK_SPAWN_END
 
 #endif

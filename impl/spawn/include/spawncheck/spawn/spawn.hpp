@@ -8,119 +8,21 @@
 //
 // No exceptions but std::bad_alloc while a request is built; none between clone and exec. Nothing here is
 // async-signal-safe (it allocates); the C interface, request.h, is. Errors are errno values with the step that
-// failed. Results come as tl::expected, or std::expected where the library has it.
+// failed. Results come as tl::expected, or std::expected where the language has it
+// (expected.hpp); the child is child.hpp's. capture.hpp runs a request and collects what it writes.
 #pragma once
 
+#include <spawncheck/spawn/child.hpp>
+#include <spawncheck/spawn/expected.hpp>
 #include <spawncheck/spawn/request.h>
 
-#include <cerrno>
-#include <csignal>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <utility>
 #include <vector>
-#include <version>
-
-#if defined(__cpp_lib_expected)
-#include <expected>
-#else
-#include <tl/expected.hpp>
-#endif
 
 namespace spawncheck::spawn {
-
-#if defined(__cpp_lib_expected)
-template <typename T, typename E>
-using Expected = std::expected<T, E>;
-template <typename E>
-using Unexpected = std::unexpected<E>;
-#else
-template <typename T, typename E>
-using Expected = tl::expected<T, E>;
-template <typename E>
-using Unexpected = tl::unexpected<E>;
-#endif
-
-struct Error {
-  int code = 0;            // errno
-  std::string step;        // the failing step's word (plan.h), or request, memory, clone, killed
-  std::string field;       // of a bad request: which field and why
-  int signal = 0;          // of a child that was killed before exec
-};
-
-// How a child ended: one of the two is what counts.
-struct Exit {
-  bool by_signal = false;
-  int status = 0;  // the exit status
-  int signal = 0;
-};
-
-// A child that runs, named by its pid and a pidfd (close-on-exec). It is waited for or detached: to destroy
-// one that is neither is a mistake, which aborts. Move-only.
-class Child {
- public:
-  Child(Child&& other) noexcept : pid_(std::exchange(other.pid_, -1)), pidfd_(std::exchange(other.pidfd_, -1)) {}
-  Child& operator=(Child&& other) noexcept {
-    release();
-    pid_ = std::exchange(other.pid_, -1);
-    pidfd_ = std::exchange(other.pidfd_, -1);
-    return *this;
-  }
-  ~Child() { release(); }
-
-  pid_t pid() const { return pid_; }
-  int pidfd() const { return pidfd_; }
-
-  // Waits, through the pidfd; EINTR is waited on. Once: afterwards there is no child. (waitid(2) P_PIDFD)
-  Expected<Exit, int> wait() { return wait_with(0); }
-  // ECHILD once it has been waited for, EAGAIN while it runs.
-  Expected<Exit, int> try_wait() { return wait_with(WNOHANG); }
-  // Sends a signal through the pidfd, so that it can reach no other process: 0 or an errno, ESRCH when it has
-  // ended. (pidfd_send_signal(2))
-  int signal(int number) const {
-    if (pid_ < 0) return ESRCH;
-    return syscall(SYS_pidfd_send_signal, pidfd_, number, nullptr, 0) == 0 ? 0 : errno;
-  }
-  // It is nobody's business any more; its zombie is the caller's to avoid (SIGCHLD ignored, or a reaper).
-  void detach() {
-    pid_ = -1;
-    if (pidfd_ >= 0) ::close(std::exchange(pidfd_, -1));
-  }
-
- private:
-  friend class Request;
-  Child(pid_t pid, int pidfd) : pid_(pid), pidfd_(pidfd) {}
-  void release() {
-    if (pid_ >= 0) {  // in every build: a zombie for ever is worse
-      std::fputs("spawncheck::spawn::Child: a child is waited for or detached before it is destroyed\n", stderr);
-      std::abort();
-    }
-    detach();
-  }
-  Expected<Exit, int> wait_with(int flags) {
-    if (pid_ < 0) return Unexpected<int>(ECHILD);
-    constexpr auto by_pidfd = static_cast<idtype_t>(3);  // P_PIDFD, Linux 5.4
-    siginfo_t info{};
-    int got;
-    do got = waitid(by_pidfd, static_cast<id_t>(pidfd_), &info, WEXITED | flags);
-    while (got < 0 && errno == EINTR);
-    if (got < 0) return Unexpected<int>(errno);
-    if (info.si_pid == 0) return Unexpected<int>(EAGAIN);
-    detach();
-    Exit exit;
-    exit.by_signal = info.si_code != CLD_EXITED;
-    (exit.by_signal ? exit.signal : exit.status) = info.si_status;
-    return exit;
-  }
-
-  pid_t pid_ = -1;
-  int pidfd_ = -1;
-};
+inline namespace SPAWNCHECK_SPAWN_INLINE_NAMESPACE {
 
 // What to run and how. Copies all it is given: the caller's strings and arrays may change or go. It may be
 // spawned any number of times, by several threads at once.
@@ -152,7 +54,7 @@ class Request {
   Request& directory(int fd) { return request_.cwd_fd = fd, asks(SPAWN_SET_CWD_FD); }
   Request& umask(mode_t mode) { return request_.umask = mode, asks(SPAWN_SET_UMASK); }
 
-  Expected<Child, Error> spawn() const {
+  [[nodiscard]] Expected<Child, Error> spawn() const {
     std::vector<char*> argv = pointers(arguments_), envp = pointers(environment_);
     spawn_request r = request_;
     r.set |= SPAWN_WANT_PIDFD;
@@ -197,4 +99,5 @@ class Request {
   std::vector<spawn_keep> keep_;
 };
 
+}  // namespace SPAWNCHECK_SPAWN_INLINE_NAMESPACE
 }  // namespace spawncheck::spawn
