@@ -206,16 +206,17 @@ TEST_P(Feature, OpensInTheNewDirectoryWithTheNewUmask) {
 TEST_P(Feature, OpensOverASourceAndOverTheProgram) {
   const int program = open(request.path.c_str(), O_PATH | O_CLOEXEC), kept = dup3(2, 20, O_CLOEXEC);
   for (const uint32_t policy : {SPAWN_FDS_ONLY, SPAWN_FDS_INHERIT, SPAWN_FDS_DROP_CLOEXEC_EXCEPT}) {
-    const std::vector<spawn_open> open{{program, "/dev/null", O_RDWR, 0}, {kept, "/dev/zero", O_RDONLY, 0}};
+    const std::vector<spawn_open> open{{program, "/dev/null", O_RDWR, 0}, {kept, "/dev/zero", O_RDONLY, 0}, {kept + 1, "/dev/full", O_RDONLY, 0}};
     request.r.set = SPAWN_PROGRAM_FD;
     request.r.program_fd = program;
     request.r.policy = policy;
     request.r.open = open.data();
-    request.r.open_count = 2;
+    request.r.open_count = 3;
     request.keep = {{kept, 5}};
     auto table = descriptors_of(run());
     EXPECT_EQ(table[program], "/dev/null");
     EXPECT_EQ(table[kept], "/dev/zero");
+    EXPECT_EQ(table[kept + 1], "/dev/full") << "where the program's own copy would be put aside";
     EXPECT_EQ(table[5], link_of("/proc/self/fd/2"));
     for (const auto& [number, file] : table) EXPECT_EQ(file.find("spawncheck-hold"), std::string::npos) << number;
   }
