@@ -116,8 +116,8 @@ class Check {
         default: return no("scheduling: unknown policy");
       }
     if (!asks(SPAWN_SET_AFFINITY)) return 0;
-    if (r_.cpus == nullptr) return no("cpus: null");
     if (r_.cpu_words == 0 || r_.cpu_words > SPAWN_CPU_WORDS_MAX) return no("cpu_words: not in 1 to SPAWN_CPU_WORDS_MAX");
+    if (r_.cpus == nullptr) return no("cpus: null");
     uint64_t any = 0;
     for (uint32_t i = 0; i < r_.cpu_words; ++i) any |= r_.cpus[i];
     return any == 0 ? no("cpus: none") : 0;
