@@ -91,7 +91,8 @@ struct spawn_request {
    * A change of uid or gid makes memory undumpable (kernel/cred.c commit_creds), and while it is shared that would
    * be the caller's, for good. So such a child starts on a copy of the memory: the cost then grows with what is
    * resident. SPAWN_ALLOW_UNDUMPABLE shares it all the same: as fast as any other spawn, and afterwards the
-   * caller has lost prctl(PR_GET_DUMPABLE): no core dump, no ptrace(2) by its own user. */
+   * caller has lost prctl(PR_GET_DUMPABLE): no core dump, no ptrace(2) by its own user. It must not make itself
+   * dumpable while it spawns: the new user could then trace the child, and with it the caller's memory. */
   uint32_t uid, gid;
   const uint32_t *groups;
   uint32_t group_count; /* at most SPAWN_GROUPS_MAX */
