@@ -51,7 +51,9 @@ struct spawn_limit {
   uint32_t resource;   /* RLIMIT_* */
 };
 
-/* All pointers are borrowed until the spawn returns. */
+/* Begins as zeroes: a list of no entries and a bit that is not set ask for nothing. All pointers are borrowed until the
+ * spawn returns. What can be told to be wrong without asking the kernel to do it is refused by the field's name before
+ * there is a child; what the kernel refuses is the error of a step (plan.h). */
 struct spawn_request {
   uint32_t policy;   /* enum spawn_policy */
   uint32_t strategy; /* enum spawn_strategy; one that is not AUTOMATIC is used or refused with ENOTSUP */
