@@ -7,7 +7,9 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <type_traits>
 
@@ -62,6 +64,52 @@ TEST(Request, OwnsWhatItWasGiven) {
   EXPECT_EQ(std::string(text, static_cast<std::size_t>(std::max<ssize_t>(size, 0))), "one two");
   EXPECT_EQ(child->wait()->status, 0);
   close(pipe_ends[0]);
+}
+
+// Every setter reaches its field: the shell tells what it has.
+TEST(Request, SetsWhatTheChildIs) {
+  char directory[] = "/tmp/spawncheck-XXXXXX";
+  ASSERT_NE(mkdtemp(directory), nullptr);
+  Request request("sh");
+  request.argument("-c").argument("ulimit -n; ulimit -Hn; nice; echo $1; readlink /proc/self/fd/0; grep -E '^(NoNewPrivs|Cpus_allowed):' /proc/self/status; exec <&9; readlink /proc/self/fd/0");
+  request.argument("sh").argument("word").environment({"PATH=/usr/bin:/bin"}).search().directory(directory);
+  request.open(1, "output", O_WRONLY | O_CREAT, 0600).null(0).open(9, "/dev/zero", O_RDONLY).keep(2, 2);
+  request.limit(RLIMIT_NOFILE, 20, 30).nice(3).scheduling(SCHED_BATCH).cpus({1}).no_new_privileges().death_signal(SIGTERM);
+  auto child = request.spawn();
+  ASSERT_TRUE(child.has_value()) << child.error().step << child.error().field;
+  EXPECT_EQ(child->wait()->status, 0);
+  const std::string output = std::string(directory) + "/output";
+  std::ifstream file(output);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_EQ(text.rfind("20\n30\n3\nword\n/dev/null\nNoNewPrivs:\t1\nCpus_allowed:\t", 0), 0u) << text;
+  EXPECT_NE(text.find("1\n/dev/zero\n"), std::string::npos) << text;
+  unlink(output.c_str());
+  rmdir(directory);
+}
+
+TEST(Request, SearchesTheListItIsGivenOrTheCallersPath) {
+  EXPECT_EQ(Request("true").search("/no/such:/bin:/usr/bin").spawn()->wait()->status, 0);
+  EXPECT_EQ(Request("true").search_callers_path().spawn()->wait()->status, 0);
+  auto missing = Request("true").search("/no/such").spawn();
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_EQ(missing.error().code, ENOENT);
+  EXPECT_EQ(missing.error().step, "exec-search");
+}
+
+TEST(Request, ErrorsNameTheFieldOfEachSetter) {
+  const auto field = [](const Request& request) {
+    auto child = request.spawn();
+    return child.has_value() ? (child->wait(), std::string("none")) : child.error().field;
+  };
+  const std::string path = binary("exit");
+  EXPECT_EQ(field(Request(path).user(~0u)), "uid: -1");
+  EXPECT_EQ(field(Request(path).group(~0u)), "gid: -1");
+  EXPECT_EQ(field(Request(path).groups({~0u})), "groups: -1");
+  EXPECT_EQ(field(Request(path).allow_undumpable()), "set: SPAWN_ALLOW_UNDUMPABLE without uid or gid");
+  EXPECT_EQ(field(Request(path).terminal(0)), "terminal: without a new session");
+  EXPECT_EQ(field(Request(path).foreground(0)), "foreground: not a target");
+  EXPECT_EQ(field(Request(path).cgroup(-1)), "cgroup_fd: negative");
+  EXPECT_EQ(field(Request(path).cpus({})), "cpu_words: not in 1 to SPAWN_CPU_WORDS_MAX");
 }
 
 TEST(Request, ErrorsNameTheStepOrTheField) {

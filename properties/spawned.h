@@ -46,7 +46,10 @@ inline std::map<int, std::string> descriptors_of(pid_t pid) {
 inline std::string status_field(pid_t pid, const std::string& name) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/status");
   for (std::string line; std::getline(file, line);)
-    if (line.rfind(name + ":", 0) == 0) return line.substr(line.find_first_not_of(" \t", name.size() + 1));
+    if (line.rfind(name + ":", 0) == 0) {
+      const std::size_t value = line.find_first_not_of(" \t", name.size() + 1);
+      return value == std::string::npos ? "" : line.substr(value);
+    }
   return {};
 }
 

@@ -20,6 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   return 0;
 }
 
+#ifndef SPAWNCHECK_INPUT_IS_BYTES  // else the engine's own mutators
+
 namespace {
 
 std::size_t store(const std::string& text, std::uint8_t* data, std::size_t size_max) {
@@ -40,3 +42,5 @@ extern "C" std::size_t LLVMFuzzerCustomCrossOver(const std::uint8_t* a, std::siz
                                                  std::uint8_t* out, std::size_t out_max, unsigned seed) {
   return store(cross_text(view(a, a_size), view(b, b_size), out_max, seed), out, out_max);
 }
+
+#endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * What gets exec'd: a program without a libc that touches no descriptor and no signal state, so that
- * whoever looks from outside sees what exec left. EXIT_AT_ONCE makes it exit with status 7; else it waits,
- * at most a minute, and not longer than the thread that started it lives. */
+ * whoever looks from outside sees what exec left. EXIT_AT_ONCE makes it exit with status 7, EXIT_WITH_DEATH_SIGNAL
+ * with its parent death signal, which nobody sees from outside; else it waits, at most a minute, and not longer than the thread that started it lives. */
 #include <stddef.h>
 #include <sys/syscall.h>
 
 #define PR_SET_PDEATHSIG 1
+#define PR_GET_PDEATHSIG 2
 #define SIGKILL 9
 
 static long call4(long number, long a, long b, long c, long d) {
@@ -36,7 +37,11 @@ void _start(void);
 __attribute__((force_align_arg_pointer))
 #endif
 void _start(void) {
-#ifndef EXIT_AT_ONCE
+#ifdef EXIT_WITH_DEATH_SIGNAL
+  int signal = 0;
+  call4(SYS_prctl, PR_GET_PDEATHSIG, (long)&signal, 0, 0);
+  call4(SYS_exit_group, signal, 0, 0, 0);
+#elif !defined(EXIT_AT_ONCE)
   struct { long seconds, nanoseconds; } minute = {60, 0};
   call4(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
   call4(SYS_ppoll, 0, 0, (long)&minute, 0);

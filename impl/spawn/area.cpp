@@ -49,10 +49,10 @@ bool keep(char* base) {
 
 }  // namespace
 
-Area::Area(size_t step_bytes) : size_(usual_size) {
-  if (step_bytes > steps_size) size_ = guard_size + stack_size + (step_bytes + page - 1) / page * page;
+Area::Area(size_t step_bytes, bool is_shared) : is_shared_(is_shared), size_(usual_size) {
+  if (step_bytes > steps_size || is_shared) size_ = guard_size + stack_size + (step_bytes + page - 1) / page * page;
   else if ((base_ = take()) != nullptr) return;
-  const long at = call(SYS_mmap, nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  const long at = call(SYS_mmap, nullptr, size_, PROT_READ | PROT_WRITE, (is_shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (at < 0 && at > -4096) {
     error_ = static_cast<int>(-at);
     return;
@@ -62,7 +62,7 @@ Area::Area(size_t step_bytes) : size_(usual_size) {
 }
 
 Area::~Area() {
-  if (base_ == nullptr || (size_ == usual_size && keep(base_))) return;
+  if (base_ == nullptr || (!is_shared_ && size_ == usual_size && keep(base_))) return;
   call(SYS_munmap, base_, size_);
 }
 

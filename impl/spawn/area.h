@@ -3,7 +3,7 @@
 // The memory of one spawn: the child's stack, with a guard below it, and the plan's steps.
 #pragma once
 
-#include <spawncheck/spawn/plan.h>
+#include "child.h"
 
 #include <stddef.h>
 
@@ -12,7 +12,8 @@ namespace spawncheck_spawn {
 // Nobody else's until the destructor, which must not run before the child is off it. Async-signal-safe.
 class Area {
  public:
-  explicit Area(size_t step_bytes);
+  // Shared: also with a child that has a copy of the memory.
+  explicit Area(size_t step_bytes, bool is_shared = false);
   ~Area();
   Area(const Area&) = delete;
   Area& operator=(const Area&) = delete;
@@ -21,8 +22,11 @@ class Area {
   int error() const { return error_; }  // errno of mmap(2), 0: the rest is there
   char* stack() const;                  // lowest address
   spawn_step* steps() const;
+  // What such a child tells by: at the stack's far end. Null: it is not shared.
+  Shared* shared() const { return is_shared_ ? reinterpret_cast<Shared*>(stack()) : nullptr; }
 
  private:
+  bool is_shared_;
   size_t size_;
   char* base_ = nullptr;
   int error_ = 0;

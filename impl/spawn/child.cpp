@@ -11,6 +11,7 @@
 // Checked by the properties of mm.unwritten, sig.no_handler_in_child and err.exact.
 #include "child.h"
 
+#include "attributes.h"
 #include "system.h"
 
 #include <errno.h>
@@ -145,6 +146,18 @@ STEP(SWEEP_CLOEXEC) {
   });
   return 0;
 }
+STEP(OPEN) { return open_at(s.a, s.path, s.b, s.first); }
+STEP(TERMINAL) { return take_terminal(s.a); }
+STEP(FOREGROUND) { return take_foreground(s.a); }
+STEP(NICE) { return set_nice(s.a); }
+STEP(SCHEDULING) { return set_scheduling(s.a, s.b); }
+STEP(AFFINITY) { return set_affinity(s.first, s.data); }
+STEP(LIMIT) { return set_limit(s.a, *static_cast<const spawn_limit*>(s.data)); }
+STEP(GROUPS) { return set_groups(s.first, s.data); }
+STEP(GID) { return set_gid(s.first); }
+STEP(UID) { return set_uid(s.first); }
+STEP(DEATH_SIGNAL) { return set_death_signal(s.a, child.shared->parent); }
+STEP(NO_NEW_PRIVS) { return set_no_new_privs(); }
 STEP(MASK) {
   const uint64_t mask = (s.flags & SPAWN_MASK_OF_CALLER) != 0 ? child.shared->caller_mask : s.bits;
   return set_mask(&mask, nullptr);
@@ -160,6 +173,7 @@ STEP(EXEC) { return call(SYS_execve, s.path, child.shared->plan->argv, environme
 STEP(EXEC_FD) {
   return call(SYS_execveat, child.number(s.a), "", child.shared->plan->argv, environment(child), AT_EMPTY_PATH);
 }
+STEP(EXEC_SEARCH) { return exec_search(s.path, static_cast<const char*>(s.data), child.shared->plan->argv, environment(child)); }
 
 #undef STEP
 

@@ -17,6 +17,7 @@ struct Shared {
   int pidfd;      // stored by the kernel before the child runs; -1: none
   int error;      // 0: no step failed
   int step;       // index of the failing step
+  int parent;     // the caller's process, for SPAWN_STEP_DEATH_SIGNAL
 };
 
 // Runs the plan in the child and does not return. Async-signal-safe.

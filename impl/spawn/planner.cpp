@@ -43,6 +43,7 @@ class Planner {
     if (const int error = choose()) return error;
     attributes();
     descriptors();
+    open_and_attributes();
     finish();
     return overflow_ ? ENOSPC : 0;
   }
@@ -68,6 +69,12 @@ class Planner {
     s.b = b;
   }
 
+  void add_list(uint16_t kind, uint32_t size, const void* data) {
+    spawn_step& s = add(kind);
+    s.first = size;
+    s.data = data;
+  }
+
   int choose();
   void attributes();
   void descriptors();
@@ -78,6 +85,7 @@ class Planner {
   void move_cycle(uint32_t start);
   void close_sources();
   uint32_t writer_of(int number) const;
+  void open_and_attributes();
   void finish();
 
   int next_source(int after) const;
@@ -113,6 +121,13 @@ int Planner::choose() {
   if (can_.clone3 && can_.clear_sighand) plan_.start |= SPAWN_START_CLEAR_SIGHAND;
   if (asks(SPAWN_WANT_PIDFD) && can_.pidfd) plan_.start |= SPAWN_START_PIDFD;
   if (asks(SPAWN_WANT_PIDFD) && !can_.pidfd && !can_.pidfd_open) return ENOTSUP;
+  if (asks(SPAWN_SET_CGROUP)) {
+    if (!can_.clone3) return ENOTSUP;
+    plan_.start |= SPAWN_START_INTO_CGROUP;
+    plan_.cgroup_fd = r_.cgroup_fd;
+  }
+  // New credentials make memory undumpable: not the caller's, unless it says that it may be (request.h).
+  if ((asks(SPAWN_SET_UID) || asks(SPAWN_SET_GID)) && !asks(SPAWN_ALLOW_UNDUMPABLE)) plan_.start &= ~uint32_t{SPAWN_START_VM};
   return 0;
 }
 
@@ -132,6 +147,8 @@ void Planner::attributes() {
 bool Planner::is_target(int number) const {
   for (uint32_t i = 0; i < r_.keep_count; ++i)
     if (r_.keep[i].target == number) return true;
+  for (uint32_t i = 0; i < r_.open_count; ++i)
+    if (r_.open[i].target == number) return true;
   return false;
 }
 
@@ -174,6 +191,8 @@ void Planner::protect_program() {
     if (r_.keep[i].source > highest) highest = r_.keep[i].source;
     is_identity |= r_.keep[i].target == program_ && r_.keep[i].source == program_;
   }
+  for (uint32_t i = 0; i < r_.open_count; ++i)
+    if (r_.open[i].target > highest) highest = r_.open[i].target;
   if (is_identity) return;  // it is kept where it is
   if (!is_target(program_)) return add(SPAWN_STEP_SET_CLOEXEC, program_);
   spawn_step& s = add(SPAWN_STEP_DUP_TO_TEMPORARY);
@@ -257,12 +276,52 @@ void Planner::descriptors() {
   else add(SPAWN_STEP_SWEEP_CLOEXEC, program_);
 }
 
+// Limits after the descriptors, whose moves a low RLIMIT_NOFILE would refuse. Credentials after all that needs
+// the caller's; what credentials clear after them.
+void Planner::open_and_attributes() {
+  for (uint32_t i = 0; i < r_.open_count; ++i) {
+    spawn_step& s = add(SPAWN_STEP_OPEN);
+    s.a = r_.open[i].target;
+    s.b = r_.open[i].flags;
+    s.first = r_.open[i].mode;
+    s.path = r_.open[i].path;
+  }
+  if (asks(SPAWN_SET_TERMINAL)) add(SPAWN_STEP_TERMINAL, r_.terminal);
+  if (asks(SPAWN_SET_FOREGROUND)) add(SPAWN_STEP_FOREGROUND, r_.foreground);
+  if (asks(SPAWN_SET_SCHEDULING)) add(SPAWN_STEP_SCHEDULING, r_.scheduling, r_.priority);
+  if (asks(SPAWN_SET_NICE)) add(SPAWN_STEP_NICE, r_.nice);
+  if (asks(SPAWN_SET_AFFINITY)) add_list(SPAWN_STEP_AFFINITY, r_.cpu_words * uint32_t{sizeof *r_.cpus}, r_.cpus);
+  for (uint32_t i = 0; i < r_.limit_count; ++i) {
+    spawn_step& s = add(SPAWN_STEP_LIMIT);
+    s.a = static_cast<int>(r_.limit[i].resource);
+    s.data = &r_.limit[i];
+  }
+  if (asks(SPAWN_SET_GROUPS)) add_list(SPAWN_STEP_GROUPS, r_.group_count, r_.groups);
+  if (asks(SPAWN_SET_GID)) add_list(SPAWN_STEP_GID, r_.gid, nullptr);
+  if (asks(SPAWN_SET_UID)) add_list(SPAWN_STEP_UID, r_.uid, nullptr);
+  if (asks(SPAWN_SET_DEATH_SIGNAL)) add(SPAWN_STEP_DEATH_SIGNAL, r_.death_signal);
+  if (asks(SPAWN_NO_NEW_PRIVS)) add(SPAWN_STEP_NO_NEW_PRIVS);
+}
+
+// The list that a search without one goes by.
+const char* path_of(char* const* envp) {
+  for (; envp != nullptr && *envp != nullptr; ++envp) {
+    const char* v = *envp;
+    if (v[0] == 'P' && v[1] == 'A' && v[2] == 'T' && v[3] == 'H' && v[4] == '=') return v + 5;
+  }
+  return SPAWN_SEARCH_DEFAULT;
+}
+
 void Planner::finish() {
   spawn_step& mask = add(SPAWN_STEP_MASK);
   mask.bits = r_.mask;
   mask.flags = asks(SPAWN_SET_MASK) ? 0 : SPAWN_MASK_OF_CALLER;
   if (asks(SPAWN_PROGRAM_FD)) add(SPAWN_STEP_EXEC_FD, program_);
-  else add(SPAWN_STEP_EXEC).path = r_.path;
+  else if (asks(SPAWN_SEARCH)) {
+    spawn_step& s = add(SPAWN_STEP_EXEC_SEARCH);
+    s.path = r_.path;
+    s.data = r_.search != nullptr ? r_.search : path_of(r_.envp);
+  } else add(SPAWN_STEP_EXEC).path = r_.path;
 }
 
 const char* const step_words[] = {
@@ -275,9 +334,9 @@ const char* const strategy_words[] = {"automatic", "copy", "unshare", "staged", 
 
 }  // namespace
 
-// Attributes, sweep, mask, exec and the program's descriptor: at most 16. Per entry: a gap, a question, a
-// move, a temporary and its close, a source to close.
-uint32_t spawn_plan_steps_max(const spawn_request* request) { return 16 + 6 * (request->keep_count + 1); }
+// Attributes, sweep, mask, exec and the program's descriptor: at most 32. Per entry: a gap, a question, a
+// move, a temporary and its close, a source to close. One for each that is opened, and for each limit.
+uint32_t spawn_plan_steps_max(const spawn_request* request) { return 32 + 6 * (request->keep_count + 1) + request->open_count + request->limit_count; }
 
 int spawn_plan_build(const spawn_request* request, const spawn_abilities* abilities, spawn_plan* plan) {
   if (const int error = spawn_request_check(request, nullptr)) return error;

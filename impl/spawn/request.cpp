@@ -3,12 +3,16 @@
 // What can be said of a request without asking the kernel.
 #include <spawncheck/spawn/request.h>
 
+#include "attributes.h"
+
 #include <errno.h>
 
 namespace {
 
 constexpr uint32_t known_bits = SPAWN_SET_MASK | SPAWN_SET_DEFAULT | SPAWN_SET_IGNORE | SPAWN_SET_PGROUP | SPAWN_NEW_SESSION |
-                                SPAWN_SET_CWD | SPAWN_WANT_PIDFD | SPAWN_SET_CWD_FD | SPAWN_SET_UMASK | SPAWN_PROGRAM_FD;
+                                SPAWN_SET_CWD | SPAWN_WANT_PIDFD | SPAWN_SET_CWD_FD | SPAWN_SET_UMASK | SPAWN_PROGRAM_FD |
+                                SPAWN_SEARCH | SPAWN_SET_UID | SPAWN_SET_GID | SPAWN_SET_GROUPS | SPAWN_SET_NICE | SPAWN_SET_SCHEDULING | SPAWN_SET_AFFINITY |
+                                SPAWN_SET_TERMINAL | SPAWN_SET_FOREGROUND | SPAWN_SET_DEATH_SIGNAL | SPAWN_NO_NEW_PRIVS | SPAWN_SET_CGROUP | SPAWN_ALLOW_UNDUMPABLE;
 constexpr uint64_t unblockable = 1ull << 8 | 1ull << 18;  // KILL, STOP
 
 bool has(const spawn_request* r, uint32_t bits) { return (r->set & bits) == bits; }
@@ -39,6 +43,8 @@ int spawn_request_check(const spawn_request* r, const char** field) {
   if (has(r, SPAWN_PROGRAM_FD) ? r->program_fd < 0 : r->path == nullptr)
     return has(r, SPAWN_PROGRAM_FD) ? refuse(field, "program_fd: negative", EBADF) : refuse(field, "path: null", EINVAL);
   if (r->argv == nullptr) return refuse(field, "argv: null", EINVAL);
+  // An empty list is the program's own bug in waiting, and newer kernels change it (fs/exec.c do_execveat_common).
+  if (r->argv[0] == nullptr) return refuse(field, "argv: without argv[0]", EINVAL);
   // setsid(2) makes the child the leader of a new group; setpgid(2) refuses session leaders.
   if (has(r, SPAWN_SET_PGROUP | SPAWN_NEW_SESSION)) return refuse(field, "pgroup: together with a new session", EINVAL);
   if (has(r, SPAWN_SET_PGROUP) && r->pgroup < 0) return refuse(field, "pgroup: negative", EINVAL);
@@ -49,5 +55,6 @@ int spawn_request_check(const spawn_request* r, const char** field) {
   if (has(r, SPAWN_SET_IGNORE) && (r->ignore & unblockable) != 0) return refuse(field, "ignore: KILL or STOP", EINVAL);
   if (has(r, SPAWN_SET_IGNORE | SPAWN_SET_DEFAULT) && (r->ignore & r->dflt) != 0)
     return refuse(field, "ignore: a signal that is to be default as well", EINVAL);
-  return check_keep(r, field);
+  if (const int error = check_keep(r, field)) return error;
+  return spawncheck_spawn::check_attributes(*r, field);
 }

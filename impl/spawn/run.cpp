@@ -16,6 +16,12 @@
 //   exec happened; one means that it is dead or dying.
 // - Nothing of this may be a cancellation point or touch errno: all calls are raw.
 //
+// - New credentials make the memory of whoever has them undumpable, for good, and with it that of everybody who
+//   shares it (kernel/cred.c commit_creds). Restoring it afterwards would race: with the caller's own threads,
+//   and, worse, with the next child that runs under another user's id on this memory, which that user could then
+//   trace. So such a child starts on a copy of the memory (a plan without SPAWN_START_VM), and what it has to say is
+//   in a shared mapping.
+//
 // Rejected: an error pipe (two descriptors visible in the parent's table, and in concurrent children);
 // SIGCHLD as exit_signal (above).
 #include "abilities.h"
@@ -46,7 +52,8 @@ void child_entry(void* shared) { run_child(static_cast<Shared*>(shared)); }
 
 long start_child(const spawn_plan& plan, char* stack, Shared& shared) {
   if (is_emulated()) return start_emulated(plan, shared, child_entry);
-  uint64_t flags = CLONE_VM | CLONE_VFORK;
+  uint64_t flags = CLONE_VFORK;
+  if (plan.start & SPAWN_START_VM) flags |= CLONE_VM;
   if (plan.start & SPAWN_START_FILES) flags |= CLONE_FILES;
   if (plan.start & SPAWN_START_PIDFD) flags |= CLONE_PIDFD;
   if ((plan.start & SPAWN_START_CLONE3) == 0) return clone_old(flags, stack + Area::stack_size, &shared.pidfd, child_entry, &shared);
@@ -54,6 +61,10 @@ long start_child(const spawn_plan& plan, char* stack, Shared& shared) {
   struct clone_args args = {};
   args.flags = flags;
   args.pidfd = reinterpret_cast<uint64_t>(&shared.pidfd);
+  if (plan.start & SPAWN_START_INTO_CGROUP) {
+    args.flags |= clone_into_cgroup;
+    args.cgroup = static_cast<uint64_t>(plan.cgroup_fd);
+  }
   args.stack = reinterpret_cast<uint64_t>(stack);
   args.stack_size = Area::stack_size;
   return clone_calling(SYS_clone3, word(&args), sizeof args, 0, 0, 0, child_entry, &shared);
@@ -106,12 +117,16 @@ void reset(spawn_result* result) {
 int run_on(const spawn_plan& plan, const Area& area, spawn_result* result) {
   result->strategy = plan.strategy;
   result->reason = plan.reason;
-  Shared shared = {&plan, 0, -1, 0, -1};
+  Shared own;
+  Shared& shared = area.shared() != nullptr ? *area.shared() : own;
+  shared = {&plan, 0, -1, 0, -1, static_cast<int>(call(SYS_getpid))};
   const uint64_t all = ~0ull;
   set_mask(&all, &shared.caller_mask);
   const uint64_t caller_mask = shared.caller_mask;
   const long pid = start_child(plan, area.stack(), shared);
-  if (pid < 0) fail(result, static_cast<int>(-pid), SPAWN_FAILED_CLONE);
+  // A kernel before 5.7 answers the unknown flag so, or the size of what it does not know.
+  const bool is_old = (plan.start & SPAWN_START_INTO_CGROUP) != 0 && (pid == -EINVAL || pid == -E2BIG);
+  if (pid < 0) fail(result, is_old ? ENOTSUP : static_cast<int>(-pid), SPAWN_FAILED_CLONE);
   else learn(plan, shared, static_cast<int>(pid), result);
   set_mask(&caller_mask, nullptr);
   return result->error;
@@ -145,11 +160,31 @@ int check_table(const spawn_request* r, const char** field) {
       return EBADF;
     }
   }
-  if ((r->set & SPAWN_PROGRAM_FD) != 0 && get_fd_flags(r->program_fd) < 0) {
-    *field = "program_fd: closed";
-    return EBADF;
-  }
+  for (uint32_t i = 0; i < r->open_count; ++i)
+    if (static_cast<rlim_t>(r->open[i].target) >= limit.rlim_cur) {
+      *field = "open: a target at or over RLIMIT_NOFILE";
+      return EBADF;
+    }
+  const struct {
+    uint32_t bit;
+    int number;
+    const char* closed;
+  } numbers[] = {{SPAWN_PROGRAM_FD, r->program_fd, "program_fd: closed"}, {SPAWN_SET_CWD_FD, r->cwd_fd, "cwd_fd: closed"}, {SPAWN_SET_CGROUP, r->cgroup_fd, "cgroup_fd: closed"}};
+  for (const auto& n : numbers)
+    if ((r->set & n.bit) != 0 && get_fd_flags(n.number) < 0) {
+      *field = n.closed;
+      return EBADF;
+    }
   return 0;
+}
+
+bool copies_memory(const spawn_request& r) { return (r.set & (SPAWN_SET_UID | SPAWN_SET_GID)) != 0 && (r.set & SPAWN_ALLOW_UNDUMPABLE) == 0; }
+
+// What the planner has no way for.
+const char* unavailable(const spawn_request& r, const spawn_abilities& can) {
+  if ((r.set & SPAWN_SET_CGROUP) != 0 && !can.clone3) return "cgroup_fd: needs clone3(2)";
+  if ((r.set & SPAWN_WANT_PIDFD) != 0 && !can.pidfd && !can.pidfd_open) return "set: SPAWN_WANT_PIDFD, of which there is none here";
+  return "strategy: not available here";
 }
 
 int run_with(const spawn_request* request, const spawn_abilities& abilities, spawn_result* result) {
@@ -159,13 +194,13 @@ int run_with(const spawn_request* request, const spawn_abilities& abilities, spa
   if (error == 0) error = check_table(request, &field);
   if (error != 0) return fail(result, error, SPAWN_FAILED_REQUEST, field);
   const uint32_t steps_max = spawn_plan_steps_max(request);
-  const Area area(steps_max * sizeof(spawn_step));
+  const Area area(steps_max * sizeof(spawn_step), copies_memory(*request));
   if (area.error() != 0) return fail(result, area.error(), SPAWN_FAILED_MEMORY);
   spawn_plan plan = {};
   plan.step = area.steps();
   plan.step_capacity = steps_max;
   error = spawn_plan_build(request, &abilities, &plan);
-  if (error != 0) return fail(result, error, SPAWN_FAILED_REQUEST, "strategy: not available here");
+  if (error != 0) return fail(result, error, SPAWN_FAILED_REQUEST, unavailable(*request, abilities));
   if (run_on(plan, area, result) != 0) return result->error;
   const bool pidfd_missing = (request->set & SPAWN_WANT_PIDFD) != 0 && result->pidfd < 0;
   return pidfd_missing ? open_pidfd(result) : 0;
@@ -208,9 +243,8 @@ int spawn_run(const spawn_request* request, spawn_result* result) {
 
 int spawn_run_plan(const spawn_plan* plan, spawn_result* result) {
   reset(result);
-  constexpr uint32_t needed = SPAWN_START_VM | SPAWN_START_VFORK;
-  if ((plan->start & needed) != needed) return fail(result, EINVAL, SPAWN_FAILED_REQUEST, "start: without VM and VFORK");
-  const Area area(0);
+  if ((plan->start & SPAWN_START_VFORK) == 0) return fail(result, EINVAL, SPAWN_FAILED_REQUEST, "start: without VFORK");
+  const Area area(0, (plan->start & SPAWN_START_VM) == 0);
   if (area.error() != 0) return fail(result, area.error(), SPAWN_FAILED_MEMORY);
   return run_on(*plan, area, result);
 }

@@ -28,6 +28,7 @@
 namespace spawncheck_spawn {
 
 constexpr unsigned close_range_unshare = 2;
+constexpr uint64_t clone_into_cgroup = 0x200000000ULL;  // CLONE_INTO_CGROUP, Linux 5.7
 
 #if defined(__x86_64__)
 

@@ -118,7 +118,8 @@ bool World::is_private_child(const Spawned& s) const {
   if (next == nullptr) return false;
   switch (next->kind) {
     case SPAWN_STEP_RESET_HANDLERS: case SPAWN_STEP_DEFAULT: case SPAWN_STEP_IGNORE: case SPAWN_STEP_MASK: case SPAWN_STEP_SESSION: case SPAWN_STEP_PGROUP:
-    case SPAWN_STEP_UMASK: case SPAWN_STEP_CHDIR:
+    case SPAWN_STEP_UMASK: case SPAWN_STEP_CHDIR: case SPAWN_STEP_NICE: case SPAWN_STEP_SCHEDULING: case SPAWN_STEP_AFFINITY: case SPAWN_STEP_LIMIT:
+    case SPAWN_STEP_GROUPS: case SPAWN_STEP_GID: case SPAWN_STEP_UID: case SPAWN_STEP_DEATH_SIGNAL: case SPAWN_STEP_NO_NEW_PRIVS:
       return true;
     default: return state_.table_of(child).users() <= 1 || model::closes_in_own_copy(state_, child);
   }

@@ -35,7 +35,8 @@ enum {
   SPAWN_START_FILES = 4,          /* CLONE_FILES: share the table */
   SPAWN_START_CLEAR_SIGHAND = 8,  /* CLONE_CLEAR_SIGHAND; needs clone3(2) */
   SPAWN_START_PIDFD = 16,         /* CLONE_PIDFD */
-  SPAWN_START_CLONE3 = 32         /* clone3(2); else clone(2) */
+  SPAWN_START_CLONE3 = 32,        /* clone3(2); else clone(2) */
+  SPAWN_START_INTO_CGROUP = 64    /* CLONE_INTO_CGROUP, spawn_plan.cgroup_fd; needs clone3(2) */
 };
 
 /* In place of a number: the descriptor that SPAWN_STEP_DUP_TO_TEMPORARY got. At most one of each is live. */
@@ -66,9 +67,22 @@ enum {
   X(SET_CLOEXEC, "set-cloexec", "fcntl(a, F_SETFD, FD_CLOEXEC)")                                                \
   X(CLEAR_CLOEXEC, "clear-cloexec", "fcntl(a, F_SETFD, 0)")                                                     \
   X(SWEEP_CLOEXEC, "sweep-cloexec", "closes each close-on-exec descriptor but a (-1: none); cannot fail: exec closes the rest") \
+  X(OPEN, "open", "number a becomes openat(path, flags b, mode first), not close-on-exec; what it was is closed first")          \
+  X(TERMINAL, "terminal", "ioctl(a, TIOCSCTTY, 0)")                                                             \
+  X(FOREGROUND, "foreground", "ioctl(a, TIOCSPGRP, the child's process group)")                                 \
+  X(NICE, "nice", "setpriority(PRIO_PROCESS, 0, a)")                                                            \
+  X(SCHEDULING, "scheduling", "sched_setscheduler(0, a, priority b)")                                           \
+  X(AFFINITY, "affinity", "sched_setaffinity(0, first bytes, data)")                                            \
+  X(LIMIT, "limit", "prlimit(0, a, data: a struct spawn_limit's soft and hard)")                                \
+  X(GROUPS, "groups", "setgroups(first, data), the raw call")                                                   \
+  X(GID, "gid", "setresgid(first, first, first), the raw call")                                                 \
+  X(UID, "uid", "setresuid(first, first, first), the raw call")                                                 \
+  X(DEATH_SIGNAL, "death-signal", "prctl(PR_SET_PDEATHSIG, a); ESRCH when the parent is gone already")          \
+  X(NO_NEW_PRIVS, "no-new-privs", "prctl(PR_SET_NO_NEW_PRIVS, 1)")                                              \
   X(MASK, "mask", "the signal mask becomes bits, or with SPAWN_MASK_OF_CALLER the caller's")                   \
   X(EXEC, "exec", "execve(path)")                                                                               \
-  X(EXEC_FD, "exec-fd", "execveat(a, \"\", AT_EMPTY_PATH); a may be SPAWN_TEMPORARY")
+  X(EXEC_FD, "exec-fd", "execveat(a, \"\", AT_EMPTY_PATH); a may be SPAWN_TEMPORARY")                         \
+  X(EXEC_SEARCH, "exec-search", "execve of path in each directory of the list data, as SPAWN_SEARCH of request.h says")
 
 enum spawn_step_kind {
 #define SPAWN_ROW(id, word, meaning) SPAWN_STEP_##id,
@@ -84,6 +98,7 @@ struct spawn_step {
   uint32_t first, last;
   uint64_t bits; /* bit n-1 is signal n */
   const char *path;
+  const void *data; /* of AFFINITY, LIMIT, GROUPS, EXEC_SEARCH: points into the request */
 };
 
 struct spawn_plan {
@@ -94,6 +109,7 @@ struct spawn_plan {
   uint32_t step_count, step_capacity;
   char *const *argv;
   char *const *envp;
+  int cgroup_fd; /* with SPAWN_START_INTO_CGROUP */
 };
 
 /* Constant strings; "?" for what does not exist. */

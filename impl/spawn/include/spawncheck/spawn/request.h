@@ -21,21 +21,47 @@ enum spawn_policy { SPAWN_FDS_INHERIT, SPAWN_FDS_DROP_CLOEXEC_EXCEPT, SPAWN_FDS_
 enum {
   SPAWN_SET_MASK = 1, SPAWN_SET_DEFAULT = 2, SPAWN_SET_IGNORE = 4, SPAWN_SET_PGROUP = 8,
   SPAWN_NEW_SESSION = 16, SPAWN_SET_CWD = 32, SPAWN_WANT_PIDFD = 64, SPAWN_SET_CWD_FD = 128,
-  SPAWN_SET_UMASK = 256, SPAWN_PROGRAM_FD = 512
+  SPAWN_SET_UMASK = 256, SPAWN_PROGRAM_FD = 512,
+  SPAWN_SEARCH = 1 << 10, SPAWN_SET_UID = 1 << 11, SPAWN_SET_GID = 1 << 12, SPAWN_SET_GROUPS = 1 << 13,
+  SPAWN_SET_NICE = 1 << 14, SPAWN_SET_SCHEDULING = 1 << 15, SPAWN_SET_AFFINITY = 1 << 16,
+  SPAWN_SET_TERMINAL = 1 << 17, SPAWN_SET_FOREGROUND = 1 << 18, SPAWN_SET_DEATH_SIGNAL = 1 << 19,
+  SPAWN_NO_NEW_PRIVS = 1 << 20, SPAWN_SET_CGROUP = 1 << 21, SPAWN_ALLOW_UNDUMPABLE = 1 << 22
 };
 
 struct spawn_keep {
   int source, target;
 };
 
-/* All pointers are borrowed until the spawn returns. */
+/* A file that the child opens at number `target`. Entries are opened in their order, after the directory and
+ * the umask have changed and the keep-list is in place, with the caller's credentials. O_NOCTTY is added
+ * (a controlling terminal is only what `terminal` says), O_CLOEXEC refused. An open that sleeps (a FIFO nobody
+ * writes to) suspends the caller: O_NONBLOCK. Number `target` is closed before, so that a full table is no
+ * obstacle; a path below /dev/fd or /proc/self/fd sees it closed. Errors: those of open(2). */
+struct spawn_open {
+  int target;       /* not also the target of a keep entry */
+  const char *path; /* relative to the child's directory */
+  int flags;        /* open(2): an access mode and O_* flags */
+  uint32_t mode;    /* with O_CREAT or O_TMPFILE, less the child's umask; else 0 */
+};
+
+/* getrlimit(2). Set after every descriptor is in place, before credentials change; exec's own rules apply to
+ * the new values (RLIMIT_STACK: E2BIG; RLIMIT_NPROC with a new user: EAGAIN; RLIMIT_AS, RLIMIT_DATA: the new
+ * program may be killed at its start). EPERM: a raised hard limit, or RLIMIT_NOFILE over fs.nr_open. */
+struct spawn_limit {
+  uint64_t soft, hard; /* soft <= hard; SPAWN_UNLIMITED */
+  uint32_t resource;   /* RLIMIT_* */
+};
+
+/* Begins as zeroes: a list of no entries and a bit that is not set ask for nothing. All pointers are borrowed until the
+ * spawn returns. What can be told to be wrong without asking the kernel to do it is refused by the field's name before
+ * there is a child; what the kernel refuses is the error of a step (plan.h). */
 struct spawn_request {
   uint32_t policy;   /* enum spawn_policy */
   uint32_t strategy; /* enum spawn_strategy; one that is not AUTOMATIC is used or refused with ENOTSUP */
-  uint32_t set;      /* SPAWN_SET_*, SPAWN_NEW_SESSION, SPAWN_WANT_PIDFD, SPAWN_PROGRAM_FD */
-  const char *path;  /* of the program, relative to the child's directory; no PATH search */
+  uint32_t set;      /* SPAWN_SET_* and the other bits of that enum */
+  const char *path;  /* of the program, relative to the child's directory; no PATH search but with SPAWN_SEARCH */
   int program_fd;    /* with SPAWN_PROGRAM_FD, in place of path */
-  char *const *argv; /* null-terminated, not null */
+  char *const *argv; /* null-terminated, not null, argv[0] there */
   char *const *envp; /* null-terminated; null: an empty environment */
   const struct spawn_keep *keep;
   uint32_t keep_count;
@@ -44,6 +70,58 @@ struct spawn_request {
   const char *cwd;
   int cwd_fd;
   uint32_t umask;
+
+  const struct spawn_open *open;
+  uint32_t open_count; /* at most SPAWN_OPEN_MAX */
+  uint32_t limit_count;
+  const struct spawn_limit *limit; /* no resource twice */
+
+  /* SPAWN_SEARCH: `path` is a name, looked for in the directories of this list, separated by colons, in
+   * the child's directory and with its credentials. Null: PATH of envp, and where that has none
+   * SPAWN_SEARCH_DEFAULT; for the caller's own PATH give getenv("PATH"). A name with a slash is not searched. An
+   * empty element is the current directory. As POSIX exec and execvpe(3), so: after ENOENT, ENOTDIR, EACCES,
+   * ESTALE, ENODEV and ETIMEDOUT the next is tried; any other error ends it (E2BIG, ENAMETOOLONG, ENOEXEC:
+   * no shell is run, ETXTBSY, ELOOP, ...). At the end: EACCES if there was one, else the last error. A directory
+   * too long to make a path of less than PATH_MAX (4096) bytes is passed over, as glibc and musl do; ENOENT
+   * when there was no other. A name of over 255 bytes: ENAMETOOLONG, without a child. */
+  const char *search;
+
+  /* Credentials: groups, then gid, then uid, by the raw calls, in the child only (libc's own setuid changes
+   * every thread of the caller). Real, effective and saved ids alike: setresuid(2), setresgid(2), setgroups(2). They
+   * change last: the directory and every opened file are reached with the caller's rights, the program with the
+   * new ones. An empty list of groups is set (group_count 0); without SPAWN_SET_GROUPS the child keeps the
+   * caller's groups, also as another user. EPERM: not privileged; EINVAL: an id the user namespace has not.
+   * A change of uid or gid makes memory undumpable (kernel/cred.c commit_creds), and while it is shared that would
+   * be the caller's, for good. So such a child starts on a copy of the memory: the cost then grows with what is
+   * resident. SPAWN_ALLOW_UNDUMPABLE shares it all the same: as fast as any other spawn, and afterwards the
+   * caller has lost prctl(PR_GET_DUMPABLE): no core dump, no ptrace(2) by its own user. It must not make itself
+   * dumpable while it spawns: the new user could then trace the child, and with it the caller's memory. */
+  uint32_t uid, gid;
+  const uint32_t *groups;
+  uint32_t group_count; /* at most SPAWN_GROUPS_MAX */
+
+  /* setpriority(2): -20 to 19. EACCES: lower than RLIMIT_NICE allows. */
+  int32_t nice;
+  /* sched_setscheduler(2): SCHED_OTHER, BATCH, IDLE with priority 0, FIFO and RR with 1 to 99. Set before nice. */
+  int32_t scheduling, priority;
+  /* sched_setaffinity(2): bit i of the words is CPU i. EINVAL: none of them may be used. */
+  const uint64_t *cpus;
+  uint32_t cpu_words; /* 1 to SPAWN_CPU_WORDS_MAX, one bit at least */
+
+  /* Numbers of the child, as they are when it runs: with policy `only` a target of a keep or an open entry.
+   * terminal: becomes the controlling terminal (TIOCSCTTY, ioctl_tty(2)); needs SPAWN_NEW_SESSION; EPERM: another session has it.
+   * foreground: the child's process group becomes that terminal's foreground group (tcsetpgrp(3)); SIGTTOU is blocked
+   * meanwhile, as every signal is. ENOTTY: not the child's controlling terminal. */
+  int terminal, foreground;
+
+  /* Sent to the child when the thread that spawned it ends: prctl(2) PR_SET_PDEATHSIG. Set after credentials, which
+   * clear it; a set-user-ID program clears it again. A parent that died before is noticed (getppid(2)), and the child
+   * exits, except where a PID namespace hides the parent. */
+  int32_t death_signal; /* 1 to 64 */
+
+  /* A directory of a cgroup (version 2) that the child starts in: CLONE_INTO_CGROUP, clone(2). ENOTSUP: no clone3(2), or
+   * a kernel before 5.7. From the kernel: EBADF (not a cgroup), EACCES, EBUSY, EOPNOTSUPP; the failing place is SPAWN_FAILED_CLONE. */
+  int cgroup_fd;
 };
 
 /* What the running kernel, or its sandbox, lets us do. Probed, never derived from version numbers. */
@@ -57,6 +135,11 @@ struct spawn_abilities {
 };
 
 #define SPAWN_KEEP_MAX 4096 /* entries of one keep-list; more: EINVAL */
+#define SPAWN_OPEN_MAX 256
+#define SPAWN_GROUPS_MAX 65536 /* NGROUPS_MAX */
+#define SPAWN_CPU_WORDS_MAX 128
+#define SPAWN_UNLIMITED (~0ull) /* RLIM64_INFINITY */
+#define SPAWN_SEARCH_DEFAULT "/bin:/usr/bin" /* what confstr(_CS_PATH) says with glibc */
 
 /* Where a spawn failed. Outside the child's steps: */
 enum {
@@ -79,7 +162,7 @@ struct spawn_result {
   const char *reason;
 };
 
-/* Checks everything that can be checked without a system call (spawn_run() adds: is each source open, is
+/* Checks everything that can be checked without a system call (spawn_run() adds: is each number that is named open, is
  * each target below RLIMIT_NOFILE). 0, or an errno with *field naming the field. Async-signal-safe. */
 int spawn_request_check(const struct spawn_request *request, const char **field);
 
@@ -106,7 +189,7 @@ int spawn_run_with(const struct spawn_request *request, const struct spawn_abili
                    struct spawn_result *result);
 
 /* Runs a plan as it stands, also one the caller changed. For tests of the plan itself. A start without
- * SPAWN_START_VM and SPAWN_START_VFORK is refused with EINVAL. */
+ * SPAWN_START_VFORK is refused with EINVAL. */
 int spawn_run_plan(const struct spawn_plan *plan, struct spawn_result *result);
 
 SPAWNCHECK_SPAWN_END

@@ -17,6 +17,8 @@
 #include <spawncheck/spawn/request.h>
 
 #include <cstdint>
+#include <cstdlib>
+#include <fcntl.h>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,7 +30,7 @@ inline namespace SPAWNCHECK_SPAWN_INLINE_NAMESPACE {
 // spawned any number of times, by several threads at once.
 class Request {
  public:
-  // A path, relative to the child's directory; no PATH search. argv[0] is the path unless name() says else.
+  // A path, relative to the child's directory; no PATH search but with search(). argv[0] is the path unless name() says else.
   explicit Request(std::string path) : path_(std::move(path)), arguments_{path_} {}
   // An open file; borrowed until the spawn returns. A script (#!) cannot be run so (execveat(2)).
   explicit Request(int program_fd) : arguments_{"program"} {
@@ -54,6 +56,37 @@ class Request {
   Request& directory(int fd) { return request_.cwd_fd = fd, asks(SPAWN_SET_CWD_FD); }
   Request& umask(mode_t mode) { return request_.umask = mode, asks(SPAWN_SET_UMASK); }
 
+  // What each of these does, and its errors, is said at the field of the same name in request.h.
+
+  // The path is a name, looked for in PATH of the child's environment, or in the list given, or in the caller's own PATH as it
+  // is now (getenv(3): no other thread may change the environment meanwhile).
+  Request& search() { return has_search_ = false, asks(SPAWN_SEARCH); }
+  Request& search(std::string list) { return search_ = std::move(list), has_search_ = true, asks(SPAWN_SEARCH); }
+  Request& search_callers_path() {
+    const char* list = std::getenv("PATH");
+    return search(list != nullptr ? list : SPAWN_SEARCH_DEFAULT);
+  }
+  // A file that the child opens at `target`: open(2)'s flags, and a mode where it creates.
+  Request& open(int target, std::string path, int flags, mode_t mode = 0) { return opened_.push_back({target, std::move(path), flags, mode}), *this; }
+  Request& null(int target) { return open(target, "/dev/null", target == 0 ? O_RDONLY : O_WRONLY); }
+  Request& limit(int resource, std::uint64_t soft, std::uint64_t hard) { return limits_.push_back({soft, hard, static_cast<std::uint32_t>(resource)}), *this; }
+  Request& nice(int value) { return request_.nice = value, asks(SPAWN_SET_NICE); }
+  Request& scheduling(int policy, int priority = 0) { return request_.scheduling = policy, request_.priority = priority, asks(SPAWN_SET_SCHEDULING); }
+  // Bit i of the words is CPU i.
+  Request& cpus(std::vector<std::uint64_t> words) { return cpus_ = std::move(words), asks(SPAWN_SET_AFFINITY); }
+  Request& user(uid_t id) { return request_.uid = id, asks(SPAWN_SET_UID); }
+  Request& group(gid_t id) { return request_.gid = id, asks(SPAWN_SET_GID); }
+  // An empty list is set too; without a list the child keeps the caller's groups.
+  Request& groups(std::vector<std::uint32_t> ids) { return groups_ = std::move(ids), asks(SPAWN_SET_GROUPS); }
+  Request& allow_undumpable() { return asks(SPAWN_ALLOW_UNDUMPABLE); }
+  // Numbers of the child.
+  Request& terminal(int number) { return request_.terminal = number, asks(SPAWN_SET_TERMINAL); }
+  Request& foreground(int number) { return request_.foreground = number, asks(SPAWN_SET_FOREGROUND); }
+  Request& death_signal(int number) { return request_.death_signal = number, asks(SPAWN_SET_DEATH_SIGNAL); }
+  Request& no_new_privileges() { return asks(SPAWN_NO_NEW_PRIVS); }
+  // A number of the caller, borrowed until the spawn returns.
+  Request& cgroup(int directory_fd) { return request_.cgroup_fd = directory_fd, asks(SPAWN_SET_CGROUP); }
+
   [[nodiscard]] Expected<Child, Error> spawn() const {
     std::vector<char*> argv = pointers(arguments_), envp = pointers(environment_);
     spawn_request r = request_;
@@ -64,6 +97,17 @@ class Request {
     r.keep = keep_.data();
     r.keep_count = static_cast<std::uint32_t>(keep_.size());
     r.cwd = directory_.c_str();
+    r.search = has_search_ ? search_.c_str() : nullptr;
+    std::vector<spawn_open> opened;
+    for (const Opened& o : opened_) opened.push_back({o.target, o.path.c_str(), o.flags, o.mode});
+    r.open = opened.data();
+    r.open_count = static_cast<std::uint32_t>(opened.size());
+    r.limit = limits_.data();
+    r.limit_count = static_cast<std::uint32_t>(limits_.size());
+    r.groups = groups_.data();
+    r.group_count = static_cast<std::uint32_t>(groups_.size());
+    r.cpus = cpus_.data();
+    r.cpu_words = static_cast<std::uint32_t>(cpus_.size());
     spawn_result result{};
     if (spawn_run(&r, &result) == 0) return Child(result.pid, result.pidfd);
     return Unexpected<Error>(Error{result.error, word_of(result.failed), result.field != nullptr ? result.field : "", result.signal});
@@ -93,8 +137,20 @@ class Request {
     return r;
   }
 
+  struct Opened {
+    int target;
+    std::string path;
+    int flags;
+    mode_t mode;
+  };
+
   spawn_request request_ = nothing_kept();
-  std::string path_, directory_;
+  std::string path_, directory_, search_;
+  bool has_search_ = false;
+  std::vector<Opened> opened_;
+  std::vector<spawn_limit> limits_;
+  std::vector<std::uint32_t> groups_;
+  std::vector<std::uint64_t> cpus_;
   std::vector<std::string> arguments_, environment_;
   std::vector<spawn_keep> keep_;
 };

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+//
+// The C interface: any request, also a wrong one, on the kernel. A bad one is refused by name; a good one's child has
+// what was asked for; and nothing is left in the caller. Check and planner also run here, where their edges count.
+#include "fuzz/feedback.h"
+#include "fuzz/request_server.h"
+#include "fuzz/target.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <unistd.h>
+
+namespace spawncheck::fuzz {
+
+namespace {
+
+Places places;
+std::unique_ptr<RequestServer> server;
+
+std::string own_directory() {
+  char path[4096];
+  const ssize_t size = readlink("/proc/self/exe", path, sizeof path);
+  const std::string self(path, size > 0 ? static_cast<std::size_t>(size) : 0);
+  return self.substr(0, self.rfind('/'));
+}
+
+[[noreturn]] void wrong(const std::string& what, const std::uint8_t* data, std::size_t size) {
+  std::fprintf(stderr, "spawncheck finding: request: %s\n  input: ", what.c_str());
+  for (std::size_t i = 0; i < size; ++i) std::fprintf(stderr, data[i] > ' ' && data[i] < 127 ? "%c" : "\\x%02x", data[i]);
+  std::fprintf(stderr, "\n");
+  server.reset();
+  std::abort();
+}
+
+// Each field's name, as a bad request is said to name it.
+bool names_a_field(const std::string& text) {
+  static const char* const names[] = {"policy",  "strategy", "set",    "path",        "program_fd", "argv",        "keep",     "keep_count", "ignore",   "pgroup",   "cwd",      "cwd_fd",       "umask",    "open", "open_count",
+                                      "limit",   "limit_count", "search", "uid",      "gid",        "groups",      "group_count", "nice",    "scheduling", "priority", "cpus", "cpu_words",    "terminal", "foreground", "death_signal",
+                                      "cgroup_fd"};
+  const std::size_t colon = text.find(": ");
+  for (const char* name : names)
+    if (colon != std::string::npos && text.substr(0, colon) == name && text.size() > colon + 2) return true;
+  return false;
+}
+
+}  // namespace
+
+void start() {
+  places.programs = setting("SPAWNCHECK_BIN", "");
+  if (places.programs.empty()) places.programs = own_directory();
+  places.program = places.programs + "/spawncheck-hold";
+  char name[] = "/tmp/spawncheck-request-XXXXXX";
+  if (access(places.program.c_str(), X_OK) != 0 || mkdtemp(name) == nullptr) {
+    std::fprintf(stderr, "spawncheck: fuzz target request: no %s, or no directory below /tmp\n", places.program.c_str());
+    std::exit(2);
+  }
+  places.directory = name;
+  const std::string planted(setting("SPAWNCHECK_PLANTED", ""));
+  server = std::make_unique<RequestServer>(places, planted.empty() ? nullptr : planted.c_str());
+}
+
+void one(const std::uint8_t* data, std::size_t size) {
+  if (size > 512) return;
+  const RequestInput input(data, size, places);
+  const spawn_request& r = input.request();
+  const char* field = nullptr;
+  const int error = spawn_request_check(&r, &field);
+  if (error == 0) {
+    std::vector<spawn_step> steps(spawn_plan_steps_max(&r));
+    spawn_plan plan{};
+    plan.step = steps.data();
+    plan.step_capacity = static_cast<std::uint32_t>(steps.size());
+    const spawn_abilities can = spawn_abilities_probed();
+    const int planned = spawn_plan_build(&r, &can, &plan);
+    if (planned == ENOSPC) wrong("a plan larger than its bound", data, size);
+  }
+  const RequestReport report = server->run(data, size);
+  if (!report.wrong.empty()) wrong(report.wrong, data, size);
+  const bool is_refused = report.failed == SPAWN_FAILED_REQUEST;
+  if (is_refused && !names_a_field(report.field)) wrong("a request refused without its field: " + report.field, data, size);
+  if (error != 0 && (!is_refused || report.error != error || report.field != field)) wrong("a bad request that was not refused as such", data, size);
+  note(static_cast<std::uint64_t>(report.error) << 16 | static_cast<std::uint16_t>(report.failed));
+  note(std::hash<std::string>{}(report.field));
+}
+
+}  // namespace spawncheck::fuzz
