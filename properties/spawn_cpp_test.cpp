@@ -99,7 +99,7 @@ TEST(Request, SearchesTheListItIsGivenOrTheCallersPath) {
 TEST(Request, ErrorsNameTheFieldOfEachSetter) {
   const auto field = [](const Request& request) {
     auto child = request.spawn();
-    return child.has_value() ? (child->wait(), std::string("none")) : child.error().field;
+    return child.has_value() ? (static_cast<void>(child->wait()), std::string("none")) : child.error().field;
   };
   const std::string path = binary("exit");
   EXPECT_EQ(field(Request(path).user(~0u)), "uid: -1");
