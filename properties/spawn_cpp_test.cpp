@@ -14,6 +14,7 @@ namespace {
 
 using spawn::Child;
 using spawn::Request;
+using spawn::Window;
 
 static_assert(!std::is_copy_constructible_v<Child> && std::is_nothrow_move_constructible_v<Child>);
 
@@ -92,6 +93,17 @@ TEST(Request, RunsAnOpenFile) {
   ASSERT_TRUE(child.has_value()) << child.error().step;
   EXPECT_EQ(child->wait()->status, 7);
   close(program);
+}
+
+TEST(Window, IsThereForAsLongAsItsObject) {
+  {
+    auto window = Window::reserve(2);
+    ASSERT_TRUE(window.has_value());
+    EXPECT_EQ(Window::reserve(2).error(), EALREADY);
+    Window moved = std::move(*window);
+    EXPECT_EQ(__builtin_popcountll(spawn_abilities_probed().window), 2);
+  }
+  EXPECT_EQ(spawn_abilities_probed().window, 0u);
 }
 
 TEST(ChildDeathTest, DestroyingOneThatRunsIsAsserted) {

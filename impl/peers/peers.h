@@ -10,7 +10,7 @@
 
 /* Columns: the name on the command line, the function that gives it, what it is. */
 #define SPAWNCHECK_PEERS(X)                                                                                   \
-  X("reference", peer_reference, "impl/spawn; --strategy copy or unshare forces one")                         \
+  X("reference", peer_reference, "impl/spawn; --strategy copy, unshare, staged, fetched or except forces one") \
   X("posix_spawn", peer_posix_spawn, "glibc's posix_spawn(3) with file actions")                              \
   X("fork_exec", peer_fork_exec, "fork(2), an error pipe, execve(2), written with care")                      \
   X("canary", peer_canary, "deliberately wrong: dup2 in list order, close-on-exec cleared before unsharing")

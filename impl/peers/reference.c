@@ -6,6 +6,7 @@
 #include <spawncheck/spawn/request.h>
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -44,7 +45,10 @@ static int reference_spawn(const struct spawncheck_request *request, struct spaw
 
 const struct spawncheck_implementation *peer_reference(void) {
   (void)spawn_abilities_probed(); /* once in the server, not in each arena it forks */
-  static const struct spawncheck_implementation self = {
-      .abi = SPAWNCHECK_ABI, .name = "reference", .policies = 7, .sets = 127, .promises = "fd.snapshot fd.released", .spawn = reference_spawn};
+  static struct spawncheck_implementation self = {.abi = SPAWNCHECK_ABI, .name = "reference", .sets = 127, .spawn = reference_spawn};
+  /* Sources that are staged or fetched are read one by one, and may be when nothing is forced. */
+  const bool reads_at_once = forced == SPAWN_STRATEGY_COPY || forced == SPAWN_STRATEGY_UNSHARE || forced == SPAWN_STRATEGY_EXCEPT;
+  self.promises = reads_at_once ? "fd.snapshot fd.released" : "fd.released";
+  self.policies = forced == SPAWN_STRATEGY_STAGED || forced == SPAWN_STRATEGY_FETCHED ? 1u << SPAWNCHECK_FDS_ONLY : 7u;
   return &self;
 }

@@ -3,6 +3,8 @@
 // What the parent and its child share between clone and exec.
 #pragma once
 
+#include "window.h"
+
 #include <spawncheck/spawn/plan.h>
 
 #include <stdint.h>
@@ -17,6 +19,9 @@ struct Shared {
   int pidfd;      // stored by the kernel before the child runs; -1: none
   int error;      // 0: no step failed
   int step;       // index of the failing step
+  int caller;     // the calling thread's id; of interest to CALLER only
+  const Staged* staged;
+  unsigned staged_count;
 };
 
 // Runs the plan in the child and does not return. Async-signal-safe.

@@ -53,6 +53,27 @@ struct Error {
   int signal = 0;          // of a child that was killed before exec
 };
 
+// The window of strategy staged (request.h, spawn_window_reserve()), for as long as this lives: at the start of main, say. What other
+// code has closed of it by the end is left alone.
+class Window {
+ public:
+  // An errno: ENOSPC, EALREADY, ...
+  static Expected<Window, int> reserve(std::uint32_t slots) {
+    if (const int error = spawn_window_reserve(slots)) return Unexpected<int>(error);
+    return Window();
+  }
+  Window(Window&& other) noexcept : owns_(std::exchange(other.owns_, false)) {}
+  Window& operator=(Window&&) = delete;
+  // A spawn that uses it just now keeps it: it is then the process's until its end.
+  ~Window() {
+    if (owns_) spawn_window_release();
+  }
+
+ private:
+  Window() = default;
+  bool owns_ = true;
+};
+
 // How a child ended: one of the two is what counts.
 struct Exit {
   bool by_signal = false;
