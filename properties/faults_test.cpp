@@ -35,6 +35,7 @@ void survives(Session& session, const std::string& policy) {
 TEST(Faults, TheReferenceSurvives) {
   for (const char* strategy : {"", "copy", "unshare"})
     for (const char* policy : {"only", "drop", "inherit"}) survives(session_with("reference", strategy), policy);
+  survives(session_with("reference", "fetched"), "only");
 }
 
 TEST(Faults, TheControlSurvives) {

@@ -30,7 +30,7 @@ void expect_unseen(Session& session, const Scenario& scenario) {
 
 // The reference on what the generator makes for one thread, by each strategy.
 TEST(Watch, TheReferenceIsUnseenByEachStrategy) {
-  for (const char* strategy : {"", "copy", "unshare"}) {
+  for (const char* strategy : {"", "copy", "unshare", "fetched"}) {
     Session& session = session_with("reference", strategy);
     for (unsigned i = 0; i < 150; ++i) {
       Random random(500 + i);
@@ -53,6 +53,7 @@ TEST(Watch, SaysFromWhichNumberNothingDroppedIsReferenced) {
     return w.untransient_from;
   };
   EXPECT_EQ(from("copy"), 201);    // a copy of the whole table, for a moment
+  EXPECT_LE(from("fetched"), 64);  // whatever is kept
   EXPECT_LE(from("unshare"), 64);  // of the numbers up to the kept one, a word of 64 at least
 }
 

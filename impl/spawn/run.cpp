@@ -148,6 +148,12 @@ bool has_number_for_caller() {
   return true;
 }
 
+bool has_step(const spawn_plan& plan, uint16_t kind) {
+  for (uint32_t i = 0; i < plan.step_count; ++i)
+    if (plan.step[i].kind == kind) return true;
+  return false;
+}
+
 // The plan's first steps, in the caller's table; whatever was staged is undone when this goes.
 class Stage {
  public:
@@ -184,7 +190,7 @@ int run_on(const spawn_plan& plan, uint64_t slots, const Area& area, spawn_resul
   const uint64_t all = ~0ull;
   set_mask(&all, &shared.caller_mask);
   const uint64_t caller_mask = shared.caller_mask;
-  if (plan.strategy == SPAWN_STRATEGY_FETCHED) shared.caller = static_cast<int>(call(SYS_gettid));
+  if (has_step(plan, SPAWN_STEP_CALLER)) shared.caller = static_cast<int>(call(SYS_gettid));
   {
     Stage stage;
     const long error = stage.make(plan, slots, &result->step);
@@ -259,8 +265,7 @@ int run_with(const spawn_request* request, const spawn_abilities& abilities, spa
   uint64_t slots = 0;
   error = build(request, abilities, &plan, &slots);
   if (error != 0) return fail(result, error, SPAWN_FAILED_REQUEST, "strategy: not available here");
-  const bool fetches = plan.strategy == SPAWN_STRATEGY_FETCHED && (request->keep_count != 0 || (request->set & SPAWN_PROGRAM_FD) != 0);
-  if (fetches && !has_number_for_caller()) return fail(result, ESRCH, SPAWN_STEP_CALLER);
+  if (has_step(plan, SPAWN_STEP_CALLER) && !has_number_for_caller()) return fail(result, ESRCH, SPAWN_STEP_CALLER);
   if (run_on(plan, slots, area, result) != 0) return result->error;
   const bool pidfd_missing = (request->set & SPAWN_WANT_PIDFD) != 0 && result->pidfd < 0;
   return pidfd_missing ? open_pidfd(result) : 0;

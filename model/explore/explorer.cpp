@@ -87,7 +87,7 @@ class Search {
 
   void check_limits(const World& world, std::size_t width) {
     const std::uint64_t bytes = seen_.size() * bytes_of_seen + level_bytes_ + width * bytes_of_world;
-    if (world.is_too_large()) give_up("more than 64 files or numbers");
+    if (world.is_too_large()) give_up("more than 64 files, or a number over 127,");
     else if (seen_.size() >= options_.states_max) give_up("the bound of " + std::to_string(options_.states_max) + " states");
     else if (bytes >= options_.bytes_max) give_up("the bound of memory");
     else if (seen_.size() % 4096 == 0 && options_.is_over && options_.is_over()) give_up("the bound of time");

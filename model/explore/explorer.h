@@ -38,7 +38,7 @@ struct Exploration {
   std::set<std::uint64_t> end_hashes;
 };
 
-// Numbers and files of a scenario that is explored are few: more than 64 of either is inconclusive.
+// Numbers and files of a scenario that is explored are few: a number over 127 or more than 64 files is inconclusive.
 Exploration explore(const Scenario&, const Planner&, const ExploreOptions&);
 
 }  // namespace spawncheck::explore

@@ -142,9 +142,16 @@ Call SimulatedSpawn::call_of(const spawn_step& s) const {
     case SPAWN_STEP_CLOSE_EACH:
       return make_call(CallKind::close_each, static_cast<std::int32_t>(s.first), static_cast<std::int32_t>(s.last));
     case SPAWN_STEP_CLOSE_PIDFD: return make_call(CallKind::close, pidfd_);
+    case SPAWN_STEP_CALLER: {
+      Call call = make_call(CallKind::create, -1, -1, SC_FLAG_CLOEXEC);
+      call.key[0].kind = SC_FILE_PIDFD;
+      return call;
+    }
+    case SPAWN_STEP_FETCH:
+      if (s.a == pidfd_) return make_call(CallKind::getfd, -1);  // EBADF
+      return make_call(CallKind::fetch, s.a, -1, SC_FLAG_CLOEXEC);
     case SPAWN_STEP_CLOSE: return make_call(CallKind::close, number(s.a));
     case SPAWN_STEP_DUP_TO_TEMPORARY:
-      if ((s.flags & on_the_model_only) != 0) return make_call(CallKind::fetch, s.a, -1, SC_FLAG_CLOEXEC);
       return make_call(CallKind::dup, number(s.a), s.b, SC_FLAG_CLOEXEC);
     case SPAWN_STEP_DUP: {
       constexpr unsigned o_cloexec = 02000000;
@@ -194,6 +201,11 @@ bool SimulatedSpawn::step_child(const Kernel& kernel, State& state) {
   const bool closed_is_fine = s.kind == SPAWN_STEP_CLOSE || s.kind == SPAWN_STEP_CLOSE_PIDFD;
   if (result.error != 0 && !closed_is_fine) {
     child_failed(state, result.error);
+    return true;
+  }
+  const bool is_foretold = s.kind == SPAWN_STEP_CALLER || s.kind == SPAWN_STEP_FETCH;
+  if (is_foretold && result.value[0] != (s.kind == SPAWN_STEP_CALLER ? s.a : s.b)) {
+    child_failed(state, EBADFD);
     return true;
   }
   if (s.kind == SPAWN_STEP_DUP_TO_TEMPORARY) temporary_ = result.value[0];

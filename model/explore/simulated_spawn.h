@@ -11,7 +11,7 @@
 
 namespace spawncheck::explore {
 
-// In spawn_step.flags: not what the step's kind says. close-range: close_but of `bits`; dup-to-temporary: fetch of a.
+// In spawn_step.flags: not what the step's kind says. close-range: close_but of `bits`.
 inline constexpr std::uint16_t on_the_model_only = 0x8000;
 
 // Where an address would be in a real plan: names that the simulation understands.

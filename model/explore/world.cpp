@@ -28,7 +28,7 @@ constexpr const char* step_words[] = {
 #undef SPAWN_ROW
 };
 
-constexpr std::int32_t numbers_max = 64;
+constexpr std::int32_t numbers_max = 128;  // two words: what every copy has, and what need not be in one
 constexpr std::size_t files_max = 64;
 
 std::uint64_t file_bit(Index description) { return description == model::none || description >= files_max ? 0 : 1ull << description; }
@@ -337,6 +337,7 @@ bool World::is_private(unsigned actor) const {
     case SPAWN_STEP_RESET_HANDLERS: case SPAWN_STEP_DEFAULT: case SPAWN_STEP_IGNORE: case SPAWN_STEP_MASK: case SPAWN_STEP_SESSION: case SPAWN_STEP_PGROUP:
     case SPAWN_STEP_UMASK: case SPAWN_STEP_CHDIR:
       return true;
+    case SPAWN_STEP_FETCH: return false;  // reads the caller's table
     default: return state_.table_users(state_.tasks[child].table) <= 1 || model::closes_in_own_copy(state_, child);
   }
 }
