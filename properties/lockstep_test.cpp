@@ -54,7 +54,7 @@ TEST_P(EachImplementation, IsFollowed) {
   EXPECT_GT(total.snapshots, total.runs);
   EXPECT_LT(total.early, total.runs / 20);
 }
-INSTANTIATE_TEST_SUITE_P(Peers, EachImplementation, ::testing::Values("reference", "reference fetched", "posix_spawn", "fork_exec", "canary", "musl:posix_spawn"));
+INSTANTIATE_TEST_SUITE_P(Peers, EachImplementation, ::testing::Values("reference", "reference staged", "reference fetched", "posix_spawn", "fork_exec", "canary", "musl:posix_spawn"));
 
 // ---- verify the verifier: one recorded run, wrong in one place -------------------------------------
 

@@ -47,10 +47,11 @@ Verdict simulated(const Scenario& s, const explore::Planner& planner, std::uint6
 RC_GTEST_PROP(Model, AllowsTheReferencesPlans, ()) {
   const Scenario s = *arbitrary_scenario();
   const auto seed = *rc::gen::arbitrary<std::uint64_t>();
-  for (const std::uint32_t strategy : {SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE, SPAWN_STRATEGY_FETCHED})
+  for (const std::uint32_t strategy : {SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE, SPAWN_STRATEGY_STAGED, SPAWN_STRATEGY_FETCHED})
     for (const bool steps : {false, true}) {
-      if (strategy == SPAWN_STRATEGY_FETCHED && !is_only(s)) continue;
-      const Verdict v = simulated(s, ReferencePlanner(strategy), seed, steps, strategy != SPAWN_STRATEGY_FETCHED);
+      const bool reads_at_once = strategy == SPAWN_STRATEGY_COPY || strategy == SPAWN_STRATEGY_UNSHARE;
+      if (!reads_at_once && !is_only(s)) continue;
+      const Verdict v = simulated(s, ReferencePlanner(strategy), seed, steps, reads_at_once);
       if (v.status == Status::violated || v.status == Status::broken) RC_FAIL(std::string(name(v.status)) + ": " + v.observed + "; allowed: " + v.allowed);
     }
 }

@@ -26,4 +26,7 @@ const struct spawncheck_implementation *peer_load(const char *which, const char 
 /* reference.c: 0, or -1 for a name that is no strategy. Not thread-safe; before the first spawn. */
 int peer_reference_force(const char *strategy);
 
+/* The numbers first..last of the table are the reference's window from now on, whichever implementation runs. 0 or an errno. */
+int peer_reference_adopt_window(int first, int last);
+
 #endif

@@ -6,8 +6,8 @@
 // numbers, a double close) and the kernel gives them to the next open. A descriptor that is not ours must never be
 // overwritten or closed. So every slot is asked what it is right before it is written: a placeholder is known by its file,
 // an empty memfd that is mapped for as long as there is a window, so that its inode number is nobody else's even when
-// every descriptor of it is gone. What was staged is known by the file it had right after it was staged, and, where the
-// source still is that file, by being the same description (F_DUPFD_QUERY, else kcmp(2)). Whatever fails its question is
+// every descriptor of it is gone. What was staged is known by the file that the source was, and, where the source still is
+// that file, by being the same description (F_DUPFD_QUERY, else kcmp(2)). Whatever fails its question is
 // left alone, and its slot is out of the window for good.
 // What remains: other code that closes a number of the window and gets it again from an open or dup2 of its own between
 // the question and the dup3 after it, two calls in a row. The kernel has no call that replaces a descriptor only if it is a
@@ -77,13 +77,22 @@ bool is_still_staged(const Staged& s) {
   return !(identity_of(s.source) == s.file) || same_description(s.slot, s.source) != Same::no;
 }
 
-bool put_placeholder(int from, int slot) { return call(SYS_dup3, from, slot, O_CLOEXEC) == slot && is_placeholder(slot); }
-
-// A placeholder at a number that is ours, from home or else from any other. False: there is none left.
-bool restore(int slot) {
-  if (put_placeholder(window.home, slot)) return true;
-  for (uint64_t others = load(&window.held) & ~bit(slot); others != 0; others &= others - 1)
-    if (is_placeholder(lowest(others)) && put_placeholder(lowest(others), slot)) return true;
+// The placeholder again, from a number that has one; where none has, the slot is closed. False: the slot is lost.
+bool restore(const Staged& staged) {
+  const int slot = staged.slot;
+  uint64_t others = load(&window.held) & ~bit(slot);
+  for (int from = window.home;; from = lowest(others), others &= others - 1) {
+    if (is_placeholder(from)) {
+      if (!is_still_staged(staged)) return false;
+      const bool is_made = call(SYS_dup3, from, slot, O_CLOEXEC) == slot;
+      if (is_made && is_placeholder(slot)) return true;
+      // `from` was reused in that instant, and its file is in the slot now; else it is the slot that somebody has.
+      if (is_made && same_description(slot, from) == Same::yes) close_fd(slot);
+      if (is_made) return false;
+    }
+    if (others == 0) break;
+  }
+  if (is_still_staged(staged)) close_fd(slot);
   return false;
 }
 
@@ -186,21 +195,22 @@ long window_stage(int source, int slot, Staged* staged) {
     lose(bit(slot));
     return -EBUSY;
   }
+  const Identity before = identity_of(source);
   const long got = call(SYS_dup3, source, slot, O_CLOEXEC);
   if (got < 0) {
     window_give_back(bit(slot));
     return got;
   }
   staged->file = identity_of(slot);
-  return 0;
+  // Another file than the source was: the source has changed just before the dup3, or somebody has had the slot just after.
+  if (staged->file == before || same_description(slot, source) == Same::yes) return 0;
+  lose(bit(slot));
+  return -EBUSY;
 }
 
 void window_unstage(const Staged& staged) {
-  if (is_still_staged(staged)) {
-    if (restore(staged.slot)) return window_give_back(bit(staged.slot));
-    close_fd(staged.slot);  // every placeholder is gone
-  }
-  lose(bit(staged.slot));
+  if (restore(staged)) window_give_back(bit(staged.slot));
+  else lose(bit(staged.slot));
 }
 
 }  // namespace spawncheck_spawn

@@ -20,11 +20,12 @@ const char* simulated_directory(std::uint8_t name);
 
 class SimulatedSpawn {
  public:
-  enum class Stage : std::uint8_t { check, block, clone, suspended, collect, close_pidfd, restore, returned };
+  enum class Stage : std::uint8_t { check, block, stage, clone, suspended, collect, close_pidfd, unstage, restore, returned };
 
   SimulatedSpawn(const sc_request&, std::vector<std::pair<std::int32_t, std::int32_t>> keep, model::Index parent);
 
   Stage stage() const { return stage_; }
+  model::Index parent() const { return parent_; }
   model::Index child() const { return child_; }           // its task; none before clone
   std::int32_t error() const { return error_; }
   std::int32_t failed_step() const { return failed_step_; }  // kind, -1: none
@@ -37,6 +38,9 @@ class SimulatedSpawn {
   const spawn_step* next_step() const { return position_ < steps_.size() ? &steps_[position_] : nullptr; }
   std::uint64_t hash(std::uint64_t h) const;
 
+  // Number n of the caller's window is not anybody else's: free, a placeholder, or what this spawn has staged in it.
+  bool is_own_slot(const model::State&, std::int32_t n, model::Index description) const;
+
   // One step of the parent's side; false: nothing it could do now.
   bool step_parent(const model::Kernel&, model::State&, const Planner&);
   // One step of the child's; false: it has nothing left to do.
@@ -44,9 +48,21 @@ class SimulatedSpawn {
   bool child_is_done() const { return child_done_; }
 
  private:
+  // Of the window (impl/spawn/window.cpp): what a slot had right after it was staged.
+  struct Staged {
+    std::int32_t source, slot;
+    model::Index file = model::none;
+  };
+
   bool check(model::State&);
+  bool plan(model::State&, const Planner&);
+  bool stage_one(const model::Kernel&, model::State&);
+  bool unstage_one(const model::Kernel&, model::State&);
+  void stage_failed(model::State&, int error, bool is_lost);
+  void next_unstage();
+  void begin_again();
   bool call(const model::Kernel&, model::State&, const model::Call&, Stage next, model::Result&);
-  model::Call call_of(const spawn_step&) const;
+  model::Call call_of(const model::State&, const spawn_step&) const;
   void child_failed(model::State&, int error);
 
   const sc_request* request_;
@@ -57,6 +73,10 @@ class SimulatedSpawn {
   std::uint32_t start_ = 0, position_ = 0;
   std::uint64_t caller_mask_ = 0;
   std::int32_t temporary_ = -1, pidfd_ = -1, error_ = 0, failed_step_ = -1;
+  std::vector<Staged> staged_;
+  std::uint32_t staged_count_ = 0, unstaged_ = 0;  // of staged_: made, undone
+  std::uint8_t phase_ = 0, tries_ = 0;
+  model::Index source_before_ = model::none;
   bool child_done_ = false, reported_ = false, memory_shared_ = false;
 };
 

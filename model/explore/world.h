@@ -54,6 +54,7 @@ class World {
   bool step_spawn(unsigned t, std::optional<Violated>& violated, std::string* text);
   bool deliver(model::Index task, std::optional<Violated>& violated, std::string* text);
   std::optional<Violated> returned(const Spawned&);
+  bool differs_in_own_slots(const SimulatedSpawn&, const model::Table& before) const;
   std::optional<Violated> check_child(const Spawned&) const;
   void look(Spawned&);
   void look_all();

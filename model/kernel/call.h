@@ -28,7 +28,7 @@ struct Kernel {
   bool exec_closes_before_wake = false;
   Sizing sizing = Sizing::last_open;
   bool copy_leaves_dropped = false;  // 7.4, fs/file.c dup_fd: what close_range(2) UNSHARE drops is never in the copy
-  bool has_wishes = false;           // no kernel's: what was asked for in the discussion, close_but and start_empty
+  bool has_wishes = false;           // no kernel's: what was asked for in the discussion, close_but and start_empty, and a dup3 that replaces only what is expected
   bool has_except = false;           // 7.4: CLOSE_RANGE_EXCEPT, CLOSE_RANGE_CLOEXEC_ONLY; before: EINVAL
   // No kernel's: numbers at which anybody could tell how far a close_range(2) over a run of one description
   // has come, ascending. A run is cut only there. Empty: anywhere.

@@ -64,9 +64,13 @@ struct Dispositions {
   bool operator==(const Dispositions&) const = default;
 };
 
-// A memory space (struct mm_struct): the cells a scenario names.
+// A memory space (struct mm_struct): the cells a scenario names, and what the reference remembers of its window
+// (impl/spawn/window.cpp).
 struct Memory {
   std::array<std::int32_t, SC_CELLS_MAX> cell{};
+  std::uint64_t window = 0, window_free = 0;  // bit n: number n is in it, is a slot that nobody has taken
+  Index placeholder = none;                   // what its numbers refer to
+  std::int32_t window_home = -1;              // the number that is no slot
   bool operator==(const Memory&) const = default;
 };
 
