@@ -71,10 +71,11 @@ Same same_description(int a, int b) {
   return order < 0 ? Same::unknown : order == 0 ? Same::yes : Same::no;
 }
 
-// Where the source is another file by now, or closed, there is nothing to compare with.
+// Where the source is another file by now, or closed, there is nothing to compare with; it may become so while it is asked.
 bool is_still_staged(const Staged& s) {
   if (!(identity_of(s.slot) == s.file)) return false;
-  return !(identity_of(s.source) == s.file) || same_description(s.slot, s.source) != Same::no;
+  if (!(identity_of(s.source) == s.file) || same_description(s.slot, s.source) != Same::no) return true;
+  return !(identity_of(s.source) == s.file);
 }
 
 // The placeholder again, from a number that has one; where none has, the slot is closed. False: the slot is lost.
