@@ -41,7 +41,8 @@ static int reference_spawn(const struct spawncheck_request *request, struct spaw
       .pgroup = request->pgroup, .cwd = request->cwd, .cwd_fd = -1};
   struct spawn_result got;
   spawn_run(&r, &got);
-  if (got.error == ENOTSUP && forced == SPAWN_STRATEGY_STAGED) { /* a scenario whose window has too few slots, or none */
+  /* A scenario whose window has too few slots, or none; a limit that leaves no number for the caller's pidfd. */
+  if ((got.error == ENOTSUP && forced == SPAWN_STRATEGY_STAGED) || (got.error == EMFILE && forced == SPAWN_STRATEGY_FETCHED)) {
     r.strategy = SPAWN_STRATEGY_AUTOMATIC;
     spawn_run(&r, &got);
   }

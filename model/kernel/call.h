@@ -61,7 +61,7 @@ inline constexpr std::uint32_t close_range_unshare = 2, close_range_cloexec = 4,
   X(close, step_close, one, "a")                                                                        \
   X(close_range, step_close_range, close_range_outcomes, "a, b as unsigned; flags: the raw bits")       \
   X(close_each, step_close_each, one, "a, b as unsigned: each open one, by close(2)")                   \
-  X(fetch, step_fetch, one, "pidfd_getfd(2). a: a number of the parent's table; the lowest free, close-on-exec")  \
+  X(fetch, step_fetch, one, "pidfd_getfd(2). a: a number of the table of the thread that waits for the caller; the lowest free, close-on-exec")  \
   X(close_but, step_close_but, one, "asked for, no kernel's: bits: the numbers below 64 that stay; private at one instant") \
   X(sweep_cloexec, step_sweep_cloexec, one, "each close-on-exec descriptor but a, by close(2)")         \
   X(unshare_files, step_unshare_files, one, "unshare(2) CLONE_FILES")                                   \
