@@ -35,6 +35,13 @@ void survives(Session& session, const std::string& policy) {
 TEST(Faults, TheReferenceSurvives) {
   for (const char* strategy : {"", "copy", "unshare"})
     for (const char* policy : {"only", "drop", "inherit"}) survives(session_with("reference", strategy), policy);
+  survives(session_with("reference", "fetched"), "only");
+  const Scenario staged = scenario_of("fd 0 null\nfd 70 memfd cloexec\nfd 71 memfd\nwindow 60 63\nthread\n  spawn only hold keep 70>3,71>0 pidfd -> $0 $1\nthread\n  memfd -> $0\n  close $0\n");
+  for (const char* strategy : {"staged", "fetched"}) {
+    const FaultResult r = inject_faults(session_with("reference", strategy), staged, {});
+    EXPECT_FALSE(r.violation) << print(r.fault) << ": " << r.violation->observed << "; allowed: " << r.violation->allowed;
+    EXPECT_GT(r.runs, 20u);
+  }
 }
 
 TEST(Faults, TheControlSurvives) {

@@ -86,6 +86,8 @@ inline void expect_holds(Session& session, const std::string& text, unsigned run
   RC_GTEST_PROP(suite, HoldsForTheReference, ()) { family_holds(session_with("reference"), family, runs); }             \
   RC_GTEST_PROP(suite, HoldsForTheReferenceByCopy, ()) { family_holds(session_with("reference", "copy"), family, runs); } \
   RC_GTEST_PROP(suite, HoldsForTheReferenceByUnshare, ()) { family_holds(session_with("reference", "unshare"), family, runs); } \
+  RC_GTEST_PROP(suite, HoldsForTheReferenceByFetched, ()) { family_holds(session_with("reference", "fetched"), family, runs); } \
+  RC_GTEST_PROP(suite, HoldsForTheReferenceByStaged, ()) { family_holds(session_with("reference", "staged"), family, runs); } \
   RC_GTEST_PROP(suite, HoldsForTheControl, ()) { family_holds(session_with(directory_of_binaries() + "/mutants/control.so"), family, runs); } \
   RC_GTEST_PROP(suite, HoldsForForkAndExecAlone, ()) { family_holds(session_with("fork_exec"), family, 1, 1); }           \
   RC_GTEST_PROP(suite, HoldsForPosixSpawnAloneButForItsLimits, ()) { family_holds(session_with("posix_spawn"), family, 1, 1); }

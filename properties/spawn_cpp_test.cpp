@@ -19,6 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 using spawn::Child;
 using spawn::Request;
+using spawn::Window;
 
 static_assert(!std::is_copy_constructible_v<Child> && std::is_nothrow_move_constructible_v<Child>);
 
@@ -250,6 +251,17 @@ TEST(ChildDeathTest, AssigningToOneThatRunsIsAsserted) {
         child->detach();
       },
       "waited for or detached");
+}
+
+TEST(Window, IsThereForAsLongAsItsObject) {
+  {
+    auto window = Window::reserve(2);
+    ASSERT_TRUE(window.has_value());
+    EXPECT_EQ(Window::reserve(2).error(), EALREADY);
+    Window moved = std::move(*window);
+    EXPECT_EQ(__builtin_popcountll(spawn_abilities_probed().window), 2);
+  }
+  EXPECT_EQ(spawn_abilities_probed().window, 0u);
 }
 
 TEST(ChildDeathTest, DestroyingOneThatRunsIsAsserted) {

@@ -4,10 +4,15 @@
 // that answers as old kernels (ENOSYS) and sandboxes (EPERM) do; the spawn must give the same result.
 #include "properties/spawned.h"
 
+#include <algorithm>
 #include <fcntl.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <thread>
 
 namespace spawncheck {
 namespace {
@@ -33,7 +38,8 @@ bool refuse(const Refusal& refusal) {
 // Exit status of the process that tries: 0, or the number of what was wrong.
 int try_all(const Refusal& refusal, bool entered_late) {
   HoldRequest request;
-  const int kept = memfd_create("kept", MFD_CLOEXEC), leak = memfd_create("leak", 0);
+  const int low = memfd_create("kept", MFD_CLOEXEC), leak = memfd_create("leak", 0);
+  const int kept = fcntl(low, F_DUPFD_CLOEXEC, 100);  // fetched, where that is to be had
   request.keep = {{kept, 0}, {2, 1}};
   request.r.set = SPAWN_WANT_PIDFD;
   spawn_result result{};
@@ -52,6 +58,8 @@ int try_all(const Refusal& refusal, bool entered_late) {
     if (table[0] != "/memfd:kept (deleted)" || table.count(1) == 0) return 3;
     if ((table.count(leak) == 1) != (policy != SPAWN_FDS_ONLY)) return 4;
     if (table.count(kept) == 1 || (policy == SPAWN_FDS_ONLY && table.size() != 2)) return 5;
+    const bool is_refused_to_fetch = std::any_of(refusal.calls.begin(), refusal.calls.end(), [](int call) { return call == SCMP_SYS(pidfd_getfd); });
+    if (is_refused_to_fetch && result.strategy == SPAWN_STRATEGY_FETCHED) return 9;
     if (result.pidfd < 0 || (fcntl(result.pidfd, F_GETFD) & FD_CLOEXEC) == 0) return 6;
     close(result.pidfd);
   }
@@ -71,15 +79,16 @@ TEST_P(Fallback, GivesTheSameResult) {
 }
 
 std::vector<Refusal> refusals() {
-  const int clone3 = SCMP_SYS(clone3), range = SCMP_SYS(close_range), pidfd = SCMP_SYS(pidfd_open), unshare = SCMP_SYS(unshare);
+  const int clone3 = SCMP_SYS(clone3), range = SCMP_SYS(close_range), pidfd = SCMP_SYS(pidfd_open), unshare = SCMP_SYS(unshare), getfd = SCMP_SYS(pidfd_getfd);
   std::vector<Refusal> all;
   for (const int error : {ENOSYS, EPERM}) {
     all.push_back({"clone3", {clone3}, error});
     all.push_back({"close_range", {range}, error});
     all.push_back({"pidfd_open", {pidfd}, error});
     all.push_back({"unshare", {unshare}, error});
+    all.push_back({"pidfd_getfd", {getfd}, error});
     all.push_back({"clone3_close_range", {clone3, range}, error});
-    all.push_back({"all", {clone3, range, pidfd, unshare}, error});
+    all.push_back({"all", {clone3, range, pidfd, unshare, getfd}, error});
   }
   return all;
 }
@@ -90,6 +99,94 @@ std::string name_of(const ::testing::TestParamInfo<std::tuple<Refusal, bool>>& i
 }
 
 INSTANTIATE_TEST_SUITE_P(Refused, Fallback, ::testing::Combine(::testing::ValuesIn(refusals()), ::testing::Bool()), name_of);
+
+// Runs in a process of its own, whose exit status it is: 0, or what was wrong.
+int status_of(int (*body)()) {
+  const pid_t pid = fork();
+  if (pid == 0) _exit(body());
+  int status = 0;
+  if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) return 255;
+  return WEXITSTATUS(status);
+}
+
+// Which strategy one high source crosses by. The child's number 0 must be that file.
+int strategy_used(uint32_t asked = SPAWN_STRATEGY_AUTOMATIC, int* error = nullptr) {
+  HoldRequest request;
+  const int low = memfd_create("kept", MFD_CLOEXEC), kept = fcntl(low, F_DUPFD_CLOEXEC, 100);
+  request.keep = {{kept, 0}};
+  request.r.strategy = asked;
+  spawn_result result{};
+  const int failed = spawn_run(&request.get(), &result);
+  if (error != nullptr) *error = failed;
+  if (failed != 0) return -1;
+  Held child(result.pid);
+  child.settle();
+  close(low);
+  close(kept);
+  return descriptors_of(child.pid()) == std::map<int, std::string>{{0, "/memfd:kept (deleted)"}} ? static_cast<int>(result.strategy) : -2;
+}
+
+// Ptrace rights on the caller: an undumpable process without CAP_SYS_PTRACE has none on itself from another (ptrace(2),
+// PTRACE_MODE_ATTACH). Refused once, it is not tried again, even where it would be granted by then.
+TEST(Fetched, WithoutPtraceRightsFallsBackAndRemembers) {
+  EXPECT_EQ(status_of([] {
+              if (strategy_used() != SPAWN_STRATEGY_FETCHED) return 1;
+              if (geteuid() == 0 && (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)) return 2;
+              prctl(PR_SET_DUMPABLE, 0);
+              if (strategy_used() != SPAWN_STRATEGY_UNSHARE) return 3;
+              prctl(PR_SET_DUMPABLE, 1);
+              if (strategy_used() != SPAWN_STRATEGY_UNSHARE) return 4;
+              int error = 0;
+              if (strategy_used(SPAWN_STRATEGY_FETCHED, &error) != -1 || error != ENOTSUP) return 5;
+              return spawn_abilities_probed().fetch == 0 && has_no_child() ? 0 : 6;
+            }),
+            0);
+}
+
+// A child in a new pid namespace has no number for its caller (getppid(2) is 0). It must not be the first one that fails, which
+// would end the namespace.
+TEST(Fetched, IntoANewPidNamespaceFallsBackBeforeThereIsAChild) {
+  const int status = status_of([] {
+    if (unshare(CLONE_NEWPID) != 0) return 77;
+    int error = 0;
+    if (strategy_used(SPAWN_STRATEGY_FETCHED, &error) != -1 || error != ENOTSUP) return 1;
+    if (strategy_used() != SPAWN_STRATEGY_UNSHARE) return 2;
+    return spawn_abilities_probed().fetch == 1 ? 0 : 3;  // another thread may have children of its own namespace
+  });
+  if (status == 77) GTEST_SKIP() << "no right to make a pid namespace";
+  EXPECT_EQ(status, 0);
+}
+
+// The table is the calling thread's, which is not always the process's.
+TEST(Fetched, TakesFromTheTableOfTheCallingThread) {
+  EXPECT_EQ(status_of([] {
+              int wrong = 1;
+              std::thread([&] {
+                if (unshare(CLONE_FILES) != 0) return;
+                wrong = strategy_used() == SPAWN_STRATEGY_FETCHED ? 0 : 2;  // what it keeps is in no other table
+              }).join();
+              return wrong;
+            }),
+            0);
+}
+
+// No number for the pidfd below the limit: another strategy, for this request only.
+TEST(Fetched, WithoutANumberToSpareAnotherStrategyIsTaken) {
+  EXPECT_EQ(status_of([] {
+              HoldRequest request;
+              const int low = memfd_create("kept", MFD_CLOEXEC), kept = fcntl(low, F_DUPFD_CLOEXEC, 100);
+              request.keep = {{kept, 0}};
+              const rlimit one{1, 1000};
+              if (setrlimit(RLIMIT_NOFILE, &one) != 0) return 1;
+              spawn_result result{};
+              if (spawn_run(&request.get(), &result) != 0) return 2;
+              kill(result.pid, SIGKILL);
+              waitpid(result.pid, nullptr, 0);
+              if (result.strategy != SPAWN_STRATEGY_UNSHARE) return 3;
+              return spawn_abilities_probed().fetch == 1 ? 0 : 4;
+            }),
+            0);
+}
 
 // Without any pidfd to be had the request is refused before there is a child.
 TEST(Abilities, NoPidfdAtAllIsRefusedBeforeThereIsAChild) {

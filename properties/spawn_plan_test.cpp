@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <set>
@@ -14,7 +15,13 @@
 
 namespace {
 
-constexpr spawn_abilities everything = {1, 1, 1, 1, 1, 1};
+constexpr spawn_abilities everything = {1, 1, 1, 1, 1, 1, 1, 1, 1, 0};
+constexpr spawn_abilities before_7_4 = {1, 1, 1, 1, 1, 1, 1, 0, 0, 0};
+
+spawn_abilities with_window(uint64_t window, spawn_abilities abilities = before_7_4) {
+  abilities.window = window;
+  return abilities;
+}
 
 struct Planned {
   int error = 0;
@@ -35,7 +42,7 @@ spawn_request request_of(const std::vector<spawn_keep>& keep, uint32_t policy = 
   return r;
 }
 
-Planned planned(const spawn_request& r, spawn_abilities abilities = everything) {
+Planned planned(const spawn_request& r, spawn_abilities abilities = before_7_4) {
   Planned p;
   p.steps.resize(spawn_plan_steps_max(&r));
   p.plan.step = p.steps.data();
@@ -48,8 +55,9 @@ std::string text_of(const spawn_step& s) {
   std::string text = spawn_step_word(s.kind);
   switch (s.kind) {
     case SPAWN_STEP_CLOSE_RANGE: case SPAWN_STEP_CLOSE_EACH:
-      return text + " " + std::to_string(s.first) + " " + (s.last == ~0u ? "max" : std::to_string(s.last)) + (s.flags == 2 ? " unshare" : "");
-    case SPAWN_STEP_DUP: return text + " " + std::to_string(s.a) + " " + std::to_string(s.b);
+      return text + " " + std::to_string(s.first) + " " + (s.last == ~0u ? "max" : std::to_string(s.last)) + (s.flags & SPAWN_CLOSE_RANGE_UNSHARE ? " unshare" : "") +
+             (s.flags & SPAWN_CLOSE_RANGE_EXCEPT ? " except" : "") + (s.flags & SPAWN_CLOSE_RANGE_CLOEXEC_ONLY ? " cloexec-only" : "");
+    case SPAWN_STEP_DUP: case SPAWN_STEP_STAGE: case SPAWN_STEP_FETCH: return text + " " + std::to_string(s.a) + " " + std::to_string(s.b);
     case SPAWN_STEP_CLOSE: case SPAWN_STEP_CLEAR_CLOEXEC: case SPAWN_STEP_SET_CLOEXEC: case SPAWN_STEP_DUP_TO_TEMPORARY: case SPAWN_STEP_SWEEP_CLOEXEC:
       return text + " " + std::to_string(s.a);
     default: return text;
@@ -70,31 +78,48 @@ int lowest_free(const Table& t, int from) {
   return from;
 }
 
-// Runs the descriptor steps; false: a step failed.
+bool is_dropped(const spawn_step& s, int number, bool cloexec) {
+  const bool is_within = static_cast<unsigned>(number) >= s.first && static_cast<unsigned>(number) <= s.last;
+  const bool is_cloexec_only = s.kind == SPAWN_STEP_CLOSE_RANGE && (s.flags & SPAWN_CLOSE_RANGE_CLOEXEC_ONLY) != 0;
+  return is_within != (s.kind == SPAWN_STEP_CLOSE_RANGE && (s.flags & SPAWN_CLOSE_RANGE_EXCEPT) != 0) && (!is_cloexec_only || cloexec);
+}
+
+// Runs the descriptor steps on the table of the caller, which becomes the child's; false: a step failed.
 bool run(const spawn_plan& plan, Table& t) {
-  int temporary = -1;
-  auto number = [&](int n) { return n == SPAWN_TEMPORARY ? temporary : n; };
+  constexpr int pidfd = 1;  // as a file
+  const Table caller = t;
+  int temporary = -1, program = -1;
+  auto number = [&](int n) { return n == SPAWN_TEMPORARY ? temporary : n == SPAWN_PROGRAM_TEMPORARY ? program : n; };
   for (uint32_t i = 0; i < plan.step_count; ++i) {
     const spawn_step& s = plan.step[i];
     switch (s.kind) {
       case SPAWN_STEP_CLOSE_RANGE: case SPAWN_STEP_CLOSE_EACH:
         if (s.first > s.last) return false;
-        for (auto at = t.begin(); at != t.end();) at = static_cast<unsigned>(at->first) >= s.first && static_cast<unsigned>(at->first) <= s.last ? t.erase(at) : std::next(at);
+        for (auto at = t.begin(); at != t.end();) at = is_dropped(s, at->first, at->second.second) ? t.erase(at) : std::next(at);
         break;
-      case SPAWN_STEP_DUP:
+      case SPAWN_STEP_DUP: case SPAWN_STEP_STAGE:
         if (t.count(number(s.a)) == 0 || number(s.a) == number(s.b)) return false;
-        t[number(s.b)] = {t[number(s.a)].first, false};
+        t[number(s.b)] = {t[number(s.a)].first, s.kind == SPAWN_STEP_STAGE};
+        break;
+      case SPAWN_STEP_CALLER: case SPAWN_STEP_FETCH:
+        if (s.kind == SPAWN_STEP_FETCH && caller.count(s.a) == 0) return false;
+        if (lowest_free(t, 0) != (s.kind == SPAWN_STEP_FETCH ? s.b : s.a)) return false;
+        t[lowest_free(t, 0)] = {s.kind == SPAWN_STEP_FETCH ? caller.at(s.a).first : pidfd, true};
         break;
       case SPAWN_STEP_DUP_TO_TEMPORARY:
         if (t.count(s.a) == 0) return false;
-        temporary = lowest_free(t, s.b);
-        t[temporary] = {t[s.a].first, true};
+        (s.flags != 0 ? program : temporary) = lowest_free(t, s.b);
+        t[lowest_free(t, s.b)] = {t[s.a].first, true};
         break;
       case SPAWN_STEP_SET_CLOEXEC: case SPAWN_STEP_CLEAR_CLOEXEC:
         if (t.count(number(s.a)) == 0) return false;
         t[number(s.a)].second = s.kind == SPAWN_STEP_SET_CLOEXEC;
         break;
       case SPAWN_STEP_CLOSE: t.erase(number(s.a)); break;
+      case SPAWN_STEP_EXEC_FD:
+        if (t.count(number(s.a)) == 0) return false;
+        t[-1] = {t[number(s.a)].first, false};  // what is run
+        break;
       default: break;
     }
   }
@@ -102,28 +127,41 @@ bool run(const spawn_plan& plan, Table& t) {
   return true;
 }
 
-// A keep-list over small numbers with distinct targets.
+// On both sides of the numbers that are always copied.
+rc::Gen<int> some_number() { return rc::gen::oneOf(rc::gen::inRange(0, 9), rc::gen::inRange(62, 69)); }
+
+// A keep-list with distinct targets.
 std::vector<spawn_keep> some_keep() {
-  const auto targets = *rc::gen::unique<std::vector<int>>(rc::gen::inRange(0, 9));
+  const auto targets = *rc::gen::unique<std::vector<int>>(some_number());
   std::vector<spawn_keep> keep;
-  for (const int target : targets) keep.push_back({*rc::gen::inRange(0, 9), target});
+  for (const int target : targets) keep.push_back({*some_number(), target});
   return keep;
 }
 
 RC_GTEST_PROP(Plan, IsTheSimultaneousAssignment, ()) {
   const auto keep = some_keep();
+  constexpr uint64_t slots = 0x7full << 50;
   Table before;
-  for (int n = 0; n < 12; ++n)
-    if (*rc::gen::inRange(0, 4) != 0) before[n] = {100 + n, *rc::gen::arbitrary<bool>()};
+  for (int n = 0; n < 72; ++n) {
+    if (n < 64 && (slots >> n & 1) != 0) before[n] = {2, true};  // the placeholder
+    else if ((n < 12 || n > 60) && *rc::gen::inRange(0, 4) != 0) before[n] = {100 + n, *rc::gen::arbitrary<bool>()};
+  }
   const auto policy = static_cast<uint32_t>(*rc::gen::inRange(0, 3));
   spawn_request r = request_of(keep, policy);
-  r.strategy = *rc::gen::element(uint32_t{SPAWN_STRATEGY_COPY}, uint32_t{SPAWN_STRATEGY_UNSHARE});
-  spawn_abilities abilities = everything;
+  r.strategy = policy == SPAWN_FDS_ONLY ? *rc::gen::inRange(uint32_t{SPAWN_STRATEGY_AUTOMATIC}, uint32_t{SPAWN_STRATEGY_COUNT})
+                                        : *rc::gen::element(uint32_t{SPAWN_STRATEGY_COPY}, uint32_t{SPAWN_STRATEGY_UNSHARE}, uint32_t{SPAWN_STRATEGY_EXCEPT});
+  spawn_abilities abilities = with_window(slots, everything);
   if (r.strategy == SPAWN_STRATEGY_COPY) abilities.close_range = *rc::gen::arbitrary<bool>();
+  const bool has_program = *rc::gen::arbitrary<bool>();
+  if (has_program) {
+    r.set |= SPAWN_PROGRAM_FD;
+    r.program_fd = *some_number();
+  }
   const Planned p = planned(r, abilities);
   RC_ASSERT(p.error == 0);
+  RC_ASSERT(p.plan.step_count <= spawn_plan_steps_max(&r));
 
-  bool all_open = true;
+  bool all_open = !has_program || before.count(r.program_fd) != 0;
   for (const spawn_keep& k : keep) all_open &= before.count(k.source) != 0;
   Table expected;
   if (policy != SPAWN_FDS_ONLY)
@@ -131,6 +169,9 @@ RC_GTEST_PROP(Plan, IsTheSimultaneousAssignment, ()) {
       if (!file.second) expected[n] = file;
   if (all_open)
     for (const spawn_keep& k : keep) expected[k.target] = {before[k.source].first, false};
+  if (all_open && has_program) expected[-1] = {before[r.program_fd].first, false};
+  // Not on the keep-list, the program's own number is made close-on-exec on its way.
+  if (has_program && policy != SPAWN_FDS_ONLY && std::none_of(keep.begin(), keep.end(), [&](const spawn_keep& k) { return k.target == r.program_fd; })) expected.erase(r.program_fd);
   Table after = before;
   const bool ran = run(p.plan, after);
   RC_ASSERT(ran == all_open);  // a closed source fails a step, and never passes another file on
@@ -207,8 +248,70 @@ TEST(Plan, ThePidfdIsClosedBeforeAnySourceIsRead) {
   EXPECT_EQ(text_of(planned(r)), "close-range 3 max unshare\nclose-pidfd\nclose-range 0 1\ndup 2 1\nclose 2\nmask\nexec\n");
 }
 
+TEST(Plan, StagedPutsHighSourcesIntoSlotsFirst) {
+  const std::vector<spawn_keep> keep{{100, 0}, {5, 1}, {70, 2}, {100, 3}};
+  spawn_request r = request_of(keep);
+  r.set = SPAWN_WANT_PIDFD;
+  const Planned p = planned(r, with_window(0b111ull << 40));
+  EXPECT_EQ(p.plan.strategy, uint32_t{SPAWN_STRATEGY_STAGED});
+  EXPECT_EQ(text_of(p),
+            "stage 70 40\nstage 100 41\nclose-range 42 max unshare\nclose-pidfd\ncheck-staged\nclose-range 0 4\nclose-range 6 39\n"
+            "dup 41 0\ndup 5 1\ndup 40 2\ndup 41 3\nclose 5\nclose 40\nclose 41\nmask\nexec\n");
+}
+
+// The pidfd is number 0 until an entry for 0, which comes last, replaces it.
+TEST(Plan, FetchedKnowsEachNumberItGets) {
+  EXPECT_EQ(text_of(planned(request_of({{100, 0}, {70, 1}, {100, 5}}))),
+            "close-range 0 max unshare\ncaller\nfetch 70 1\nclear-cloexec 1\nfetch 100 2\ndup 2 5\nclose 2\ndup 5 0\nmask\nexec\n");
+  EXPECT_EQ(text_of(planned(request_of({{70, 1}}))), "close-range 0 max unshare\ncaller\nfetch 70 1\nclear-cloexec 1\nclose 0\nmask\nexec\n");
+}
+
+TEST(Plan, ExceptLeavesTheWindowOfItsSourcesAndClosesItsGaps) {
+  const std::vector<spawn_keep> keep{{70, 3}, {74, 74}};
+  EXPECT_EQ(text_of(planned(request_of(keep), everything)), "close-range 70 74 unshare except\nclose-range 71 73\nclear-cloexec 74\ndup 70 3\nclose 70\nmask\nexec\n");
+  EXPECT_EQ(text_of(planned(request_of(keep, SPAWN_FDS_DROP_CLOEXEC_EXCEPT), everything)),
+            "close-range 70 74 unshare except cloexec-only\nclose-range 71 73 cloexec-only\nclear-cloexec 74\ndup 70 3\nmask\nexec\n");
+  EXPECT_EQ(text_of(planned(request_of({}, SPAWN_FDS_INHERIT), everything)), "close-range 0 max unshare cloexec-only\nmask\nexec\n");
+}
+
+struct Chosen {
+  const char* name;
+  std::vector<spawn_keep> keep;
+  uint32_t policy;
+  spawn_abilities abilities;
+  uint32_t strategy;
+};
+
+class Choice : public ::testing::TestWithParam<Chosen> {};
+
+TEST_P(Choice, IsTheCheapestOfWhatThereIs) {
+  const Planned p = planned(request_of(GetParam().keep, GetParam().policy), GetParam().abilities);
+  EXPECT_EQ(p.error, 0);
+  EXPECT_STREQ(spawn_strategy_word(p.plan.strategy), spawn_strategy_word(GetParam().strategy));
+  EXPECT_NE(p.plan.reason, nullptr);
+}
+
+constexpr uint64_t two_slots = 0b11ull << 40;
+
+INSTANTIATE_TEST_SUITE_P(
+    Plan, Choice,
+    ::testing::Values(Chosen{"nothing_kept", {}, SPAWN_FDS_ONLY, with_window(two_slots, everything), SPAWN_STRATEGY_UNSHARE},
+                      Chosen{"all_low", {{63, 0}, {2, 2}}, SPAWN_FDS_ONLY, with_window(two_slots, everything), SPAWN_STRATEGY_UNSHARE},
+                      Chosen{"except_where_close", {{200, 0}, {263, 1}}, SPAWN_FDS_ONLY, with_window(two_slots, everything), SPAWN_STRATEGY_EXCEPT},
+                      Chosen{"staged_where_far", {{2, 2}, {200, 0}}, SPAWN_FDS_ONLY, with_window(two_slots, everything), SPAWN_STRATEGY_STAGED},
+                      Chosen{"one_slot_for_a_source_twice", {{200, 0}, {200, 1}, {64, 3}}, SPAWN_FDS_ONLY, with_window(two_slots), SPAWN_STRATEGY_STAGED},
+                      Chosen{"too_few_slots", {{200, 0}, {201, 1}, {202, 3}}, SPAWN_FDS_ONLY, with_window(two_slots), SPAWN_STRATEGY_FETCHED},
+                      Chosen{"no_window", {{200, 0}}, SPAWN_FDS_ONLY, before_7_4, SPAWN_STRATEGY_FETCHED},
+                      Chosen{"no_rights", {{200, 0}}, SPAWN_FDS_ONLY, {1, 1, 1, 1, 1, 1, 0, 0, 0, 0}, SPAWN_STRATEGY_UNSHARE},
+                      Chosen{"except_as_a_last_resort", {{2, 2}, {200, 0}}, SPAWN_FDS_ONLY, {1, 1, 1, 1, 1, 1, 0, 1, 1, 0}, SPAWN_STRATEGY_EXCEPT},
+                      Chosen{"no_close_range", {{200, 0}}, SPAWN_FDS_ONLY, {1, 1, 1, 1, 0, 1, 1, 0, 0, two_slots}, SPAWN_STRATEGY_COPY},
+                      Chosen{"inherit", {{200, 0}}, SPAWN_FDS_INHERIT, with_window(two_slots), SPAWN_STRATEGY_COPY},
+                      Chosen{"inherit_7_4", {{200, 0}}, SPAWN_FDS_INHERIT, everything, SPAWN_STRATEGY_EXCEPT},
+                      Chosen{"drop_7_4", {{2, 0}}, SPAWN_FDS_DROP_CLOEXEC_EXCEPT, everything, SPAWN_STRATEGY_EXCEPT}),
+    [](const auto& i) { return i.param.name; });
+
 TEST(Plan, WithoutAbilitiesItCopiesAndClosesOneByOne) {
-  const Planned p = planned(request_of({{4, 4}}), {0, 0, 0, 0, 0, 0});
+  const Planned p = planned(request_of({{4, 4}}), spawn_abilities{});
   EXPECT_EQ(p.plan.strategy, uint32_t{SPAWN_STRATEGY_COPY});
   EXPECT_EQ(p.plan.start, uint32_t{SPAWN_START_VM | SPAWN_START_VFORK});
   EXPECT_EQ(text_of(p), "reset-handlers\nclose-each 5 max\nclose-each 0 3\nclear-cloexec 4\nmask\nexec\n");
@@ -217,9 +320,18 @@ TEST(Plan, WithoutAbilitiesItCopiesAndClosesOneByOne) {
 TEST(Plan, RefusesAForcedStrategyThatIsNotToBeHad) {
   spawn_request r = request_of({});
   r.strategy = SPAWN_STRATEGY_UNSHARE;
-  EXPECT_EQ(planned(r, {1, 1, 1, 1, 0, 0}).error, ENOTSUP);
-  r.strategy = SPAWN_STRATEGY_STAGED;
-  EXPECT_EQ(planned(r).error, ENOTSUP);
+  EXPECT_EQ(planned(r, {1, 1, 1, 1, 0, 0, 0, 0, 0, 0}).error, ENOTSUP);
+  const std::vector<spawn_keep> high{{64, 0}};
+  spawn_request kept = request_of(high);
+  for (const uint32_t strategy : {SPAWN_STRATEGY_STAGED, SPAWN_STRATEGY_FETCHED, SPAWN_STRATEGY_EXCEPT}) {
+    kept.strategy = strategy;
+    EXPECT_EQ(planned(kept, {1, 1, 1, 1, 1, 1, 0, 0, 0, 0}).error, ENOTSUP) << spawn_strategy_word(strategy);
+    EXPECT_EQ(planned(kept, with_window(1ull << 40, everything)).error, 0) << spawn_strategy_word(strategy);
+    if (strategy == SPAWN_STRATEGY_EXCEPT) continue;
+    spawn_request inherits = request_of(high, SPAWN_FDS_INHERIT);
+    inherits.strategy = strategy;
+    EXPECT_EQ(planned(inherits, with_window(1ull << 40, everything)).error, ENOTSUP) << "what is inherited needs the whole table";
+  }
 }
 
 TEST(Plan, RefusesTooSmallACapacity) {

@@ -21,11 +21,21 @@ namespace {
 class Spawn : public ::testing::TestWithParam<uint32_t> {
  protected:
   Spawn() { request.r.strategy = GetParam(); }
+  static void SetUpTestSuite() { ASSERT_EQ(spawn_window_reserve(20), 0); }
+  static void TearDownTestSuite() { EXPECT_EQ(spawn_window_release(), 0); }
+  // Those policies are copy's and unshare's.
+  bool is_for_inherited() const { return GetParam() == SPAWN_STRATEGY_COPY || GetParam() == SPAWN_STRATEGY_UNSHARE; }
+  // The same file at a number above what every copy has.
+  static int high(int fd) {
+    const int number = fcntl(fd, F_DUPFD_CLOEXEC, 70);
+    close(fd);
+    return number;
+  }
   HoldRequest request;
   spawn_result result{};
 };
 
-INSTANTIATE_TEST_SUITE_P(Strategies, Spawn, ::testing::Values(SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE),
+INSTANTIATE_TEST_SUITE_P(Strategies, Spawn, ::testing::Values(SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE, SPAWN_STRATEGY_STAGED, SPAWN_STRATEGY_FETCHED),
                          [](const auto& i) { return std::string(spawn_strategy_word(i.param)); });
 
 TEST_P(Spawn, GivesTheChildExactlyWhatIsKept) {
@@ -41,6 +51,32 @@ TEST_P(Spawn, GivesTheChildExactlyWhatIsKept) {
   EXPECT_EQ(result.strategy, GetParam());
   close(a);
   close(b);
+}
+
+TEST_P(Spawn, GivesTheChildWhatIsKeptFromHighNumbersAndLeavesTheCallerAsItWas) {
+  const int a = high(memfd_create("a", MFD_CLOEXEC)), b = high(memfd_create("b", MFD_CLOEXEC)), c = memfd_create("c", MFD_CLOEXEC);
+  request.keep = {{a, 0}, {b, a}, {a, b}, {2, 2}, {c, 1}, {b, 60}, {a, 300}};
+  const auto before = descriptors_of(getpid());
+  ASSERT_EQ(spawn_run(&request.get(), &result), 0) << strerror(result.error);
+  Held child(result.pid);
+  child.settle();
+  auto table = descriptors_of(child.pid());
+  EXPECT_EQ(table.size(), request.keep.size());
+  for (const spawn_keep& k : request.keep) EXPECT_EQ(table[k.target], before.at(k.source)) << k.source << " at " << k.target;
+  EXPECT_EQ(result.strategy, GetParam());
+  EXPECT_EQ(descriptors_of(getpid()), before);
+  for (const int fd : {a, b, c}) close(fd);
+}
+
+TEST_P(Spawn, AFailureLeavesTheCallerAsItWas) {
+  const int a = high(memfd_create("a", MFD_CLOEXEC));
+  const auto before = descriptors_of(getpid());
+  request.keep = {{a, 0}, {a, a}};
+  request.r.path = "/no/such/program";
+  for (int i = 0; i < 50; ++i) ASSERT_EQ(spawn_run(&request.get(), &result), ENOENT);
+  EXPECT_EQ(descriptors_of(getpid()), before);
+  EXPECT_TRUE(has_no_child());
+  close(a);
 }
 
 TEST_P(Spawn, ReportsErrnoAndFailingStep) {
@@ -103,24 +139,28 @@ TEST_P(Spawn, SetsDirectoryByPathAndDescriptorAndUmask) {
 
 // The program's descriptor is out of every target's way, and is not passed on.
 TEST_P(Spawn, RunsAProgramByDescriptorWhereverTheTargetsAre) {
-  const int program = open(request.path.c_str(), O_PATH | O_CLOEXEC), kept = memfd_create("kept", MFD_CLOEXEC);
-  for (const std::vector<spawn_keep>& keep : {std::vector<spawn_keep>{}, {{kept, 0}}, {{kept, program}}, {{kept, program}, {2, kept}}}) {
-    for (const uint32_t policy : {SPAWN_FDS_ONLY, SPAWN_FDS_INHERIT}) {
-      request.r.set = SPAWN_PROGRAM_FD;
-      request.r.program_fd = program;
-      request.r.policy = policy;
-      request.keep = keep;
-      ASSERT_EQ(spawn_run(&request.get(), &result), 0) << strerror(result.error) << spawn_step_word(static_cast<uint32_t>(result.failed));
-      Held child(result.pid);
-      child.settle();
-      for (const auto& [number, file] : descriptors_of(child.pid())) EXPECT_EQ(file.find("spawncheck-hold"), std::string::npos) << number;
-      if (policy == SPAWN_FDS_ONLY) {
-        EXPECT_EQ(descriptors_of(child.pid()).size(), keep.size());
+  for (const bool is_high : {false, true}) {
+    const int program = is_high ? high(open(request.path.c_str(), O_PATH | O_CLOEXEC)) : open(request.path.c_str(), O_PATH | O_CLOEXEC);
+    const int kept = memfd_create("kept", MFD_CLOEXEC);
+    for (const std::vector<spawn_keep>& keep : {std::vector<spawn_keep>{}, {{kept, 0}}, {{kept, program}}, {{kept, program}, {2, kept}}, {{kept, 0}, {2, 1}, {2, 2}, {kept, 3}}}) {
+      for (const uint32_t policy : {SPAWN_FDS_ONLY, SPAWN_FDS_INHERIT}) {
+        if (policy != SPAWN_FDS_ONLY && !is_for_inherited()) continue;
+        request.r.set = SPAWN_PROGRAM_FD;
+        request.r.program_fd = program;
+        request.r.policy = policy;
+        request.keep = keep;
+        ASSERT_EQ(spawn_run(&request.get(), &result), 0) << strerror(result.error) << spawn_step_word(static_cast<uint32_t>(result.failed));
+        Held child(result.pid);
+        child.settle();
+        for (const auto& [number, file] : descriptors_of(child.pid())) EXPECT_EQ(file.find("spawncheck-hold"), std::string::npos) << number;
+        if (policy == SPAWN_FDS_ONLY) {
+          EXPECT_EQ(descriptors_of(child.pid()).size(), keep.size());
+        }
       }
     }
+    close(program);
+    close(kept);
   }
-  close(program);
-  close(kept);
 }
 
 TEST_P(Spawn, ChildIsOrdinaryAfterExec) {
@@ -251,13 +291,14 @@ TEST_P(Spawn, AChildKilledBeforeExecIsAnError) {
 
 TEST_P(Spawn, ManyThreadsAtOnce) {
   const int kept = memfd_create("kept", MFD_CLOEXEC);
+  const int above = high(memfd_create("above", MFD_CLOEXEC));
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 16; ++t)
     threads.emplace_back([&, t] {
       HoldRequest mine;
       mine.r.strategy = GetParam();
-      mine.keep = {{kept, t}};
+      mine.keep = {{kept, t}, {above, t + 100}};
       for (int i = 0; i < 25; ++i) {
         spawn_result r{};
         if (spawn_run(&mine.get(), &r) != 0) {
@@ -267,12 +308,13 @@ TEST_P(Spawn, ManyThreadsAtOnce) {
         Held child(r.pid);
         child.settle();
         const auto table = descriptors_of(child.pid());
-        if (table.size() != 1 || table.begin()->first != t) ++wrong;
+        if (table.size() != 2 || table.count(t) == 0 || table.count(t + 100) == 0 || r.strategy != GetParam()) ++wrong;
       }
     });
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, 0);
   close(kept);
+  close(above);
 }
 
 // fd.untransient seen by a side effect: every close calls the file's flush, and a message queue's flush drops
@@ -292,7 +334,8 @@ class Transient : public ::testing::Test {
     HoldRequest request;
     request.r.strategy = strategy;
     request.keep = {{source, 0}};
-    const spawn_abilities abilities = spawn_abilities_probed();
+    spawn_abilities abilities = spawn_abilities_probed();
+    abilities.window = 1ull << 50;  // what is staged is the caller's to do, and nothing here
     spawn_step steps[64];
     spawn_plan plan{};
     plan.step = steps;
@@ -334,6 +377,14 @@ class Transient : public ::testing::Test {
 TEST_F(Transient, UnshareReferencesNothingAboveTheWordOfItsHighestSource) {
   EXPECT_FALSE(is_referenced(SPAWN_STRATEGY_UNSHARE, 64, 2));
   EXPECT_FALSE(is_referenced(SPAWN_STRATEGY_UNSHARE, 200, 2));
+}
+
+TEST_F(Transient, StagedAndFetchedReferenceNothingFrom64UpWhateverIsKept) {
+  for (const uint32_t strategy : {SPAWN_STRATEGY_STAGED, SPAWN_STRATEGY_FETCHED}) {
+    EXPECT_FALSE(is_referenced(strategy, 64, 500)) << spawn_strategy_word(strategy);
+    EXPECT_FALSE(is_referenced(strategy, 499, 500)) << spawn_strategy_word(strategy);
+  }
+  EXPECT_TRUE(is_referenced(SPAWN_STRATEGY_UNSHARE, 499, 500));
 }
 
 TEST_F(Transient, TheOracleSeesAReferenceWhereThereIsOne) {

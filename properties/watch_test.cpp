@@ -30,7 +30,7 @@ void expect_unseen(Session& session, const Scenario& scenario) {
 
 // The reference on what the generator makes for one thread, by each strategy.
 TEST(Watch, TheReferenceIsUnseenByEachStrategy) {
-  for (const char* strategy : {"", "copy", "unshare"}) {
+  for (const char* strategy : {"", "copy", "unshare", "staged", "fetched"}) {
     Session& session = session_with("reference", strategy);
     for (unsigned i = 0; i < 150; ++i) {
       Random random(500 + i);
@@ -53,7 +53,20 @@ TEST(Watch, SaysFromWhichNumberNothingDroppedIsReferenced) {
     return w.untransient_from;
   };
   EXPECT_EQ(from("copy"), 201);    // a copy of the whole table, for a moment
+  EXPECT_LE(from("fetched"), 64);  // whatever is kept
   EXPECT_LE(from("unshare"), 64);  // of the numbers up to the kept one, a word of 64 at least
+}
+
+// Kept from above: the copy is the first 64 numbers all the same, and the caller's window is all that is touched.
+TEST(Watch, StagedReferencesNothingFrom64UpWhateverIsKept) {
+  const Scenario scenario = scenario_of("fd 0 null\nfd 5 memfd cloexec\nfd 70 eventfd cloexec\nfd 150 memfd\nfd 200 memfd\nwindow 60 63\nthread\n  spawn only hold keep 200>3,70>1 -> $0 $1\n");
+  for (const char* strategy : {"staged", "fetched"}) {
+    const Watched w = watch(session_with("reference", strategy), scenario);
+    EXPECT_FALSE(w.touched) << report(w, session_with("reference", strategy).trace());
+    EXPECT_LE(w.untransient_from, 64) << strategy;
+    EXPECT_GT(w.private_tables, 0u);
+  }
+  EXPECT_GT(watch(session_with("reference", "unshare"), scenario).untransient_from, 64);
 }
 
 TEST(Watch, PeersAreSeenAsTheyAre) {

@@ -20,6 +20,15 @@ bool is_too_large(const Scenario& scenario) {
   return scenario.threads.size() > 3 || operations > 14;
 }
 
+// Staged and fetched are for spawns that inherit nothing.
+std::uint32_t strategy_for(const Scenario& scenario, std::uint64_t seed) {
+  for (const Thread& thread : scenario.threads)
+    for (const sc_operation& op : thread.operations)
+      if (op.kind == SC_OP_SPAWN && op.request.policy != SPAWN_FDS_ONLY) return seed % 3 == 0 ? SPAWN_STRATEGY_COPY : SPAWN_STRATEGY_UNSHARE;
+  constexpr std::uint32_t strategies[] = {SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE, SPAWN_STRATEGY_STAGED, SPAWN_STRATEGY_FETCHED};
+  return strategies[seed % 4];
+}
+
 }  // namespace
 
 void start() {}
@@ -29,15 +38,17 @@ void one(const std::uint8_t* data, std::size_t size) {
   const std::optional<Scenario> scenario = scenario_of(data, size);
   if (!scenario || is_too_large(*scenario)) return;
   const std::uint64_t seed = hash(*scenario);
-  ReferencePlanner planner(seed % 3 == 0 ? SPAWN_STRATEGY_COPY : SPAWN_STRATEGY_UNSHARE);
+  const std::uint32_t strategy = strategy_for(*scenario, seed);
+  const bool reads_at_once = strategy == SPAWN_STRATEGY_COPY || strategy == SPAWN_STRATEGY_UNSHARE;
+  ReferencePlanner planner(strategy);
   explore::SimulateOptions options;
   options.seed = seed;
   options.steps = seed % 2 == 0;
   explore::simulate(*scenario, planner, options, *history);
   note_history(*scenario, *history);
   JudgeOptions judge_options;
-  judge_options.owed = Clauses::promised_by("fd.snapshot fd.released");
-  judge_options.resource_errors_allowed = false;
+  judge_options.owed = Clauses::promised_by(reads_at_once ? "fd.snapshot fd.released" : "fd.released");
+  judge_options.resource_errors_allowed = strategy == SPAWN_STRATEGY_FETCHED;  // the pidfd of a caller takes a number
   judge_options.work_max = 5'000;
   const Verdict verdict = judge(*scenario, *history, judge_options);
   note(static_cast<std::uint64_t>(verdict.status));

@@ -10,7 +10,7 @@
 
 /* Columns: the name on the command line, the function that gives it, what it is. */
 #define SPAWNCHECK_PEERS(X)                                                                                   \
-  X("reference", peer_reference, "impl/spawn; --strategy copy or unshare forces one")                         \
+  X("reference", peer_reference, "impl/spawn; --strategy copy, unshare, staged, fetched or except forces one") \
   X("posix_spawn", peer_posix_spawn, "glibc's posix_spawn(3) with file actions")                              \
   X("fork_exec", peer_fork_exec, "fork(2), an error pipe, execve(2), written with care")                      \
   X("canary", peer_canary, "deliberately wrong: dup2 in list order, close-on-exec cleared before unsharing")
@@ -25,5 +25,8 @@ const struct spawncheck_implementation *peer_load(const char *which, const char 
 
 /* reference.c: 0, or -1 for a name that is no strategy. Not thread-safe; before the first spawn. */
 int peer_reference_force(const char *strategy);
+
+/* The numbers first..last of the table are the reference's window from now on, whichever implementation runs. 0 or an errno. */
+int peer_reference_adopt_window(int first, int last);
 
 #endif

@@ -6,6 +6,7 @@
 #include <spawncheck/spawn/request.h>
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -20,6 +21,10 @@ int peer_reference_force(const char *strategy) {
   return -1;
 }
 
+/* impl/spawn/window.h */
+int spawn_window_adopt(int first, int last);
+int peer_reference_adopt_window(int first, int last) { return spawn_window_adopt(first, last); }
+
 #define IS_SAME(a, b) ((int)(a) == (int)(b))
 _Static_assert(IS_SAME(SPAWNCHECK_SET_MASK, SPAWN_SET_MASK) && IS_SAME(SPAWNCHECK_SET_DEFAULT, SPAWN_SET_DEFAULT) &&
                    IS_SAME(SPAWNCHECK_SET_IGNORE, SPAWN_SET_IGNORE) && IS_SAME(SPAWNCHECK_SET_PGROUP, SPAWN_SET_PGROUP) &&
@@ -29,13 +34,18 @@ _Static_assert(IS_SAME(SPAWNCHECK_SET_MASK, SPAWN_SET_MASK) && IS_SAME(SPAWNCHEC
 _Static_assert(sizeof(struct spawncheck_keep) == sizeof(struct spawn_keep), "the entries are the same");
 
 static int reference_spawn(const struct spawncheck_request *request, struct spawncheck_result *result) {
-  const struct spawn_request r = {
+  struct spawn_request r = {
       .policy = request->fd_policy, .strategy = forced, .set = request->set, .path = request->path, .program_fd = -1,
       .argv = request->argv, .envp = request->envp, .keep = (const struct spawn_keep *)request->keep,
       .keep_count = request->keep_count, .mask = request->mask, .dflt = request->dflt, .ignore = request->ignore,
       .pgroup = request->pgroup, .cwd = request->cwd, .cwd_fd = -1};
   struct spawn_result got;
   spawn_run(&r, &got);
+  /* A scenario whose window has too few slots, or none; a limit that leaves no number for the caller's pidfd. */
+  if ((got.error == ENOTSUP && forced == SPAWN_STRATEGY_STAGED) || (got.error == EMFILE && forced == SPAWN_STRATEGY_FETCHED)) {
+    r.strategy = SPAWN_STRATEGY_AUTOMATIC;
+    spawn_run(&r, &got);
+  }
   result->pid = got.pid;
   result->pidfd = got.pidfd;
   result->error = got.error;
@@ -44,7 +54,10 @@ static int reference_spawn(const struct spawncheck_request *request, struct spaw
 
 const struct spawncheck_implementation *peer_reference(void) {
   (void)spawn_abilities_probed(); /* once in the server, not in each arena it forks */
-  static const struct spawncheck_implementation self = {
-      .abi = SPAWNCHECK_ABI, .name = "reference", .policies = 7, .sets = 127, .promises = "fd.snapshot fd.released", .spawn = reference_spawn};
+  static struct spawncheck_implementation self = {.abi = SPAWNCHECK_ABI, .name = "reference", .sets = 127, .spawn = reference_spawn};
+  /* Sources that are staged or fetched are read one by one, and may be when nothing is forced. */
+  const bool reads_at_once = forced == SPAWN_STRATEGY_COPY || forced == SPAWN_STRATEGY_UNSHARE || forced == SPAWN_STRATEGY_EXCEPT;
+  self.promises = reads_at_once ? "fd.snapshot fd.released" : "fd.released";
+  self.policies = forced == SPAWN_STRATEGY_STAGED || forced == SPAWN_STRATEGY_FETCHED ? 1u << SPAWNCHECK_FDS_ONLY : 7u;
   return &self;
 }

@@ -5,3 +5,8 @@
 
 const struct spawncheck_implementation *peer_reference(void) { return 0; }
 int peer_reference_force(const char *strategy) { return strategy[0] == 0 ? 0 : -1; }
+int peer_reference_adopt_window(int first, int last) {
+  (void)first;
+  (void)last;
+  return 0;
+}

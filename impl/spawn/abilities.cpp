@@ -6,6 +6,7 @@
 #include "abilities.h"
 
 #include "system.h"
+#include "window.h"
 
 #include <errno.h>
 
@@ -19,12 +20,23 @@ unsigned remembered;
 
 bool is_refused(long result) { return result == -ENOSYS || result == -EPERM; }
 
+// Everything outside 0..~0 is nothing. Only where unknown flags are refused, asked of a range that nobody has: whoever
+// ignored them would close everything.
+unsigned probe_except() {
+  constexpr unsigned nobody_has = 0x7ffffff0u, unknown_flag = 1u << 30, except = SPAWN_CLOSE_RANGE_EXCEPT;
+  if (call(SYS_close_range, nobody_has, nobody_has, unknown_flag) != -EINVAL) return 0;
+  if (call(SYS_close_range, 0u, ~0u, except) != 0) return 0;
+  return call(SYS_close_range, 0u, ~0u, except | SPAWN_CLOSE_RANGE_CLOEXEC_ONLY) == 0 ? can_except | can_cloexec_only : can_except;
+}
+
 unsigned probe() {
   unsigned found = probed | can_clear_sighand | can_pidfd | can_unshare_files;
   if (!is_refused(call(SYS_clone3, nullptr, 0))) found |= can_clone3;                 // EINVAL: too small
   if (!is_refused(call(SYS_pidfd_open, -1, 0))) found |= can_pidfd_open;              // EINVAL: no such pid
   if (!is_refused(call(SYS_close_range, 1u, 0u, 0u))) found |= can_close_range;       // EINVAL: inverted
   if (is_refused(call(SYS_unshare, 1ul << 62))) found &= ~can_unshare_files;          // EINVAL: unknown flag
+  if ((found & can_pidfd_open) != 0 && !is_refused(call(SYS_pidfd_getfd, -1, -1, 0u))) found |= can_fetch;  // EBADF
+  if ((found & can_close_range) != 0) found |= probe_except();
   return found;
 }
 
@@ -48,11 +60,16 @@ spawn_abilities abilities_of(unsigned bits) {
   a.pidfd_open = (bits & can_pidfd_open) != 0;
   a.close_range = (bits & can_close_range) != 0;
   a.unshare_files = (bits & can_unshare_files) != 0;
+  a.fetch = (bits & can_fetch) != 0;
+  a.except = (bits & can_except) != 0;
+  a.cloexec_only = (bits & can_cloexec_only) != 0;
   return a;
 }
 
 }  // namespace spawncheck_spawn
 
 spawn_abilities spawn_abilities_probed(void) {
-  return spawncheck_spawn::abilities_of(spawncheck_spawn::abilities_known());
+  spawn_abilities a = spawncheck_spawn::abilities_of(spawncheck_spawn::abilities_known());
+  a.window = spawncheck_spawn::window_free();
+  return a;
 }

@@ -29,7 +29,7 @@ constexpr unsigned open_numbers_max = 1u << 20;  // bound of the loops that must
 
 struct Child {
   Shared* shared;
-  int temporary, program;
+  int temporary, program, caller;
 
   int number(int n) const { return n == SPAWN_TEMPORARY ? temporary : n == SPAWN_PROGRAM_TEMPORARY ? program : n; }
 };
@@ -121,6 +121,30 @@ STEP(CLOSE_PIDFD) {
   if (child.shared->pidfd >= 0) close_fd(child.shared->pidfd);
   return 0;
 }
+STEP(STAGE) { return 0; }  // the caller has made it
+STEP(CHECK_STAGED) {
+  for (unsigned i = 0; i < child.shared->staged_count; ++i)
+    if (!(identity_of(child.shared->staged[i].slot) == child.shared->staged[i].file)) return -EBADF;
+  return 0;
+}
+// A thread may have unshared its table from the process's: it is the thread that is named, where the kernel can
+// (PIDFD_THREAD, Linux 6.9); before, the main thread only. A caller in an outer pid namespace has no number here.
+STEP(CALLER) {
+  constexpr unsigned of_thread = O_EXCL;
+  const long process = call(SYS_getppid);
+  if (process == 0) return -ESRCH;
+  long fd = call(SYS_pidfd_open, child.shared->caller, of_thread);
+  if (fd == -EINVAL && process == child.shared->caller) fd = call(SYS_pidfd_open, process, 0u);
+  if (fd < 0) return fd;
+  child.caller = static_cast<int>(fd);
+  return child.caller == s.a ? 0 : -EBADFD;
+}
+STEP(FETCH) {
+  if (s.a == child.shared->pidfd) return -EBADF;  // whoever had this number has closed it
+  const long fd = call(SYS_pidfd_getfd, child.caller, s.a, 0u);
+  if (fd < 0) return fd;
+  return fd == s.b ? 0 : -EBADFD;
+}
 STEP(CLOSE) {
   close_fd(child.number(s.a));
   return 0;
@@ -193,7 +217,7 @@ constexpr StepFunction step_functions[] = {
 }  // namespace
 
 void run_child(Shared* shared) {
-  Child child = {shared, -1, -1};
+  Child child = {shared, -1, -1, -1};
   const spawn_plan& plan = *shared->plan;
   for (uint32_t i = 0; i < plan.step_count; ++i) {
     const spawn_step& s = plan.step[i];

@@ -3,6 +3,8 @@
 // What the parent and its child share between clone and exec.
 #pragma once
 
+#include "window.h"
+
 #include <spawncheck/spawn/plan.h>
 
 #include <stdint.h>
@@ -18,6 +20,9 @@ struct Shared {
   int error;      // 0: no step failed
   int step;       // index of the failing step
   int parent;     // the caller's process, for SPAWN_STEP_DEATH_SIGNAL
+  int caller;     // the calling thread's id; of interest to CALLER only
+  const Staged* staged;
+  unsigned staged_count;
 };
 
 // Runs the plan in the child and does not return. Async-signal-safe.

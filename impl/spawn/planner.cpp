@@ -10,6 +10,8 @@
 //   close_range(highest source + 1, ~0, UNSHARE): the kernel then references nothing above the word of 64
 //   that holds the highest source (fs/file.c sane_fdtable_size), which is why it is the first range and
 //   not the last. A range with first > last would be EINVAL and would not unshare: none is ever made.
+//   Staged is the same plan with each source of 64 and above put in a slot below; fetched has no source in its own
+//   table at all; except names what stays.
 // - The pidfd. CLONE_PIDFD with CLONE_FILES puts it into the shared table, at the lowest free number. A kept
 //   source that another thread closes meanwhile may be that number. The child closes its own entry before
 //   it reads any source, so that the read fails with EBADF instead of passing the pidfd on.
@@ -24,15 +26,17 @@
 // dup2 in list order (wrong for swaps); reading the list of open numbers before clone (races).
 // Checked by properties/spawn_plan_test (random keep-lists against an assignment) and by the model, which
 // runs these plans.
-#include <spawncheck/spawn/request.h>
+#include "strategy.h"
 
 #include <errno.h>
 #include <limits.h>
 
 namespace {
 
+using spawncheck_spawn::next_number_read;
+
 constexpr uint32_t to_the_end = ~0u;
-constexpr uint16_t unshare_flag = 2;           // CLOSE_RANGE_UNSHARE
+constexpr uint16_t unshare_flag = SPAWN_CLOSE_RANGE_UNSHARE, except_flag = SPAWN_CLOSE_RANGE_EXCEPT, cloexec_only_flag = SPAWN_CLOSE_RANGE_CLOEXEC_ONLY;
 constexpr uint16_t for_program = 1;  // of DUP_TO_TEMPORARY: which temporary
 
 class Planner {
@@ -41,6 +45,7 @@ class Planner {
 
   int build() {
     if (const int error = choose()) return error;
+    stage();
     attributes();
     descriptors();
     open_and_attributes();
@@ -52,6 +57,7 @@ class Planner {
   bool asks(uint32_t bit) const { return (r_.set & bit) != 0; }
   bool only() const { return r_.policy == SPAWN_FDS_ONLY; }
   bool shares() const { return (plan_.start & SPAWN_START_FILES) != 0; }
+  bool is(uint32_t strategy) const { return plan_.strategy == strategy; }
 
   spawn_step& add(uint16_t kind) {
     if (plan_.step_count >= plan_.step_capacity) {
@@ -88,6 +94,18 @@ class Planner {
   void open_and_attributes();
   void finish();
 
+  void stage();
+  int place_of(int number) const;
+  int source(uint32_t i) const { return place_of(r_.keep[i].source); }
+  void drop_all_but_window();
+  void close_gaps(uint16_t flags);
+  void fetch_all();
+  void fetch(uint32_t i);
+  int next_unused() const;
+  bool is_used(int number) const { return number < used_max && (used_[number / 64] >> (number % 64) & 1) != 0; }
+  void set_used(int number) {
+    if (number < used_max) used_[number / 64] |= 1ull << (number % 64);
+  }
   int next_source(int after) const;
   bool is_target(int number) const;
   bool is_pending(uint32_t i) const { return (done_[i / 64] >> (i % 64) & 1) == 0; }
@@ -101,22 +119,20 @@ class Planner {
   spawn_step discarded_ = {};  // takes what has no room; such a plan is refused
   int program_ = -1;  // number, or SPAWN_PROGRAM_TEMPORARY
   uint64_t done_[SPAWN_KEEP_MAX / 64] = {};
+  spawn_keep staged_[SPAWN_COPIED_ALWAYS] = {};  // source -> slot
+  uint32_t staged_count_ = 0;
+  // Of the child's table while it is filled: as many are open as have been fetched, and two more.
+  static constexpr int used_max = SPAWN_KEEP_MAX + 64;
+  uint64_t used_[used_max / 64] = {};
 };
 
 int Planner::choose() {
-  const bool can_unshare = only() ? can_.close_range : (can_.close_range || can_.unshare_files);
-  uint32_t strategy = r_.strategy;
-  plan_.reason = "asked for";
-  if (strategy == SPAWN_STRATEGY_AUTOMATIC) {
-    strategy = only() && can_unshare ? SPAWN_STRATEGY_UNSHARE : SPAWN_STRATEGY_COPY;
-    plan_.reason = !only()       ? "what is inherited crosses by a copy of the table in any case"
-                   : can_unshare ? "close_range(2) drops what is not kept without a copy of it"
-                                 : "close_range(2) is not available";
-  }
-  if (strategy != SPAWN_STRATEGY_COPY && (strategy != SPAWN_STRATEGY_UNSHARE || !can_unshare)) return ENOTSUP;
-  plan_.strategy = strategy;
+  spawncheck_spawn::Choice choice;
+  if (!spawncheck_spawn::choose_strategy(r_, can_, &choice)) return ENOTSUP;
+  plan_.strategy = choice.strategy;
+  plan_.reason = choice.reason;
   plan_.start = SPAWN_START_VM | SPAWN_START_VFORK;
-  if (strategy == SPAWN_STRATEGY_UNSHARE) plan_.start |= SPAWN_START_FILES;
+  if (!is(SPAWN_STRATEGY_COPY)) plan_.start |= SPAWN_START_FILES;
   if (can_.clone3) plan_.start |= SPAWN_START_CLONE3;
   if (can_.clone3 && can_.clear_sighand) plan_.start |= SPAWN_START_CLEAR_SIGHAND;
   if (asks(SPAWN_WANT_PIDFD) && can_.pidfd) plan_.start |= SPAWN_START_PIDFD;
@@ -152,12 +168,37 @@ bool Planner::is_target(int number) const {
   return false;
 }
 
+// Each distinct source of 64 and above gets a slot, the lowest first.
+void Planner::stage() {
+  if (!is(SPAWN_STRATEGY_STAGED)) return;
+  uint64_t slots = can_.window;
+  for (int n = next_number_read(r_, SPAWN_COPIED_ALWAYS - 1); n != INT_MAX && slots != 0; n = next_number_read(r_, n)) {
+    const int slot = __builtin_ctzll(slots);
+    slots &= slots - 1;
+    staged_[staged_count_++] = {n, slot};
+    add(SPAWN_STEP_STAGE, n, slot);
+  }
+}
+
+// Where the child finds what the caller has at `number`.
+int Planner::place_of(int number) const {
+  uint32_t begin = 0, end = number < SPAWN_COPIED_ALWAYS ? 0 : staged_count_;
+  while (begin < end) {  // ascending
+    const uint32_t middle = (begin + end) / 2;
+    if (staged_[middle].source == number) return staged_[middle].target;
+    (staged_[middle].source < number ? begin : end) = staged_[middle].source < number ? middle + 1 : middle;
+  }
+  return number;
+}
+
 // The smallest number above `after` that must survive until the moves are done, INT_MAX: none.
 int Planner::next_source(int after) const {
   int next = INT_MAX;
-  for (uint32_t i = 0; i < r_.keep_count; ++i)
-    if (r_.keep[i].source > after && r_.keep[i].source < next) next = r_.keep[i].source;
-  if (asks(SPAWN_PROGRAM_FD) && r_.program_fd > after && r_.program_fd < next) next = r_.program_fd;
+  const auto consider = [&](int number) {
+    if (number > after && number < next) next = number;
+  };
+  for (uint32_t i = 0; i < r_.keep_count; ++i) consider(source(i));
+  if (asks(SPAWN_PROGRAM_FD)) consider(place_of(r_.program_fd));
   return next;
 }
 
@@ -173,23 +214,93 @@ void Planner::drop_all_but_sources() {
   for (int n = next_source(-1); n != INT_MAX; n = next_source(n)) highest = n;
   close_gap(static_cast<uint32_t>(highest + 1), to_the_end, shares() ? unshare_flag : uint16_t{0});
   if (shares() && (plan_.start & SPAWN_START_PIDFD) != 0) add(SPAWN_STEP_CLOSE_PIDFD);
-  int before = -1;
-  for (int n = next_source(-1); n != INT_MAX; n = next_source(n)) {
-    if (n > before + 1) close_gap(static_cast<uint32_t>(before + 1), static_cast<uint32_t>(n - 1), 0);
+  if (staged_count_ != 0) add(SPAWN_STEP_CHECK_STAGED);
+  if (next_source(-1) > 0 && next_source(-1) != INT_MAX) close_gap(0, static_cast<uint32_t>(next_source(-1) - 1), 0);
+  close_gaps(0);
+}
+
+// What lies between two sources.
+void Planner::close_gaps(uint16_t flags) {
+  int before = next_source(-1);
+  for (int n = before == INT_MAX ? INT_MAX : next_source(before); n != INT_MAX; n = next_source(n)) {
+    if (n > before + 1) close_gap(static_cast<uint32_t>(before + 1), static_cast<uint32_t>(n - 1), flags);
     before = n;
   }
+}
+
+// What is to go is everything, or what is close-on-exec; outside the sources nothing of it is even copied.
+void Planner::drop_all_but_window() {
+  const uint16_t what = only() ? uint16_t{0} : cloexec_only_flag;
+  const int lowest = next_source(-1);
+  int highest = lowest;
+  for (int n = lowest; n != INT_MAX; n = next_source(n)) highest = n;
+  const auto flags = static_cast<uint16_t>(what | unshare_flag | (lowest == INT_MAX ? 0 : except_flag));
+  if (lowest == INT_MAX) close_gap(0, to_the_end, flags);
+  else close_gap(static_cast<uint32_t>(lowest), static_cast<uint32_t>(highest), flags);
+  if ((plan_.start & SPAWN_START_PIDFD) != 0) add(SPAWN_STEP_CLOSE_PIDFD);
+  close_gaps(what);
+}
+
+int Planner::next_unused() const {
+  int n = 0;
+  while (is_used(n)) ++n;
+  return n;
+}
+
+// The child's table is its own and has nothing, so that each new number is known: the lowest that is not used. Number 0 is
+// the pidfd of the caller; an entry for it comes last and replaces that.
+void Planner::fetch_all() {
+  close_gap(0, to_the_end, unshare_flag);
+  if (r_.keep_count == 0 && !asks(SPAWN_PROGRAM_FD)) return;
+  add(SPAWN_STEP_CALLER, 0);
+  set_used(0);
+  uint32_t last = r_.keep_count;  // the entry for 0
+  for (int target = 0; target != INT_MAX;) {
+    uint32_t next = r_.keep_count;
+    int next_target = INT_MAX;
+    for (uint32_t i = 0; i < r_.keep_count; ++i) {
+      if (r_.keep[i].target == 0) last = i;
+      else if (r_.keep[i].target > target && r_.keep[i].target < next_target) next_target = r_.keep[next = i].target;
+    }
+    target = next_target;
+    if (next < r_.keep_count) fetch(next);
+  }
+  if (asks(SPAWN_PROGRAM_FD)) {  // no target is left but 0, so it is in nobody's way
+    program_ = next_unused();
+    add(SPAWN_STEP_FETCH, r_.program_fd, program_);
+    set_used(program_);
+  }
+  if (last < r_.keep_count) fetch(last);
+  else add(SPAWN_STEP_CLOSE, 0);
+}
+
+// One entry. A source is read from the caller's table once: a further entry for it takes what the first got.
+void Planner::fetch(uint32_t i) {
+  const int target = r_.keep[i].target;
+  set_done(i);
+  for (uint32_t j = 0; j < r_.keep_count; ++j) {
+    if (j == i || is_pending(j) || r_.keep[j].source != r_.keep[i].source) continue;
+    set_used(target);
+    return add(SPAWN_STEP_DUP, r_.keep[j].target, target);
+  }
+  const int got = next_unused();
+  add(SPAWN_STEP_FETCH, r_.keep[i].source, got);
+  set_used(target);
+  if (got == target) return add(SPAWN_STEP_CLEAR_CLOEXEC, target);
+  add(SPAWN_STEP_DUP, got, target);
+  add(SPAWN_STEP_CLOSE, got);
 }
 
 // The program's descriptor must reach exec with close-on-exec set, wherever the targets go.
 void Planner::protect_program() {
   if (!asks(SPAWN_PROGRAM_FD)) return;
-  program_ = r_.program_fd;
+  program_ = place_of(r_.program_fd);
   int highest = -1;
   bool is_identity = false;
   for (uint32_t i = 0; i < r_.keep_count; ++i) {
     if (r_.keep[i].target > highest) highest = r_.keep[i].target;
-    if (r_.keep[i].source > highest) highest = r_.keep[i].source;
-    is_identity |= r_.keep[i].target == program_ && r_.keep[i].source == program_;
+    if (source(i) > highest) highest = source(i);
+    is_identity |= r_.keep[i].target == program_ && source(i) == program_;
   }
   for (uint32_t i = 0; i < r_.open_count; ++i)
     if (r_.open[i].target > highest) highest = r_.open[i].target;
@@ -204,7 +315,7 @@ void Planner::protect_program() {
 
 bool Planner::is_still_read(int number, uint32_t except) const {
   for (uint32_t i = 0; i < r_.keep_count; ++i)
-    if (i != except && is_pending(i) && r_.keep[i].source == number) return true;
+    if (i != except && is_pending(i) && source(i) == number) return true;
   return false;
 }
 
@@ -217,15 +328,15 @@ uint32_t Planner::writer_of(int number) const {
 
 void Planner::move_kept() {
   for (uint32_t i = 0; i < r_.keep_count; ++i) {
-    if (r_.keep[i].source != r_.keep[i].target) continue;
-    add(SPAWN_STEP_CLEAR_CLOEXEC, r_.keep[i].source);
+    if (source(i) != r_.keep[i].target) continue;
+    add(SPAWN_STEP_CLEAR_CLOEXEC, source(i));
     set_done(i);
   }
   for (bool moved = true; moved;) {
     moved = false;
     for (uint32_t i = 0; i < r_.keep_count; ++i) {
       if (!is_pending(i) || is_still_read(r_.keep[i].target, i)) continue;
-      add(SPAWN_STEP_DUP, r_.keep[i].source, r_.keep[i].target);
+      add(SPAWN_STEP_DUP, source(i), r_.keep[i].target);
       set_done(i);
       moved = true;
     }
@@ -239,18 +350,18 @@ void Planner::move_kept() {
 void Planner::move_cycle(uint32_t start) {
   const int aside = r_.keep[start].target;
   for (uint32_t i = start, asked = 0; asked < r_.keep_count; ++asked) {
-    add(SPAWN_STEP_SET_CLOEXEC, r_.keep[i].source);
-    if (r_.keep[i].source == aside) break;
-    i = writer_of(r_.keep[i].source);
+    add(SPAWN_STEP_SET_CLOEXEC, source(i));
+    if (source(i) == aside) break;
+    i = writer_of(source(i));
   }
   add(SPAWN_STEP_DUP_TO_TEMPORARY, aside, 0);
   uint32_t i = start;
   for (uint32_t moves = 0; moves < r_.keep_count; ++moves) {
-    const int source = r_.keep[i].source;
-    add(SPAWN_STEP_DUP, source == aside ? SPAWN_TEMPORARY : source, r_.keep[i].target);
+    const int from = source(i);
+    add(SPAWN_STEP_DUP, from == aside ? SPAWN_TEMPORARY : from, r_.keep[i].target);
     set_done(i);
-    if (source == aside) break;
-    i = writer_of(source);
+    if (from == aside) break;
+    i = writer_of(from);
   }
   add(SPAWN_STEP_CLOSE, SPAWN_TEMPORARY);
 }
@@ -261,7 +372,10 @@ void Planner::close_sources() {
 }
 
 void Planner::descriptors() {
-  if (only()) {
+  if (is(SPAWN_STRATEGY_FETCHED)) return fetch_all();
+  if (is(SPAWN_STRATEGY_EXCEPT)) {
+    drop_all_but_window();
+  } else if (only()) {
     drop_all_but_sources();
   } else if (shares()) {
     if (can_.unshare_files) add(SPAWN_STEP_UNSHARE);
@@ -273,7 +387,7 @@ void Planner::descriptors() {
   if (only()) close_sources();
   // exec(2) closes what is close-on-exec only after it has woken the parent (6.18): closing it before is
   // what lets fd.released hold when spawn returns.
-  else add(SPAWN_STEP_SWEEP_CLOEXEC, program_);
+  else if (!is(SPAWN_STRATEGY_EXCEPT)) add(SPAWN_STEP_SWEEP_CLOEXEC, program_);
 }
 
 // Limits after the descriptors, whose moves a low RLIMIT_NOFILE would refuse. Credentials after all that needs
@@ -334,9 +448,9 @@ const char* const strategy_words[] = {"automatic", "copy", "unshare", "staged", 
 
 }  // namespace
 
-// Attributes, sweep, mask, exec and the program's descriptor: at most 32. Per entry: a gap, a question, a
+// Attributes, sweep, mask, exec and the program's descriptor: at most 34. Per entry: a stage, a gap, a question, a
 // move, a temporary and its close, a source to close. One for each that is opened, and for each limit.
-uint32_t spawn_plan_steps_max(const spawn_request* request) { return 32 + 6 * (request->keep_count + 1) + request->open_count + request->limit_count; }
+uint32_t spawn_plan_steps_max(const spawn_request* request) { return 34 + 7 * (request->keep_count + 1) + request->open_count + request->limit_count; }
 
 int spawn_plan_build(const spawn_request* request, const spawn_abilities* abilities, spawn_plan* plan) {
   if (const int error = spawn_request_check(request, nullptr)) return error;

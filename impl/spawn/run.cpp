@@ -21,6 +21,9 @@
 //   and, worse, with the next child that runs under another user's id on this memory, which that user could then
 //   trace. So such a child starts on a copy of the memory (a plan without SPAWN_START_VM), and what it has to say is
 //   in a shared mapping.
+// - What is staged in the window is in the caller's table until the child has its copy, and must be gone from there when
+//   the spawn returns, on every path: it is the destructor's, with every signal still blocked, so that no handler leaves by
+//   siglongjmp in between.
 //
 // Rejected: an error pipe (two descriptors visible in the parent's table, and in concurrent children);
 // SIGCHLD as exit_signal (above).
@@ -28,7 +31,9 @@
 #include "area.h"
 #include "child.h"
 #include "emulated.h"
+#include "strategy.h"
 #include "system.h"
+#include "window.h"
 
 #include <errno.h>
 #include <sys/resource.h>
@@ -114,20 +119,77 @@ void reset(spawn_result* result) {
   result->step = -1;
 }
 
-int run_on(const spawn_plan& plan, const Area& area, spawn_result* result) {
+// Whether a child has a number for its caller. The first child in a new pid namespace is its init: one that found out by
+// itself, and failed, would end the namespace (pid_namespaces(7)). Where /proc does not say, it is left to the child.
+bool has_number_for_caller() {
+  char own[32], of_children[32];
+  const long own_size = call(SYS_readlinkat, AT_FDCWD, "/proc/thread-self/ns/pid", own, sizeof own);
+  if (own_size <= 0) return true;
+  const long size = call(SYS_readlinkat, AT_FDCWD, "/proc/thread-self/ns/pid_for_children", of_children, sizeof of_children);
+  if (size != own_size) return false;  // ENOENT: a namespace that has no process yet
+  for (long i = 0; i < size; ++i)
+    if (own[i] != of_children[i]) return false;
+  return true;
+}
+
+bool has_step(const spawn_plan& plan, uint16_t kind) {
+  for (uint32_t i = 0; i < plan.step_count; ++i)
+    if (plan.step[i].kind == kind) return true;
+  return false;
+}
+
+// The plan's first steps, in the caller's table; whatever was staged is undone when this goes.
+class Stage {
+ public:
+  // What has no placeholder any more, or no source, is the index of the failing step, with the errno.
+  long make(const spawn_plan& plan, uint64_t slots, int* failing) {
+    long error = 0;
+    for (uint32_t i = 0; i < plan.step_count && plan.step[i].kind == SPAWN_STEP_STAGE; ++i) {
+      const spawn_step& s = plan.step[i];
+      slots &= ~(1ull << s.b);
+      if (error == 0) error = window_stage(s.a, s.b, &staged_[count_]);
+      else window_give_back(1ull << s.b);
+      if (error == 0) ++count_;
+      else if (*failing < 0) *failing = static_cast<int>(i);
+    }
+    window_give_back(slots);  // what the plan had no use for
+    return error;
+  }
+  ~Stage() {
+    for (unsigned i = 0; i < count_; ++i) window_unstage(staged_[i]);
+  }
+  const Staged* staged() const { return staged_; }
+  unsigned count() const { return count_; }
+
+ private:
+  Staged staged_[SPAWN_COPIED_ALWAYS];
+  unsigned count_ = 0;
+};
+
+// `slots`: of the window, taken for this plan.
+int run_on(const spawn_plan& plan, uint64_t slots, const Area& area, spawn_result* result) {
   result->strategy = plan.strategy;
   result->reason = plan.reason;
   Shared own;
   Shared& shared = area.shared() != nullptr ? *area.shared() : own;
-  shared = {&plan, 0, -1, 0, -1, static_cast<int>(call(SYS_getpid))};
+  shared = {&plan, 0, -1, 0, -1, -1, -1, nullptr, 0};
   const uint64_t all = ~0ull;
   set_mask(&all, &shared.caller_mask);
   const uint64_t caller_mask = shared.caller_mask;
-  const long pid = start_child(plan, area.stack(), shared);
-  // A kernel before 5.7 answers the unknown flag so, or the size of what it does not know.
-  const bool is_old = (plan.start & SPAWN_START_INTO_CGROUP) != 0 && (pid == -EINVAL || pid == -E2BIG);
-  if (pid < 0) fail(result, is_old ? ENOTSUP : static_cast<int>(-pid), SPAWN_FAILED_CLONE);
-  else learn(plan, shared, static_cast<int>(pid), result);
+  if (has_step(plan, SPAWN_STEP_DEATH_SIGNAL)) shared.parent = static_cast<int>(call(SYS_getpid));
+  if (has_step(plan, SPAWN_STEP_CALLER)) shared.caller = static_cast<int>(call(SYS_gettid));
+  {
+    Stage stage;
+    const long error = stage.make(plan, slots, &result->step);
+    shared.staged = stage.staged();
+    shared.staged_count = stage.count();
+    const long pid = error != 0 ? 0 : start_child(plan, area.stack(), shared);
+    // A kernel before 5.7 answers the unknown flag so, or the size of what it does not know.
+    const bool is_old = (plan.start & SPAWN_START_INTO_CGROUP) != 0 && (pid == -EINVAL || pid == -E2BIG);
+    if (error != 0) fail(result, static_cast<int>(-error), SPAWN_STEP_STAGE);
+    else if (pid < 0) fail(result, is_old ? ENOTSUP : static_cast<int>(-pid), SPAWN_FAILED_CLONE);
+    else learn(plan, shared, static_cast<int>(pid), result);
+  }
   set_mask(&caller_mask, nullptr);
   return result->error;
 }
@@ -187,6 +249,16 @@ const char* unavailable(const spawn_request& r, const spawn_abilities& can) {
   return "strategy: not available here";
 }
 
+// Slots are taken only for a plan that will use them, and the plan is made of those.
+int build(const spawn_request* request, spawn_abilities abilities, spawn_plan* plan, uint64_t* slots) {
+  Choice choice;
+  const bool is_staged = choose_strategy(*request, abilities, &choice) && choice.strategy == SPAWN_STRATEGY_STAGED;
+  if (is_staged) abilities.window = *slots = window_take(slots_needed(*request), abilities.window);
+  const int error = spawn_plan_build(request, &abilities, plan);
+  if (error != 0) window_give_back(*slots);
+  return error;
+}
+
 int run_with(const spawn_request* request, const spawn_abilities& abilities, spawn_result* result) {
   reset(result);
   const char* field = nullptr;
@@ -199,24 +271,43 @@ int run_with(const spawn_request* request, const spawn_abilities& abilities, spa
   spawn_plan plan = {};
   plan.step = area.steps();
   plan.step_capacity = steps_max;
-  error = spawn_plan_build(request, &abilities, &plan);
+  uint64_t slots = 0;
+  error = build(request, abilities, &plan, &slots);
   if (error != 0) return fail(result, error, SPAWN_FAILED_REQUEST, unavailable(*request, abilities));
-  if (run_on(plan, area, result) != 0) return result->error;
+  if (has_step(plan, SPAWN_STEP_CALLER) && !has_number_for_caller()) return fail(result, ESRCH, SPAWN_STEP_CALLER);
+  if (run_on(plan, slots, area, result) != 0) return result->error;
   const bool pidfd_missing = (request->set & SPAWN_WANT_PIDFD) != 0 && result->pidfd < 0;
   return pidfd_missing ? open_pidfd(result) : 0;
 }
 
 // Which abilities may be to blame for a refusal, 0: none.
 unsigned blamed(const spawn_result& result, const spawn_abilities& a, bool wants_pidfd) {
-  const bool is_refused = result.error == ENOSYS || result.error == EPERM;
+  const bool is_refused = result.error == ENOSYS || result.error == EPERM || result.error == EACCES;
   const bool is_unknown = is_refused || result.error == EINVAL;
   switch (result.failed) {
     case SPAWN_FAILED_CLONE:
       if (a.clone3 && is_unknown) return a.clear_sighand && result.error == EINVAL ? can_clear_sighand : can_clone3;
       return wants_pidfd && a.pidfd && is_unknown ? can_pidfd : 0u;
-    case SPAWN_STEP_CLOSE_RANGE: return is_unknown ? can_close_range : 0u;
+    case SPAWN_STEP_CLOSE_RANGE: return !is_unknown ? 0u : result.strategy == SPAWN_STRATEGY_EXCEPT ? can_except | can_cloexec_only : can_close_range;
+    case SPAWN_STEP_CALLER: case SPAWN_STEP_FETCH: return is_unknown ? can_fetch : 0u;
     case SPAWN_STEP_UNSHARE: return is_refused ? can_unshare_files : 0u;
     default: return 0;
+  }
+}
+
+// What failed is the strategy's own: a slot that other code has closed, no number left for a pidfd. Other slots get one
+// try; then the strategy is out, for this request.
+bool is_worth_another(const spawn_request& request, const spawn_result& result, int tries, spawn_abilities* avoided) {
+  switch (result.failed) {
+    case SPAWN_STEP_STAGE: case SPAWN_STEP_CHECK_STAGED:
+      if (tries > 0) avoided->window = ~0ull;
+      return true;
+    case SPAWN_STEP_CALLER: case SPAWN_STEP_FETCH:
+      if (result.error == ESRCH) return (avoided->fetch ^= 1) != 0;  // another pid namespace
+      if (request.strategy != SPAWN_STRATEGY_AUTOMATIC || result.error == EBADF || avoided->fetch != 0) return false;
+      avoided->fetch = 1;
+      return true;
+    default: return false;
   }
 }
 
@@ -231,20 +322,24 @@ int spawn_run_with(const spawn_request* request, const spawn_abilities* abilitie
 }
 
 int spawn_run(const spawn_request* request, spawn_result* result) {
+  spawn_abilities avoided = {};  // for this request only
   for (int tries = 0;; ++tries) {
     const unsigned known = abilities_known();
-    const spawn_abilities abilities = abilities_of(known);
-    if (run_with(request, abilities, result) == 0) return 0;
+    spawn_abilities abilities = abilities_of(known);
+    abilities.fetch &= static_cast<uint8_t>(~avoided.fetch);
+    abilities.window = window_free() & ~avoided.window;
+    if (run_with(request, abilities, result) == 0 || tries >= retries_max) return result->error;
     const unsigned refused = blamed(*result, abilities, (request->set & SPAWN_WANT_PIDFD) != 0) & known;
-    if (refused == 0 || tries >= retries_max) return result->error;
-    abilities_forget(refused);
+    if (refused != 0) abilities_forget(refused);
+    else if (!is_worth_another(*request, *result, tries, &avoided)) return result->error;
   }
 }
 
 int spawn_run_plan(const spawn_plan* plan, spawn_result* result) {
   reset(result);
   if ((plan->start & SPAWN_START_VFORK) == 0) return fail(result, EINVAL, SPAWN_FAILED_REQUEST, "start: without VFORK");
+  if (plan->step_count != 0 && plan->step[0].kind == SPAWN_STEP_STAGE) return fail(result, EINVAL, SPAWN_FAILED_REQUEST, "step: STAGE, whose slots nobody has taken");
   const Area area(0, (plan->start & SPAWN_START_VM) == 0);
   if (area.error() != 0) return fail(result, area.error(), SPAWN_FAILED_MEMORY);
-  return run_on(*plan, area, result);
+  return run_on(*plan, 0, area, result);
 }

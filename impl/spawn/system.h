@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #ifndef SYS_clone3
@@ -21,13 +22,15 @@
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
 #ifndef CLONE_CLEAR_SIGHAND
 #define CLONE_CLEAR_SIGHAND 0x100000000ULL
 #endif
 
 namespace spawncheck_spawn {
 
-constexpr unsigned close_range_unshare = 2;
 constexpr uint64_t clone_into_cgroup = 0x200000000ULL;  // CLONE_INTO_CGROUP, Linux 5.7
 
 #if defined(__x86_64__)
@@ -140,6 +143,17 @@ struct Action {
 };
 
 inline long set_mask(const uint64_t* set, uint64_t* old) { return call(SYS_rt_sigprocmask, SIG_SETMASK, set, old, sizeof *set); }
+// Which file, as far as fstat(2) tells: descriptions of one file are alike, and so are all files of anonymous inodes.
+struct Identity {
+  uint64_t device = 0, inode = 0;  // {0, 0}: of no file
+  bool operator==(const Identity& other) const { return device == other.device && inode == other.inode; }
+};
+inline Identity identity_of(int fd) {
+  struct stat status;  // the kernel's own, on both machines
+  if (call(SYS_fstat, fd, &status) != 0) return {};
+  return {status.st_dev, status.st_ino};
+}
+
 inline long get_fd_flags(int fd) { return call(SYS_fcntl, fd, F_GETFD, 0); }
 inline long close_fd(int fd) { return call(SYS_close, fd); }
 

@@ -59,6 +59,7 @@ struct Canonical {
                           std::uint64_t{task.vfork_child != model::none} << 49);
     if (tables.met() != tables_met) h = hash_table(h, state.tables[task.table], files);
     if (dispositions.met() != dispositions_met) h = model::mix(model::mix(h, state.dispositions[task.dispositions].ignored), state.dispositions[task.dispositions].handled);
+    if (memories.met() != memories_met) h = model::mix(h, state.memories[task.memory].window_free);
     if (memories.met() != memories_met)
       for (const std::int32_t cell : state.memories[task.memory].cell) h = cell == 0 ? h + 1 : model::mix(h, static_cast<std::uint32_t>(cell));
     h = model::mix(model::mix(h, task.mask), task.pending.set);

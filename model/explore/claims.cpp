@@ -68,15 +68,25 @@ void end(Steps& steps, const PlanRequest& r) {
   steps.push_back(exec);
 }
 
-// Each kept one from the caller's table, to its target.
-void fetch(Steps& steps, const Keep& keep) {
+// Each kept one from the caller's table, to its target. The child's own is empty but for `pidfd`, so that each number is known:
+// the lowest that is not used.
+void fetch(Steps& steps, Keep keep, bool has_pidfd) {
+  std::vector<std::int32_t> used;
+  if (has_pidfd) used.push_back(0);
+  std::stable_sort(keep.begin(), keep.end(), [](const auto& a, const auto& b) { return (a.second != 0) > (b.second != 0); });  // 0 last, where the pidfd is
   for (const auto& [source, target] : keep) {
-    spawn_step get = make(SPAWN_STEP_DUP_TO_TEMPORARY, source);
-    get.flags = on_the_model_only;
-    steps.push_back(get);
-    steps.push_back(make(SPAWN_STEP_DUP, SPAWN_TEMPORARY, target));
-    steps.push_back(make(SPAWN_STEP_CLOSE, SPAWN_TEMPORARY));
+    std::int32_t got = 0;
+    while (std::find(used.begin(), used.end(), got) != used.end()) ++got;
+    steps.push_back(make(SPAWN_STEP_FETCH, source, got));
+    used.push_back(target);
+    if (got == target) {
+      steps.push_back(make(SPAWN_STEP_CLEAR_CLOEXEC, target));
+      continue;
+    }
+    steps.push_back(make(SPAWN_STEP_DUP, got, target));
+    steps.push_back(make(SPAWN_STEP_CLOSE, got));
   }
+  if (has_pidfd && (keep.empty() || keep.back().second != 0)) steps.push_back(make(SPAWN_STEP_CLOSE, 0));
 }
 
 constexpr std::uint32_t on_our_memory = SPAWN_START_VM | SPAWN_START_VFORK | SPAWN_START_CLEAR_SIGHAND;
@@ -124,11 +134,12 @@ int build(Way way, const PlanRequest& r, Steps& steps, std::uint32_t& start) {
     }
     case Way::FETCHED:
       close_range(steps, 0, ~0u, model::close_range_unshare);
-      fetch(steps, r.keep);
+      steps.push_back(make(SPAWN_STEP_CALLER, 0));
+      fetch(steps, r.keep, true);
       break;
     case Way::EMPTY:
       start = on_our_memory | model::start_empty;
-      fetch(steps, r.keep);
+      fetch(steps, r.keep, false);
       break;
     case Way::ARRAY: {
       spawn_step but = make(SPAWN_STEP_CLOSE_RANGE);

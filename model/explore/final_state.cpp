@@ -65,13 +65,36 @@ bool differs(Window::Reason* reason, std::string observed, std::string allowed) 
   return false;
 }
 
+bool is_in(std::uint64_t window, std::int32_t n) { return n < 64 && (window >> n & 1) != 0; }
+
+// A number of the caller's window has its placeholder or nothing, as spawns left it; or what another thread has put there.
+bool window_matches(const State& state, const model::Table& table, std::uint64_t window, Index placeholder, const sc_process& parent, Window::Reason* reason) {
+  for (std::int32_t n = 0; n < 64; ++n) {
+    if (!is_in(window, n)) continue;
+    const sc_entry* seen = observed_at(parent, n);
+    const Entry* e = table.find(n);
+    const bool is_foreign = e != nullptr && e->description != model::none && e->description != placeholder;
+    const model::Description& d = state.descriptions[is_foreign ? e->description : placeholder];
+    if (seen == nullptr ? !is_foreign : is_same_file(d, seen->key) && (!is_foreign || e->cloexec == (seen->cloexec != 0))) continue;
+    return differs(reason, "at the end number " + std::to_string(n) + " of the parent's window is " + (seen != nullptr ? describe(*seen) : "closed"), describe(d.key));
+  }
+  return true;
+}
+
 // Every number the model has is there, as it should be; and nothing else is.
-bool table_matches(const State& state, const model::Table& table, const sc_process& parent, Window::Reason* reason) {
+bool table_matches(const State& state, const model::Table& all, std::uint64_t window, const sc_process& parent, Window::Reason* reason) {
   std::int64_t expected = 0, observed = 0;
+  const model::Table without_window = window != 0 ? all.without(window) : model::Table{};
+  const model::Table& table = window != 0 ? without_window : all;
   for (std::uint32_t i = 0; i < parent.entry_count; ++i) {
     const sc_entry& seen = parent.entry[i];
     observed += seen.last - seen.number + 1;
+    for (std::int32_t n = seen.number; window != 0 && n <= std::min(seen.last, 63); ++n) observed -= is_in(window, n);
     for (std::int32_t n = seen.number; n <= seen.last;) {
+      if (is_in(window, n)) {
+        ++n;
+        continue;
+      }
       const Entry* e = table.find(n);
       if (e == nullptr || e->description == model::none)
         return differs(reason, "at the end the parent's " + std::to_string(n) + " is " + describe(seen), "it is closed");
@@ -127,7 +150,9 @@ bool final_state_matches(const State& state, Index main, const sc_history& histo
   if (!parent.observed || (history.end != SC_RUN_COMPLETE && history.end != SC_RUN_BLOCKED)) return true;
   const model::Table& table = state.table_of(main);
   if (enforced.has(Clause::fd_untouched)) {
-    if (!parent.truncated && !table_matches(state, table, parent, reason)) return false;
+    const model::Memory& memory = state.memories[state.tasks[main].memory];
+    if (!parent.truncated && !table_matches(state, table, memory.window, parent, reason)) return false;
+    if (!parent.truncated && memory.window != 0 && !window_matches(state, table, memory.window, memory.placeholder, parent, reason)) return false;
     for (const SettledChild& child : children)
       if (!identity_matches(table, child, enforced, reason)) return false;
   }

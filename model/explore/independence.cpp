@@ -30,6 +30,7 @@ bool only_releases(const model::Flight& f) {
 }  // namespace
 
 Setting::Setting(const Scenario& s, const Planner& planner, const model::Kernel& k) : scenario(s), kernel(k), plans(planner), threads(static_cast<unsigned>(s.threads.size())) {
+  for (std::uint32_t i = 0; i < s.world.line_count; ++i) leaves_tables_alone &= s.world.line[i].kind != SC_WORLD_WINDOW;  // what is staged is seen there
   for (unsigned t = 0; t < threads; ++t) {
     first_result[t] = static_cast<std::uint8_t>(results);
     results += static_cast<unsigned>(s.threads[t].operations.size());
@@ -44,7 +45,7 @@ Setting::Setting(const Scenario& s, const Planner& planner, const model::Kernel&
         if (op.request.keep[i].source.variable) leaves_tables_alone = false;  // whose plan is not known yet
         keep.emplace_back(op.request.keep[i].source.value, op.request.keep[i].target);
       }
-      if (leaves_tables_alone) leaves_tables_alone = plans.of(op.request, keep)->leaves_table_alone();
+      if (leaves_tables_alone) leaves_tables_alone = plans.of(op.request, keep, 0)->leaves_table_alone();
     }
   }
 }
@@ -70,17 +71,21 @@ bool World::may_change(unsigned thread, std::int32_t number) const {
   return false;
 }
 
+// The number is open in the thread's table, and stays what it is until the end of the scenario.
+bool World::is_stable(unsigned t, std::int32_t number) const {
+  const model::Entry* e = number < 0 ? nullptr : state_.table_of(static_cast<Index>(t)).find(number);
+  if (e == nullptr || e->description == model::none || !setting_->leaves_tables_alone) return false;
+  for (unsigned other = 0; other < threads_; ++other)
+    if (other != t && may_change(other, number)) return false;
+  return true;
+}
+
 // A spawn that is to begin: what it keeps is open, and stays what it is until the end of the scenario, so that it does not matter when the call begins.
 bool World::keeps_its_sources(unsigned t) const {
   const sc_request& request = operation(t).request;
   if (request.policy != SPAWNCHECK_FDS_ONLY || setting_->has_limits || !setting_->leaves_tables_alone) return false;
-  for (std::uint32_t k = 0; k < request.keep_count; ++k) {
-    const std::int32_t source = resolve(t, request.keep[k].source);
-    const model::Entry* e = source < 0 ? nullptr : state_.table_of(static_cast<Index>(t)).find(source);
-    if (e == nullptr || e->description == model::none) return false;
-    for (unsigned other = 0; other < threads_; ++other)
-      if (other != t && may_change(other, source)) return false;
-  }
+  for (std::uint32_t k = 0; k < request.keep_count; ++k)
+    if (!is_stable(t, resolve(t, request.keep[k].source))) return false;
   return true;
 }
 
@@ -121,6 +126,7 @@ bool World::is_private_child(const Spawned& s) const {
     case SPAWN_STEP_UMASK: case SPAWN_STEP_CHDIR: case SPAWN_STEP_NICE: case SPAWN_STEP_SCHEDULING: case SPAWN_STEP_AFFINITY: case SPAWN_STEP_LIMIT:
     case SPAWN_STEP_GROUPS: case SPAWN_STEP_GID: case SPAWN_STEP_UID: case SPAWN_STEP_DEATH_SIGNAL: case SPAWN_STEP_NO_NEW_PRIVS:
       return true;
+    case SPAWN_STEP_FETCH: return is_stable(s.thread, next->a);  // reads the caller's table
     default: return state_.table_of(child).users() <= 1 || model::closes_in_own_copy(state_, child);
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The plans of a scenario's spawns, made once for each request and keep-list and then shared by every state of an exploration.
+// The plans of a scenario's spawns, made once for each request, keep-list and set of free slots of the window, and then shared by every state of an exploration.
 #pragma once
 
 #include "model/explore/simulate.h"
@@ -15,6 +15,7 @@ using KeepList = std::vector<std::pair<std::int32_t, std::int32_t>>;  // source,
 struct PlannedSpawn {
   const sc_request* request;
   KeepList keep;
+  std::uint64_t window;  // the free slots that it was made for
   int error = 0;  // what the planner refused it with
   std::uint32_t start = 0;
   std::vector<spawn_step> steps;
@@ -27,7 +28,7 @@ struct PlannedSpawn {
 class Plans {
  public:
   explicit Plans(const Planner& planner) : planner_(planner) {}
-  const PlannedSpawn* of(const sc_request&, const KeepList&);
+  const PlannedSpawn* of(const sc_request&, const KeepList&, std::uint64_t window);
 
  private:
   const Planner& planner_;

@@ -146,7 +146,7 @@ bool Simulation::step_once(Index t) {
       std::vector<std::pair<std::int32_t, std::int32_t>> keep;
       for (std::uint32_t k = 0; k < op.request.keep_count; ++k)
         keep.emplace_back(resolve(scenario_, history_, t, positions_[t], op.request.keep[k].source), op.request.keep[k].target);
-      spawns_[t].push_back({std::make_unique<SimulatedSpawn>(plans_.of(op.request, keep), t), state_.tasks[t].mask});
+      spawns_[t].push_back({std::make_unique<SimulatedSpawn>(plans_, op.request, keep, t), state_.tasks[t].mask});
     }
   }
   return step_operation(t, op, r);

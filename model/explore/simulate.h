@@ -23,6 +23,7 @@ struct PlanRequest {
   std::vector<std::pair<std::int32_t, std::int32_t>> keep;  // source, target
   const char* program;    // stands for the path: what simulate() finds again in SPAWN_STEP_EXEC
   const char* directory;  // likewise in SPAWN_STEP_CHDIR; null: none asked for
+  std::uint64_t window = 0;  // spawn_abilities.window: the slots that are free now
 };
 
 // Makes the plan; the steps' storage is the planner's and lives until its next call. An errno refuses.

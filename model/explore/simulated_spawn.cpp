@@ -26,6 +26,11 @@ constexpr const char* program_words[] = {
 constexpr const char* written_words[SC_NAMES_MAX] = {"written a", "written b", "written c", "written d"};
 constexpr const char* directory_words[SC_NAMES_MAX] = {"a", "b", "c", "d"};
 
+Index file_at(const State& state, Index task, std::int32_t number) {
+  const model::Entry* e = number < 0 ? nullptr : state.table_of(task).find(number);
+  return e == nullptr ? model::none : e->description;
+}
+
 Call exec_call(const char* path) {
   Call call = make_call(CallKind::exec, SC_PROGRAM_MISSING);
   for (int p = 0; p < SC_PROGRAM_COUNT; ++p)
@@ -48,15 +53,12 @@ const char* simulated_directory(std::uint8_t name) { return directory_words[name
 
 // What spawn_run() checks with system calls before there is a child: each source is open, each target is
 // below the limit.
-bool SimulatedSpawn::check(const State& state) {
+bool SimulatedSpawn::check(const State& state) const {
   const model::Table& table = state.table_of(parent_);
   for (const auto& [source, target] : planned_->keep) {
     const model::Entry* e = source < 0 ? nullptr : table.find(source);
     const bool is_open = e != nullptr && e->description != model::none;
-    if (!is_open || target < 0 || target >= state.process_of(parent_).limit) {
-      error_ = EBADF;
-      return false;
-    }
+    if (!is_open || target < 0 || target >= state.process_of(parent_).limit) return false;
   }
   return true;
 }
@@ -68,22 +70,159 @@ bool SimulatedSpawn::call(const Kernel& kernel, State& state, const Call& call, 
   return made != Step::blocked;
 }
 
+// Other slots, then none.
+void SimulatedSpawn::begin_again() {
+  ++tries_;
+  child_ = model::none;
+  error_ = 0;
+  failed_step_ = -1;
+  child_done_ = reported_ = false;
+  temporary_ = -1;
+  stage_ = Stage::check;
+}
+
+bool SimulatedSpawn::plan(State& state) {
+  model::Memory& memory = state.memories[state.tasks[parent_].memory];
+  constexpr std::uint8_t tries_with_slots = 2;
+  planned_ = plans_->of(*planned_->request, planned_->keep, tries_ < tries_with_slots ? memory.window_free : 0);
+  error_ = planned_->error;
+  if (error_ == 0 && !check(state)) error_ = EBADF;
+  if (error_ != 0) return false;
+  staged_.clear();
+  for (const spawn_step& s : planned_->steps)
+    if (s.kind == SPAWN_STEP_STAGE) staged_.push_back({s.a, s.b, model::none});
+  for (const Staged& s : staged_) memory.window_free &= ~(1ull << s.slot);
+  position_ = static_cast<std::uint32_t>(staged_.size());
+  staged_count_ = unstaged_ = 0;
+  phase_ = 0;
+  return true;
+}
+
+bool SimulatedSpawn::is_own_slot(const State& state, std::int32_t n, Index description) const {
+  const model::Memory& memory = state.memories[state.tasks[parent_].memory];
+  if (n < 0 || n >= 64 || (memory.window >> n & 1) == 0) return false;
+  if (description == model::none || description == memory.placeholder) return true;
+  for (const Staged& s : staged_)
+    if (s.slot == n && (s.file == description || (s.file == model::none && file_at(state, parent_, s.source) == description))) return true;
+  return false;
+}
+
+// The slots from this one on go back; what is staged is undone.
+void SimulatedSpawn::stage_failed(State& state, int error, bool is_lost) {
+  model::Memory& memory = state.memories[state.tasks[parent_].memory];
+  for (std::size_t i = staged_count_; i < staged_.size(); ++i)
+    if (i != staged_count_ || !is_lost) memory.window_free |= 1ull << staged_[i].slot;
+  error_ = error;
+  failed_step_ = SPAWN_STEP_STAGE;
+  next_unstage();
+}
+
+void SimulatedSpawn::next_unstage() {
+  phase_ = 0;
+  stage_ = unstaged_ < staged_count_ ? Stage::unstage : Stage::restore;
+}
+
+// window_stage(): is the slot a placeholder; what is the source; dup3; is it that. Where the kernel had what no kernel has, the
+// dup3 would replace only what is expected there.
+bool SimulatedSpawn::stage_one(const Kernel& kernel, State& state) {
+  if (staged_count_ == staged_.size()) {
+    stage_ = Stage::clone;
+    return true;
+  }
+  Staged& s = staged_[staged_count_];
+  switch (phase_) {
+    case 0:
+      if (file_at(state, parent_, s.slot) != state.memories[state.tasks[parent_].memory].placeholder) stage_failed(state, EBUSY, true);
+      else phase_ = 1;
+      return true;
+    case 1:
+      source_before_ = file_at(state, parent_, s.source);
+      phase_ = 2;
+      return true;
+    case 2: {
+      if (kernel.has_wishes && file_at(state, parent_, s.slot) != state.memories[state.tasks[parent_].memory].placeholder) {
+        stage_failed(state, EBUSY, true);
+        return true;
+      }
+      Call dup = make_call(CallKind::dup3, s.source, s.slot, SC_FLAG_CLOEXEC);
+      dup.name = 1;
+      Result result;
+      if (model::run_call(kernel, state, parent_, dup, result) == Step::blocked) return false;
+      if (result.error != 0) stage_failed(state, result.error, false);
+      else phase_ = 3;
+      return true;
+    }
+    default:
+      s.file = file_at(state, parent_, s.slot);
+      if (s.file == model::none || (s.file != source_before_ && s.file != file_at(state, parent_, s.source))) {
+        stage_failed(state, EBUSY, true);
+      } else {
+        ++staged_count_;
+        phase_ = 0;
+      }
+      return true;
+  }
+}
+
+// window_unstage(): has home a placeholder; is the slot still what was staged; dup3; is it a placeholder. Without home's the slot
+// is closed: the search for another placeholder is left out.
+bool SimulatedSpawn::unstage_one(const Kernel& kernel, State& state) {
+  enum : std::uint8_t { ask_home, ask_slot, restore, ask_again, drop, ask_before_closing, close };
+  model::Memory& memory = state.memories[state.tasks[parent_].memory];
+  const Staged& s = staged_[unstaged_];
+  const auto slot_has = [&](Index file) { return file_at(state, parent_, s.slot) == file; };
+  const auto home = file_at(state, parent_, memory.window_home);
+  const auto next = [&] {
+    ++unstaged_;
+    next_unstage();
+    return true;
+  };
+  const auto go_on = [&](std::uint8_t phase) {
+    phase_ = phase;
+    return true;
+  };
+  Result result;
+  switch (phase_) {
+    case ask_home: return go_on(home == memory.placeholder ? ask_slot : ask_before_closing);
+    case ask_slot: return slot_has(s.file) ? go_on(restore) : next();
+    case restore: {
+      if (kernel.has_wishes && (!slot_has(s.file) || home != memory.placeholder)) return go_on(ask_before_closing);
+      Call dup = make_call(CallKind::dup3, memory.window_home, s.slot, SC_FLAG_CLOEXEC);
+      dup.name = 1;
+      if (model::run_call(kernel, state, parent_, dup, result) == Step::blocked) return false;
+      return go_on(result.error == 0 ? ask_again : ask_before_closing);
+    }
+    case ask_again:
+      if (slot_has(memory.placeholder)) {
+        memory.window_free |= 1ull << s.slot;
+        return next();
+      }
+      return home != model::none && slot_has(home) ? go_on(drop) : next();
+    case ask_before_closing: return slot_has(s.file) ? go_on(close) : next();
+    default:
+      if (phase_ == close && kernel.has_wishes && !slot_has(s.file)) return next();
+      if (model::run_call(kernel, state, parent_, make_call(CallKind::close, s.slot), result) == Step::blocked) return false;
+      return next();
+  }
+}
+
 bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state) {
   Result result;
   switch (stage_) {
-    case Stage::check:
-      error_ = planned_->error;
-      stage_ = error_ != 0 || !check(state) ? Stage::returned : Stage::block;
-      return true;
-    case Stage::block:
+    case Stage::check: stage_ = plan(state) ? Stage::block : Stage::returned; return true;
+    case Stage::block: {
       caller_mask_ = state.tasks[parent_].mask;
-      return call(kernel, state, make_call(CallKind::mask, SC_HOW_SET, -1, 0, ~0ull), Stage::clone, result);
+      has_blocked_ = true;
+      return call(kernel, state, make_call(CallKind::mask, SC_HOW_SET, -1, 0, ~0ull), staged_.empty() ? Stage::clone : Stage::stage, result);
+    }
+    case Stage::stage: return stage_one(kernel, state);
+    case Stage::unstage: return unstage_one(kernel, state);
     case Stage::clone: {
       const bool made = call(kernel, state, make_call(CallKind::clone, 0, -1, start()), Stage::suspended, result);
       if (stage_ != Stage::suspended) return made;
       if (result.error != 0) {
         error_ = result.error;
-        stage_ = Stage::restore;
+        next_unstage();
         return true;
       }
       child_ = static_cast<Index>(result.value[0]);
@@ -93,25 +232,31 @@ bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state) {
     case Stage::suspended:
       if (state.tasks[parent_].vfork_child != model::none) return false;
       if ((start() & SPAWN_START_VFORK) != 0 && !reported_ && state.process_of(child_).program < 0 && !state.tasks[child_].ended) return false;
-      stage_ = reported_ ? Stage::collect : Stage::restore;
+      if (reported_) stage_ = Stage::collect;
+      else next_unstage();
       return true;
     case Stage::collect: {
-      const Stage next = pidfd_ >= 0 ? Stage::close_pidfd : Stage::restore;
-      return call(kernel, state, make_call(CallKind::wait, state.tasks[child_].process), next, result);
+      const bool made = call(kernel, state, make_call(CallKind::wait, state.tasks[child_].process), Stage::close_pidfd, result);
+      if (stage_ == Stage::close_pidfd && pidfd_ < 0) next_unstage();
+      return made;
     }
     case Stage::close_pidfd: {
-      const bool made = call(kernel, state, make_call(CallKind::close, pidfd_), Stage::restore, result);
-      if (stage_ == Stage::restore) pidfd_ = -1;
+      const bool made = call(kernel, state, make_call(CallKind::close, pidfd_), Stage::unstage, result);
+      if (stage_ != Stage::unstage) return made;
+      pidfd_ = -1;
+      next_unstage();
       return made;
     }
     case Stage::restore:
       memory_shared_ = child_ != model::none && state.tasks[child_].memory == state.tasks[parent_].memory;
-      return call(kernel, state, make_call(CallKind::mask, SC_HOW_SET, -1, 0, caller_mask_), Stage::returned, result);
+      if (!call(kernel, state, make_call(CallKind::mask, SC_HOW_SET, -1, 0, caller_mask_), Stage::returned, result)) return false;
+      if (error_ != 0 && (failed_step_ == SPAWN_STEP_STAGE || failed_step_ == SPAWN_STEP_CHECK_STAGED)) begin_again();
+      return true;
     default: return false;
   }
 }
 
-Call SimulatedSpawn::call_of(const spawn_step& s) const {
+Call SimulatedSpawn::call_of(const State& state, const spawn_step& s) const {
   const auto number = [&](std::int32_t n) { return n == SPAWN_TEMPORARY ? temporary_ : n; };
   switch (s.kind) {
     case SPAWN_STEP_RESET_HANDLERS: return make_call(CallKind::dispositions, -1, -1);
@@ -129,9 +274,22 @@ Call SimulatedSpawn::call_of(const spawn_step& s) const {
     case SPAWN_STEP_CLOSE_EACH:
       return make_call(CallKind::close_each, static_cast<std::int32_t>(s.first), static_cast<std::int32_t>(s.last));
     case SPAWN_STEP_CLOSE_PIDFD: return make_call(CallKind::close, pidfd_);
+    case SPAWN_STEP_CHECK_STAGED: {
+      std::int32_t asked = staged_[0].slot;
+      for (const Staged& staged : staged_)
+        if (file_at(state, child_, staged.slot) != staged.file) asked = -1;  // EBADF
+      return make_call(CallKind::getfd, asked);
+    }
+    case SPAWN_STEP_CALLER: {
+      Call call = make_call(CallKind::create, -1, -1, SC_FLAG_CLOEXEC);
+      call.key[0].kind = SC_FILE_PIDFD;
+      return call;
+    }
+    case SPAWN_STEP_FETCH:
+      if (s.a == pidfd_) return make_call(CallKind::getfd, -1);  // EBADF
+      return make_call(CallKind::fetch, s.a, -1, SC_FLAG_CLOEXEC);
     case SPAWN_STEP_CLOSE: return make_call(CallKind::close, number(s.a));
     case SPAWN_STEP_DUP_TO_TEMPORARY:
-      if ((s.flags & on_the_model_only) != 0) return make_call(CallKind::fetch, s.a, -1, SC_FLAG_CLOEXEC);
       return make_call(CallKind::dup, number(s.a), s.b, SC_FLAG_CLOEXEC);
     case SPAWN_STEP_DUP: {
       constexpr unsigned o_cloexec = 02000000;
@@ -161,9 +319,11 @@ void SimulatedSpawn::child_failed(State& state, int error) {
 }
 
 std::uint64_t SimulatedSpawn::hash(std::uint64_t h) const {
-  h = model::mix(h, static_cast<std::uint64_t>(stage_) | std::uint64_t{child_ != model::none} << 8 | std::uint64_t{position_} << 24 | std::uint64_t{child_done_} << 40 |
+  h = model::mix(h, static_cast<std::uint64_t>(stage_) | std::uint64_t{child_ != model::none} << 8 | std::uint64_t{has_blocked_} << 9 | std::uint64_t{position_} << 24 | std::uint64_t{child_done_} << 40 |
                         std::uint64_t{reported_} << 41 | std::uint64_t{memory_shared_} << 42);
   h = model::mix(h, static_cast<std::uint32_t>(temporary_) | std::uint64_t{static_cast<std::uint32_t>(pidfd_)} << 32);
+  h = model::mix(h, staged_count_ | std::uint64_t{unstaged_} << 16 | std::uint64_t{phase_} << 32 | std::uint64_t{tries_} << 40 | std::uint64_t{source_before_} << 48);
+  for (const Staged& s : staged_) h = model::mix(h, static_cast<std::uint32_t>(s.slot) | std::uint64_t{s.file} << 32);
   return model::mix(h, static_cast<std::uint32_t>(error_) | std::uint64_t{static_cast<std::uint32_t>(failed_step_)} << 32);
 }
 
@@ -185,7 +345,7 @@ bool SimulatedSpawn::step_child(const Kernel& kernel, State& state) {
     return true;
   }
   const spawn_step& s = planned_->steps[position_];
-  if (!state.tasks[child_].flight.active) model::begin(state, child_, call_of(s));
+  if (!state.tasks[child_].flight.active) model::begin(state, child_, call_of(state, s));
   const Step made = model::step(kernel, state, child_, 0, result);
   if (made == Step::blocked) return false;
   if (made == Step::advanced) return true;
@@ -193,6 +353,11 @@ bool SimulatedSpawn::step_child(const Kernel& kernel, State& state) {
   const bool closed_is_fine = s.kind == SPAWN_STEP_CLOSE || s.kind == SPAWN_STEP_CLOSE_PIDFD;
   if (result.error != 0 && !closed_is_fine) {
     child_failed(state, result.error);
+    return true;
+  }
+  const bool is_foretold = s.kind == SPAWN_STEP_CALLER || s.kind == SPAWN_STEP_FETCH;
+  if (is_foretold && result.value[0] != (s.kind == SPAWN_STEP_CALLER ? s.a : s.b)) {
+    child_failed(state, EBADFD);
     return true;
   }
   if (s.kind == SPAWN_STEP_DUP_TO_TEMPORARY) temporary_ = result.value[0];

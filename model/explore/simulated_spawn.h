@@ -8,7 +8,7 @@
 
 namespace spawncheck::explore {
 
-// In spawn_step.flags: not what the step's kind says. close-range: close_but of `bits`; dup-to-temporary: fetch of a.
+// In spawn_step.flags: not what the step's kind says. close-range: close_but of `bits`.
 inline constexpr std::uint16_t on_the_model_only = 0x8000;
 
 // Where an address would be in a real plan: names that the simulation understands.
@@ -17,19 +17,20 @@ const char* simulated_directory(std::uint8_t name);
 
 class SimulatedSpawn {
  public:
-  enum class Stage : std::uint8_t { check, block, clone, suspended, collect, close_pidfd, restore, returned };
+  enum class Stage : std::uint8_t { check, block, stage, clone, suspended, collect, close_pidfd, unstage, restore, returned };
 
-  // The plan outlives it.
-  SimulatedSpawn(const PlannedSpawn* planned, model::Index parent) : planned_(planned), parent_(parent) {}
+  // The plans outlive it.
+  SimulatedSpawn(Plans& plans, const sc_request& request, const KeepList& keep, model::Index parent) : plans_(&plans), planned_(plans.of(request, keep, 0)), parent_(parent) {}
 
   Stage stage() const { return stage_; }
+  model::Index parent() const { return parent_; }
   model::Index child() const { return child_; }           // its task; none before clone
   std::int32_t error() const { return error_; }
   std::int32_t failed_step() const { return failed_step_; }  // kind, -1: none
   std::int32_t pidfd() const { return pidfd_; }
-  bool has_blocked() const { return stage_ > Stage::block; }
-  std::uint64_t caller_mask() const { return caller_mask_; }  // once it has blocked
   bool memory_shared_at_return() const { return memory_shared_; }
+  bool has_blocked() const { return has_blocked_; }
+  std::uint64_t caller_mask() const { return caller_mask_; }  // once it has blocked
   std::uint32_t start() const { return planned_->start; }
   bool waits_for_exec() const { return (start() & SPAWN_START_VFORK) != 0; }
   const sc_request& request() const { return *planned_->request; }
@@ -39,6 +40,9 @@ class SimulatedSpawn {
   // Of everything but which task is its child.
   std::uint64_t hash(std::uint64_t h) const;
 
+  // Number n of the caller's window is not anybody else's: free, a placeholder, or what this spawn has staged in it.
+  bool is_own_slot(const model::State&, std::int32_t n, model::Index description) const;
+
   // One step of the parent's side; false: nothing it could do now.
   bool step_parent(const model::Kernel&, model::State&);
   // One step of the child's; false: it has nothing left to do.
@@ -47,18 +51,35 @@ class SimulatedSpawn {
   bool is_exiting(const model::State&) const;  // the child: a step failed, or a signal ends it
 
  private:
-  bool check(const model::State&);
+  // Of the window (impl/spawn/window.cpp): what a slot had right after it was staged.
+  struct Staged {
+    std::int32_t source, slot;
+    model::Index file = model::none;
+  };
+
+  bool check(const model::State&) const;
+  bool plan(model::State&);
+  bool stage_one(const model::Kernel&, model::State&);
+  bool unstage_one(const model::Kernel&, model::State&);
+  void stage_failed(model::State&, int error, bool is_lost);
+  void next_unstage();
+  void begin_again();
   bool call(const model::Kernel&, model::State&, const model::Call&, Stage next, model::Result&);
-  model::Call call_of(const spawn_step&) const;
+  model::Call call_of(const model::State&, const spawn_step&) const;
   void child_failed(model::State&, int error);
 
+  Plans* plans_;
   const PlannedSpawn* planned_;
   model::Index parent_, child_ = model::none;
   Stage stage_ = Stage::check;
   std::uint32_t position_ = 0;
   std::uint64_t caller_mask_ = 0;
   std::int32_t temporary_ = -1, pidfd_ = -1, error_ = 0, failed_step_ = -1;
-  bool child_done_ = false, reported_ = false, memory_shared_ = false;
+  model::Few<Staged, 2> staged_;
+  std::uint32_t staged_count_ = 0, unstaged_ = 0;  // of staged_: made, undone
+  std::uint8_t phase_ = 0, tries_ = 0;
+  model::Index source_before_ = model::none;
+  bool has_blocked_ = false, child_done_ = false, reported_ = false, memory_shared_ = false;
 };
 
 }  // namespace spawncheck::explore

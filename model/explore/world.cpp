@@ -29,18 +29,23 @@ constexpr const char* step_words[] = {
 };
 
 // By SimulatedSpawn::Stage.
-constexpr const char* stage_words[] = {"check", "block", "clone", "suspended", "collect", "close-pidfd", "restore", "returned"};
-constexpr const char* stage_meanings[] = {"checks the request", "blocks signals", "clone", "goes on after the clone", "waits for the child that failed", "closes the pidfd", "restores the mask", "returned"};
+constexpr const char* stage_words[] = {"check", "block", "stage", "clone", "suspended", "collect", "close-pidfd", "unstage", "restore", "returned"};
+constexpr const char* stage_meanings[] = {"checks the request", "blocks signals", "stages", "clone", "goes on after the clone", "waits for the child that failed", "closes the pidfd", "unstages", "restores the mask", "returned"};
 
-// Equal but for pidfds: those a spawn may make and close.
-bool same_but_pidfds(const State& state, const Table& a, const Table& b) {
-  const auto counts = [&](const Entry& e) { return e.description != model::none && state.descriptions[e.description].key.kind != SC_FILE_PIDFD; };
+// Equal from a number on but for pidfds: those a spawn may make and close.
+bool same_but_pidfds(const State& state, const Table& a, const Table& b, std::int32_t from = 0) {
+  const auto counts = [&](const Entry& e) { return e.last >= from && e.description != model::none && state.descriptions[e.description].key.kind != SC_FILE_PIDFD; };
+  const auto is_same = [&](Entry p, Entry q) {
+    p.number = std::max(p.number, from);
+    q.number = std::max(q.number, from);
+    return p == q;
+  };
   auto x = a.entries().begin(), y = b.entries().begin();
   for (;;) {
     while (x != a.entries().end() && !counts(*x)) ++x;
     while (y != b.entries().end() && !counts(*y)) ++y;
     if (x == a.entries().end() || y == b.entries().end()) return x == a.entries().end() && y == b.entries().end();
-    if (!(*x++ == *y++)) return false;
+    if (!is_same(*x++, *y++)) return false;
   }
 }
 
@@ -202,12 +207,26 @@ void World::begin_spawn(unsigned t) {
   KeepList keep;
   const sc_request& request = operation(t).request;
   for (std::uint32_t k = 0; k < request.keep_count; ++k) keep.emplace_back(resolve(t, request.keep[k].source), request.keep[k].target);
-  Spawned s{SimulatedSpawn(setting_->plans.of(request, keep), static_cast<Index>(t)), static_cast<Index>(t), position_[t]};
+  Spawned s{SimulatedSpawn(setting_->plans, request, keep, static_cast<Index>(t)), static_cast<Index>(t), position_[t]};
   s.source.resize(keep.size());
   look(s);
   // By thread and operation, so that which began first does not matter.
   const auto at = std::find_if(spawns_.begin(), spawns_.end(), [&](const Spawned& o) { return std::pair(o.thread, o.operation) > std::pair(s.thread, s.operation); });
   spawns_.insert(at, std::move(s));
+}
+
+// The caller's table and what it was before a step of its spawn: nothing but slots of the window that are nobody else's.
+bool World::differs_in_own_slots(const SimulatedSpawn& machine, const Table& before) const {
+  constexpr std::int32_t window_end = 64;
+  const Table& now = state_.table_of(machine.parent());
+  const auto counted = [&](const Table& table, std::int32_t n) {
+    const Entry* e = table.find(n);
+    const bool is_nothing = e == nullptr || e->description == model::none || state_.descriptions[e->description].key.kind == SC_FILE_PIDFD || machine.is_own_slot(state_, n, e->description);
+    return is_nothing ? Entry{n, n, model::none, false} : Entry{n, n, e->description, e->cloexec};
+  };
+  for (std::int32_t n = 0; n < window_end; ++n)
+    if (!(counted(before, n) == counted(now, n))) return false;
+  return same_but_pidfds(state_, before, now, window_end);
 }
 
 bool World::step_spawn(unsigned t, std::optional<Violated>& violated, std::string* text) {
@@ -220,7 +239,7 @@ bool World::step_spawn(unsigned t, std::optional<Violated>& violated, std::strin
     *text += std::string("spawn: ") + stage_meanings[static_cast<std::size_t>(stage)];
     if (state_.tasks[t].flight.active) *text += ", a step";
   }
-  if (!same_but_pidfds(state_, before, state_.table_of(static_cast<Index>(t))))
+  if (!same_but_pidfds(state_, before, state_.table_of(static_cast<Index>(t))) && !differs_in_own_slots(s->machine, before))
     violated = Violated{Clause::fd_untouched, "the spawn changes the caller's table", "nothing of ours is visible in it", "contract fd.untouched"};
   if (s->machine.stage() != SimulatedSpawn::Stage::returned) return true;
   s->returned_unreleased = s->machine.error() == 0 && references_dropped(*s);

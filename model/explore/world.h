@@ -91,6 +91,7 @@ class World {
   bool step_spawn(unsigned t, std::optional<Violated>& violated, std::string* text);
   bool deliver(model::Index task, std::optional<Violated>& violated, std::string* text);
   std::optional<Violated> returned(const Spawned&) const;
+  bool differs_in_own_slots(const SimulatedSpawn&, const model::Table& before) const;
   std::optional<Violated> check_child(const Spawned&) const;
   std::optional<Violated> check_state() const;
   void look(Spawned&) const;
@@ -102,6 +103,7 @@ class World {
   bool is_private_thread(unsigned t) const;
   bool is_private_child(const Spawned&) const;
   bool keeps_its_sources(unsigned t) const;
+  bool is_stable(unsigned t, std::int32_t number) const;
   bool may_change(unsigned thread, std::int32_t number) const;
   std::int32_t resolve(unsigned t, const sc_operand&) const;
   const Spawned* spawn_under_way(unsigned t) const;

@@ -29,7 +29,7 @@ struct Kernel {
   bool exec_closes_before_wake = false;
   Sizing sizing = Sizing::last_open;
   bool copy_leaves_dropped = false;  // 7.4, fs/file.c dup_fd: what close_range(2) UNSHARE drops is never in the copy
-  bool has_wishes = false;           // no kernel's: what was asked for in the discussion, close_but and start_empty
+  bool has_wishes = false;           // no kernel's: what was asked for in the discussion, close_but and start_empty, and a dup3 that replaces only what is expected
   bool closes_synchronously = false; // 7.4: close_range(2) and exec release what they close at once; before: when the call returns
   bool has_except = false;           // 7.4: CLOSE_RANGE_EXCEPT, CLOSE_RANGE_CLOEXEC_ONLY; before: EINVAL
   // No kernel's: numbers at which anybody could tell how far a close_range(2) over a run of one description
@@ -65,7 +65,7 @@ inline constexpr std::uint32_t close_range_unshare = 2, close_range_cloexec = 4,
   X(close, step_close, one, 0b10, "a") \
   X(close_range, step_close_range, close_range_outcomes, never, "a, b as unsigned; flags: the raw bits") \
   X(close_each, step_close_each, one, never, "a, b as unsigned: each open one, by close(2)") \
-  X(fetch, step_fetch, one, 0b101, "pidfd_getfd(2). a: a number of the parent's table; the lowest free, close-on-exec") \
+  X(fetch, step_fetch, one, 0b101, "pidfd_getfd(2). a: a number of the table of the thread that waits for the caller; the lowest free, close-on-exec") \
   X(close_but, step_close_but, one, never, "asked for, no kernel's: bits: the numbers below 64 that stay; private at one instant") \
   X(sweep_cloexec, step_sweep_cloexec, one, never, "each close-on-exec descriptor but a, by close(2)") \
   X(unshare_files, step_unshare_files, one, never, "unshare(2) CLONE_FILES") \

@@ -278,7 +278,7 @@ Step step_fetch(const Kernel&, State& state, Index task, unsigned, Result& resul
   if (flight.phase == 0) {
     const Task* other = nullptr;
     for (const Task& t : state.tasks)
-      if (t.process == state.process_of(task).parent && !t.ended) other = &t;
+      if (t.process == state.process_of(task).parent && !t.ended && (other == nullptr || t.vfork_child == task)) other = &t;
     if (other == nullptr) return fail(result, ESRCH);
     const Entry* entry = installed(state.tables[other->table], flight.call.a);
     if (entry == nullptr) return fail(result, EBADF);

@@ -70,6 +70,13 @@ bool Table::refers_to(Index description) const {
   return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.description == description; });
 }
 
+Table Table::without(std::uint64_t numbers) const {
+  Table rest = *this;
+  for (std::int32_t n = 0; n < 64; ++n)
+    if (numbers >> n & 1) rest.remove(n, n);
+  return rest;
+}
+
 // Nothing is there.
 void Table::put(std::int32_t number, std::int32_t last, Index description, bool cloexec) {
   auto at = lower(entries_, number);
@@ -175,8 +182,10 @@ std::uint64_t hash(const State& s) {
     }
   }
   for (const Dispositions& d : s.dispositions) h = mix(mix(h, d.ignored), d.handled);
-  for (const Memory& m : s.memories)
+  for (const Memory& m : s.memories) {
     for (std::int32_t c : m.cell) h = mix(h, static_cast<std::uint32_t>(c));
+    h = mix(h, m.window_free);
+  }
   for (const Process& p : s.processes) {
     h = mix(h, std::uint64_t{p.parent} | static_cast<std::uint64_t>(p.life) << 16 |
                    std::uint64_t{static_cast<std::uint32_t>(p.status)} << 24);
@@ -222,6 +231,15 @@ void add_world_line(State& state, const sc_world_line& line, std::uint32_t index
       if (const Entry* e = table.find(line.second)) state.put(0, line.number, e->description, cloexec);
       break;
     case SC_WORLD_FILL: state.put(0, line.number, line.second, add(SC_FILE_NULL, 0), cloexec); break;
+    case SC_WORLD_WINDOW: {
+      Memory& memory = state.memories[0];
+      memory.placeholder = add(SC_FILE_MEMFD, sc_identity_of_world(index));
+      state.put(0, line.number, line.second, memory.placeholder, true);
+      memory.window_home = line.number;
+      for (std::int32_t n = line.number; n <= line.second; ++n) memory.window |= 1ull << n;
+      memory.window_free = memory.window & (memory.window - 1);
+      break;
+    }
     default: break;
   }
 }

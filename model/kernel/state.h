@@ -56,6 +56,7 @@ class Table {
   std::int32_t last_reserved_below(std::int64_t bound) const;  // -1: none
   std::int32_t count_free_below(std::int32_t bound) const;
   bool refers_to(Index description) const;
+  Table without(std::uint64_t numbers) const;  // a copy that no State counts, without these of the first 64 numbers
   bool has_same_entries(const Table& o) const { return entries_ == o.entries_; }
   bool operator==(const Table&) const = default;
 
@@ -74,9 +75,13 @@ struct Dispositions {
   bool operator==(const Dispositions&) const = default;
 };
 
-// A memory space (struct mm_struct): the cells a scenario names.
+// A memory space (struct mm_struct): the cells a scenario names, and what the reference remembers of its window
+// (impl/spawn/window.cpp).
 struct Memory {
   std::array<std::int32_t, SC_CELLS_MAX> cell{};
+  std::uint64_t window = 0, window_free = 0;  // bit n: number n is in it, is a slot that nobody has taken
+  Index placeholder = none;                   // what its numbers refer to
+  std::int32_t window_home = -1;              // the number that is no slot
   Index owner = 0;       // the process that it was made for; a CLONE_VM child only borrows it
   Index written_by = 0;  // the process that wrote to it last
   bool operator==(const Memory&) const = default;

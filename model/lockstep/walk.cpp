@@ -39,7 +39,7 @@ std::string text(const Result& r, bool has_value) {
 bool gives_value(CallKind kind) {
   switch (kind) {
     case CallKind::create: case CallKind::create_pair: case CallKind::open_fifo: case CallKind::open_program: case CallKind::dup: case CallKind::dup3:
-    case CallKind::getfd: case CallKind::umask:
+    case CallKind::getfd: case CallKind::umask: case CallKind::fetch:
       return true;
     default: return false;
   }
@@ -166,7 +166,9 @@ bool Walk::call(const sc_step& s) {
   if (first != 0) return disagree("makes its call", "takes one of " + explore::describe_signals(first) + " first");
   const std::uint8_t thread = trace_.task[s.task].thread;
   const std::uint64_t* inode = history_.op[thread][s.operation].inode;
-  const RawCall raw = translate(s, operation(s), sc_identity_of_op(thread, s.operation), inode);
+  RawCall raw = translate(s, operation(s), sc_identity_of_op(thread, s.operation), inode);
+  // A spawn's child has a pidfd of its caller, or of nobody.
+  if (s.call == SC_VISIBLE_pidfd_getfd && trace_.task[s.task].child >= 0) raw = {Known::call, make_call(CallKind::fetch, static_cast<std::int32_t>(s.arg[1]), -1, SC_FLAG_CLOEXEC)};
   switch (raw.known) {
     case Known::nothing: return true;
     case Known::unknown: return unknown("a call the model has not");

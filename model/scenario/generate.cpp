@@ -19,6 +19,7 @@ class Generator {
 
  private:
   // The initial world.
+  void add_window();
   void open_standard();
   void open_some(std::uint32_t count);
   void open_at(std::int32_t number, bool cloexec);
@@ -99,6 +100,7 @@ Scenario Generator::run() {
     pick -= row.weight;
   }
   (this->*chosen->make)();
+  add_window();
   repair(scenario_);
   return std::move(scenario_);
 }
@@ -128,6 +130,19 @@ void Generator::open_at(std::int32_t number, bool cloexec) {
   }
   world.line[world.line_count++] = line;
   open_.push_back(number);
+}
+
+// Where something of 64 and above is open there is mostly a window, of two slots. Draws nothing.
+void Generator::add_window() {
+  sc_world& world = scenario_.world;
+  const bool has_high = std::any_of(world.line, world.line + world.line_count, [](const sc_world_line& l) { return l.number >= 64 && l.kind != SC_WORLD_FILL; });
+  if (!has_high || world.line_count % 4 == 0 || world.line_count >= SC_WORLD_MAX) return;
+  sc_world_line line{};
+  line.kind = SC_WORLD_WINDOW;
+  line.number = 45;
+  line.second = 47;
+  line.cloexec = 1;
+  world.line[world.line_count++] = line;
 }
 
 // Mostly all three, but any subset of them.

@@ -147,7 +147,7 @@ class Mutator {
       case 0: case 1:
         if (w.line_count < SC_WORLD_MAX) {
           const std::int32_t number = some_number();
-          w.line[w.line_count++] = {static_cast<std::uint8_t>(below(SC_WORLD_KIND_COUNT - 1)), static_cast<std::uint8_t>(below(4)),
+          w.line[w.line_count++] = {static_cast<std::uint8_t>(below(SC_WORLD_FILL)), static_cast<std::uint8_t>(below(4)),
                                     static_cast<std::uint8_t>(below(2)), number, some_number()};
         }
         break;

@@ -157,17 +157,20 @@ struct sc_operation {
  *   fd N memfd|null|eventfd|mqueue NAME|file NAME [cloexec]
  *   fds N M pipe|socketpair [cloexec]        two ends: read, write for a pipe
  *   alias N M [cloexec]                      N refers to the description of M, an earlier line
- *   fill N M [cloexec]                       every number N..M refers to one description of /dev/null */
+ *   fill N M [cloexec]                       every number N..M refers to one description of /dev/null
+ *   window N M                               N..M below 64 are what the caller has set aside for the reference
+ *                                            (spawn_window_reserve): close-on-exec, one description of a memfd; N is its own, the
+ *                                            others its slots. One line at most. For other implementations just descriptors */
 enum sc_world_kind {
   SC_WORLD_MEMFD, SC_WORLD_NULL, SC_WORLD_EVENTFD, SC_WORLD_MQUEUE, SC_WORLD_FILE,
-  SC_WORLD_PIPE, SC_WORLD_SOCKETPAIR, SC_WORLD_ALIAS, SC_WORLD_FILL, SC_WORLD_KIND_COUNT
+  SC_WORLD_PIPE, SC_WORLD_SOCKETPAIR, SC_WORLD_ALIAS, SC_WORLD_FILL, SC_WORLD_WINDOW, SC_WORLD_KIND_COUNT
 };
 
 struct sc_world_line {
   uint8_t kind;
   uint8_t name;
   uint8_t cloexec;
-  int32_t number, second; /* second: of fds, alias and fill; else -1 */
+  int32_t number, second; /* second: of fds, alias, fill and window; else -1 */
 };
 
 struct sc_world {

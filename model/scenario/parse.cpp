@@ -216,7 +216,7 @@ void Parser::parse_world(const Word& first) {
 void Parser::parse_world_line(const Word& first) {
   bool known = false;
   for (const WorldRow& row : world_rows()) known |= row.line == first.text;
-  if (!known) return fail(first.column, "limit, mask, disposition, fd, fds, alias, fill, thread, schedule or expect");
+  if (!known) return fail(first.column, "limit, mask, disposition, fd, fds, alias, fill, window, thread, schedule or expect");
   sc_world& world = scenario_.world;
   if (world.line_count >= SC_WORLD_MAX) return fail(first.column, "at most " + std::to_string(SC_WORLD_MAX) + " lines that open descriptors");
   sc_world_line line{};
@@ -224,7 +224,7 @@ void Parser::parse_world_line(const Word& first) {
   line.number = number(take(), 0, SC_NUMBER_MAX, "a number");
   line.second = first.text == "fd" ? -1 : number(take(), 0, SC_NUMBER_MAX, "a second number");
   if (error_) return;
-  const Word word = first.text == "alias" || first.text == "fill" ? Word{} : take();
+  const Word word = first.text == "fd" || first.text == "fds" ? take() : Word{};
   known = false;
   for (std::size_t kind = 0; kind < world_rows().size(); ++kind) {
     const WorldRow& row = world_rows()[kind];
@@ -234,7 +234,7 @@ void Parser::parse_world_line(const Word& first) {
     known = true;
   }
   if (!known) return fail(word.column, first.text == "fd" ? "memfd, null, eventfd, mqueue or file" : "pipe or socketpair");
-  line.cloexec = take_if("cloexec") ? 1 : 0;
+  line.cloexec = line.kind == SC_WORLD_WINDOW || take_if("cloexec") ? 1 : 0;
   if (error_) return;
   if (const char* breach = world_breach(world, line)) return fail(at.column, breach);
   world.line[world.line_count++] = line;

@@ -104,7 +104,7 @@ void put_world(std::string& out, const sc_world& world) {
     }
     if (!row.word.empty()) put_word(out, row.word);
     if (row.named) put_word(out, std::string(1, name_letter(line.name)));
-    if (line.cloexec) out += " cloexec";
+    if (line.cloexec && line.kind != SC_WORLD_WINDOW) out += " cloexec";
     out += '\n';
   }
 }

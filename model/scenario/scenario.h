@@ -8,6 +8,7 @@
 //   fd 0 null
 //   fd 5 memfd cloexec
 //   fds 6 7 pipe cloexec
+//   window 60 63
 //   thread
 //     spawn only hold keep 5>3,7>4 -> $0
 //     wait $0

@@ -11,18 +11,19 @@ namespace spawncheck {
 
 namespace {
 
+bool is_run(std::uint8_t kind) { return kind == SC_WORLD_FILL || kind == SC_WORLD_WINDOW; }
 bool is_pair(std::uint8_t kind) { return kind == SC_WORLD_PIPE || kind == SC_WORLD_SOCKETPAIR; }
 
 // The numbers a line opens: one, two single ones, or a run.
 bool opens(const sc_world_line& line, std::int32_t number) {
-  if (line.kind == SC_WORLD_FILL) return line.number <= number && number <= line.second;
+  if (is_run(line.kind)) return line.number <= number && number <= line.second;
   return number == line.number || (is_pair(line.kind) && number == line.second);
 }
 
 bool overlaps(const sc_world_line& a, const sc_world_line& b) {
-  if (a.kind == SC_WORLD_FILL && b.kind == SC_WORLD_FILL) return a.number <= b.second && b.number <= a.second;
-  const sc_world_line& single = a.kind == SC_WORLD_FILL ? b : a;
-  const sc_world_line& other = a.kind == SC_WORLD_FILL ? a : b;
+  if (is_run(a.kind) && is_run(b.kind)) return a.number <= b.second && b.number <= a.second;
+  const sc_world_line& single = is_run(a.kind) ? b : a;
+  const sc_world_line& other = is_run(a.kind) ? a : b;
   return opens(other, single.number) || (is_pair(single.kind) && opens(other, single.second));
 }
 
@@ -30,10 +31,12 @@ bool overlaps(const sc_world_line& a, const sc_world_line& b) {
 
 const char* world_breach(const sc_world& world, const sc_world_line& line) {
   if (line.kind == SC_WORLD_FILL && line.second < line.number) return "a run of numbers, the smaller one first";
+  if (line.kind == SC_WORLD_WINDOW && (line.second <= line.number || line.second >= 64)) return "two numbers or more below 64, the smaller one first";
   if (is_pair(line.kind) && line.second == line.number) return "two different numbers";
   bool has_aliased = false;
   for (std::uint32_t i = 0; i < world.line_count; ++i) {
     if (overlaps(world.line[i], line)) return "a number that is not open yet";
+    if (line.kind == SC_WORLD_WINDOW && world.line[i].kind == SC_WORLD_WINDOW) return "one window at most";
     has_aliased |= opens(world.line[i], line.second);
   }
   if (line.kind == SC_WORLD_ALIAS && !has_aliased) return "an alias of a number that an earlier line opens";
@@ -53,7 +56,7 @@ void repair_world(sc_world& world) {
     sc_world_line line = world.line[i];
     line.kind = static_cast<std::uint8_t>(line.kind % SC_WORLD_KIND_COUNT);
     line.name = world_rows()[line.kind].named ? static_cast<std::uint8_t>(line.name % SC_NAMES_MAX) : std::uint8_t{0};
-    line.cloexec = line.cloexec != 0;
+    line.cloexec = line.kind == SC_WORLD_WINDOW || line.cloexec != 0;
     line.number = std::clamp(line.number, 0, SC_NUMBER_MAX);
     line.second = world_rows()[line.kind].line == "fd" ? -1 : std::clamp(line.second, 0, SC_NUMBER_MAX);
     if (world_breach(good, line) == nullptr) good.line[good.line_count++] = line;

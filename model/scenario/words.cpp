@@ -24,7 +24,7 @@ constexpr ProgramRow programs[] = {
 // In the order of enum sc_world_kind.
 constexpr WorldRow worlds[] = {
     {"fd", "memfd", false}, {"fd", "null", false},  {"fd", "eventfd", false},     {"fd", "mqueue", true}, {"fd", "file", true},
-    {"fds", "pipe", false}, {"fds", "socketpair", false}, {"alias", "", false}, {"fill", "", false},
+    {"fds", "pipe", false}, {"fds", "socketpair", false}, {"alias", "", false}, {"fill", "", false}, {"window", "", false},
 };
 
 constexpr std::string_view hows[] = {"block", "unblock", "set"};

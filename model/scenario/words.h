@@ -26,7 +26,7 @@ struct ProgramRow {
 
 // How a line of the initial world looks after its word.
 struct WorldRow {
-  std::string_view line;  // fd, fds, alias or fill
+  std::string_view line;  // fd, fds, alias, fill or window
   std::string_view word;  // of fd and fds: what is opened
   bool named;
 };

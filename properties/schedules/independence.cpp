@@ -15,6 +15,10 @@
 #define F_DUPFD_CLOEXEC 1030
 #endif
 
+#ifndef F_DUPFD_QUERY
+#define F_DUPFD_QUERY 1027
+#endif
+
 namespace spawncheck {
 
 namespace {
@@ -150,6 +154,7 @@ class Reader {
       case F_DUPFD: case F_DUPFD_CLOEXEC: return allocate(is_done_ ? step.result : -1, step.arg[2]);
       case F_GETFD: return add(Access::flags, Access::read, table_, step.arg[0], step.arg[0]);
       case F_SETFD: return add(Access::flags, Access::write, table_, step.arg[0], step.arg[0]);
+      case F_DUPFD_QUERY: return look_up(step.arg[2]);
       default: return add(Access::files, Access::write);
     }
   }

@@ -11,7 +11,7 @@
 
 namespace spawncheck {
 
-// "reference", "reference:copy", "reference:unshare", or a way of model/explore/claims.h. Empty: no such.
+// "reference", "reference:" with a strategy, or a way of model/explore/claims.h. Empty: no such.
 explore::Planner planner_named(const std::string& way);
 std::string ways();  // all of them, for messages
 

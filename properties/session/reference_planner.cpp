@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "properties/session/reference_planner.h"
 
+#include <cerrno>
+
 namespace spawncheck {
 
 int ReferencePlanner::operator()(const explore::PlanRequest& p, spawn_plan& plan) {
@@ -25,7 +27,12 @@ int ReferencePlanner::operator()(const explore::PlanRequest& p, spawn_plan& plan
   plan = spawn_plan{};
   plan.step = steps_.data();
   plan.step_capacity = static_cast<std::uint32_t>(steps_.size());
-  return spawn_plan_build(&r, &abilities_, &plan);
+  spawn_abilities abilities = abilities_;
+  abilities.window = p.window;
+  const int error = spawn_plan_build(&r, &abilities, &plan);
+  if (error != ENOTSUP || strategy_ != SPAWN_STRATEGY_STAGED) return error;
+  r.strategy = SPAWN_STRATEGY_AUTOMATIC;  // as impl/peers/reference.c: too few slots
+  return spawn_plan_build(&r, &abilities, &plan);
 }
 
 }  // namespace spawncheck

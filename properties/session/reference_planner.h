@@ -14,7 +14,8 @@ namespace spawncheck {
 // A Planner (model/explore/simulate.h) that calls spawn_plan_build(). Keeps the steps until its next call.
 class ReferencePlanner {
  public:
-  explicit ReferencePlanner(std::uint32_t strategy = SPAWN_STRATEGY_AUTOMATIC, spawn_abilities abilities = {1, 1, 1, 1, 1, 1})
+  // Everything that Linux 6.18 has.
+  explicit ReferencePlanner(std::uint32_t strategy = SPAWN_STRATEGY_AUTOMATIC, spawn_abilities abilities = {1, 1, 1, 1, 1, 1, 1, 0, 0, 0})
       : strategy_(strategy), abilities_(abilities) {}
   int operator()(const explore::PlanRequest& request, spawn_plan& plan);
 

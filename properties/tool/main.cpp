@@ -78,7 +78,7 @@ int main(int argc, char** argv) {
   ExploreToolOptions explore_options;
   CLI::App* explore_command = app.add_subcommand("explore", "every interleaving of a scenario on the model, at the kernel's own steps; the shortest way to a violation");
   explore_command->add_option("FILE", explore_options.files, "a scenario file; - is standard input")->required();
-  explore_command->add_option("--way", explore_options.way, "how its spawns are made: reference, reference:copy, reference:unshare, or a way of model/explore/claims.h");
+  explore_command->add_option("--way", explore_options.way, "how its spawns are made: reference, reference:STRATEGY, or a way of model/explore/claims.h");
   explore_command->add_option("--kernel", explore_options.kernel, "6.1, 6.12, 6.18, 7.4, or wish: 7.4 with what was asked for; default: 6.18, or what the way needs");
   explore_command->add_flag("--claims", explore_options.claims, "explore what the files expect of ways by name, and print a table");
   explore_command->add_option("--states", explore_options.states, "how many states at most");

@@ -22,9 +22,9 @@ enum spawn_strategy {
   SPAWN_STRATEGY_AUTOMATIC,
   SPAWN_STRATEGY_COPY,    /* the table is copied at clone; what is dropped is closed in the copy */
   SPAWN_STRATEGY_UNSHARE, /* the table is shared at clone, then copied and closed by close_range(2) UNSHARE */
-  SPAWN_STRATEGY_STAGED,
-  SPAWN_STRATEGY_FETCHED,
-  SPAWN_STRATEGY_EXCEPT,
+  SPAWN_STRATEGY_STAGED,  /* likewise; sources of 64 and above are first placed in the window (request.h) */
+  SPAWN_STRATEGY_FETCHED, /* the table is shared at clone, left with nothing, and filled by pidfd_getfd(2) from the caller's */
+  SPAWN_STRATEGY_EXCEPT,  /* the table is shared at clone, then close_range(2) UNSHARE with EXCEPT leaves all but the sources */
   SPAWN_STRATEGY_COUNT
 };
 
@@ -42,6 +42,15 @@ enum {
 /* In place of a number: the descriptor that SPAWN_STEP_DUP_TO_TEMPORARY got. At most one of each is live. */
 #define SPAWN_TEMPORARY (-2)         /* breaks a cycle of moves */
 #define SPAWN_PROGRAM_TEMPORARY (-3) /* the program's descriptor, out of the way of a target */
+
+/* Numbers below this are copied, in use or not, whatever close_range(2) UNSHARE closes (fs/file.c sane_fdtable_size). */
+#define SPAWN_COPIED_ALWAYS 64
+
+/* spawn_step.flags of SPAWN_STEP_CLOSE_RANGE, as close_range(2) has them. The last two are of Linux 7.4; no released header
+ * has CLOEXEC_ONLY yet, so its value stands here and nowhere else. */
+#define SPAWN_CLOSE_RANGE_UNSHARE 2
+#define SPAWN_CLOSE_RANGE_EXCEPT 8
+#define SPAWN_CLOSE_RANGE_CLOEXEC_ONLY 16
 
 /* spawn_step.flags of SPAWN_STEP_MASK: the caller's own mask, which only the runner knows. */
 #define SPAWN_MASK_OF_CALLER 1
@@ -61,6 +70,10 @@ enum {
   X(CLOSE_RANGE, "close-range", "close_range(first, last, flags)")                                              \
   X(CLOSE_EACH, "close-each", "closes what is open in first..last one by one; a closed number is no error")     \
   X(CLOSE_PIDFD, "close-pidfd", "closes the child's entry of its own pidfd; a closed number is no error")       \
+  X(STAGE, "stage", "made by the caller before clone, and undone by it; such steps come first: dup3(a, b, O_CLOEXEC), b a slot of the window")  \
+  X(CHECK_STAGED, "check-staged", "each slot still has what was staged in it, else EBADF")                      \
+  X(CALLER, "caller", "pidfd_open(2) of the calling thread, which must be number a (EBADFD)")                   \
+  X(FETCH, "fetch", "pidfd_getfd(2) of the caller's a, which must become number b (EBADFD); close-on-exec; EBADF for the child's own pidfd") \
   X(CLOSE, "close", "close(a); a closed number is no error")                                                    \
   X(DUP_TO_TEMPORARY, "dup-to-temporary", "fcntl(a, F_DUPFD_CLOEXEC, b), EINVAL said as EMFILE; flags 1: it is SPAWN_PROGRAM_TEMPORARY")                                     \
   X(DUP, "dup", "dup3(a, b, flags); never with a == b")                                                         \

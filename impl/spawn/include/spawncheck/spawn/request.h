@@ -132,6 +132,10 @@ struct spawn_abilities {
   uint8_t pidfd_open;    /* pidfd_open(2) */
   uint8_t close_range;   /* close_range(2) with CLOSE_RANGE_UNSHARE */
   uint8_t unshare_files; /* unshare(2) CLONE_FILES */
+  uint8_t fetch;         /* pidfd_open(2) and pidfd_getfd(2) of the caller; needs ptrace rights on it (ptrace(2)) */
+  uint8_t except;        /* CLOSE_RANGE_EXCEPT, Linux 7.4 */
+  uint8_t cloexec_only;  /* CLOSE_RANGE_CLOEXEC_ONLY together with it, Linux 7.4 */
+  uint64_t window;       /* bit n: number n is a slot of the window that may be used now */
 };
 
 #define SPAWN_KEEP_MAX 4096 /* entries of one keep-list; more: EINVAL */
@@ -178,6 +182,23 @@ int spawn_plan_build(const struct spawn_request *request, const struct spawn_abi
  * later (a sandbox entered since) is forgotten by spawn_run(). Thread-safe, async-signal-safe. */
 struct spawn_abilities spawn_abilities_probed(void);
 
+/* The window: numbers below 64 that the process sets aside at start-up, so that kept sources of 64 and above can cross in
+ * them (strategy staged), at a cost that does not grow with the table. Each is a close-on-exec descriptor of an empty
+ * memfd. `count` slots, 1 to SPAWN_WINDOW_MAX, and one more for itself are taken from the highest free numbers below 64,
+ * never 0, 1 or 2; a spawn takes one for each distinct source of 64 and above, and spawns that find too few take another
+ * strategy. One window a process, which all its threads use. 0, or an errno with nothing changed: EINVAL (count),
+ * EALREADY (there is one), EBUSY (another thread is at it), ENOSPC (too few of these numbers are free below
+ * RLIMIT_NOFILE), or what memfd_create(2) or mmap(2) says. Thread-safe, async-signal-safe, errno is left as it was.
+ * Other code must leave these numbers alone. What it closes or reuses all the same is never used or overwritten again
+ * (README.md says how that is found out, and in which instant it cannot be). */
+int spawn_window_reserve(uint32_t count);
+
+/* Closes what is left of the window. 0, ENOENT (there is none) or EBUSY (a spawn uses it just now, or another thread is
+ * at it). Thread-safe, async-signal-safe. */
+int spawn_window_release(void);
+
+#define SPAWN_WINDOW_MAX 60
+
 /* Starts the child. Returns result->error. Any number of threads may call it at once. On failure nothing is
  * left: no child, no zombie, no descriptor, no memory but at most sixteen stacks, kept for the spawns to come. The
  * calling thread's signals are blocked meanwhile. errno is left as it was. */
@@ -189,7 +210,7 @@ int spawn_run_with(const struct spawn_request *request, const struct spawn_abili
                    struct spawn_result *result);
 
 /* Runs a plan as it stands, also one the caller changed. For tests of the plan itself. A start without
- * SPAWN_START_VFORK is refused with EINVAL. */
+ * SPAWN_START_VFORK is refused with EINVAL, and so is a plan that stages. */
 int spawn_run_plan(const struct spawn_plan *plan, struct spawn_result *result);
 
 SPAWNCHECK_SPAWN_END

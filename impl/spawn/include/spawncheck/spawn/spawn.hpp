@@ -26,6 +26,27 @@
 namespace spawncheck::spawn {
 inline namespace SPAWNCHECK_SPAWN_INLINE_NAMESPACE {
 
+// The window of strategy staged (request.h, spawn_window_reserve()), for as long as this lives: at the start of main, say. What other
+// code has closed of it by the end is left alone.
+class Window {
+ public:
+  // An errno: ENOSPC, EALREADY, ...
+  static Expected<Window, int> reserve(std::uint32_t slots) {
+    if (const int error = spawn_window_reserve(slots)) return Unexpected<int>(error);
+    return Window();
+  }
+  Window(Window&& other) noexcept : owns_(std::exchange(other.owns_, false)) {}
+  Window& operator=(Window&&) = delete;
+  // A spawn that uses it just now keeps it: it is then the process's until its end.
+  ~Window() {
+    if (owns_) spawn_window_release();
+  }
+
+ private:
+  Window() = default;
+  bool owns_ = true;
+};
+
 // What to run and how. Copies all it is given: the caller's strings and arrays may change or go. It may be
 // spawned any number of times, by several threads at once.
 class Request {

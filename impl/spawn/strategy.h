@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+//
+// Which strategy a request gets. Pure: no system call.
+#pragma once
+
+#include <spawncheck/spawn/request.h>
+
+namespace spawncheck_spawn {
+
+struct Choice {
+  uint32_t strategy;   // enum spawn_strategy, never AUTOMATIC
+  const char* reason;  // a constant string
+};
+
+// False: the strategy asked for is not to be had with these abilities.
+bool choose_strategy(const spawn_request&, const spawn_abilities&, Choice*);
+
+// Distinct sources that need a slot of the window: those of 64 and above, the program's descriptor included.
+// SPAWN_WINDOW_MAX + 1: more than any window has.
+uint32_t slots_needed(const spawn_request&);
+
+// The smallest number above `after` that the request reads, INT_MAX: none.
+int next_number_read(const spawn_request&, int after);
+
+}  // namespace spawncheck_spawn

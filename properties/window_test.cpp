@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT
+//
+// The window of strategy staged: what it takes and gives back, and that nothing is ever overwritten or closed that other code
+// has put at its numbers. Each test runs in a process of its own, whose exit status is 0 or the number of what was wrong.
+#include "properties/spawned.h"
+
+#include <atomic>
+#include <fcntl.h>
+#include <set>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <thread>
+
+namespace spawncheck {
+namespace {
+
+int status_of(int (*body)()) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    syscall(SYS_close_range, 3u, ~0u, 0u);
+    _exit(body());
+  }
+  int status = 0;
+  if (waitpid(pid, &status, 0) != pid) return 255;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 200 + WTERMSIG(status);
+}
+
+bool is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
+int high(const char* name) {
+  const int low = memfd_create(name, MFD_CLOEXEC), number = fcntl(low, F_DUPFD_CLOEXEC, 100);
+  close(low);
+  return number;
+}
+
+std::set<int> numbers_open() {
+  std::set<int> open;
+  for (int n = 0; n < 64; ++n)
+    if (is_open(n)) open.insert(n);
+  return open;
+}
+
+// One spawn of what is kept; the child's table must be that and no more. The strategy, or minus errno.
+int spawn_of(const std::vector<spawn_keep>& keep, const std::vector<std::string>& files, uint32_t strategy = SPAWN_STRATEGY_AUTOMATIC) {
+  HoldRequest request;
+  request.keep = keep;
+  request.r.strategy = strategy;
+  spawn_result result{};
+  if (const int error = spawn_run(&request.get(), &result)) return -error;
+  Held child(result.pid);
+  child.settle();
+  auto table = descriptors_of(child.pid());
+  bool is_right = table.size() == keep.size();
+  for (std::size_t i = 0; i < keep.size(); ++i) is_right &= table[keep[i].target] == "/memfd:" + files[i] + " (deleted)";
+  return is_right ? static_cast<int>(result.strategy) : -1000;
+}
+
+TEST(Window, TakesTheHighestFreeNumbersAndGivesThemBack) {
+  EXPECT_EQ(status_of([] {
+              const auto before = numbers_open();
+              dup2(0, 62);  // part of the range is in use
+              if (spawn_window_reserve(3) != 0) return 1;
+              auto now = numbers_open();
+              for (const int n : {63, 61, 60, 59}) {
+                if (now.erase(n) == 0) return 2;
+                if ((fcntl(n, F_GETFD) & FD_CLOEXEC) == 0) return 3;
+              }
+              now.erase(62);
+              if (now != before) return 4;
+              if (spawn_window_reserve(1) != EALREADY) return 5;
+              if (spawn_window_release() != 0 || spawn_window_release() != ENOENT) return 6;
+              close(62);
+              if (numbers_open() != before) return 7;
+              return spawn_window_reserve(2) == 0 && spawn_window_release() == 0 ? 0 : 8;
+            }),
+            0);
+}
+
+TEST(Window, RefusesWhatItCannotHaveAndTakesNothing) {
+  EXPECT_EQ(status_of([] {
+              if (spawn_window_reserve(0) != EINVAL || spawn_window_reserve(SPAWN_WINDOW_MAX + 1) != EINVAL) return 1;
+              const auto before = numbers_open();
+              for (int n = 10; n < 64; ++n) dup2(0, n);
+              const auto used = numbers_open();
+              if (spawn_window_reserve(10) != ENOSPC) return 2;
+              if (numbers_open() != used) return 3;
+              for (int n = 10; n < 64; ++n) close(n);
+              const rlimit limit{12, 1000};
+              setrlimit(RLIMIT_NOFILE, &limit);
+              if (spawn_window_reserve(20) != ENOSPC || numbers_open() != before) return 4;
+              if (spawn_window_reserve(2) != 0 || !is_open(11) || !is_open(9)) return 5;
+              return 0;
+            }),
+            0);
+}
+
+TEST(Window, ASpawnStagesAndPutsItsPlaceholdersBack) {
+  EXPECT_EQ(status_of([] {
+              if (spawn_window_reserve(2) != 0) return 1;
+              const int a = high("a"), b = high("b"), c = high("c");
+              const auto before = descriptors_of(getpid());
+              for (int i = 0; i < 20; ++i) {
+                if (spawn_of({{a, 0}, {b, 1}, {a, 63}}, {"a", "b", "a"}) != SPAWN_STRATEGY_STAGED) return 2;
+                if (descriptors_of(getpid()) != before) return 3;
+              }
+              if (spawn_of({{a, 0}, {b, 1}, {c, 2}}, {"a", "b", "c"}) != SPAWN_STRATEGY_FETCHED) return 4;  // too few
+              if (spawn_of({{a, 0}, {b, 1}, {c, 2}}, {"a", "b", "c"}, SPAWN_STRATEGY_STAGED) != -ENOTSUP) return 5;
+              return descriptors_of(getpid()) == before ? 0 : 6;
+            }),
+            0);
+}
+
+// A daemon's loop: every number of the window is closed, and then somebody else's.
+TEST(Window, WhatALoopOverAllNumbersClosedIsNotUsedNorOverwritten) {
+  EXPECT_EQ(status_of([] {
+              if (spawn_window_reserve(3) != 0) return 1;
+              for (int n = 3; n < 64; ++n) close(n);
+              const int a = high("a");
+              if (spawn_of({{a, 0}}, {"a"}) != SPAWN_STRATEGY_FETCHED) return 2;
+              if (spawn_of({{a, 0}}, {"a"}, SPAWN_STRATEGY_STAGED) != -ENOTSUP) return 3;
+              const int own = eventfd(0, EFD_CLOEXEC);
+              for (int n = 40; n < 64; ++n) dup3(own, n, O_CLOEXEC);
+              const auto before = descriptors_of(getpid());
+              if (spawn_of({{a, 0}}, {"a"}) != SPAWN_STRATEGY_FETCHED) return 4;
+              if (descriptors_of(getpid()) != before) return 5;
+              if (spawn_window_release() != 0) return 6;
+              return descriptors_of(getpid()) == before ? 0 : 7;
+            }),
+            0);
+}
+
+// The loop's first opens take the numbers that were ours, one of them twice, as standard streams are.
+TEST(Window, TwoNumbersThatAreAlikeAreNotTakenForPlaceholders) {
+  EXPECT_EQ(status_of([] {
+              if (spawn_window_reserve(3) != 0) return 1;
+              const int a = high("a");
+              for (int n = 60; n < 64; ++n) close(n);
+              const int null = memfd_create("spawn window", MFD_CLOEXEC);  // of the same name, even
+              for (int n = 60; n < 64; ++n) dup3(null, n, O_CLOEXEC);
+              const auto before = descriptors_of(getpid());
+              if (spawn_of({{a, 0}}, {"a"}) != SPAWN_STRATEGY_FETCHED) return 2;
+              for (int n = 60; n < 64; ++n)
+                if (syscall(SYS_kcmp, getpid(), getpid(), 0, n, null) != 0) return 3;
+              if (spawn_window_release() != 0) return 4;
+              return descriptors_of(getpid()) == before ? 0 : 5;
+            }),
+            0);
+}
+
+TEST(Window, LosesOnlyTheSlotsThatWereTaken) {
+  EXPECT_EQ(status_of([] {
+              if (spawn_window_reserve(3) != 0) return 1;  // 61, 62, 63, and 60 for itself
+              const int a = high("a"), b = high("b");
+              dup2(2, 62);
+              if (spawn_of({{a, 0}, {b, 1}}, {"a", "b"}) != SPAWN_STRATEGY_STAGED) return 2;
+              close(60);  // what placeholders are restored from
+              if (spawn_of({{a, 0}}, {"a"}) != SPAWN_STRATEGY_STAGED) return 3;
+              if (spawn_of({{a, 0}, {b, 1}}, {"a", "b"}) != SPAWN_STRATEGY_STAGED) return 4;  // both: none is left to restore from
+              if (is_open(61) || is_open(63)) return 5;  // given up, not left with what was staged
+              if (spawn_of({{a, 0}}, {"a"}) != SPAWN_STRATEGY_FETCHED) return 6;
+              if (syscall(SYS_kcmp, getpid(), getpid(), 0, 62, 2) != 0) return 7;
+              return spawn_window_release() == 0 && is_open(62) ? 0 : 8;
+            }),
+            0);
+}
+
+// Another thread closes numbers of the window and puts files of its own there, while spawns stage. What it finds at its
+// numbers afterwards is its own, but for the one instant that README.md names; and no child ever gets another file.
+TEST(Window, UnderAThreadThatClosesAndReusesSlotsChildrenAreRight) {
+  EXPECT_EQ(status_of([] {
+              if (spawn_window_reserve(40) != 0) return 1;
+              static std::atomic<bool> stop{false};
+              static int own = memfd_create("own", MFD_CLOEXEC);
+              const int a = high("a"), b = high("b");
+              std::thread other([] {
+                for (int n = 24; n < 63 && !stop; ++n) {
+                  for (int spin = 0; spin < 2000 && !stop; ++spin) sched_yield();
+                  dup3(own, n, O_CLOEXEC);
+                }
+              });
+              int wrong = 0, staged = 0;
+              for (int i = 0; i < 150; ++i) {
+                const int got = spawn_of({{a, 0}, {b, 1}}, {"a", "b"});
+                staged += got == SPAWN_STRATEGY_STAGED;
+                if (got < 0) wrong = 2;
+              }
+              stop = true;
+              other.join();
+              return wrong != 0 ? wrong : staged == 0 ? 3 : 0;
+            }),
+            0);
+}
+
+TEST(Window, ConcurrentSpawnsTakeDifferentSlotsOrAnotherStrategy) {
+  EXPECT_EQ(status_of([] {
+              if (spawn_window_reserve(4) != 0) return 1;
+              static std::atomic<int> wrong{0}, staged{0};
+              const auto before = numbers_open();
+              std::vector<std::thread> threads;
+              for (int t = 0; t < 8; ++t)
+                threads.emplace_back([t] {
+                  const std::string name = "f" + std::to_string(t);
+                  const int own = high(name.c_str());
+                  for (int i = 0; i < 40; ++i) {
+                    const int got = spawn_of({{own, t}, {own, 63}}, {name, name});
+                    staged += got == SPAWN_STRATEGY_STAGED;
+                    wrong += got < 0;
+                  }
+                  close(own);
+                });
+              for (std::thread& thread : threads) thread.join();
+              if (wrong != 0) return 2;
+              if (staged == 0) return 3;
+              if (numbers_open() != before) return 4;
+              return spawn_window_release() == 0 ? 0 : 5;
+            }),
+            0);
+}
+
+TEST(Window, ReserveAndReleaseAmongSpawnsIsSafe) {
+  EXPECT_EQ(status_of([] {
+              static std::atomic<bool> stop{false};
+              static std::atomic<int> wrong{0};
+              const int a = high("a");
+              std::thread changing([] {
+                while (!stop) {
+                  const int reserved = spawn_window_reserve(2);
+                  if (reserved != 0 && reserved != EALREADY) ++wrong;
+                  const int released = spawn_window_release();
+                  if (released != 0 && released != EBUSY) ++wrong;
+                }
+              });
+              for (int i = 0; i < 200; ++i)
+                if (const int got = spawn_of({{a, 0}}, {"a"}); got != SPAWN_STRATEGY_STAGED && got != SPAWN_STRATEGY_FETCHED) ++wrong;
+              stop = true;
+              changing.join();
+              return wrong == 0 ? 0 : 1;
+            }),
+            0);
+}
+
+// The bits and the placeholders are the forked process's own from then on.
+TEST(Window, WorksInAForkedProcess) {
+  EXPECT_EQ(status_of([] {
+              if (spawn_window_reserve(2) != 0) return 1;
+              const int a = high("a");
+              const pid_t pid = fork();
+              if (pid == 0) _exit(spawn_of({{a, 0}}, {"a"}) == SPAWN_STRATEGY_STAGED && spawn_window_release() == 0 ? 0 : 1);
+              int status = 0;
+              waitpid(pid, &status, 0);
+              if (status != 0) return 2;
+              return spawn_of({{a, 0}}, {"a"}) == SPAWN_STRATEGY_STAGED ? 0 : 3;
+            }),
+            0);
+}
+
+TEST(Window, ALimitBelowItsSlotsTakesAnotherStrategy) {
+  EXPECT_EQ(status_of([] {
+              if (spawn_window_reserve(2) != 0) return 1;
+              const int a = high("a");
+              const rlimit limit{20, 1000};
+              setrlimit(RLIMIT_NOFILE, &limit);
+              const auto before = descriptors_of(getpid());
+              if (spawn_of({{a, 0}}, {"a"}) != SPAWN_STRATEGY_FETCHED) return 2;
+              return descriptors_of(getpid()) == before ? 0 : 3;
+            }),
+            0);
+}
+
+TEST(Window, AClosedSourceIsEbadfAndEverythingIsPutBack) {
+  EXPECT_EQ(status_of([] {
+              if (spawn_window_reserve(2) != 0) return 1;
+              const int a = high("a");
+              const auto before = descriptors_of(getpid());
+              if (spawn_of({{a, 0}, {900, 1}}, {"a", ""}) != -EBADF) return 2;
+              if (descriptors_of(getpid()) != before) return 3;
+              return spawn_window_release() == 0 ? 0 : 4;
+            }),
+            0);
+}
+
+}  // namespace
+}  // namespace spawncheck
