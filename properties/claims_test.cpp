@@ -69,7 +69,7 @@ TEST(Claims, TheKernelGoesTheModelsShortestWay) {
       const explore::Exploration e = explore::explore(scenario, planner_named(expectation.implementation), {});
       ASSERT_EQ(e.verdict.status, Status::violated) << what;
       const Reproduction r = reproduce(scenario, expectation.implementation, model::Kernel{}, e);
-      if (!files::exists(directory_of_binaries() + "/ways/" + expectation.implementation + ".so")) {
+      if (!expectation.implementation.starts_with("reference") && !files::exists(directory_of_binaries() + "/ways/" + expectation.implementation + ".so")) {
         EXPECT_EQ(r.runs, 0u) << what;
         EXPECT_NE(r.text.find("nothing here runs"), std::string::npos) << what << r.text;
         continue;

@@ -24,7 +24,7 @@ bool is_to_be_had(const spawn_request& r, const spawn_abilities& can, uint32_t s
     case SPAWN_STRATEGY_COPY: return true;
     case SPAWN_STRATEGY_UNSHARE: return can.close_range != 0 || (!is_only(r) && can.unshare_files != 0);
     case SPAWN_STRATEGY_STAGED:
-      return is_only(r) && can.close_range != 0 && slots_needed(r) <= static_cast<uint32_t>(__builtin_popcountll(can.window));
+      return is_only(r) && can.close_range != 0 && slots_needed(r) <= count_bits(can.window);
     case SPAWN_STRATEGY_FETCHED: return is_only(r) && can.close_range != 0 && can.fetch != 0;
     case SPAWN_STRATEGY_EXCEPT: return can.close_range != 0 && can.except != 0 && (is_only(r) || can.cloexec_only != 0);
     default: return false;

@@ -15,6 +15,13 @@ struct Choice {
 // False: the strategy asked for is not to be had with these abilities.
 bool choose_strategy(const spawn_request&, const spawn_abilities&, Choice*);
 
+// Without a library's help, which __builtin_popcountll() asks libgcc for.
+inline unsigned count_bits(uint64_t set) {
+  unsigned count = 0;
+  for (; set != 0; set &= set - 1) ++count;
+  return count;
+}
+
 // Distinct sources that need a slot of the window: those of 64 and above, the program's descriptor included.
 // SPAWN_WINDOW_MAX + 1: more than any window has.
 uint32_t slots_needed(const spawn_request&);

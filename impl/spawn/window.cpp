@@ -19,6 +19,8 @@
 // Checked by properties/window_test and by the model, which has the same steps (model/explore/simulated_spawn.cpp).
 #include "window.h"
 
+#include "strategy.h"
+
 #include <errno.h>
 #include <sys/mman.h>
 
@@ -156,7 +158,7 @@ int reserve(unsigned count) {
   const uint64_t taken = error == 0 ? take_numbers(static_cast<int>(fd), count + 1) : 0;
   close_fd(static_cast<int>(fd));
   if (error != 0) return error;
-  if (__builtin_popcountll(taken) != static_cast<int>(count) + 1) {
+  if (count_bits(taken) != count + 1) {
     close_placeholders(taken);
     call(SYS_munmap, window.mapping, page);
     return ENOSPC;
@@ -177,7 +179,7 @@ uint64_t window_take(unsigned count, uint64_t among) {
     const uint64_t free = load(&window.free);
     uint64_t left = free & among, taken = 0, lost = 0;
     for (unsigned i = 0; i < count && left != 0; ++i, left &= left - 1) taken |= bit(lowest(left));
-    if (static_cast<unsigned>(__builtin_popcountll(taken)) < count) return 0;
+    if (count_bits(taken) < count) return 0;
     if (!exchange(&window.free, free, free & ~taken)) continue;
     for (uint64_t rest = taken; rest != 0; rest &= rest - 1)
       if (!is_placeholder(lowest(rest))) lost |= bit(lowest(rest));

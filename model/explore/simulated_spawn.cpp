@@ -31,6 +31,10 @@ Index file_at(const State& state, Index task, std::int32_t number) {
   return e == nullptr ? model::none : e->description;
 }
 
+// Of SimulatedSpawn::phase_: while it stages, and while it undoes that.
+constexpr std::uint8_t phase_of_dup = 2;
+enum : std::uint8_t { ask_home, ask_slot, restore, ask_again, drop, ask_before_closing, close };
+
 Call exec_call(const char* path) {
   Call call = make_call(CallKind::exec, SC_PROGRAM_MISSING);
   for (int p = 0; p < SC_PROGRAM_COUNT; ++p)
@@ -122,6 +126,11 @@ void SimulatedSpawn::next_unstage() {
   stage_ = unstaged_ < staged_count_ ? Stage::unstage : Stage::restore;
 }
 
+bool SimulatedSpawn::only_asks() const {
+  if (stage_ == Stage::stage) return staged_count_ == staged_.size() || phase_ != phase_of_dup;
+  return stage_ == Stage::unstage && (phase_ == ask_home || phase_ == ask_slot || phase_ == ask_again || phase_ == ask_before_closing);
+}
+
 // window_stage(): is the slot a placeholder; what is the source; dup3; is it that. Where the kernel had what no kernel has, the
 // dup3 would replace only what is expected there.
 bool SimulatedSpawn::stage_one(const Kernel& kernel, State& state) {
@@ -139,7 +148,7 @@ bool SimulatedSpawn::stage_one(const Kernel& kernel, State& state) {
       source_before_ = file_at(state, parent_, s.source);
       phase_ = 2;
       return true;
-    case 2: {
+    case phase_of_dup: {
       if (kernel.has_wishes && file_at(state, parent_, s.slot) != state.memories[state.tasks[parent_].memory].placeholder) {
         stage_failed(state, EBUSY, true);
         return true;
@@ -167,7 +176,6 @@ bool SimulatedSpawn::stage_one(const Kernel& kernel, State& state) {
 // window_unstage(): has home a placeholder; is the slot still what was staged; dup3; is it a placeholder. Without home's the slot
 // is closed: the search for another placeholder is left out.
 bool SimulatedSpawn::unstage_one(const Kernel& kernel, State& state) {
-  enum : std::uint8_t { ask_home, ask_slot, restore, ask_again, drop, ask_before_closing, close };
   model::Memory& memory = state.memories[state.tasks[parent_].memory];
   const Staged& s = staged_[unstaged_];
   const auto slot_has = [&](Index file) { return file_at(state, parent_, s.slot) == file; };

@@ -40,6 +40,8 @@ class SimulatedSpawn {
   // Of everything but which task is its child.
   std::uint64_t hash(std::uint64_t h) const;
 
+  // The next step of the caller's only asks what a slot is (fstat(2)), or makes no call at all.
+  bool only_asks() const;
   // Number n of the caller's window is not anybody else's: free, a placeholder, or what this spawn has staged in it.
   bool is_own_slot(const model::State&, std::int32_t n, model::Index description) const;
 

@@ -101,6 +101,10 @@ TraceStep World::about(unsigned actor) const {
     step.thread = static_cast<std::uint8_t>(actor);
     step.operation = position_[actor];
     const Spawned* s = operation(actor).kind == SC_OP_SPAWN ? spawn_under_way(actor) : nullptr;
+    if (s != nullptr && s->machine.only_asks()) {
+      step.call = "ask";
+      return step;
+    }
     step.call = operation(actor).kind == SC_OP_SPAWN ? std::string(stage_words[s == nullptr ? 0 : static_cast<std::size_t>(s->machine.stage())]) : std::string(row_of(operation(actor)).word);
     return step;
   }

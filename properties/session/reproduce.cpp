@@ -46,6 +46,8 @@ const std::vector<Meaning>& meanings() {
   static const std::vector<Meaning> all = {
       {"check", Until::before, {"rt_sigprocmask", "clone", "clone3", "fork", "vfork"}},
       {"block", Until::made, {"rt_sigprocmask"}},
+      {"stage", Until::made, {"dup3"}},
+      {"unstage", Until::made, {"dup3", "close"}},
       {"clone", Until::made, {"clone", "clone3", "fork", "vfork"}},
       {"collect", Until::made, {"wait4", "waitid"}},
       {"close-pidfd", Until::made, {"close"}},
@@ -56,6 +58,8 @@ const std::vector<Meaning>& meanings() {
       {"session", Until::made, {"setsid"}},
       {"pgroup", Until::made, {"setpgid"}},
       {"umask", Until::made, {"umask"}},
+      {"caller", Until::made, {"pidfd_open"}},
+      {"fetch", Until::made, {"pidfd_getfd"}},
       {"chdir", Until::made, {"chdir"}},
       {"fchdir", Until::made, {"fchdir"}},
       {"unshare", Until::made, {"unshare"}},
@@ -148,7 +152,8 @@ class Follower {
   bool follow(const TraceStep& step) {
     const Turn who = task_of(step);
     const Meaning* meaning = meaning_of(step.call);
-    if (step.call == "suspended") return true;  // it goes on by itself
+    // It goes on by itself; or it asks what no schedule stops at, on its way to its next call.
+    if (step.call == "suspended" || step.call == "ask" || step.call == "check-staged") return true;
     const bool is_operation = step.who == TraceStep::Who::thread && meaning == nullptr;
     const Until until = is_operation ? Until::over : meaning == nullptr ? Until::made : meaning->until;
     for (bool has_begun = false; turns_.size() < turns_max; has_begun = true) {
