@@ -178,6 +178,32 @@ RC_GTEST_PROP(Plan, IsTheSimultaneousAssignment, ()) {
   if (all_open) RC_ASSERT(after == expected);
 }
 
+// Sources that are neighbours, on both sides of 64 of them, far apart, and 4096 apart; targets beside them and among them.
+TEST(Plan, IsTheAssignmentOfLongListsToo) {
+  for (const int step : {1, 2, 63, 64, 65, 1024, 4096})
+    for (const int count : {2, 5, 63, 64, 65, 130})
+      for (const int first_target : {0, 64, 64 + step * (count / 2)})
+        for (const uint32_t strategy : {SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE, SPAWN_STRATEGY_FETCHED, SPAWN_STRATEGY_EXCEPT}) {
+          std::vector<spawn_keep> keep;
+          Table before, expected;
+          for (int i = 0; i < count; ++i) {
+            const spawn_keep k = {64 + i * step, first_target + i * step};
+            keep.push_back(k);
+            for (const int n : {k.source - 1, k.source, k.source + 1}) before[n] = {1000 + n, n % 2 != 0};
+            expected[k.target] = {1000 + k.source, false};
+          }
+          spawn_request r = request_of(keep);
+          r.strategy = strategy;
+          const Planned p = planned(r, everything);
+          ASSERT_EQ(p.error, 0);
+          Table after = before;
+          EXPECT_TRUE(run(p.plan, after)) << step << " " << count << " " << first_target << " " << spawn_strategy_word(strategy);
+          const auto closes = std::count_if(p.steps.begin(), p.steps.begin() + p.plan.step_count, [](const spawn_step& at) { return at.kind == SPAWN_STEP_CLOSE; });
+          EXPECT_LE(closes, count + 1);  // the sources, and the caller's pidfd
+          EXPECT_TRUE(after == expected) << step << " " << count << " " << first_target << " " << spawn_strategy_word(strategy);
+        }
+}
+
 RC_GTEST_PROP(Plan, FitsItsBound, ()) {
   std::vector<spawn_keep> keep;
   const int count = *rc::gen::inRange(0, 60);

@@ -26,6 +26,7 @@
 // dup2 in list order (wrong for swaps); reading the list of open numbers before clone (races).
 // Checked by properties/spawn_plan_test (random keep-lists against an assignment) and by the model, which
 // runs these plans.
+#include "number_filter.h"
 #include "strategy.h"
 
 #include <errno.h>
@@ -41,7 +42,10 @@ constexpr uint16_t for_program = 1;  // of DUP_TO_TEMPORARY: which temporary
 
 class Planner {
  public:
-  Planner(const spawn_request* request, const spawn_abilities* abilities, spawn_plan* plan) : r_(*request), can_(*abilities), plan_(*plan) {}
+  Planner(const spawn_request* request, const spawn_abilities* abilities, spawn_plan* plan) : r_(*request), can_(*abilities), plan_(*plan) {
+    for (uint32_t i = 0; i < r_.keep_count; ++i) targets_.add(r_.keep[i].target);
+    for (uint32_t i = 0; i < r_.open_count; ++i) targets_.add(r_.open[i].target);
+  }
 
   int build() {
     if (const int error = choose()) return error;
@@ -106,7 +110,10 @@ class Planner {
   void set_used(int number) {
     if (number < used_max) used_[number / 64] |= 1ull << (number % 64);
   }
-  int next_source(int after) const;
+  template <typename Visit>
+  void for_each_source(Visit visit) const;
+  int next_source(int after);
+  int highest_source() const;
   bool is_target(int number) const;
   bool is_pending(uint32_t i) const { return (done_[i / 64] >> (i % 64) & 1) == 0; }
   void set_done(uint32_t i) { done_[i / 64] |= 1ull << (i % 64); }
@@ -119,6 +126,9 @@ class Planner {
   spawn_step discarded_ = {};  // takes what has no room; such a plan is refused
   int program_ = -1;  // number, or SPAWN_PROGRAM_TEMPORARY
   uint64_t done_[SPAWN_KEEP_MAX / 64] = {};
+  spawncheck_spawn::NumberFilter targets_, sources_;  // of the moves: most targets are nobody's source
+  uint64_t word_ = 0;                       // the sources from word_first_ on
+  int word_first_ = 0;
   spawn_keep staged_[SPAWN_COPIED_ALWAYS] = {};  // source -> slot
   uint32_t staged_count_ = 0;
   // Of the child's table while it is filled: as many are open as have been fetched, and two more.
@@ -161,6 +171,7 @@ void Planner::attributes() {
 }
 
 bool Planner::is_target(int number) const {
+  if (!targets_.may_have(number)) return false;
   for (uint32_t i = 0; i < r_.keep_count; ++i)
     if (r_.keep[i].target == number) return true;
   for (uint32_t i = 0; i < r_.open_count; ++i)
@@ -191,15 +202,40 @@ int Planner::place_of(int number) const {
   return number;
 }
 
-// The smallest number above `after` that must survive until the moves are done, INT_MAX: none.
-int Planner::next_source(int after) const {
-  int next = INT_MAX;
-  const auto consider = [&](int number) {
-    if (number > after && number < next) next = number;
+template <typename Visit>
+void Planner::for_each_source(Visit visit) const {
+  for (uint32_t i = 0; i < r_.keep_count; ++i) visit(source(i));
+  if (asks(SPAWN_PROGRAM_FD)) visit(place_of(r_.program_fd));
+}
+
+// The smallest number above `after` that must survive until the moves are done, INT_MAX: none. A walk over all of them
+// looks at the whole list once for every 64 numbers, since sources mostly are neighbours.
+int Planner::next_source(int after) {
+  const auto in_word = [&](int above) {
+    const int from = above + 1 - word_first_;
+    const uint64_t left = from < 0 || from >= 64 ? 0 : word_ >> from << from;
+    return left == 0 ? INT_MAX : word_first_ + __builtin_ctzll(left);
   };
-  for (uint32_t i = 0; i < r_.keep_count; ++i) consider(source(i));
-  if (asks(SPAWN_PROGRAM_FD)) consider(place_of(r_.program_fd));
-  return next;
+  if (word_ != 0 && after >= word_first_)
+    if (const int next = in_word(after); next != INT_MAX) return next;
+  int lowest = INT_MAX;
+  for_each_source([&](int n) {
+    if (n > after && n < lowest) lowest = n;
+  });
+  word_ = 0;
+  word_first_ = lowest;
+  for_each_source([&](int n) {
+    if (n >= lowest && n - lowest < 64) word_ |= 1ull << (n - lowest);
+  });
+  return lowest;
+}
+
+int Planner::highest_source() const {
+  int highest = -1;
+  for_each_source([&](int n) {
+    if (n > highest) highest = n;
+  });
+  return highest;
 }
 
 void Planner::close_gap(uint32_t first, uint32_t last, uint16_t flags) {
@@ -210,9 +246,7 @@ void Planner::close_gap(uint32_t first, uint32_t last, uint16_t flags) {
 }
 
 void Planner::drop_all_but_sources() {
-  int highest = -1;
-  for (int n = next_source(-1); n != INT_MAX; n = next_source(n)) highest = n;
-  close_gap(static_cast<uint32_t>(highest + 1), to_the_end, shares() ? unshare_flag : uint16_t{0});
+  close_gap(static_cast<uint32_t>(highest_source() + 1), to_the_end, shares() ? unshare_flag : uint16_t{0});
   if (shares() && (plan_.start & SPAWN_START_PIDFD) != 0) add(SPAWN_STEP_CLOSE_PIDFD);
   if (staged_count_ != 0) add(SPAWN_STEP_CHECK_STAGED);
   if (next_source(-1) > 0 && next_source(-1) != INT_MAX) close_gap(0, static_cast<uint32_t>(next_source(-1) - 1), 0);
@@ -232,8 +266,7 @@ void Planner::close_gaps(uint16_t flags) {
 void Planner::drop_all_but_window() {
   const uint16_t what = only() ? uint16_t{0} : cloexec_only_flag;
   const int lowest = next_source(-1);
-  int highest = lowest;
-  for (int n = lowest; n != INT_MAX; n = next_source(n)) highest = n;
+  const int highest = highest_source();
   const auto flags = static_cast<uint16_t>(what | unshare_flag | (lowest == INT_MAX ? 0 : except_flag));
   if (lowest == INT_MAX) close_gap(0, to_the_end, flags);
   else close_gap(static_cast<uint32_t>(lowest), static_cast<uint32_t>(highest), flags);
@@ -314,6 +347,7 @@ void Planner::protect_program() {
 }
 
 bool Planner::is_still_read(int number, uint32_t except) const {
+  if (!sources_.may_have(number)) return false;
   for (uint32_t i = 0; i < r_.keep_count; ++i)
     if (i != except && is_pending(i) && source(i) == number) return true;
   return false;
@@ -327,6 +361,7 @@ uint32_t Planner::writer_of(int number) const {
 }
 
 void Planner::move_kept() {
+  for (uint32_t i = 0; i < r_.keep_count; ++i) sources_.add(source(i));
   for (uint32_t i = 0; i < r_.keep_count; ++i) {
     if (source(i) != r_.keep[i].target) continue;
     add(SPAWN_STEP_CLEAR_CLOEXEC, source(i));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // What can be said of a request without asking the kernel.
+#include "number_filter.h"
+
 #include <spawncheck/spawn/request.h>
 
 #include "attributes.h"
@@ -25,11 +27,13 @@ int refuse(const char** field, const char* why, int error) {
 int check_keep(const spawn_request* r, const char** field) {
   if (r->keep_count > SPAWN_KEEP_MAX) return refuse(field, "keep_count: over SPAWN_KEEP_MAX", EINVAL);
   if (r->keep_count != 0 && r->keep == nullptr) return refuse(field, "keep: null", EINVAL);
+  spawncheck_spawn::NumberFilter targets;
   for (uint32_t i = 0; i < r->keep_count; ++i) {
     if (r->keep[i].source < 0) return refuse(field, "keep: a negative source", EBADF);
     if (r->keep[i].target < 0) return refuse(field, "keep: a negative target", EBADF);
-    for (uint32_t j = 0; j < i; ++j)
+    for (uint32_t j = 0; targets.may_have(r->keep[i].target) && j < i; ++j)
       if (r->keep[j].target == r->keep[i].target) return refuse(field, "keep: a target twice", EINVAL);
+    targets.add(r->keep[i].target);
   }
   return 0;
 }
