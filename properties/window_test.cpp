@@ -218,6 +218,32 @@ TEST(Window, ConcurrentSpawnsTakeDifferentSlotsOrAnotherStrategy) {
             0);
 }
 
+// As many slots as all of them need at once: nobody who asks for them by name is ever told that there are none.
+TEST(Window, EnoughSlotsForEverybodyAreEnough) {
+  EXPECT_EQ(status_of([] {
+              constexpr int threads_max = 4, kept = 14;
+              if (spawn_window_reserve(threads_max * kept) != 0) return 1;
+              static std::atomic<int> wrong{0};
+              static int own[kept];
+              for (int& fd : own) fd = high("own");
+              std::vector<std::thread> threads;
+              for (int t = 0; t < threads_max; ++t)
+                threads.emplace_back([] {
+                  HoldRequest request;
+                  for (int i = 0; i < kept; ++i) request.keep.push_back({own[i], i});
+                  request.r.strategy = SPAWN_STRATEGY_STAGED;
+                  for (int i = 0; i < 1500; ++i) {
+                    spawn_result result{};
+                    if (spawn_run(&request.get(), &result) != 0) ++wrong;
+                    else Held{result.pid};
+                  }
+                });
+              for (std::thread& thread : threads) thread.join();
+              return wrong != 0 ? 2 : 0;
+            }),
+            0);
+}
+
 TEST(Window, ReserveAndReleaseAmongSpawnsIsSafe) {
   EXPECT_EQ(status_of([] {
               static std::atomic<bool> stop{false};

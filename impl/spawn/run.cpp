@@ -249,17 +249,18 @@ const char* unavailable(const spawn_request& r, const spawn_abilities& can) {
   return "strategy: not available here";
 }
 
-// Slots are taken only for a plan that will use them, and the plan is made of those.
-int build(const spawn_request* request, spawn_abilities abilities, spawn_plan* plan, uint64_t* slots) {
+// Slots are taken only for a plan that will use them, and the plan is made of those. They are taken of what is free then, not of what
+// was when the abilities were asked for: other spawns have given some back meanwhile and taken others.
+int build(const spawn_request* request, spawn_abilities abilities, uint64_t allowed_slots, spawn_plan* plan, uint64_t* slots) {
   Choice choice;
   const bool is_staged = choose_strategy(*request, abilities, &choice) && choice.strategy == SPAWN_STRATEGY_STAGED;
-  if (is_staged) abilities.window = *slots = window_take(slots_needed(*request), abilities.window);
+  if (is_staged) abilities.window = *slots = window_take(slots_needed(*request), allowed_slots);
   const int error = spawn_plan_build(request, &abilities, plan);
   if (error != 0) window_give_back(*slots);
   return error;
 }
 
-int run_with(const spawn_request* request, const spawn_abilities& abilities, spawn_result* result) {
+int run_with(const spawn_request* request, const spawn_abilities& abilities, uint64_t allowed_slots, spawn_result* result) {
   reset(result);
   const char* field = nullptr;
   int error = spawn_request_check(request, &field);
@@ -272,7 +273,7 @@ int run_with(const spawn_request* request, const spawn_abilities& abilities, spa
   plan.step = area.steps();
   plan.step_capacity = steps_max;
   uint64_t slots = 0;
-  error = build(request, abilities, &plan, &slots);
+  error = build(request, abilities, allowed_slots, &plan, &slots);
   if (error != 0) return fail(result, error, SPAWN_FAILED_REQUEST, unavailable(*request, abilities));
   if (has_step(plan, SPAWN_STEP_CALLER) && !has_number_for_caller()) return fail(result, ESRCH, SPAWN_STEP_CALLER);
   if (run_on(plan, slots, area, result) != 0) return result->error;
@@ -318,7 +319,7 @@ bool is_worth_another(const spawn_request& request, const spawn_result& result, 
 using namespace spawncheck_spawn;
 
 int spawn_run_with(const spawn_request* request, const spawn_abilities* abilities, spawn_result* result) {
-  return run_with(request, *abilities, result);
+  return run_with(request, *abilities, abilities->window, result);
 }
 
 int spawn_run(const spawn_request* request, spawn_result* result) {
@@ -328,7 +329,7 @@ int spawn_run(const spawn_request* request, spawn_result* result) {
     spawn_abilities abilities = abilities_of(known);
     abilities.fetch &= static_cast<uint8_t>(~avoided.fetch);
     abilities.window = window_free() & ~avoided.window;
-    if (run_with(request, abilities, result) == 0 || tries >= retries_max) return result->error;
+    if (run_with(request, abilities, ~avoided.window, result) == 0 || tries >= retries_max) return result->error;
     const unsigned refused = blamed(*result, abilities, (request->set & SPAWN_WANT_PIDFD) != 0) & known;
     if (refused != 0) abilities_forget(refused);
     else if (!is_worth_another(*request, *result, tries, &avoided)) return result->error;
