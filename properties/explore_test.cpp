@@ -99,9 +99,12 @@ TEST(Explore, APlanWithAMistakeIsRefuted) {
       {"close_range without UNSHARE", [](auto& steps, auto&) { for (spawn_step& s : steps) if (s.kind == SPAWN_STEP_CLOSE_RANGE) s.flags = 0; }, Clause::fd_untouched},
       {"no close_range", [](auto& steps, auto& plan) { without(steps, SPAWN_STEP_CLOSE_RANGE); plan.start &= ~static_cast<std::uint32_t>(SPAWN_START_FILES); }, Clause::fd_exact},
       {"not moved", [](auto& steps, auto&) { without(steps, SPAWN_STEP_DUP); }, Clause::fd_kept},
+      {"a signal is not ignored", [](auto& steps, auto&) { without(steps, SPAWN_STEP_IGNORE); }, Clause::sig_disposition},
+      {"the mask stays full", [](auto& steps, auto&) { without(steps, SPAWN_STEP_MASK); }, Clause::sig_mask},
+      {"no pidfd", [](auto&, auto& plan) { plan.start &= ~static_cast<std::uint32_t>(SPAWN_START_PIDFD); }, Clause::proc_child},
       {"no CLONE_VFORK", [](auto&, auto& plan) { plan.start &= ~static_cast<std::uint32_t>(SPAWN_START_VFORK); }, Clause::mm_released},
   };
-  const Scenario scenario = scenario_of("fd 0 null\nfd 5 memfd cloexec\nfd 7 memfd\nthread\n  spawn only hold keep 5>3 -> $0\nthread\n  memfd -> $0\n  close $0\n");
+  const Scenario scenario = scenario_of("fd 0 null\nfd 5 memfd cloexec\nfd 7 memfd\nthread\n  spawn only hold keep 5>3 ignore USR1 pidfd -> $0 $1\nthread\n  memfd -> $0\n  close $0\n");
   EXPECT_EQ(explore::explore(scenario, ReferencePlanner(SPAWN_STRATEGY_UNSHARE), {}).verdict.status, Status::holds);
   for (const Mistake& mistake : mistakes) {
     ReferencePlanner planner(SPAWN_STRATEGY_UNSHARE);

@@ -100,8 +100,22 @@ std::optional<Violated> World::check_child(const Spawned& s) const {
   const model::Task& task = state_.tasks[s.machine.child()];
   const sc_request& request = s.machine.request();
   const std::uint64_t mask = ((request.set & SPAWNCHECK_SET_MASK) != 0 ? request.mask : s.machine.caller_mask()) & ~model::unblockable;
+  if (auto violated = check_dispositions(s)) return violated;
   if ((task.mask & ~model::unblockable) != mask) return Violated{Clause::sig_mask, "the child blocks " + describe_signals(task.mask), describe_signals(mask), "contract sig.mask"};
   return std::nullopt;
+}
+
+// Where no thread changes them meanwhile.
+std::optional<Violated> World::check_dispositions(const Spawned& s) const {
+  if (setting_->has_dispositions) return std::nullopt;
+  constexpr std::uint64_t known = ~(model::unblockable | model::libc_internal);
+  const sc_request& request = s.machine.request();
+  std::uint64_t ignored = setting_->scenario.world.ignored;
+  if ((request.set & SPAWNCHECK_SET_DEFAULT) != 0) ignored &= ~request.dflt;
+  if ((request.set & SPAWNCHECK_SET_IGNORE) != 0) ignored |= request.ignore;
+  const model::Dispositions& d = state_.dispositions[state_.tasks[s.machine.child()].dispositions];
+  if (((d.ignored ^ ignored) & known) == 0 && d.handled == 0) return std::nullopt;
+  return Violated{Clause::sig_disposition, "the child ignores " + describe_signals(d.ignored) + " and catches " + describe_signals(d.handled), "it ignores " + describe_signals(ignored), "contract sig.disposition"};
 }
 
 std::optional<Violated> World::returned(const Spawned& s) const {
@@ -111,13 +125,24 @@ std::optional<Violated> World::returned(const Spawned& s) const {
     return Violated{Clause::mm_released, where + " returned while its child ran on the caller's memory", "not before exec or exit", "contract mm.released; vfork(2)"};
   if (s.machine.has_blocked() && ((state_.tasks[s.thread].mask ^ s.machine.caller_mask()) & ~model::unblockable) != 0)
     return Violated{Clause::sig_parent_restored, where + " left the mask " + describe_signals(state_.tasks[s.thread].mask), describe_signals(s.machine.caller_mask()), "contract sig.parent_restored"};
-  if (error == 0) return std::nullopt;
+  if (error == 0) return check_pidfd(s);
   if (s.machine.child() != model::none && state_.process_of(s.machine.child()).life != model::Life::reaped)
     return Violated{Clause::proc_unzombied, where + " failed and left a child", "none", "contract proc.unzombied"};
   bool allowed = error == program || (error == EBADF && s.source_was_closed);
   for (const auto& [source, target] : s.machine.keep()) allowed |= error == EBADF && (source < 0 || target < 0 || target >= state_.process_of(s.thread).limit);
   if (allowed || error == EINVAL || error == EMFILE) return std::nullopt;  // a refused request, no number left
   return Violated{Clause::err_exact, where + " failed with " + describe_error(error), "success", "contract err.exact"};
+}
+
+// It names the child, unless another thread has put something else at its number meanwhile.
+std::optional<Violated> World::check_pidfd(const Spawned& s) const {
+  if ((s.machine.request().set & SPAWNCHECK_WANT_PIDFD) == 0) return std::nullopt;
+  const std::string where = "spawn of thread " + std::to_string(s.thread);
+  if (s.machine.pidfd() < 0) return Violated{Clause::proc_child, where + " gave no pidfd", "one that was asked for", "contract proc.child"};
+  const Entry* e = state_.table_of(s.thread).find(s.machine.pidfd());
+  if (e == nullptr || e->description == model::none || state_.descriptions[e->description].key.kind != SC_FILE_PIDFD) return std::nullopt;
+  if (state_.descriptions[e->description].key.id == state_.tasks[s.machine.child()].process) return std::nullopt;
+  return Violated{Clause::proc_child, where + " gave a pidfd of another process", "of the child", "contract proc.child"};
 }
 
 std::optional<Violated> World::at_end(bool is_deadlock) const {

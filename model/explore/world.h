@@ -93,6 +93,8 @@ class World {
   std::optional<Violated> returned(const Spawned&) const;
   bool differs_in_own_slots(const SimulatedSpawn&, const model::Table& before) const;
   std::optional<Violated> check_child(const Spawned&) const;
+  std::optional<Violated> check_dispositions(const Spawned&) const;
+  std::optional<Violated> check_pidfd(const Spawned&) const;
   std::optional<Violated> check_state() const;
   void look(Spawned&) const;
   bool references_dropped(const Spawned&) const;
