@@ -134,7 +134,8 @@ static void observe_table(struct sc_process *out, int directory) {
   }
 }
 
-/* Last of all: whether it was alive until now. */
+/* Last of all: whether it was alive until now. The file begins with its state; one that is released while it is read has no session
+ * and no dispositions any more, and then no threads (kernel/exit.c __exit_signal; fs/proc/array.c task_sig). */
 static int observe_status(struct sc_process *out, int directory) {
   char text[8192];
   if (read_file(directory, "status", text, sizeof text) < 0) return 0;
@@ -147,7 +148,8 @@ static int observe_status(struct sc_process *out, int directory) {
   out->pgid = (int32_t)number_field(text, "\nNSpgid:", 10);
   out->sid = (int32_t)number_field(text, "\nNSsid:", 10);
   const char *at = field(text, "\nState:\t"), state = at != NULL ? *at : 'X';
-  return state != 'Z' && state != 'X';
+  const int is_released = number_field(text, "\nThreads:", 10) == 0;
+  return state != 'Z' && state != 'X' && !is_released;
 }
 
 static uint32_t count_arguments(int directory) {
