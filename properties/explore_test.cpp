@@ -86,6 +86,24 @@ TEST(Explore, TheReductionChangesNothing) {
   EXPECT_LT(reduced, states);
 }
 
+using Spoil = std::function<void(std::vector<spawn_step>&, spawn_plan&)>;
+
+// The reference's plans, changed by `spoil`.
+explore::Planner spoilt(spawn_strategy strategy, Spoil spoil) {
+  return [planner = ReferencePlanner(strategy), spoil = std::move(spoil), steps = std::vector<spawn_step>()](const explore::PlanRequest& r, spawn_plan& plan) mutable {
+    const int error = planner(r, plan);
+    steps.assign(plan.step, plan.step + plan.step_count);
+    spoil(steps, plan);
+    plan.step = steps.data();
+    plan.step_count = static_cast<std::uint32_t>(steps.size());
+    return error;
+  };
+}
+
+void drop(std::vector<spawn_step>& steps, std::uint16_t kind) {
+  std::erase_if(steps, [&](const spawn_step& s) { return s.kind == kind; });
+}
+
 // The reference's plan with one mistake.
 TEST(Explore, APlanWithAMistakeIsRefuted) {
   struct Mistake {
@@ -93,31 +111,19 @@ TEST(Explore, APlanWithAMistakeIsRefuted) {
     void (*make)(std::vector<spawn_step>&, spawn_plan&);
     Clause clause;
   };
-  const auto drop = [](std::vector<spawn_step>& steps, std::uint16_t kind) { std::erase_if(steps, [&](const spawn_step& s) { return s.kind == kind; }); };
-  static const auto without = drop;
   const Mistake mistakes[] = {
       {"close_range without UNSHARE", [](auto& steps, auto&) { for (spawn_step& s : steps) if (s.kind == SPAWN_STEP_CLOSE_RANGE) s.flags = 0; }, Clause::fd_untouched},
-      {"no close_range", [](auto& steps, auto& plan) { without(steps, SPAWN_STEP_CLOSE_RANGE); plan.start &= ~static_cast<std::uint32_t>(SPAWN_START_FILES); }, Clause::fd_exact},
-      {"not moved", [](auto& steps, auto&) { without(steps, SPAWN_STEP_DUP); }, Clause::fd_kept},
-      {"a signal is not ignored", [](auto& steps, auto&) { without(steps, SPAWN_STEP_IGNORE); }, Clause::sig_disposition},
-      {"the mask stays full", [](auto& steps, auto&) { without(steps, SPAWN_STEP_MASK); }, Clause::sig_mask},
+      {"no close_range", [](auto& steps, auto& plan) { drop(steps, SPAWN_STEP_CLOSE_RANGE); plan.start &= ~static_cast<std::uint32_t>(SPAWN_START_FILES); }, Clause::fd_exact},
+      {"not moved", [](auto& steps, auto&) { drop(steps, SPAWN_STEP_DUP); }, Clause::fd_kept},
+      {"a signal is not ignored", [](auto& steps, auto&) { drop(steps, SPAWN_STEP_IGNORE); }, Clause::sig_disposition},
+      {"the mask stays full", [](auto& steps, auto&) { drop(steps, SPAWN_STEP_MASK); }, Clause::sig_mask},
       {"no pidfd", [](auto&, auto& plan) { plan.start &= ~static_cast<std::uint32_t>(SPAWN_START_PIDFD); }, Clause::proc_child},
       {"no CLONE_VFORK", [](auto&, auto& plan) { plan.start &= ~static_cast<std::uint32_t>(SPAWN_START_VFORK); }, Clause::mm_released},
   };
   const Scenario scenario = scenario_of("fd 0 null\nfd 5 memfd cloexec\nfd 7 memfd\nthread\n  spawn only hold keep 5>3 ignore USR1 pidfd -> $0 $1\nthread\n  memfd -> $0\n  close $0\n");
   EXPECT_EQ(explore::explore(scenario, ReferencePlanner(SPAWN_STRATEGY_UNSHARE), {}).verdict.status, Status::holds);
   for (const Mistake& mistake : mistakes) {
-    ReferencePlanner planner(SPAWN_STRATEGY_UNSHARE);
-    std::vector<spawn_step> steps;
-    const explore::Planner spoilt = [&](const explore::PlanRequest& r, spawn_plan& plan) {
-      const int error = planner(r, plan);
-      steps.assign(plan.step, plan.step + plan.step_count);
-      mistake.make(steps, plan);
-      plan.step = steps.data();
-      plan.step_count = static_cast<std::uint32_t>(steps.size());
-      return error;
-    };
-    const explore::Exploration e = explore::explore(scenario, spoilt, {});
+    const explore::Exploration e = explore::explore(scenario, spoilt(SPAWN_STRATEGY_UNSHARE, mistake.make), {});
     ASSERT_EQ(e.verdict.status, Status::violated) << mistake.what;
     EXPECT_EQ(*e.verdict.clause, mistake.clause) << mistake.what << ": " << e.verdict.observed;
     EXPECT_FALSE(e.trace.empty());
@@ -235,17 +241,7 @@ TEST(Explore, AFetchedPlanWithAMistakeIsRefuted) {
   const Scenario scenario = scenario_of("fd 0 null\nfd 5 memfd cloexec\nfd 7 memfd\nthread\n  spawn only hold keep 5>3,7>1 -> $0\nthread\n  memfd -> $0\n  close $0\n");
   EXPECT_EQ(explore::explore(scenario, ReferencePlanner(SPAWN_STRATEGY_FETCHED), {}).verdict.status, Status::holds);
   for (const Mistake& mistake : mistakes) {
-    ReferencePlanner planner(SPAWN_STRATEGY_FETCHED);
-    std::vector<spawn_step> steps;
-    const explore::Planner spoilt = [&](const explore::PlanRequest& r, spawn_plan& plan) {
-      const int error = planner(r, plan);
-      steps.assign(plan.step, plan.step + plan.step_count);
-      std::erase_if(steps, [&](const spawn_step& s) { return s.kind == mistake.dropped; });
-      plan.step = steps.data();
-      plan.step_count = static_cast<std::uint32_t>(steps.size());
-      return error;
-    };
-    const explore::Exploration e = explore::explore(scenario, spoilt, {});
+    const explore::Exploration e = explore::explore(scenario, spoilt(SPAWN_STRATEGY_FETCHED, [&](auto& steps, auto&) { drop(steps, mistake.dropped); }), {});
     ASSERT_EQ(e.verdict.status, Status::violated) << mistake.what;
     EXPECT_EQ(*e.verdict.clause, mistake.clause) << mistake.what << ": " << e.verdict.observed;
   }

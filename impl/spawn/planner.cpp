@@ -153,7 +153,7 @@ int Planner::choose() {
     plan_.cgroup_fd = r_.cgroup_fd;
   }
   // New credentials make memory undumpable: not the caller's, unless it says that it may be (request.h).
-  if ((asks(SPAWN_SET_UID) || asks(SPAWN_SET_GID)) && !asks(SPAWN_ALLOW_UNDUMPABLE)) plan_.start &= ~uint32_t{SPAWN_START_VM};
+  if (spawncheck_spawn::copies_memory(r_)) plan_.start &= ~uint32_t{SPAWN_START_VM};
   return 0;
 }
 

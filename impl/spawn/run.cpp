@@ -240,8 +240,6 @@ int check_table(const spawn_request* r, const char** field) {
   return 0;
 }
 
-bool copies_memory(const spawn_request& r) { return (r.set & (SPAWN_SET_UID | SPAWN_SET_GID)) != 0 && (r.set & SPAWN_ALLOW_UNDUMPABLE) == 0; }
-
 // What the planner has no way for.
 const char* unavailable(const spawn_request& r, const spawn_abilities& can) {
   if ((r.set & SPAWN_SET_CGROUP) != 0 && !can.clone3) return "cgroup_fd: needs clone3(2)";

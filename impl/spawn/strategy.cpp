@@ -51,6 +51,8 @@ Choice cheapest(const spawn_request& r, const spawn_abilities& can) {
 
 }  // namespace
 
+bool copies_memory(const spawn_request& r) { return (r.set & (SPAWN_SET_UID | SPAWN_SET_GID)) != 0 && (r.set & SPAWN_ALLOW_UNDUMPABLE) == 0; }
+
 int next_number_read(const spawn_request& r, int after) {
   int next = INT_MAX;
   for (uint32_t i = 0; i < r.keep_count; ++i)

@@ -26,6 +26,9 @@ inline unsigned count_bits(uint64_t set) {
 // SPAWN_WINDOW_MAX + 1: more than any window has.
 uint32_t slots_needed(const spawn_request&);
 
+// Its child starts on a copy of the memory: new credentials would make the caller's undumpable (run.cpp).
+bool copies_memory(const spawn_request&);
+
 // The smallest number above `after` that the request reads, INT_MAX: none.
 int next_number_read(const spawn_request&, int after);
 

@@ -10,7 +10,6 @@
 #include "model/explore/seen.h"
 
 #include <algorithm>
-#include <mutex>
 #include <thread>
 
 namespace spawncheck::explore {
@@ -175,7 +174,7 @@ class Search {
 
   // Makes the step. False: it cannot be made.
   bool go(const World& world, std::uint64_t number, unsigned actor, unsigned outcome, Finds& finds) const {
-    if (seen_.size() >= options_.states_max) return true;  // has_room() says so
+    if (seen_.size() >= options_.states_max) return true;  // expand_batch() says so
     std::unique_ptr<World>& after = finds.spare;
     if (after) *after = world;
     else after = std::make_unique<World>(world);

@@ -25,14 +25,13 @@ class Seen {
   static constexpr std::uint64_t slot_bytes = 24;
   explicit Seen(std::uint64_t capacity);
 
-  // Thread-safe, while there is room(). True: it is new.
+  // Thread-safe, while there is room. True: it is new.
   bool insert(std::uint64_t hash, std::uint64_t came);
   std::uint64_t came(std::uint64_t hash) const { return slot(hash)->came.load(std::memory_order_relaxed); }
   // The state's number, once its level is complete.
   void set_number(std::uint64_t hash, std::uint64_t number) { slot(hash)->number = number; }
   std::uint64_t number(std::uint64_t hash) const { return slot(hash)->number; }
   std::uint64_t size() const { return size_.load(std::memory_order_relaxed); }
-  std::uint64_t bytes() const { return capacity_ * slot_bytes; }
 
   // One thread only. Makes room for `more` states: at most two thirds of the slots are taken then. The bytes that it would have
   // afterwards, old and new table together while it moves: bytes_for().

@@ -65,7 +65,7 @@ class Window {
   bool dispositions_are_explained(Reason* reason) const;
 
   const SpawnCase* case_ = nullptr;
-  const model::Few<model::Description, 12>* descriptions_ = nullptr;  // during look() only
+  const decltype(model::State::descriptions)* descriptions_ = nullptr;  // during look() only
   std::uint32_t kept_unexplained_ = 0;  // bit i: keep entry i
   std::uint32_t sources_never_open_ = 0, sources_once_closed_ = 0;
   std::vector<Range> unexplained_;      // numbers the child has, targets aside

@@ -10,6 +10,8 @@
 
 #include "model/kernel/state.h"
 
+#include <spawncheck/spawn/plan.h>
+
 #include <string_view>
 #include <vector>
 
@@ -46,7 +48,8 @@ inline constexpr std::string_view kernel_names[] = {"6.1", "6.12", "6.18", "7.4"
 inline constexpr std::uint32_t start_empty = 1u << 30;
 
 // include/uapi/linux/close_range.h; of CLOEXEC_ONLY the value is ours, there is no released header with it.
-inline constexpr std::uint32_t close_range_unshare = 2, close_range_cloexec = 4, close_range_except = 8, close_range_cloexec_only = 16;
+inline constexpr std::uint32_t close_range_unshare = SPAWN_CLOSE_RANGE_UNSHARE, close_range_cloexec = 4, close_range_except = SPAWN_CLOSE_RANGE_EXCEPT,
+                               close_range_cloexec_only = SPAWN_CLOSE_RANGE_CLOEXEC_ONLY;
 
 // Columns: enumerator, handler, number of outcomes to choose from (a function; `one` where it is
 // determined), the phases in which a step takes no table's lock (a bit each; `always`, `never`), what the fields of Call mean.

@@ -11,6 +11,9 @@ namespace spawncheck::model {
 SPAWNCHECK_CALLS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
 
+// The call under way, if any, is over: what it referred to, and what it closed, is released (task_work_run).
+void end_call(State&, Index task);
+
 // One step of the copy of its task's table (copy.cpp); true: it is in Flight::table.
 bool step_copy(const Kernel&, State&, Index task);
 

@@ -219,11 +219,7 @@ Step step_exec(const Kernel& kernel, State& state, Index task, unsigned outcome,
 // kernel/exit.c do_exit: the table goes (exit_files), what it referred to is released (exit_task_work), then the zombie is announced.
 void end_task(State& state, Index task, std::int32_t status) {
   release_memory(state, task);
-  Flight& flight = state.tasks[task].flight;
-  if (flight.held != none) state.release(flight.held);
-  for (const Index description : flight.deferred) state.release(description);
-  if (flight.table != none && flight.table != state.tasks[task].table) state.leave_table(flight.table);
-  flight = Flight{};
+  end_call(state, task);
   state.leave_table(state.tasks[task].table);
   state.tasks[task].ended = true;
   Process& process = state.process_of(task);

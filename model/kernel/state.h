@@ -57,7 +57,6 @@ class Table {
   std::int32_t count_free_below(std::int32_t bound) const;
   bool refers_to(Index description) const;
   Table without(std::uint64_t numbers) const;  // a copy that no State counts, without these of the first 64 numbers
-  bool has_same_entries(const Table& o) const { return entries_ == o.entries_; }
   bool operator==(const Table&) const = default;
 
  private:

@@ -59,8 +59,9 @@ bool is_locked(const State& state, Index task) {
   return false;
 }
 
-// The call returns: what it referred to, and what it closed, is released (task_work_run).
-void finish(State& state, Index task) {
+}  // namespace
+
+void end_call(State& state, Index task) {
   Flight& flight = state.tasks[task].flight;
   if (flight.held != none) state.release(flight.held);
   for (const Index description : flight.deferred) state.release(description);
@@ -68,14 +69,12 @@ void finish(State& state, Index task) {
   flight = Flight{};
 }
 
-}  // namespace
-
 Step step(const Kernel& kernel, State& state, Index task, unsigned outcome, Result& result) {
   const Flight& flight = state.tasks[task].flight;
   const Row& row = rows[flight.call.kind];
   if ((row.lockless >> flight.phase & 1) == 0 && is_locked(state, task)) return Step::blocked;
   const Step made = row.step(kernel, state, task, outcome, result);
-  if (made == Step::done) finish(state, task);
+  if (made == Step::done) end_call(state, task);
   return made;
 }
 

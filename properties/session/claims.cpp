@@ -10,24 +10,29 @@
 
 namespace spawncheck {
 
+namespace {
+
+std::string with_strategy(std::uint32_t strategy) { return std::string("reference:") + spawn_strategy_word(strategy); }
+
+}  // namespace
+
 explore::Planner planner_named(const std::string& way) {
   if (way == "reference") return ReferencePlanner();
-  if (way == "reference:copy") return ReferencePlanner(SPAWN_STRATEGY_COPY);
-  if (way == "reference:unshare") return ReferencePlanner(SPAWN_STRATEGY_UNSHARE);
-  if (way == "reference:staged") return ReferencePlanner(SPAWN_STRATEGY_STAGED);
-  if (way == "reference:fetched") return ReferencePlanner(SPAWN_STRATEGY_FETCHED);
-  if (way == "reference:except") return ReferencePlanner(SPAWN_STRATEGY_EXCEPT, {1, 1, 1, 1, 1, 1, 1, 1, 1, 0});
+  if (way == with_strategy(SPAWN_STRATEGY_EXCEPT)) return ReferencePlanner(SPAWN_STRATEGY_EXCEPT, {1, 1, 1, 1, 1, 1, 1, 1, 1, 0});
+  for (std::uint32_t s = SPAWN_STRATEGY_COPY; s < SPAWN_STRATEGY_COUNT; ++s)
+    if (way == with_strategy(s)) return ReferencePlanner(s);
   return explore::planner_of(way);
 }
 
 std::string ways() {
-  std::string out = "reference, reference:copy, reference:unshare, reference:staged, reference:fetched, reference:except";
+  std::string out = "reference";
+  for (std::uint32_t s = SPAWN_STRATEGY_COPY; s < SPAWN_STRATEGY_COUNT; ++s) out += ", " + with_strategy(s);
   for (int w = 0; w < static_cast<int>(explore::Way::count); ++w) out += ", " + std::string(word(static_cast<explore::Way>(w)));
   return out;
 }
 
 std::string_view kernel_of(const std::string& way) {
-  if (way == "reference:except") return "7.4";
+  if (way == with_strategy(SPAWN_STRATEGY_EXCEPT)) return "7.4";
   for (int w = 0; w < static_cast<int>(explore::Way::count); ++w)
     if (word(static_cast<explore::Way>(w)) == way && !kernel(static_cast<explore::Way>(w)).starts_with("6.")) return kernel(static_cast<explore::Way>(w));
   return "6.18";

@@ -17,7 +17,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
-#include <span>
 #include <string_view>
 
 namespace spawncheck {
@@ -222,7 +221,9 @@ Reproduction reproduce(const Scenario& scenario, const std::string& way, const m
   if (session == nullptr) return r;
   Follower follower(*session, scenario, exploration.trace);
   for (const bool at_first_step : {false, true}) {
-    r.schedule = follower.turns(at_first_step, r.text);
+    std::vector<Turn> turns = follower.turns(at_first_step, r.text);
+    if (at_first_step && turns == r.schedule) break;  // no step of the path is within a call
+    r.schedule = std::move(turns);
     if (r.schedule.empty()) continue;
     r.text.clear();
     for (r.runs = 0, r.times = 0; r.runs < runs_of_schedule; ++r.runs) r.times += shows(*session, scenario, r.schedule, exploration.verdict, r.text);
