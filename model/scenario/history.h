@@ -72,7 +72,9 @@ struct sc_entry {
 /* A process (or a thread with a table of its own) as seen from outside. */
 struct sc_process {
   int32_t pid;
-  uint8_t observed;  /* 0: it was gone before it could be looked at; nothing below counts */
+  uint8_t observed;  /* 0: not seen, which says nothing: nothing below counts */
+  uint8_t is_dead;   /* seen to have ended, while the arena's process ran: end_status counts. It excludes observed */
+  int32_t end_status; /* as in sc_op_record.value of wait: an exit status, or -signal */
   uint8_t has_execed; /* it runs the program that was asked for */
   uint8_t truncated; /* more descriptors than SC_ENTRIES_MAX runs */
   uint32_t entry_count;
@@ -117,7 +119,8 @@ enum sc_run_end {
   SC_RUN_BROKEN,   /* the machinery failed: broken_errno, broken_where */
   SC_RUN_CUT,      /* a scheduled run made more steps than a trace holds */
   SC_RUN_REFUSED,  /* a scheduled run: the kernel does not let us trace: broken_errno, broken_where */
-  SC_RUN_MISLED    /* a scheduled run: a turn of the schedule is not enabled, see struct sc_trace */
+  SC_RUN_MISLED,   /* a scheduled run: a turn of the schedule is not enabled, see struct sc_trace */
+  SC_RUN_STOPPED   /* a stop signal has stopped the arena's process, and nobody is left to continue it: end_signal, where known */
 };
 
 #define SC_WHERE_MAX 96
