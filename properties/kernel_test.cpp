@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -322,6 +323,54 @@ TEST_F(Model, OutcomesArePure) {
   EXPECT_EQ(outcomes(kernel, state, 0).size(), 1u);
   EXPECT_TRUE(state == before);
   EXPECT_EQ(hash(state), hash(before));
+}
+
+// Two states that differ must not be taken for one: every field counts.
+TEST_F(Model, EachFieldOfAStateCountsInItsHash) {
+  open(0);
+  run(0, call(CallKind::kill, 0, 40));
+  start(1, call(CallKind::create), 1);
+  const State before = state;
+  const auto counts = [&](const char* what, auto change) {
+    state = before;
+    change(state);
+    EXPECT_NE(hash(state), hash(before)) << what;
+    EXPECT_NE(hash128(state).high, hash128(before).high) << what;
+    EXPECT_NE(hash128(state).low, hash128(before).low) << what;
+  };
+  counts("queued", [](State& s) { s.processes[0].shared_pending.add(40); });
+  counts("status", [](State& s) { s.processes[0].status = 7; });
+  counts("umask", [](State& s) { s.processes[0].umask = 0; });
+  counts("clone child", [](State& s) { s.processes[0].is_clone_child = true; });
+  counts("written program", [](State& s) { s.processes[0].program_name = 1; });
+  counts("wildcard", [](State& s) { s.descriptions[0].wildcard = true; });
+  counts("kind", [](State& s) { s.descriptions[0].key.kind = SC_FILE_REGULAR; });
+  counts("id", [](State& s) { s.descriptions[0].key.id = 5; });
+  counts("flag", [](State& s) { s.put(0, 0, 0, true); });
+  counts("end of a copy", [](State& s) { s.tasks[1].flight.last = 64; });
+  counts("flags of a call", [](State& s) { s.tasks[1].flight.call.flags = SC_FLAG_CLOEXEC; });
+  counts("room", [](State& s) { s.tasks[1].flight.room = 64; });
+  counts("cell", [](State& s) { s.memories[0].cell[7] = 1; });
+  counts("owner", [](State& s) { s.memories[0].owner = 1; });
+  counts("table", [](State& s) { s.add_table(); });
+}
+
+// The bound of a collision is n^2 / 2^129.
+TEST(Hash, IsAsLikelyToCollideAsItsBoundSays) {
+  EXPECT_EQ(collision_bound(0), 0.0);
+  EXPECT_EQ(collision_bound(1ull << 32), 0x1p-65);
+  // Close values, in one half of it: among 2^20 there is none with probability 2^-25.
+  std::vector<std::uint64_t> low, high;
+  for (std::uint64_t a = 0; a < 1024; ++a)
+    for (std::uint64_t b = 0; b < 1024; ++b) {
+      const Hash128 h = mix(mix(mix(Hash128{}, a), b), a * b);
+      low.push_back(h.low);
+      high.push_back(h.high);
+    }
+  for (std::vector<std::uint64_t>* half : {&low, &high}) {
+    std::sort(half->begin(), half->end());
+    EXPECT_EQ(std::adjacent_find(half->begin(), half->end()), half->end());
+  }
 }
 
 // A table is runs of numbers; it must behave as a map from number to entry.

@@ -149,58 +149,86 @@ bool State::operator==(const State& o) const {
 
 namespace {
 
-std::uint64_t hash_of(std::uint64_t h, const Pending& p) {
+template <typename Hash>
+Hash mix_in(Hash h, const Pending& p) {
   h = mix(h, p.set);
   if (p.set >> 31 != 0)
     for (const std::uint8_t count : p.queued) h = mix(h, count);
   return h;
 }
 
-std::uint64_t hash_of(std::uint64_t h, const Flight& f) {
+constexpr std::uint64_t pair(std::int32_t a, std::int32_t b) { return static_cast<std::uint32_t>(a) | std::uint64_t{static_cast<std::uint32_t>(b)} << 32; }
+
+template <typename Hash>
+Hash mix_in(Hash h, const sc_key& key) { return mix(mix(h, key.kind), key.id); }
+
+template <typename Hash>
+Hash mix_in(Hash h, const Call& c) {
+  h = mix(mix(h, std::uint64_t{c.kind} | std::uint64_t{c.name} << 8 | std::uint64_t{c.direction} << 16 | std::uint64_t{c.flags} << 32), pair(c.a, c.b));
+  return mix_in(mix_in(mix(h, c.bits), c.key[0]), c.key[1]);
+}
+
+template <typename Hash>
+Hash mix_in(Hash h, const Flight& f) {
   if (!f.active) return mix(h, 0);
-  h = mix(h, std::uint64_t{f.call.kind} | std::uint64_t{f.phase} << 8 | std::uint64_t{f.woken} << 16 |
-                 std::uint64_t{f.held} << 24 | std::uint64_t{f.table} << 40);
-  h = mix(h, static_cast<std::uint32_t>(f.reserved[0]) | std::uint64_t{static_cast<std::uint32_t>(f.reserved[1])} << 32);
-  h = mix(h, static_cast<std::uint64_t>(f.cursor) | std::uint64_t{f.holds_lock} << 63);
-  h = mix(h, static_cast<std::uint64_t>(f.room));
+  h = mix_in(h, f.call);
+  h = mix(h, std::uint64_t{f.phase} | std::uint64_t{f.woken} << 8 | std::uint64_t{f.holds_lock} << 9 | std::uint64_t{f.held} << 16 | std::uint64_t{f.table} << 32);
+  h = mix(h, pair(f.reserved[0], f.reserved[1]));
+  for (const std::int64_t number : {f.cursor, f.last, f.room}) h = mix(h, static_cast<std::uint64_t>(number));
+  h = mix(h, f.deferred.size());
   for (const Index d : f.deferred) h = mix(h, d);
-  return mix(h, static_cast<std::uint32_t>(f.call.a) | std::uint64_t{static_cast<std::uint32_t>(f.call.b)} << 32);
+  return h;
+}
+
+template <typename Hash>
+Hash mix_in(Hash h, const Process& p) {
+  h = mix(h, std::uint64_t{p.parent} | static_cast<std::uint64_t>(p.life) << 16 | std::uint64_t{p.session_leader} << 24 | std::uint64_t{p.is_clone_child} << 25 |
+                 std::uint64_t{p.program_name} << 32);
+  h = mix(mix(h, pair(p.status, p.limit)), pair(p.group, p.cwd));
+  return mix_in(mix(h, pair(p.umask, p.program)), p.shared_pending);
+}
+
+template <typename Hash>
+Hash mix_in(Hash h, const Task& t) {
+  h = mix(h, t.process | std::uint64_t{t.table} << 16 | std::uint64_t{t.dispositions} << 32 | std::uint64_t{t.memory} << 48);
+  h = mix(mix_in(h, t.pending), t.mask);
+  h = mix(h, std::uint64_t{t.vfork_child} | std::uint64_t{t.ended} << 16 | std::uint64_t{t.altstack} << 17);
+  return mix_in(h, t.flight);
+}
+
+template <typename Hash>
+Hash mix_in(Hash h, const Memory& m) {
+  for (const std::int32_t c : m.cell) h = mix(h, static_cast<std::uint32_t>(c));
+  h = mix(mix(h, m.window), m.window_free);
+  return mix(h, m.placeholder | std::uint64_t{m.owner} << 16 | std::uint64_t{m.written_by} << 32 | std::uint64_t{static_cast<std::uint8_t>(m.window_home)} << 48);
+}
+
+// The number of each kind of object is mixed in, so that no two lists run into each other.
+template <typename Hash>
+Hash hash_of(const State& s) {
+  Hash h{};
+  h = mix(h, s.descriptions.size() | std::uint64_t{s.tables.size()} << 16 | std::uint64_t{s.processes.size()} << 32 | std::uint64_t{s.tasks.size()} << 48);
+  for (const Description& d : s.descriptions) {
+    h = mix(h, std::uint64_t{d.count} | std::uint64_t{d.wildcard} << 32 | std::uint64_t{d.locked} << 33 | std::uint64_t{d.held_for_good} << 34 | std::uint64_t{d.held_in_window} << 48);
+    h = mix_in(h, d.key);
+  }
+  for (const Table& t : s.tables) {
+    h = mix(h, t.entries().size() | std::uint64_t{t.users()} << 32);
+    for (const Entry& e : t.entries()) h = mix(mix(h, pair(e.number, e.last)), std::uint64_t{e.description} << 1 | std::uint64_t{e.cloexec});
+  }
+  h = mix(h, s.dispositions.size() | std::uint64_t{s.memories.size()} << 32);
+  for (const Dispositions& d : s.dispositions) h = mix(mix(h, d.ignored), d.handled);
+  for (const Memory& m : s.memories) h = mix_in(h, m);
+  for (const Process& p : s.processes) h = mix_in(h, p);
+  for (const Task& t : s.tasks) h = mix_in(h, t);
+  for (unsigned i = 0; i < SC_NAMES_MAX; ++i) h = mix(h, s.fifo_readers[i] * 256u + s.fifo_writers[i]);
+  return h;
 }
 
 }  // namespace
 
-std::uint64_t hash(const State& s) {
-  std::uint64_t h = s.descriptions.size();
-  for (const Description& d : s.descriptions)
-    h = mix(h, d.key.id * 64 + d.key.kind + (std::uint64_t{d.locked} << 60) + (std::uint64_t{d.held_for_good} << 61) +
-                   (std::uint64_t{d.held_in_window} << 48));
-  for (const Table& t : s.tables) {
-    h = mix(h, t.entries().size());
-    for (const Entry& e : t.entries()) {
-      h = mix(h, static_cast<std::uint32_t>(e.number) | std::uint64_t{static_cast<std::uint32_t>(e.last)} << 32);
-      h = mix(h, std::uint64_t{e.description} << 1 | std::uint64_t{e.cloexec});
-    }
-  }
-  for (const Dispositions& d : s.dispositions) h = mix(mix(h, d.ignored), d.handled);
-  for (const Memory& m : s.memories) {
-    for (std::int32_t c : m.cell) h = mix(h, static_cast<std::uint32_t>(c));
-    h = mix(h, m.window_free);
-  }
-  for (const Process& p : s.processes) {
-    h = mix(h, std::uint64_t{p.parent} | static_cast<std::uint64_t>(p.life) << 16 |
-                   std::uint64_t{static_cast<std::uint32_t>(p.status)} << 24);
-    h = mix(hash_of(h, p.shared_pending), static_cast<std::uint32_t>(p.limit));
-    h = mix(h, static_cast<std::uint64_t>(p.group * 64 + p.cwd * 8 + p.program) * 2 + p.session_leader);
-  }
-  for (const Task& t : s.tasks) {
-    h = mix(h, t.process | std::uint64_t{t.table} << 16 | std::uint64_t{t.dispositions} << 32 | std::uint64_t{t.memory} << 48);
-    h = mix(hash_of(h, t.pending), t.mask);
-    h = mix(h, std::uint64_t{t.vfork_child} | std::uint64_t{t.ended} << 16 | std::uint64_t{t.altstack} << 17);
-    h = hash_of(h, t.flight);
-  }
-  for (unsigned i = 0; i < SC_NAMES_MAX; ++i) h = mix(h, s.fifo_readers[i] * 256u + s.fifo_writers[i]);
-  return h;
-}
+std::uint64_t hash(const State& s) { return hash_of<std::uint64_t>(s); }
+Hash128 hash128(const State& s) { return hash_of<Hash128>(s); }
 
 namespace {
 

@@ -10,7 +10,11 @@
 #include <boost/container/small_vector.hpp>
 
 #include <array>
+#include <bit>
+#include <cmath>
+#include <compare>
 #include <cstdint>
+#include <functional>
 
 namespace spawncheck::model {
 
@@ -197,8 +201,11 @@ struct State {
   bool operator==(const State&) const;
 };
 
-// Equal states have equal hashes.
-std::uint64_t hash(const State&);
+// A state by 128 bits, where two that differ must not be taken for one: collision_bound().
+struct Hash128 {
+  std::uint64_t high = 0, low = 0;
+  auto operator<=>(const Hash128&) const = default;
+};
 
 // Mixes a value into a running hash.
 inline std::uint64_t mix(std::uint64_t h, std::uint64_t v) {
@@ -207,8 +214,27 @@ inline std::uint64_t mix(std::uint64_t h, std::uint64_t v) {
   return h ^ (h >> 32);
 }
 
+// The halves are two functions of the values: what one takes for the same the other does not.
+inline Hash128 mix(Hash128 h, std::uint64_t v) {
+  const std::uint64_t low = (std::rotl(h.low, 27) ^ v) * 0x9fb21c651e98df25u;
+  return {mix(h.high, v), low ^ (low >> 29)};
+}
+
+// At most so likely that any two of so many states have one hash, if hashes are as good as random: n^2 / 2 of 2^128 pairs (the birthday
+// bound).
+inline double collision_bound(std::uint64_t states) { return std::ldexp(static_cast<double>(states) * static_cast<double>(states), -129); }
+
+// Equal states have equal hashes, and nothing of a state is left out.
+std::uint64_t hash(const State&);
+Hash128 hash128(const State&);
+
 // The initial state of a scenario: process 0 with a task for each of its threads and one more, last, for
 // the main thread, which does nothing and blocks every signal; all of them share everything. `inode[i]`, where known, identifies the two ends of world line i.
 State initial_state(const sc_world&, std::uint32_t threads, const std::uint64_t (*inode)[2]);
 
 }  // namespace spawncheck::model
+
+template <>
+struct std::hash<spawncheck::model::Hash128> {
+  std::size_t operator()(const spawncheck::model::Hash128& h) const noexcept { return h.low; }
+};
