@@ -99,6 +99,20 @@ int main(int argc, char** argv) {
   refine_command->add_option("--seconds", refine_options.seconds, "of --on-kernel: how long at most");
   refine_command->add_flag("--json", refine_options.json, "one object a line");
 
+  LitmusOptions litmus_options;
+  CLI::App* litmus_command = app.add_subcommand("litmus", "every pair of operations over small worlds, without a spawn, as often as the kernel allows: the outcomes seen against the model's set");
+  litmus_command->add_option("FILE", litmus_options.files, "scenarios instead of the generated tests; - is standard input");
+  litmus_command->add_option("--tests", litmus_options.tests, "those whose name contains this, or is like it where it has a * or ?");
+  litmus_command->add_option("--threads", litmus_options.threads, "those of so many threads")->check(CLI::Range(2, 3));
+  litmus_command->add_option("--runs", litmus_options.runs, "how often each test at most");
+  litmus_command->add_option("--save", litmus_options.save, "store the scenario of each outcome outside the model in this directory");
+  litmus_command->add_flag("--unseen", litmus_options.unseen, "list every allowed outcome that was never seen");
+  litmus_command->add_flag("--list", litmus_options.list, "instead: the tests, by name");
+  litmus_command->add_flag("--allowed", litmus_options.allowed, "instead: the tests, and the outcomes that the model allows");
+  litmus_command->add_option("--seconds", litmus_options.common.seconds, "bound of the whole call, shared out evenly; default: 60, unless --runs is given");
+  litmus_command->add_option("--seed", litmus_options.common.seed, "drives the order of the tests and the delays");
+  litmus_command->add_flag("--json", litmus_options.common.json, "one JSON object a line on standard output, nothing else there");
+
   ShrinkOptions shrink_options;
   CLI::App* shrink_command = app.add_subcommand("shrink", "the smallest scenario that still violates, printed");
   shrink_command->add_option("FILE", shrink_options.file, "a scenario that violates")->required();
@@ -134,6 +148,7 @@ int main(int argc, char** argv) {
   if (shrink_command->parsed()) return shrink(shrink_options);
   if (matrix_command->parsed()) return matrix(matrix_options);
   if (explore_command->parsed()) return explore(explore_options);
+  if (litmus_command->parsed()) return litmus(litmus_options);
   if (refine_command->parsed()) return refine(refine_options);
   return list(what, list_json);
 }

@@ -125,6 +125,18 @@ struct RefineOptions {
 };
 int refine(const RefineOptions&);
 
+struct LitmusOptions {
+  Common common;  // seconds, seed, json
+  std::vector<std::string> files;  // scenarios; empty: all generated tests
+  std::string tests;               // a pattern of their names; empty: all
+  unsigned threads = 0;            // 2 or 3; 0: both
+  std::uint64_t runs = 0;          // of each test at most
+  std::string save;                // a directory for the scenarios of outcomes outside the model
+  bool unseen = false;             // list every allowed outcome that was never seen
+  bool list = false, allowed = false;  // instead of running: the tests' names, and the model's sets
+};
+int litmus(const LitmusOptions&);
+
 int list(const std::string& what, bool json);
 
 struct MatrixOptions {
