@@ -30,7 +30,8 @@ enum {
   SC_LITMUS_CREATORS = 8,    /* who has made a memfd or an eventfd: two operations make the same kind */
   SC_LITMUS_UNSAVED = 16,    /* nothing but the test's own numbers may keep a description: flock(2) */
   SC_LITMUS_FRESH = 32,      /* a process for each run: it may end, stop or wait for ever, or a thread gets a table of its own */
-  SC_LITMUS_PRIVATE = 64     /* a thread may get a table of its own, which is looked at as well */
+  SC_LITMUS_LOSSY = 64,      /* close_range(2) reaches the arena's own numbers */
+  SC_LITMUS_PRIVATE = 128    /* a thread may get a table of its own, which is looked at as well */
 };
 
 enum sc_litmus_end {

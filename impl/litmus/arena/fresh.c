@@ -50,11 +50,11 @@ static void *thread_main(void *argument) {
   const uint32_t thread = (uint32_t)(uintptr_t)argument;
   struct litmus_thread *own = &control->thread[thread];
   uint64_t random = litmus->seed ^ (control->run * SC_LITMUS_THREADS_MAX + thread + 1) * 0x9e3779b97f4a7c15u;
-  int yields = 0;
+  int spins_max = 0;
   own->tid = shared->thread[thread].tid = (int32_t)syscall(SYS_gettid);
-  place_thread(thread, control->run * 512, litmus->placements, &yields); /* a placement for each run */
+  place_thread(thread, control->run * 512, litmus->placements, &spins_max); /* a placement for each run */
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &litmus->test.world.mask, NULL, sizeof litmus->test.world.mask);
-  barrier(thread, 1, yields);
+  barrier(thread, 1, spins_max);
   for (uint32_t o = 0; o < litmus->test.op_count[thread]; ++o) {
     delay(&random);
     __atomic_store_n(&own->position, o + 1, __ATOMIC_SEQ_CST);
@@ -200,7 +200,7 @@ _Noreturn void run_fresh(void) {
   if ((litmus->test.looks & SC_LITMUS_UNSAVED) == 0) world_build();
   else syscall(SYS_close_range, 0u, ~0u, 0u);
   limit_raise();
-  for (uint64_t run = 0; run < litmus->runs && (litmus->time_ms_max == 0 || now_ms() < end_ms); ++run) {
+  for (uint64_t run = 0; run < litmus->runs && (litmus->time_ms_max == 0 || run == 0 || now_ms() < end_ms); ++run) {
     memset(control, 0, sizeof *control);
     control->run = run;
     operations_reset();

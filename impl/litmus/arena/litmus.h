@@ -19,10 +19,10 @@ struct litmus_thread {
   uint32_t is_blocked;  /* the test's process has seen that it waits for ever */
   uint64_t mask, pending;
   uint8_t has_altstack;
-  /* Its table, where it may be its own: flags of fcntl(2) F_GETFD or -1, kind, offset. */
+  /* Its table, where it may be its own: flags of fcntl(2) F_GETFD or -1, kind, the world's description or -1. */
   int8_t flags[SC_LITMUS_NUMBERS_MAX];
   uint8_t kind[SC_LITMUS_NUMBERS_MAX];
-  int32_t offset[SC_LITMUS_NUMBERS_MAX];
+  int8_t marked[SC_LITMUS_NUMBERS_MAX];
   int32_t tid;
 };
 
@@ -43,8 +43,10 @@ void operations_reset(void);               /* the records of a run */
 void operation_go(uint32_t thread, uint32_t index);
 
 /* restore.c: the world, and duplicates of its descriptions. */
-extern int saved_count;                    /* descriptions of the world; 0 of SC_LITMUS_UNSAVED are kept */
+extern int saved_count;                    /* descriptions of the world */
 int saved_number(int description);
+int world_is_marked(void);                 /* they are told by marks, not by duplicates */
+int world_marked(int number);              /* which of them the number refers to, -1: none */
 void world_build(void);                    /* from nothing */
 void world_restore(const uint8_t *slots);  /* from what has been seen of it */
 extern uint8_t wanted[SC_LITMUS_NUMBERS_MAX];
@@ -65,9 +67,9 @@ void histogram_clear(void);
 void histogram_add(const struct sc_litmus_outcome *outcome, uint64_t run);
 
 /* threads.c */
-void barrier(uint32_t thread, uint32_t epoch, int yields);
+void barrier(uint32_t thread, uint32_t epoch, int spins_max); /* spins so often, then lets others run */
 void delay(uint64_t *random);
-int place_thread(uint32_t thread, uint64_t run, uint32_t placements, int *yields);
+int place_thread(uint32_t thread, uint64_t run, uint32_t placements, int *spins_max);
 void take_pending(void);                   /* what is deliverable has been delivered when it returns */
 void tell_own(uint32_t thread);            /* mask, pending set, alternate stack */
 _Noreturn void fail(const char *where, int error, uint32_t status);

@@ -24,7 +24,6 @@
 #ifndef F_DUPFD_QUERY
 #define F_DUPFD_QUERY 1027
 #endif
-#define OFFSET_FIRST 100
 
 static int has_query, has_kcmp;
 static dev_t memfd_device, queue_device, pipe_device;
@@ -122,8 +121,8 @@ struct naming {
   int fresh_number[SC_LITMUS_FRESH_MAX];
 };
 
-static int world_description(const struct naming *n, pid_t tid, int number, int expected, int64_t offset) {
-  if ((litmus->test.looks & SC_LITMUS_UNSAVED) != 0) return offset >= OFFSET_FIRST && offset < OFFSET_FIRST + saved_count ? (int)(offset - OFFSET_FIRST) : -1;
+static int world_description(const struct naming *n, pid_t tid, int number, int expected, int marked) {
+  if (world_is_marked()) return marked;
   if (expected >= 0 && is_same(tid, number, n->holder, saved_number(expected))) return expected;
   for (int d = 0; d < saved_count; ++d)
     if (d != expected && is_same(tid, number, n->holder, saved_number(d))) return d;
@@ -131,8 +130,8 @@ static int world_description(const struct naming *n, pid_t tid, int number, int 
 }
 
 /* kind -1: the calling thread's number, whose kind is asked for when it matters. */
-static uint8_t name_of(struct naming *n, pid_t tid, int number, int expected, int64_t offset, int kind) {
-  const int known = world_description(n, tid, number, expected, offset);
+static uint8_t name_of(struct naming *n, pid_t tid, int number, int expected, int marked, int kind) {
+  const int known = world_description(n, tid, number, expected, marked);
   if (known >= 0) return (uint8_t)(1 + known);
   for (uint32_t i = 0; i < n->fresh_count; ++i)
     if (is_same(tid, number, n->fresh_tid[i], n->fresh_number[i])) return (uint8_t)(SC_LITMUS_FIRST_FRESH + i);
@@ -154,8 +153,8 @@ static void look(struct naming *n) {
     const int number = litmus->test.number[i];
     const long flags = syscall(SYS_fcntl, number, F_GETFD, 0);
     if (flags < 0) continue;
-    const int64_t offset = (litmus->test.looks & SC_LITMUS_UNSAVED) != 0 ? syscall(SYS_lseek, number, 0, SEEK_CUR) : 0;
-    n->out->slot[i] = (uint8_t)(name_of(n, 0, number, expected_at(i), offset, -1) | ((flags & FD_CLOEXEC) != 0 ? SC_LITMUS_CLOEXEC : 0));
+    const int marked = world_is_marked() ? world_marked(number) : -1;
+    n->out->slot[i] = (uint8_t)(name_of(n, 0, number, expected_at(i), marked, -1) | ((flags & FD_CLOEXEC) != 0 ? SC_LITMUS_CLOEXEC : 0));
   }
 }
 
@@ -165,7 +164,7 @@ void look_own(struct litmus_thread *own) {
     own->flags[i] = (int8_t)syscall(SYS_fcntl, number, F_GETFD, 0);
     if (own->flags[i] < 0) continue;
     own->kind[i] = kind_of(number);
-    own->offset[i] = (int32_t)syscall(SYS_lseek, number, 0, SEEK_CUR);
+    own->marked[i] = (int8_t)(world_is_marked() ? world_marked(number) : -1);
   }
 }
 
@@ -184,7 +183,7 @@ void look_fresh(struct sc_litmus_outcome *out, pid_t holder) {
     out->has_own_table |= (uint8_t)(1u << t);
     for (uint32_t i = 0; i < litmus->test.number_count; ++i)
       if (thread->flags[i] >= 0)
-        out->own_slot[t][i] = (uint8_t)(name_of(&n, thread->tid, litmus->test.number[i], expected_at(i), thread->offset[i], thread->kind[i]) | ((thread->flags[i] & FD_CLOEXEC) != 0 ? SC_LITMUS_CLOEXEC : 0));
+        out->own_slot[t][i] = (uint8_t)(name_of(&n, thread->tid, litmus->test.number[i], expected_at(i), thread->marked[i], thread->kind[i]) | ((thread->flags[i] & FD_CLOEXEC) != 0 ? SC_LITMUS_CLOEXEC : 0));
   }
 }
 

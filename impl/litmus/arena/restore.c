@@ -2,8 +2,8 @@
  *
  * The world of a test, made once and restored after each run. Duplicates of its descriptions lie at 44 to 59: above every number that a
  * test uses, and within the first word of the table, so that a copy of it is as large as without them. A close_range(2) up to the end
- * closes them too; the world is made anew then. With flock(2) in the test nothing may keep a description: no duplicates, each run makes
- * its world, and offsets say which description is which. */
+ * closes them too, and with flock(2) in the test nothing may keep a description: then each run makes its world, and marks say which
+ * description is which: O_NONBLOCK, which lies in the description and which no operation sets, and the inode. */
 #define _GNU_SOURCE
 #include "litmus.h"
 
@@ -12,17 +12,43 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define DEFAULT_LIMIT 1024
-#define OFFSET_FIRST 100
 
 uint8_t wanted[SC_LITMUS_NUMBERS_MAX];
 int saved_count;
 static int number_of[SC_LITMUS_WORLD_MAX]; /* a number of each description */
+static struct { dev_t device; ino_t inode; int access; } mark[SC_LITMUS_WORLD_MAX];
 
 int saved_number(int description) { return SC_LITMUS_SAVED_FIRST + description; }
+
+int world_is_marked(void) {
+  const uint32_t looks = litmus->test.looks;
+  return (looks & SC_LITMUS_UNSAVED) != 0 || ((looks & SC_LITMUS_LOSSY) != 0 && (looks & SC_LITMUS_FRESH) == 0);
+}
+
+static int access_of(int number) { return (int)syscall(SYS_fcntl, number, F_GETFL, 0) & (O_ACCMODE | O_NONBLOCK); }
+
+static void set_mark(int description) {
+  struct stat status;
+  const int number = number_of[description];
+  if (fcntl(number, F_SETFL, O_NONBLOCK) != 0 || fstat(number, &status) != 0) fail("fcntl(F_SETFL) of the world", errno, SC_LITMUS_BROKEN);
+  mark[description].device = status.st_dev;
+  mark[description].inode = status.st_ino;
+  mark[description].access = access_of(number);
+}
+
+int world_marked(int number) {
+  struct stat status;
+  const int access = access_of(number);
+  if ((access & O_NONBLOCK) == 0 || fstat(number, &status) != 0) return -1;
+  for (int d = 0; d < saved_count; ++d)
+    if (mark[d].device == status.st_dev && mark[d].inode == status.st_ino && mark[d].access == access) return d;
+  return -1;
+}
 
 static int place_of(int32_t number) {
   for (uint32_t i = 0; i < litmus->test.number_count; ++i)
@@ -68,7 +94,7 @@ void world_build(void) {
   world_make();
   limit_raise();
   for (int d = 0; d < saved_count; ++d) {
-    if ((litmus->test.looks & SC_LITMUS_UNSAVED) != 0) lseek(number_of[d], OFFSET_FIRST + d, SEEK_SET);
+    if (world_is_marked()) set_mark(d);
     else if (fcntl(number_of[d], F_DUPFD_CLOEXEC, saved_number(d)) != saved_number(d)) fail("fcntl(F_DUPFD_CLOEXEC) of the world", errno, SC_LITMUS_BROKEN);
   }
   limit_restore();
@@ -80,7 +106,7 @@ static int has_lost_saved(void) {
 
 void world_restore(const uint8_t *slots) {
   if ((litmus->test.looks & SC_LITMUS_LIMIT) != 0) limit_restore();
-  if ((litmus->test.looks & SC_LITMUS_UNSAVED) != 0 || has_lost_saved()) {
+  if (world_is_marked() || has_lost_saved()) {
     world_build();
     return;
   }

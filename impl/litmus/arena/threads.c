@@ -12,7 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SPINS_MAX 1000     /* then the other thread may need our core */
+#define SPINS_MAX 200           /* some 10 us: then the other thread may need our core */
+#define SPINS_OF_ANY_CORE_MAX 20
 #define RUNS_OF_PLACEMENT 512
 
 struct litmus_control *control;
@@ -26,11 +27,11 @@ static inline void rest(void) {
 }
 
 /* Nobody leaves barrier `epoch` before all have reached it. */
-void barrier(uint32_t thread, uint32_t epoch, int yields) {
+void barrier(uint32_t thread, uint32_t epoch, int spins_max) {
   __atomic_store_n(&control->thread[thread].epoch, epoch, __ATOMIC_RELEASE);
   for (uint32_t t = 0; t < litmus->test.thread_count; ++t)
     for (int spins = 0; (int32_t)(__atomic_load_n(&control->thread[t].epoch, __ATOMIC_ACQUIRE) - epoch) < 0; ++spins) {
-      if (yields || spins >= SPINS_MAX) sched_yield();
+      if (spins >= spins_max) sched_yield();
       else rest();
     }
 }
@@ -45,14 +46,14 @@ void delay(uint64_t *random) {
 
 /* Two cores: the calls overlap. One core: they follow one another, and preemption cuts them. Any: the scheduler decides.
  * Returns 1 when the thread may have moved. */
-int place_thread(uint32_t thread, uint64_t run, uint32_t placements, int *yields) {
+int place_thread(uint32_t thread, uint64_t run, uint32_t placements, int *spins_max) {
   if (run % RUNS_OF_PLACEMENT != 0) return 0;
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
   const uint32_t block = (uint32_t)(run / RUNS_OF_PLACEMENT) % 8;
   uint32_t how = block == 3 ? SC_LITMUS_ONE_CORE : block == 6 ? SC_LITMUS_ANY_CORE : SC_LITMUS_TWO_CORES;
   if ((placements & how) == 0) how = placements & -placements;
   if (cores < 2) how = SC_LITMUS_ONE_CORE;
-  *yields = how == SC_LITMUS_ONE_CORE || litmus->test.thread_count > (uint64_t)cores;
+  *spins_max = how == SC_LITMUS_ONE_CORE || litmus->test.thread_count > (uint64_t)cores ? 0 : how == SC_LITMUS_ANY_CORE ? SPINS_OF_ANY_CORE_MAX : SPINS_MAX;
   cpu_set_t set;
   CPU_ZERO(&set);
   for (long core = 0; core < cores; ++core)

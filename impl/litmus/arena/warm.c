@@ -22,7 +22,7 @@ static int has_signals(void) { return (litmus->test.looks & SC_LITMUS_SIGNALS) !
 
 static int is_over(uint64_t run) {
   if (run >= litmus->runs) return 1;
-  return litmus->time_ms_max != 0 && run % RUNS_BETWEEN_CLOCKS == 0 && now_ms() >= end_ms;
+  return litmus->time_ms_max != 0 && run != 0 && run % RUNS_BETWEEN_CLOCKS == 0 && now_ms() >= end_ms;
 }
 
 /* Thread 0, while the others wait at the next barrier. */
@@ -50,40 +50,40 @@ static void restore_own(uint32_t thread) {
 static int tells(void) { return (litmus->test.looks & (SC_LITMUS_SIGNALS | SC_LITMUS_ALTSTACK)) != 0; }
 
 /* The barrier before has released the threads, unless they have a mask to set first. */
-static void run_once(uint32_t thread, uint64_t *random, uint32_t *epoch, int yields) {
+static void run_once(uint32_t thread, uint64_t *random, uint32_t *epoch, int spins_max) {
   if (has_signals()) {
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &litmus->test.world.mask, NULL, sizeof all_signals);
-    barrier(thread, ++*epoch, yields);
+    barrier(thread, ++*epoch, spins_max);
   }
   for (uint32_t o = 0; o < litmus->test.op_count[thread]; ++o) {
     delay(random);
     operation_go(thread, o);
   }
-  barrier(thread, ++*epoch, yields);
+  barrier(thread, ++*epoch, spins_max);
   if (!tells()) return;
   if (has_signals()) {
     take_pending();
-    barrier(thread, ++*epoch, yields);
+    barrier(thread, ++*epoch, spins_max);
   }
   tell_own(thread);
   if (has_signals()) syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all_signals, NULL, sizeof all_signals);
   restore_own(thread);
-  barrier(thread, ++*epoch, yields);
+  barrier(thread, ++*epoch, spins_max);
 }
 
 static void *thread_main(void *argument) {
   const uint32_t thread = (uint32_t)(uintptr_t)argument;
   uint64_t random = litmus->seed ^ (thread + 1) * 0x9e3779b97f4a7c15u;
   uint32_t epoch = 0;
-  int yields = 0;
+  int spins_max = 0;
   shared->thread[thread].tid = (int32_t)syscall(SYS_gettid);
-  barrier(thread, ++epoch, 1);
+  barrier(thread, ++epoch, 0);
   for (uint64_t run = 0;; ++run) {
     if (thread == 0) control->last_run = is_over(run);
-    barrier(thread, ++epoch, yields);
+    barrier(thread, ++epoch, spins_max);
     if (control->last_run) break;
-    if (place_thread(thread, run, litmus->placements, &yields)) barrier(thread, ++epoch, yields);
-    run_once(thread, &random, &epoch, yields);
+    if (place_thread(thread, run, litmus->placements, &spins_max)) barrier(thread, ++epoch, spins_max);
+    run_once(thread, &random, &epoch, spins_max);
     if (thread == 0) conclude(run);
   }
   if (thread == 0) {
