@@ -13,7 +13,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::uint32_t slice_ms_min = 2;
+constexpr std::uint32_t slice_ms_min = 10;
 constexpr std::uint64_t runs_max = ~0ull >> 1;
 
 std::vector<std::size_t> shuffled(std::size_t count, Random& random) {
@@ -79,6 +79,7 @@ class Runs {
     RunBounds bounds;
     bounds.runs = options_.runs != 0 ? options_.runs : runs_max;
     bounds.seed = random_.next();
+    bounds.realtime_percent = options_.realtime_percent;
     bounds.fault = options_.fault;
     if (options_.seconds != 0) {
       const auto left_ms = std::chrono::duration_cast<std::chrono::milliseconds>(end_ - Clock::now()).count();
