@@ -34,6 +34,7 @@ class Model : public ::testing::Test {
     sc_world world{};
     world.limit = 256;
     state = initial_state(world, 2, nullptr);
+    state.has_limit_changes = false;  // reading the limit is no step of its own, but for the tests that say so
   }
   Result run(Index task, const Call& c) {
     Result result;
@@ -125,9 +126,9 @@ TEST_F(Model, Dup2OntoItselfChangesNothingAndDup3Refuses) {
 
 TEST_F(Model, FDupfdBoundAtTheLimitIsEinval) {
   open(0);
-  EXPECT_EQ(run(0, call(CallKind::dup, 0, 256)).error, EINVAL);
-  EXPECT_EQ(run(0, call(CallKind::dup, 0, 255)).value[0], 255);
-  EXPECT_EQ(run(0, call(CallKind::dup, 0, 255)).error, EMFILE);
+  EXPECT_EQ(run(0, call(CallKind::dupfd, 0, 256)).error, EINVAL);
+  EXPECT_EQ(run(0, call(CallKind::dupfd, 0, 255)).value[0], 255);
+  EXPECT_EQ(run(0, call(CallKind::dupfd, 0, 255)).error, EMFILE);
 }
 
 TEST_F(Model, CloseRangeRefusesAnInvertedRangeAndUnknownFlagsWithoutUnsharing) {
@@ -243,6 +244,103 @@ TEST_F(Model, AFifoOpenWaitsForTheOtherSideWithItsSlotReserved) {
   EXPECT_NE(state.table_of(1).find(0), nullptr);
   EXPECT_EQ(run(1, writer).value[0], 1);
   EXPECT_EQ(rest(0).value[0], 0);
+}
+
+TEST_F(Model, AnInterruptedFifoOpenGivesItsNumberBackAndIsToBeMadeAgain) {
+  Call reader = call(CallKind::open_fifo);
+  reader.direction = SC_DIRECTION_READ;
+  start(0, reader, 2);
+  ASSERT_TRUE(interrupt(state, 0));
+  EXPECT_NE(state.table_of(0).find(0), nullptr) << "the number goes back at an instant of its own";
+  EXPECT_EQ(rest(0).error, restart);
+  EXPECT_EQ(state.table_of(0).find(0), nullptr);
+  EXPECT_EQ(run(1, call(CallKind::create)).value[0], 0);
+  start(0, reader, 2);
+  EXPECT_NE(state.table_of(0).find(1), nullptr) << "made again, it takes the lowest free number anew";
+}
+
+TEST_F(Model, AnOpenOfAFifoWhosePartnerHasComeIsNotInterrupted) {
+  Call reader = call(CallKind::open_fifo);
+  reader.direction = SC_DIRECTION_READ;
+  Call writer = reader;
+  writer.direction = SC_DIRECTION_WRITE;
+  start(0, reader, 2);
+  run(1, writer);
+  EXPECT_FALSE(interrupt(state, 0));
+  EXPECT_EQ(rest(0).error, 0);
+}
+
+// ---- the limit is read before the table's lock is taken ------------------------------------------
+
+TEST_F(Model, ALimitThatIsLoweredAfterItWasReadDoesNotCount) {
+  open(0);
+  state.has_limit_changes = true;
+  start(0, call(CallKind::dup3, 0, 68), 1);  // the limit is 256
+  start(1, call(CallKind::create), 1);
+  run(2, call(CallKind::limit, 1));
+  EXPECT_EQ(rest(0).value[0], 68);
+  EXPECT_EQ(rest(1).value[0], 1);
+  EXPECT_EQ(run(0, call(CallKind::dup3, 0, 69)).error, EBADF);
+}
+
+TEST_F(Model, APipeReadsTheLimitForEachOfItsNumbers) {
+  state.has_limit_changes = true;
+  start(0, call(CallKind::create_pair), 2);  // the first number is reserved
+  run(1, call(CallKind::limit, 1));
+  EXPECT_EQ(rest(0).error, EMFILE);
+  EXPECT_FALSE(is_open(0));
+}
+
+TEST_F(Model, FDupfdLooksItsDescriptorUpBeforeItReadsTheLimit) {
+  open(0);
+  state.has_limit_changes = true;
+  start(0, call(CallKind::dupfd, 0, 5), 1);
+  run(1, call(CallKind::limit, 5));
+  run(1, call(CallKind::close, 0));
+  EXPECT_EQ(rest(0).error, EINVAL);
+}
+
+// ---- what a call looks up, and the number it then acts on ----------------------------------------
+
+TEST_F(Model, SetfdMarksWhateverHasTheNumberByThen) {
+  open(3);
+  open(4);
+  start(0, call(CallKind::setfd, 3, -1, SC_FLAG_CLOEXEC), 1);  // looked up
+  run(1, call(CallKind::dup3, 4, 3));
+  EXPECT_EQ(rest(0).error, 0);
+  EXPECT_EQ(run(1, call(CallKind::getfd, 3)).value[0], 1);
+}
+
+TEST_F(Model, GetfdOfANumberThatWasClosedMeanwhileTellsTheOldFlag) {
+  open(3);
+  run(0, call(CallKind::setfd, 3, -1, SC_FLAG_CLOEXEC));
+  start(0, call(CallKind::getfd, 3), 1);
+  run(1, call(CallKind::close, 3));
+  const Result r = rest(0);
+  EXPECT_EQ(r.error, 0);
+  EXPECT_EQ(r.value[0], 1);
+}
+
+TEST_F(Model, ListenIsThreeCallsByNumber) {
+  Call listen = call(CallKind::listen);
+  listen.name = 2;
+  EXPECT_EQ(run(0, listen).value[0], 0);
+  EXPECT_EQ(run(0, listen).error, EADDRINUSE);
+  EXPECT_FALSE(is_open(1)) << "the socket that could not be bound is closed again";
+  listen.name = 3;
+  start(0, listen, 2);  // socket(2) has returned 1
+  run(1, call(CallKind::close, 1));
+  EXPECT_EQ(rest(0).error, EBADF);
+}
+
+TEST_F(Model, ListenActsOnWhatIsAtItsNumberByThen) {
+  open(5);
+  state.descriptions.back().key.kind = SC_FILE_MEMFD;
+  Call listen = call(CallKind::listen);
+  start(0, listen, 2);  // socket(2) has returned 0
+  run(1, call(CallKind::dup3, 5, 0));
+  EXPECT_EQ(rest(0).error, ENOTSOCK);
+  EXPECT_FALSE(is_open(0)) << "what is at the number is closed, whoever put it there";
 }
 
 TEST_F(Model, ALockGoesWithTheLastReferenceToItsDescription) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "model/contract/judge.h"
+#include "model/contract/obligations.h"
 #include "model/explore/spawn_case.h"
 
 #include <functional>
@@ -17,7 +18,8 @@ struct Facts {
   const Scenario& scenario;
   const sc_history& history;
   const JudgeOptions& options;
-  std::vector<explore::SpawnCase> spawns;  // those that began
+  OwnDoing own_doing{scenario, history};
+  std::vector<explore::SpawnCase> spawns{};  // those that began
 };
 
 using Violation = std::optional<Verdict>;

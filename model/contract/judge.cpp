@@ -79,22 +79,6 @@ std::optional<std::string> unsupported(const Facts& f) {
   return std::nullopt;
 }
 
-// A signal whose default ends or stops the process, sent by the scenario itself.
-bool may_end_itself(const Facts& f) {
-  for (const Thread& thread : f.scenario.threads)
-    for (const sc_operation& op : thread.operations) {
-      const bool to_process = op.kind == SC_OP_KILL || op.kind == SC_OP_KILL_GROUP;
-      const int signal = to_process ? op.operand[0].value : op.kind == SC_OP_TGKILL ? op.operand[1].value : 0;
-      if (signal == 0) continue;
-      const std::uint64_t bit = 1ull << (signal - 1);
-      if (((f.scenario.world.handled | f.scenario.world.ignored) & bit) == 0) return true;
-      for (const Thread& other : f.scenario.threads)
-        for (const sc_operation& change : other.operations)
-          if (change.kind == SC_OP_DISPOSITION && change.operand[0].value == signal) return true;
-    }
-  return false;
-}
-
 LinearizeOptions search_options(const Facts& f, Clauses enforced) {
   LinearizeOptions o;
   o.enforced = enforced;
@@ -152,7 +136,7 @@ Verdict search(const Facts& f) {
 }  // namespace
 
 Verdict judge(const Scenario& scenario, const sc_history& history, const JudgeOptions& options) {
-  Facts facts{scenario, history, options, {}};
+  Facts facts{scenario, history, options};
   if (history.end == SC_RUN_BROKEN)
     return undecided(Status::broken, std::string("the executor failed: ") + history.broken_where + ", errno " + std::to_string(history.broken_errno));
   if (history.end == SC_RUN_REFUSED)
@@ -165,8 +149,9 @@ Verdict judge(const Scenario& scenario, const sc_history& history, const JudgeOp
         facts.spawns.push_back(explore::spawn_case(scenario, history, t, o, !options.resource_errors_allowed));
   if (history.fault.kind == SC_FAULT_KILL_PARENT && history.end == SC_RUN_KILLED) return {};  // nobody is left to be owed anything
   if (const auto reason = unsupported(facts)) return undecided(Status::unsupported, *reason);
-  if ((history.end == SC_RUN_KILLED || history.end == SC_RUN_TIMEOUT) && may_end_itself(facts))
-    return undecided(Status::inconclusive, "a signal of the scenario ended or stopped its own process");
+  constexpr int kill = 9;
+  if (history.end == SC_RUN_KILLED && history.end_signal == kill && !facts.own_doing.ended_caller())
+    return undecided(Status::inconclusive, "somebody outside the scenario killed its process, as the kernel does when memory is short");
   for (const Check& c : checks) {
     if (!options.owed.has(c.clause)) continue;
     if (Violation v = c.check(facts)) return *std::move(v);

@@ -16,26 +16,40 @@ Violation live_returns(const Facts& f) {
     if (f.history.end == SC_RUN_KILLED) return {};
     return violated(Clause::live_returns, "the caller was killed, and a child that it had started waits for ever", "it runs the program or ends", "contract live.returns");
   }
-  if (f.history.end != SC_RUN_BLOCKED && f.history.end != SC_RUN_TIMEOUT && f.history.end != SC_RUN_KILLED) return {};
-  const bool killed = f.history.end == SC_RUN_KILLED;
+  if (f.history.end != SC_RUN_BLOCKED && f.history.end != SC_RUN_KILLED && f.history.end != SC_RUN_STOPPED) return {};
+  // A child that the scenario has stopped before its program suspends its caller.
+  if (f.own_doing.ended_caller() || f.own_doing.stopped_caller() || f.own_doing.may_have_stopped_children()) return {};
+  const std::string by = " by signal " + std::to_string(f.history.end_signal) + " meanwhile, which nobody had sent";
   for (const SpawnCase& s : f.spawns) {
     if (s.returned) continue;
-    return violated(Clause::live_returns,
-                    where(s) + (killed ? ": the caller was ended by signal " + std::to_string(f.history.end_signal) + " meanwhile"
-                                       : std::string(": had not returned at the end of the run")),
-                    "it returns", "contract live.returns");
+    const std::string what = f.history.end == SC_RUN_KILLED    ? ": the caller was ended" + by
+                             : f.history.end == SC_RUN_STOPPED ? ": the caller was stopped" + by
+                                                               : ": it had not returned when nothing could run any more";
+    return violated(Clause::live_returns, where(s) + what, "it returns", "contract live.returns");
   }
   return {};
 }
 
 Violation proc_unzombied(const Facts& f) {
   if (f.history.stray_count == 0) return {};
+  for (const SpawnCase& s : f.spawns)
+    if (!s.returned) return {};  // it may be its own
   return violated(Clause::proc_unzombied,
                   std::to_string(f.history.stray_count) + " process(es) were left that no successful spawn had reported",
                   "none", "contract proc.unzombied; waitpid(2): a child that is not waited for stays a zombie");
 }
 
 namespace {
+
+// Has the thread of the spawn sent a signal to the child?
+bool is_ended_by_its_thread(const Facts& f, const SpawnCase& s) {
+  const auto& operations = f.scenario.threads[s.thread].operations;
+  for (std::uint32_t o = s.operation + 1u; o < operations.size(); ++o)
+    if (operations[o].kind == SC_OP_KILL_CHILD && f.history.op[s.thread][o].begin != 0 &&
+        explore::resolve(f.scenario, f.history, s.thread, o, operations[o].operand[0]) == s.record->value[0])
+      return true;
+  return false;
+}
 
 std::string differing(const SpawnCase& s, const char* what, std::int64_t observed) {
   return where(s) + ": the child's " + what + " is " + std::to_string(observed);
@@ -50,8 +64,8 @@ Violation proc_child(const Facts& f) {
     const sc_process& child = f.history.child[s.record->child];
     const sc_request& r = *s.request;
     if (!child.observed) {
-      if (r.program == SC_PROGRAM_EXIT || explore::children_may_be_ended(f.scenario, f.history)) continue;
-      return violated(Clause::proc_child, where(s) + ": the child was gone before anybody ended it",
+      if (!child.is_dead || r.program == SC_PROGRAM_EXIT || f.own_doing.may_have_ended_children() || is_ended_by_its_thread(f, s)) continue;
+      return violated(Clause::proc_child, where(s) + ": the child had ended with " + std::to_string(child.end_status) + " before anybody ended it",
                       "it runs the program, which waits", "contract proc.child");
     }
     if (!child.has_execed)
@@ -91,16 +105,14 @@ Violation proc_wait(const Facts& f) {
       for (const SpawnCase& s : f.spawns)
         if (s.succeeded && s.thread == t && s.operation < o && s.record->value[0] == pid) spawn = &s;
       if (spawn == nullptr) continue;
-      bool waited = false, fits = explore::children_may_be_ended(f.scenario, f.history);
+      bool waited = false, fits = f.own_doing.may_have_ended_children();
       for (std::uint32_t p = spawn->operation + 1; p < o; ++p) {
         if (explore::resolve(f.scenario, f.history, t, p, operations[p].operand[0]) != pid) continue;
         waited |= operations[p].kind == SC_OP_WAIT && f.history.op[t][p].error == 0;
         fits |= operations[p].kind == SC_OP_KILL_CHILD && r.value[0] == -operations[p].operand[1].value;
       }
-      const std::uint64_t chld = 1ull << 16;
-      const bool reaped_by_kernel = (f.scenario.world.ignored & chld) != 0;
       if (r.error != 0) {
-        if (waited || reaped_by_kernel || r.error != ECHILD) continue;
+        if (waited || f.own_doing.may_have_reaped_children() || r.error != ECHILD) continue;
         return violated(Clause::proc_child, "wait for the child of " + where(*spawn) + " gave ECHILD", "its status, once",
                         "contract proc.child; waitid(2)");
       }
@@ -130,7 +142,7 @@ Violation mm_unwritten(const Facts& f) {
       if (s.returned && (s.record->disturbed & d.what) != 0)
         return violated(Clause::mm_unwritten, where(s) + ": it changed " + d.text, "nothing but its frame and its result changes",
                         "contract mm.unwritten");
-  if (f.history.end == SC_RUN_KILLED && f.history.fault.kind != SC_FAULT_KILL_PARENT)
+  if (f.history.end == SC_RUN_KILLED && !f.own_doing.ended_caller())
     return violated(Clause::mm_unwritten, "the caller was ended by signal " + std::to_string(f.history.end_signal),
                     "no signal of the scenario ends it", "contract mm.unwritten");
   return {};

@@ -47,6 +47,8 @@ struct Canonical {
     h = model::mix(h, f.call.kind | std::uint64_t{f.phase} << 8 | std::uint64_t{f.woken} << 16 | std::uint64_t{f.holds_lock} << 17 | files.of(f.held) << 24);
     h = model::mix(h, static_cast<std::uint32_t>(f.reserved[0]) | std::uint64_t{static_cast<std::uint32_t>(f.reserved[1])} << 32);
     h = model::mix(h, static_cast<std::uint64_t>(f.cursor) | static_cast<std::uint64_t>(f.room) << 32);
+    h = model::mix(h, static_cast<std::uint32_t>(f.limit) | std::uint64_t{static_cast<std::uint32_t>(f.error)} << 32);
+    h = model::mix(h, f.row);
     for (const Index d : f.deferred) h = model::mix(h, files.of(d));
     return f.table == model::none ? h : hash_table(h, state.tables[f.table], files);
   }
@@ -97,7 +99,7 @@ std::uint64_t World::hash(bool is_end) const {
     h = model::mix(model::mix(h, static_cast<std::uint32_t>(r.value[0]) | std::uint64_t{static_cast<std::uint32_t>(r.value[1])} << 32), static_cast<std::uint32_t>(r.error));
   // A file's state beyond its name: who may hold it.
   for (Index i = 0; i < state_.descriptions.size(); ++i)
-    if (state_.descriptions[i].locked || state_.descriptions[i].key.kind == SC_FILE_LISTENER) h = model::mix(h, canonical.files.of(i) << 8 | state_.descriptions[i].key.kind);
+    if (state_.descriptions[i].locked || state_.descriptions[i].key.kind == SC_FILE_LISTENER) h = model::mix(h, canonical.files.of(i) << 8 | state_.descriptions[i].key.kind | state_.descriptions[i].key.id << 40);
   if (is_end) return h;
   for (const Spawned& s : spawns_) {
     h = model::mix(h, std::uint64_t{s.child_checked} | std::uint64_t{s.source_was_closed} << 1);

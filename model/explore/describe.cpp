@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "model/explore/describe.h"
 
+#include "model/kernel/call.h"
+
 #include <cstring>
 
 namespace spawncheck::explore {
@@ -24,7 +26,7 @@ std::string describe(const sc_key& key) {
     case SC_FILE_PIPE_READ: return "the read end of pipe " + std::to_string(key.id);
     case SC_FILE_PIPE_WRITE: return "the write end of pipe " + std::to_string(key.id);
     case SC_FILE_SOCKET: return "socket " + std::to_string(key.id);
-    case SC_FILE_LISTENER: return "the socket bound to port " + name_of(key.id);
+    case SC_FILE_LISTENER: return key.id == model::unbound ? "a socket bound to no port" : "the socket bound to port " + name_of(key.id);
     case SC_FILE_MQUEUE: return "queue " + name_of(key.id);
     case SC_FILE_REGULAR: return "file " + name_of(key.id);
     case SC_FILE_PROGRAM: return "program " + name_of(key.id) + ", open for writing";

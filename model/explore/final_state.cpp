@@ -11,9 +11,9 @@ using model::Entry;
 using model::Index;
 using model::State;
 
-std::uint64_t SettledChild::hash(std::uint64_t h) const {
-  h = model::mix(h, static_cast<std::uint32_t>(pid) | std::uint64_t{task} << 32);
-  for (const auto& c : candidates) h = model::mix(h, static_cast<std::uint32_t>(c.first) * 65536ull + c.second);
+model::Hash128 SettledChild::hash(model::Hash128 h) const {
+  h = model::mix(model::mix(h, static_cast<std::uint32_t>(pid) | std::uint64_t{task} << 32), candidates.size());
+  for (const auto& c : candidates) h = model::mix(h, static_cast<std::uint32_t>(c.first) | std::uint64_t{c.second} << 32);
   return h;
 }
 

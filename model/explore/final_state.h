@@ -16,7 +16,7 @@ struct SettledChild {
   model::Index task = model::none;  // none: not known to live
   const sc_process* observed = nullptr;
   std::vector<std::pair<std::int32_t, model::Index>> candidates;  // Window::candidates()
-  std::uint64_t hash(std::uint64_t h) const;
+  model::Hash128 hash(model::Hash128 h) const;
 };
 
 SettledChild settle_child(model::State&, model::Index parent, const Window&);

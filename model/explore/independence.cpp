@@ -21,12 +21,6 @@ bool asks_who_holds_files(std::uint8_t kind) {
   return kind == SC_OP_FLOCK || kind == SC_OP_LISTEN || kind == SC_OP_PROGRAM || kind == SC_OP_FIFO || kind == SC_OP_WAIT;
 }
 
-// The number is free already, what it referred to is still to be released: nobody asks for that.
-bool only_releases(const model::Flight& f) {
-  const auto kind = static_cast<CallKind>(f.call.kind);
-  return f.active && f.phase == 1 && (kind == CallKind::close || kind == CallKind::dup3);
-}
-
 }  // namespace
 
 Setting::Setting(const Scenario& s, const Planner& planner, const model::Kernel& k) : scenario(s), kernel(k), plans(planner), threads(static_cast<unsigned>(s.threads.size())) {
@@ -98,7 +92,7 @@ bool World::is_private_thread(unsigned t) const {
   if (is_finished(t)) return false;
   const sc_operation& op = operation(t);
   if (op.kind == SC_OP_MASK || op.kind == SC_OP_ALTSTACK) return true;
-  if (only_releases(state_.tasks[t].flight)) return true;
+  if (model::only_releases(state_, static_cast<Index>(t))) return true;
   if (op.kind != SC_OP_SPAWN) return false;
   const Spawned* s = spawn_under_way(t);
   if (s == nullptr) return keeps_its_sources(t);

@@ -27,6 +27,16 @@ namespace {
 
 // Bounds one operation's steps within a move; none has more than it closes numbers.
 constexpr int steps_of_operation_max = 4 * SC_NUMBER_MAX;
+// Does a signal reach the caller's threads, as far as the history tells? One that is handled, or a stop, ends a sleep.
+bool may_be_interrupted(const Scenario& scenario, const sc_history& history) {
+  constexpr std::uint64_t chld = 1ull << 16;
+  bool sends = (scenario.world.handled & chld) != 0 || history.fault.kind == SC_FAULT_SIGNAL;
+  for (const Thread& thread : scenario.threads)
+    for (const sc_operation& op : thread.operations)
+      sends |= op.kind == SC_OP_KILL || op.kind == SC_OP_KILL_GROUP || op.kind == SC_OP_TGKILL || op.kind == SC_OP_DISPOSITION;
+  return sends;
+}
+
 // Recursion: each level makes at least one step of one operation.
 constexpr int depth_max = 1'000;
 
@@ -46,6 +56,8 @@ class Search {
   Linearization run() {
     auto start = std::make_unique<Node>();
     start->state = model::initial_state(scenario_.world, threads_, history_.world_inode);
+    start->state.has_limit_changes = model::changes_limits(scenario_);
+    start->state.has_unknown_signals = may_be_interrupted(scenario_, history_);
     const bool found = visit(std::move(start), 0);
     result_.explained = found ? Explained::yes : exhausted_ ? Explained::unknown : Explained::no;
     return std::move(result_);
@@ -80,8 +92,9 @@ class Search {
     return true;
   }
 
-  std::uint64_t hash_of(const Node& n) const {
-    std::uint64_t h = model::hash(n.state);
+  // 128 bits: a dead end that is taken for another could accuse.
+  model::Hash128 hash_of(const Node& n) const {
+    model::Hash128 h = model::hash128(n.state);
     for (Index t = 0; t < threads_; ++t) h = n.window[t].hash(model::mix(h, n.position[t]));
     for (const SettledChild& c : n.children) h = c.hash(h);
     return h;
@@ -93,6 +106,7 @@ class Search {
   // Moves. Each tries what follows it and says whether that explained everything.
   bool move(Owned node, Index t, int depth);
   bool move_call(Owned next, Index t, int depth);
+  bool go_on(Owned next, Index t, Step made, const model::Result&, int depth);
   bool move_window(Owned node, Index t, int depth);
   bool move_pidfd(Owned next, Index t, int depth);
   bool step_pidfd(Node& next, Index t);
@@ -116,7 +130,7 @@ class Search {
   const Index threads_;
   model::Kernel kernel_;
   std::array<std::vector<SpawnCase>, SC_THREADS_MAX> cases_;
-  std::unordered_set<std::uint64_t> dead_ends_;
+  std::unordered_set<model::Hash128> dead_ends_;
   bool exhausted_ = false;
   mutable Linearization result_;
   mutable std::uint32_t furthest_ = 0;
@@ -288,19 +302,25 @@ bool Search::move_call(Owned next, Index t, int depth) {
       Owned other = copy(*next);
       model::Result result;
       const Step made = model::step(kernel_, other->state, t, outcome, result);
-      if (made == Step::done ? accept(*other, t, result) && finish(std::move(other), t, depth)
-                             : made == Step::advanced && (look_through_windows(*other), visit(std::move(other), depth + 1)))
-        return true;
+      if (made != Step::blocked && go_on(std::move(other), t, made, result, depth)) return true;
       if (exhausted_) return false;
     }
     model::Result result;
     const Step made = model::step(kernel_, next->state, t, 0, result);
-    if (made == Step::done) return accept(*next, t, result) && finish(std::move(next), t, depth);
+    if (made == Step::done) return go_on(std::move(next), t, made, result, depth);
     if (made == Step::blocked) break;
     advanced = true;
     if (options_.steps) break;
   }
   if (!advanced) return false;
+  look_through_windows(*next);
+  return visit(std::move(next), depth + 1);
+}
+
+// After a step. A call that a signal has interrupted is made again.
+bool Search::go_on(Owned next, Index t, Step made, const model::Result& result, int depth) {
+  const bool is_over = made == Step::done && result.error != model::restart;
+  if (is_over) return accept(*next, t, result) && finish(std::move(next), t, depth);
   look_through_windows(*next);
   return visit(std::move(next), depth + 1);
 }
@@ -385,7 +405,7 @@ bool Search::step_pidfd(Node& next, Index t) {
       if (enforces(Clause::fd_untouched) ? got != number : !is_free) return false;
       number = got;
     }
-    if (number >= next.state.process_of(t).limit) return false;
+    if (number >= w.highest_limit()) return false;  // the limit is read before the lock is taken
     next.state.put(own, number, model::none, true);
     w.pidfd_number = number;
     w.pidfd = Window::Pidfd::reserved;

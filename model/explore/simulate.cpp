@@ -31,6 +31,7 @@ class Simulation {
         threads_(static_cast<Index>(s.threads.size())), positions_(threads_), spawns_(threads_) {
     reset();
     state_ = model::initial_state(s.world, threads_, history_.world_inode);
+    state_.has_limit_changes = model::changes_limits(s);
   }
 
   void run() {

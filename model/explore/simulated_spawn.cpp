@@ -298,7 +298,7 @@ Call SimulatedSpawn::call_of(const State& state, const spawn_step& s) const {
       return make_call(CallKind::fetch, s.a, -1, SC_FLAG_CLOEXEC);
     case SPAWN_STEP_CLOSE: return make_call(CallKind::close, number(s.a));
     case SPAWN_STEP_DUP_TO_TEMPORARY:
-      return make_call(CallKind::dup, number(s.a), s.b, SC_FLAG_CLOEXEC);
+      return make_call(CallKind::dupfd, number(s.a), s.b, SC_FLAG_CLOEXEC);
     case SPAWN_STEP_DUP: {
       constexpr unsigned o_cloexec = 02000000;
       Call call = make_call(CallKind::dup3, number(s.a), number(s.b), (s.flags & 1u) != 0 || (s.flags & o_cloexec) != 0 ? SC_FLAG_CLOEXEC : 0);

@@ -2,6 +2,7 @@
 #include "model/explore/spawn_case.h"
 
 #include "impl/peers/implementation.h"
+#include "model/contract/obligations.h"
 #include "model/kernel/call.h"
 
 #include <algorithm>
@@ -87,15 +88,6 @@ void add_early_end(SpawnCase& c, bool reference) {
 
 }  // namespace
 
-bool children_may_be_ended(const Scenario& scenario, const sc_history& history) {
-  if (history.fault.kind == SC_FAULT_SIGNAL_CHILD || history.fault.kind == SC_FAULT_KILL_CHILD) return true;
-  constexpr std::uint64_t harmless = 1ull << 16 | 1ull << 17 | 1ull << 22 | 1ull << 27;  // CHLD, CONT, URG, WINCH
-  for (const Thread& thread : scenario.threads)
-    for (const sc_operation& op : thread.operations)
-      if (op.kind == SC_OP_KILL_GROUP && (harmless >> (op.operand[0].value - 1) & 1) == 0) return true;
-  return false;
-}
-
 SpawnCase spawn_case(const Scenario& scenario, const sc_history& history, std::uint32_t thread,
                      std::uint32_t operation, bool reference_errors) {
   SpawnCase c;
@@ -116,7 +108,7 @@ SpawnCase spawn_case(const Scenario& scenario, const sc_history& history, std::u
   add_keep_errors(c, reference_errors);
   add_attribute_errors(c, reference_errors);
   if (const int error = model::error_of_program(c.request->program)) c.always.add(error);
-  if (children_may_be_ended(scenario, history)) add_early_end(c, reference_errors);
+  if (OwnDoing(scenario, history).may_have_ended_children()) add_early_end(c, reference_errors);
   if (history.fault.kind == SC_FAULT_ERROR && history.fault.thread == thread && history.fault.operation == operation) {
     c.sometimes.add(history.fault.value);
     if (history.fault.value == ENOSYS || history.fault.value == EPERM) c.sometimes.add(EOPNOTSUPP);  // a way that was asked for, and that the kernel has not

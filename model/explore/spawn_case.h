@@ -49,11 +49,6 @@ struct SpawnCase {
 SpawnCase spawn_case(const Scenario&, const sc_history&, std::uint32_t thread, std::uint32_t operation,
                      bool reference_errors);
 
-// A signal to the group that ends whoever does not block, ignore or handle it: a child may be gone, or may
-// have died of it before exec. The reference calls that ECANCELED, glibc calls it success.
-// So does a fault that was injected into the run.
-bool children_may_be_ended(const Scenario&, const sc_history&);
-
 // What an operand is: its number, or what the variable's operation gave (-1 when that failed).
 std::int32_t resolve(const Scenario&, const sc_history&, std::uint32_t thread, std::uint32_t operation,
                      const sc_operand&);

@@ -151,25 +151,30 @@ void Window::look_at_rest(const Table& table, bool& all_match) {
 void Window::look_at_errors(const State& state, Index task) {
   const Table& table = state.table_of(task);
   const std::int32_t limit = state.process_of(task).limit;
-  bool limit_good = true;
+  highest_limit_ = std::max(highest_limit_, limit);
+  lowest_limit_ = std::min(lowest_limit_, limit);
+  bool must_fail = false, may_fail = false;
   std::int32_t taken_by_kept = 0;
   for (const Kept& k : case_->keep) {
-    limit_good &= k.target < limit;
+    // dup2(2) onto itself asks for no limit: whoever keeps a number where it is may succeed above it.
+    must_fail |= k.target >= limit && k.source != k.target;
+    may_fail |= k.target >= limit;
     taken_by_kept += (k.target >= 0 && k.target < limit && table.find(k.target) == nullptr) ? 1 : 0;
   }
-  (limit_good ? limit_ever_good_ : limit_ever_bad_) = true;
+  limit_ever_good_ |= !must_fail;
+  limit_ever_bad_ |= may_fail;
   const std::int32_t free = table.count_free_below(limit);
-  numbers_ever_exhausted_ |= free == 0;
+  numbers_ever_exhausted_ |= table.count_free_below(lowest_limit_) == 0;
   numbers_ever_scarce_ |= free < 2 * static_cast<std::int32_t>(case_->keep.size()) + 8;
   // A cycle needs one number besides the kept ones; `only` has closed all others by then.
-  std::int32_t room = free - taken_by_kept;
+  std::int32_t room = table.count_free_below(lowest_limit_) - taken_by_kept;
   if (!case_->reads_table()) {
     std::vector<std::int32_t> used;
     for (const Kept& k : case_->keep)
       for (std::int32_t n : {k.source, k.target})
-        if (n >= 0 && n < limit) used.push_back(n);
+        if (n >= 0 && n < lowest_limit_) used.push_back(n);
     std::sort(used.begin(), used.end());
-    room = limit - static_cast<std::int32_t>(std::unique(used.begin(), used.end()) - used.begin());
+    room = lowest_limit_ - static_cast<std::int32_t>(std::unique(used.begin(), used.end()) - used.begin());
   }
   temporary_ever_exhausted_ |= case_->has_cycle && room <= 0;
   if (case_->request->program == SC_PROGRAM_WRITTEN) {
@@ -298,20 +303,25 @@ bool Window::may_close(Clauses enforced, bool resource_errors, Reason* reason) c
   return !enforced.has(Clause::sig_disposition) || dispositions_are_explained(reason);
 }
 
-std::uint64_t Window::hash(std::uint64_t h) const {
+// The length of each list is mixed in, so that no two lists run into each other.
+model::Hash128 Window::hash(model::Hash128 h) const {
   using model::mix;
   if (case_ == nullptr) return mix(h, 7);
-  h = mix(h, kept_unexplained_ | std::uint64_t{sources_never_open_} << 32);
-  h = mix(h, sources_once_closed_ | std::uint64_t{static_cast<std::uint8_t>(pidfd)} << 32 |
-                 std::uint64_t{same_instant_} << 40 | std::uint64_t{limit_ever_good_} << 41 |
-                 std::uint64_t{limit_ever_bad_} << 42 | std::uint64_t{program_ever_free_} << 43 |
-                 std::uint64_t{program_ever_busy_} << 44 | std::uint64_t{numbers_ever_exhausted_} << 45 |
-                 std::uint64_t{temporary_ever_exhausted_} << 46 | std::uint64_t{numbers_ever_scarce_} << 47);
-  for (const Range& r : unexplained_) h = mix(h, static_cast<std::uint32_t>(r.first) * 65536ull + static_cast<std::uint32_t>(r.last));
-  h = mix(h, always_crossing_.size());
-  for (const Range& r : always_crossing_) h = mix(h, static_cast<std::uint32_t>(r.first) * 65536ull + static_cast<std::uint32_t>(r.last));
-  for (const auto& c : candidates_) h = mix(h, static_cast<std::uint32_t>(c.first) * 65536ull + c.second);
-  for (std::int32_t n : installed_) h = mix(h, static_cast<std::uint32_t>(n));
+  const auto pair = [](std::int32_t a, std::int32_t b) { return static_cast<std::uint32_t>(a) | std::uint64_t{static_cast<std::uint32_t>(b)} << 32; };
+  const bool flags[] = {same_instant_,       limit_ever_good_,          limit_ever_bad_,      program_ever_free_, program_ever_busy_,
+                        numbers_ever_exhausted_, temporary_ever_exhausted_, numbers_ever_scarce_};
+  std::uint64_t bits = static_cast<std::uint8_t>(pidfd);
+  for (const bool flag : flags) bits = bits << 1 | std::uint64_t{flag};
+  h = mix(mix(h, kept_unexplained_ | std::uint64_t{sources_never_open_} << 32), sources_once_closed_ | bits << 32);
+  h = mix(mix(h, pair(pidfd_number, own_pidfd_)), pair(highest_limit_, lowest_limit_));
+  for (const std::vector<Range>* ranges : {&unexplained_, &always_crossing_}) {
+    h = mix(h, ranges->size());
+    for (const Range& r : *ranges) h = mix(mix(h, pair(r.first, r.last)), static_cast<std::uint32_t>(r.entry));
+  }
+  h = mix(h, candidates_.size());
+  for (const auto& c : candidates_) h = mix(h, pair(c.first, c.second));
+  h = mix(h, installed_.size());
+  for (const std::int32_t n : installed_) h = mix(h, static_cast<std::uint32_t>(n));
   return mix(mix(h, ever_ignored_), always_ignored_);
 }
 

@@ -45,13 +45,14 @@ class Window {
   enum class Pidfd : std::uint8_t { untouched, reserved, taken, settled };
   // The spawn's own pidfd is no file of the caller's that could be kept: a source at its number is closed.
   void note_own_pidfd(model::Index description) { own_pidfd_ = description; }
+  std::int32_t highest_limit() const { return highest_limit_; }  // RLIMIT_NOFILE, so far in this window
   Pidfd pidfd = Pidfd::untouched;
   std::int32_t pidfd_number = -1;
 
   // Which descriptions explain the single number `number` of the child.
   const std::vector<std::pair<std::int32_t, model::Index>>& candidates() const { return candidates_; }
 
-  std::uint64_t hash(std::uint64_t h) const;
+  model::Hash128 hash(model::Hash128 h) const;
 
  private:
   void look_at_kept(const model::Table&, bool& all_match);
@@ -75,6 +76,7 @@ class Window {
   model::Index own_pidfd_ = model::none;
   bool same_instant_ = false;
   bool limit_ever_good_ = false, limit_ever_bad_ = false;
+  std::int32_t highest_limit_ = 0, lowest_limit_ = INT32_MAX;
   bool program_ever_free_ = false, program_ever_busy_ = false;
   bool numbers_ever_exhausted_ = false, temporary_ever_exhausted_ = false, numbers_ever_scarce_ = false;
   std::uint64_t ever_ignored_ = 0, always_ignored_ = ~0ull;

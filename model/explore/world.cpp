@@ -64,7 +64,9 @@ std::string call_text(const Call& c) {
 
 }  // namespace
 
-World::World(const Setting& setting) : setting_(&setting), threads_(setting.threads), state_(model::initial_state(setting.scenario.world, threads_, nullptr)), results_(setting.results) {}
+World::World(const Setting& setting) : setting_(&setting), threads_(setting.threads), state_(model::initial_state(setting.scenario.world, threads_, nullptr)), results_(setting.results) {
+  state_.has_limit_changes = setting.has_limits;
+}
 
 bool World::all_finished() const {
   for (unsigned t = 0; t < threads_; ++t)

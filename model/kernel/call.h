@@ -51,48 +51,47 @@ inline constexpr std::uint32_t start_empty = 1u << 30;
 inline constexpr std::uint32_t close_range_unshare = SPAWN_CLOSE_RANGE_UNSHARE, close_range_cloexec = 4, close_range_except = SPAWN_CLOSE_RANGE_EXCEPT,
                                close_range_cloexec_only = SPAWN_CLOSE_RANGE_CLOEXEC_ONLY;
 
-// Columns: enumerator, handler, number of outcomes to choose from (a function; `one` where it is
-// determined), the phases in which a step takes no table's lock (a bit each; `always`, `never`), what the fields of Call mean.
-// A number that nobody got, given back while a copy is made, is not in the copy either way: it counts as lockless.
+// Columns: enumerator, what the fields of Call mean. calls.cpp has the steps of each, in order.
 #define SPAWNCHECK_CALLS(X) \
-  X(create, step_create, one, 0b10, "key[0]: a new descriptor for a new description; flags: cloexec") \
-  X(create_pair, step_create_pair, one, 0b1100, "key[0], key[1]: two of them") \
-  X(open_fifo, step_open_fifo, one, 0b110, "name, direction; waits for the other side") \
-  X(open_program, step_open_program, program_outcomes, 0b10, "name: opens the executable file for writing") \
-  X(listen, step_listen, listen_outcomes, 0b110, "name: a socket bound to that name's port") \
-  X(flock, step_flock, flock_outcomes, always, "a: takes the exclusive lock, or EAGAIN") \
-  X(dup, step_dup, one, 0b101, "a; b: lowest number, -1: dup(2), else F_DUPFD; flags: cloexec") \
-  X(dup3, step_dup3, one, 0b10, "a, b; flags: cloexec; name 1: dup3(2), which refuses a == b") \
-  X(getfd, step_getfd, one, always, "a") \
-  X(setfd, step_setfd, one, never, "a; flags: cloexec") \
-  X(close, step_close, one, 0b10, "a") \
-  X(close_range, step_close_range, close_range_outcomes, never, "a, b as unsigned; flags: the raw bits") \
-  X(close_each, step_close_each, one, never, "a, b as unsigned: each open one, by close(2)") \
-  X(fetch, step_fetch, one, 0b101, "pidfd_getfd(2). a: a number of the table of the thread that waits for the caller; the lowest free, close-on-exec") \
-  X(close_but, step_close_but, one, never, "asked for, no kernel's: bits: the numbers below 64 that stay; private at one instant") \
-  X(sweep_cloexec, step_sweep_cloexec, one, never, "each close-on-exec descriptor but a, by close(2)") \
-  X(unshare_files, step_unshare_files, one, never, "unshare(2) CLONE_FILES") \
-  X(limit, step_limit, one, always, "a: RLIMIT_NOFILE, soft") \
-  X(mask, step_mask, one, always, "a: SC_HOW_*; bits") \
-  X(disposition, step_disposition, one, always, "a: signal; b: SC_DISPOSITION_*") \
-  X(dispositions, step_dispositions, one, always, "bits: signals; b: SC_DISPOSITION_*, or -1: reset the caught") \
-  X(kill, step_kill, one, always, "a: process; b: signal") \
-  X(kill_group, step_kill_group, one, always, "b: signal; every process of the caller's group") \
-  X(tgkill, step_tgkill, one, always, "a: task; b: signal") \
-  X(altstack, step_altstack, one, always, "a: on or off") \
-  X(store, step_store, one, always, "a: cell; b: value") \
-  X(load, step_load, one, always, "a: cell") \
-  X(setsid, step_setsid, one, always, "") \
-  X(setpgid, step_setpgid, one, always, "a: group") \
-  X(umask, step_umask, one, always, "a") \
-  X(chdir, step_chdir, one, always, "a: directory's name") \
-  X(clone, step_clone, one, never, "flags: SPAWN_START_*; a: exit signal, -1: SIGCHLD; value[0]: the child's task, value[1]: the pidfd") \
-  X(exec, step_exec, exec_outcomes, never, "a: enum sc_program; name") \
-  X(exit, step_exit, one, never, "a: status") \
-  X(wait, step_wait, one, always, "a: process")
+  X(create, "key[0]: a new descriptor for a new description; flags: cloexec") \
+  X(create_pair, "key[0], key[1]: two of them") \
+  X(open_fifo, "name, direction; waits for the other side") \
+  X(open_program, "name: opens the executable file for writing") \
+  X(listen, "name: socket(2), bind(2) to that name's port, listen(2); close(2) where one of them fails") \
+  X(flock, "a: takes the exclusive lock, or EAGAIN") \
+  X(dup, "a: dup(2)") \
+  X(dupfd, "a; b: fcntl(2) F_DUPFD, the lowest number that will do; flags: cloexec") \
+  X(dup3, "a, b; flags: cloexec; name 1: dup3(2), which refuses a == b") \
+  X(getfd, "a") \
+  X(setfd, "a; flags: cloexec") \
+  X(close, "a") \
+  X(close_range, "a, b as unsigned; flags: the raw bits") \
+  X(close_each, "a, b as unsigned: each open one, by close(2)") \
+  X(fetch, "pidfd_getfd(2). a: a number of the table of the thread that waits for the caller; the lowest free, close-on-exec") \
+  X(close_but, "asked for, no kernel's: bits: the numbers below 64 that stay; private at one instant") \
+  X(sweep_cloexec, "each close-on-exec descriptor but a, by close(2)") \
+  X(unshare_files, "unshare(2) CLONE_FILES") \
+  X(limit, "a: RLIMIT_NOFILE, soft") \
+  X(mask, "a: SC_HOW_*; bits") \
+  X(disposition, "a: signal; b: SC_DISPOSITION_*") \
+  X(dispositions, "bits: signals; b: SC_DISPOSITION_*, or -1: reset the caught") \
+  X(kill, "a: process; b: signal") \
+  X(kill_group, "b: signal; every process of the caller's group") \
+  X(tgkill, "a: task; b: signal") \
+  X(altstack, "a: on or off") \
+  X(store, "a: cell; b: value") \
+  X(load, "a: cell") \
+  X(setsid, "") \
+  X(setpgid, "a: group") \
+  X(umask, "a") \
+  X(chdir, "a: directory's name") \
+  X(clone, "flags: SPAWN_START_*; a: exit signal, -1: SIGCHLD; value[0]: the child's task, value[1]: the pidfd") \
+  X(exec, "a: enum sc_program; name") \
+  X(exit, "a: status") \
+  X(wait, "a: process")
 
 enum class CallKind : std::uint8_t {
-#define SPAWNCHECK_ROW(id, handler, outcomes, lockless, fields) id,
+#define SPAWNCHECK_ROW(id, fields) id,
   SPAWNCHECK_CALLS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
 };
@@ -117,8 +116,13 @@ inline Call make_call(CallKind kind, std::int32_t a = -1, std::int32_t b = -1, s
 enum class Step : std::uint8_t {
   blocked,   // not enabled; the state is as before
   advanced,  // made a step, more to come
-  done       // returned: the result counts
+  done,      // returned: the result counts
+  next       // of a row of calls.cpp only: made, and the next row makes the next step; step() says advanced
 };
+
+// In Result::error: a signal interrupted the call, which has undone what it did and is to be made again after the signal was
+// taken (include/linux/errno.h ERESTARTSYS; the scenario's handlers have SA_RESTART).
+inline constexpr std::int32_t restart = 512;
 
 void begin(State&, Index task, const Call&);
 
@@ -127,6 +131,13 @@ unsigned outcome_count(const Kernel&, const State&, Index task);
 
 // Is the task within a close_range(2) that closes in a copy of its own, with something left to close?
 bool closes_in_own_copy(const State&, Index task);
+
+// All that is left of the task's call is to release what it closed: the number is free already.
+bool only_releases(const State&, Index task);
+
+// A signal reaches a task that sleeps within a call. Where the sleep can be interrupted, the call undoes what it did, in steps of its
+// own, and then returns `restart`. False: the task does not sleep so, and nothing has changed.
+bool interrupt(State&, Index task);
 
 // Makes the next step in place, with one of the outcomes.
 Step step(const Kernel&, State&, Index task, unsigned outcome, Result&);
@@ -148,6 +159,9 @@ std::vector<Outcome> outcomes(const Kernel&, const State&, Index task);
 void end_task(State&, Index task, std::int32_t status);
 // Its first half: the memory is released, and who waits for that is woken.
 void release_memory(State&, Index task);
+
+// sc_key::id of a socket of AF_INET (SC_FILE_LISTENER) that no name is bound to yet.
+inline constexpr std::uint64_t unbound = SC_NAMES_MAX;
 
 // --- shared by the families -------------------------------------------------------------------------
 
@@ -176,8 +190,9 @@ inline Step fail(Result& result, int error) {
 
 // Signals. -----------------------------------------------------------------------------------------
 
-inline std::uint64_t bit(int signal) { return 1ull << (signal - 1); }
+inline constexpr std::uint64_t bit(int signal) { return 1ull << (signal - 1); }
 inline constexpr std::uint64_t unblockable = 1ull << 8 | 1ull << 18;  // KILL, STOP
+inline constexpr std::uint64_t ignored_by_default = 1ull << 16 | 1ull << 17 | 1ull << 22 | 1ull << 27;  // CHLD, CONT, URG, WINCH (sig_kernel_ignore)
 inline constexpr std::uint64_t libc_internal = 1ull << 31 | 1ull << 32;  // 32, 33: a libc may keep these for itself
 
 // The lowest pending signal of the task that its mask lets through, 0: none.

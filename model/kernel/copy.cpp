@@ -15,8 +15,6 @@ namespace {
 
 constexpr std::int64_t word = 64;  // slots; also those of a files_struct itself (NR_OPEN_DEFAULT)
 
-std::int64_t in_words(std::int64_t last) { return last < 0 ? word : (last + 1 + word - 1) / word * word; }
-
 // A table grows by doubling and never shrinks (fs/file.c expand_fdtable): what it has room for is not in the model, so it is
 // taken for as small as it can be.
 std::int64_t capacity_of(const Table& table) { return in_words(table.last_reserved_below(INT64_MAX)); }
@@ -59,6 +57,8 @@ void copy_slots(State& state, Index from, Index to, std::int64_t first, std::int
 }
 
 }  // namespace
+
+std::int64_t in_words(std::int64_t last) { return last < 0 ? word : (last + 1 + word - 1) / word * word; }
 
 bool step_copy(const Kernel& kernel, State& state, Index task) {
   Flight& flight = state.tasks[task].flight;

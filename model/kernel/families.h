@@ -1,15 +1,112 @@
 // SPDX-License-Identifier: MIT
 //
-// The handlers of the calls, by family; only the dispatch table in step.cpp uses them.
+// What the tables of calls.cpp are made of: the steps, by family. Only calls.cpp and step.cpp use them.
 #pragma once
 
 #include "model/kernel/call.h"
 
+#include <span>
+
 namespace spawncheck::model {
 
-#define SPAWNCHECK_ROW(id, handler, outcomes, lockless, fields) Step handler(const Kernel&, State&, Index, unsigned, Result&);
-SPAWNCHECK_CALLS(SPAWNCHECK_ROW)
-#undef SPAWNCHECK_ROW
+// Must the step wait while another task is in the middle of something under the table's lock (files_struct.file_lock)?
+enum class Lock : std::uint8_t { untaken, table };
+
+// One row of a call's table: what the kernel does at one instant. Between two steps any other task may act.
+struct StepRow {
+  // Step::next: the next row makes the next step; Step::advanced: this row does, or the one that Flight::row says.
+  Step (*make)(const Kernel&, State&, Index task, unsigned outcome, Result&);
+  Lock lock;
+  std::string_view source;  // the kernel's file and function
+  unsigned (*outcomes)(const Kernel&, const State&, Index task) = nullptr;  // null: it is determined
+  bool reads_limit = false;  // and nothing else: no step of its own where no limit changes
+};
+
+// calls.cpp
+std::span<const StepRow> rows_of(CallKind);
+
+// The call goes on at another row.
+inline Step go_to(Flight& flight, std::uint8_t row) {
+  flight.row = row;
+  return Step::advanced;
+}
+
+// The first row of the call's table that makes this step.
+std::uint8_t row_of(const Flight&, decltype(StepRow::make));
+
+#define SPAWNCHECK_STEP(name) Step name(const Kernel&, State&, Index task, unsigned outcome, Result&)
+
+// allocate.cpp: numbers, reserved and installed.
+SPAWNCHECK_STEP(read_limit);
+SPAWNCHECK_STEP(read_limit_above_bound);
+SPAWNCHECK_STEP(reserve_first);
+SPAWNCHECK_STEP(reserve_second);
+SPAWNCHECK_STEP(reserve_from_bound);
+SPAWNCHECK_STEP(install_new);
+SPAWNCHECK_STEP(install_new_first);
+SPAWNCHECK_STEP(install_new_second);
+SPAWNCHECK_STEP(install_held);
+SPAWNCHECK_STEP(give_back_first);
+
+// files.cpp: what is opened by name, or asked of a file.
+SPAWNCHECK_STEP(arrive_at_fifo);
+SPAWNCHECK_STEP(wait_for_partner);
+SPAWNCHECK_STEP(open_executable);
+SPAWNCHECK_STEP(install_socket);
+SPAWNCHECK_STEP(look_up_socket);
+SPAWNCHECK_STEP(bind_socket);
+SPAWNCHECK_STEP(listen_on_socket);
+SPAWNCHECK_STEP(close_socket);
+SPAWNCHECK_STEP(take_lock);
+unsigned fifo_outcomes(const Kernel&, const State&, Index);
+unsigned program_outcomes(const Kernel&, const State&, Index);
+unsigned bind_outcomes(const Kernel&, const State&, Index);
+unsigned listen_outcomes(const Kernel&, const State&, Index);
+unsigned flock_outcomes(const Kernel&, const State&, Index);
+
+// descriptors.cpp: numbers that are there.
+SPAWNCHECK_STEP(look_up);
+SPAWNCHECK_STEP(look_up_in_parent);
+SPAWNCHECK_STEP(check_target);
+SPAWNCHECK_STEP(replace);
+SPAWNCHECK_STEP(release_replaced);
+SPAWNCHECK_STEP(read_flag);
+SPAWNCHECK_STEP(write_flag);
+SPAWNCHECK_STEP(free_number);
+SPAWNCHECK_STEP(release_closed);
+SPAWNCHECK_STEP(step_limit);
+
+// tables.cpp
+SPAWNCHECK_STEP(step_close_range);
+SPAWNCHECK_STEP(step_close_each);
+SPAWNCHECK_STEP(step_close_but);
+SPAWNCHECK_STEP(step_sweep_cloexec);
+SPAWNCHECK_STEP(step_unshare_files);
+unsigned close_range_outcomes(const Kernel&, const State&, Index);
+
+// signals.cpp
+SPAWNCHECK_STEP(step_mask);
+SPAWNCHECK_STEP(step_disposition);
+SPAWNCHECK_STEP(step_dispositions);
+SPAWNCHECK_STEP(step_kill);
+SPAWNCHECK_STEP(step_kill_group);
+SPAWNCHECK_STEP(step_tgkill);
+SPAWNCHECK_STEP(step_altstack);
+
+// processes.cpp
+SPAWNCHECK_STEP(step_store);
+SPAWNCHECK_STEP(step_load);
+SPAWNCHECK_STEP(step_setsid);
+SPAWNCHECK_STEP(step_setpgid);
+SPAWNCHECK_STEP(step_umask);
+SPAWNCHECK_STEP(step_chdir);
+SPAWNCHECK_STEP(step_clone);
+SPAWNCHECK_STEP(step_exec);
+SPAWNCHECK_STEP(step_exit);
+SPAWNCHECK_STEP(step_wait);
+unsigned exec_outcomes(const Kernel&, const State&, Index);
+
+#undef SPAWNCHECK_STEP
 
 // The call under way, if any, is over: what it referred to, and what it closed, is released (task_work_run).
 void end_call(State&, Index task);
@@ -21,19 +118,30 @@ bool step_copy(const Kernel&, State&, Index task);
 void remove_selected(State&, Index table, const Call&);
 // The last slot that it does not select, -1: none.
 std::int64_t last_unselected(const Table&, const Call&);
+// Slots, in whole words, that a table with this last slot has at least (fs/file.c: NR_OPEN_DEFAULT, then by doubling).
+std::int64_t in_words(std::int64_t last);
+
+// The call undoes what it did, from its row give_back_first on, and returns the error.
+inline Step undo(Flight& flight, int error) {
+  flight.error = error;
+  return go_to(flight, row_of(flight, give_back_first));
+}
 
 // What the call refers to until it is over.
 inline void hold(State& state, Flight& flight, Index description) {
   state.hold(description);
   flight.held = description;
 }
+inline void let_go(State& state, Flight& flight) {
+  if (flight.held != none) state.release(flight.held);
+  flight.held = none;
+}
+// What is installed at the number, null: nothing (a reserved, empty slot included).
+const Entry* installed(const Table&, std::int32_t number);
+// fd_install: whatever happened to the close-on-exec bit since is kept, the file arrives.
+void install(State&, Index task, std::int32_t number, Index description);
+Index new_description(State&, const sc_key&);
 // The number goes; its file is released when the call returns.
 void close_deferred(const Kernel&, State&, Index task, Index table, std::int32_t first, std::int32_t last);
-
-unsigned close_range_outcomes(const Kernel&, const State&, Index);
-unsigned program_outcomes(const Kernel&, const State&, Index);
-unsigned listen_outcomes(const Kernel&, const State&, Index);
-unsigned flock_outcomes(const Kernel&, const State&, Index);
-unsigned exec_outcomes(const Kernel&, const State&, Index);
 
 }  // namespace spawncheck::model

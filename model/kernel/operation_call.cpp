@@ -54,25 +54,16 @@ Call of_FIFO(Op op, Res r) {
   call.direction = static_cast<std::uint8_t>(op.operand[1].value);
   return call;
 }
-// Until bind(2) the socket belongs to no name.
-Call of_LISTEN(Op op, Res r) {
-  Call call = named(CallKind::listen, op, r, SC_FILE_SOCKET);
-  call.key[0].id = 0;
-  return call;
-}
+Call of_LISTEN(Op op, Res r) { return named(CallKind::listen, op, r, SC_FILE_LISTENER); }
 Call of_FLOCK(Op op, Res r) { return make(CallKind::flock, op, r); }
-Call of_DUP(Op op, Res r) {
-  Call call = make(CallKind::dup, op, r);
-  call.b = -1;  // no bound, so that no limit makes it EINVAL
-  return call;
-}
+Call of_DUP(Op, Res r) { return make_call(CallKind::dup, r.operand[0]); }
 Call of_DUP2(Op op, Res r) { return make(CallKind::dup3, op, r); }
 Call of_DUP3(Op op, Res r) {
   Call call = make(CallKind::dup3, op, r);
   call.name = 1;
   return call;
 }
-Call of_DUPFD(Op op, Res r) { return make(CallKind::dup, op, r); }
+Call of_DUPFD(Op op, Res r) { return make(CallKind::dupfd, op, r); }
 Call of_GETFD(Op op, Res r) { return make(CallKind::getfd, op, r); }
 Call of_SETFD(Op op, Res r) { return make(CallKind::setfd, op, r); }
 Call of_CLOSE(Op op, Res r) { return make(CallKind::close, op, r); }
@@ -116,6 +107,13 @@ std::optional<Call> call_of(const sc_operation& op, const Resolved& resolved) {
   const Translate translate = translations[op.kind];
   if (translate == nullptr) return std::nullopt;
   return translate(op, resolved);
+}
+
+bool changes_limits(const Scenario& scenario) {
+  for (const Thread& thread : scenario.threads)
+    for (const sc_operation& op : thread.operations)
+      if (op.kind == SC_OP_LIMIT) return true;
+  return false;
 }
 
 }  // namespace spawncheck::model

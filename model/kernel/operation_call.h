@@ -4,6 +4,7 @@
 #pragma once
 
 #include "model/kernel/call.h"
+#include "model/scenario/scenario.h"
 
 #include <optional>
 
@@ -19,5 +20,8 @@ struct Resolved {
 
 // No call for spawn, wait and kill_child: what they do is the implementation's, or depends on pids.
 std::optional<Call> call_of(const sc_operation&, const Resolved&);
+
+// May an operation of it change RLIMIT_NOFILE (State::has_limit_changes)?
+bool changes_limits(const Scenario&);
 
 }  // namespace spawncheck::model

@@ -11,9 +11,6 @@ namespace spawncheck::model {
 
 namespace {
 
-// Signals whose default is to be ignored: CHLD, CONT, URG, WINCH (sig_kernel_ignore).
-constexpr std::uint64_t ignored_by_default = 1ull << 16 | 1ull << 17 | 1ull << 22 | 1ull << 27;
-
 void flush_pending(State& state, Index task, std::uint64_t bits) {
   state.process_of(task).shared_pending.drop(bits);
   for (Task& other : state.tasks)

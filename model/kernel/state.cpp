@@ -2,7 +2,6 @@
 #include "model/kernel/state.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace spawncheck::model {
 
@@ -142,9 +141,7 @@ Index State::add(const Description& description) {
 
 bool State::operator==(const State& o) const {
   return descriptions == o.descriptions && tables == o.tables && dispositions == o.dispositions &&
-         memories == o.memories && processes == o.processes && tasks == o.tasks &&
-         std::memcmp(fifo_readers, o.fifo_readers, sizeof fifo_readers) == 0 &&
-         std::memcmp(fifo_writers, o.fifo_writers, sizeof fifo_writers) == 0;
+         memories == o.memories && processes == o.processes && tasks == o.tasks;
 }
 
 namespace {
@@ -173,7 +170,7 @@ Hash mix_in(Hash h, const Flight& f) {
   if (!f.active) return mix(h, 0);
   h = mix_in(h, f.call);
   h = mix(h, std::uint64_t{f.phase} | std::uint64_t{f.woken} << 8 | std::uint64_t{f.holds_lock} << 9 | std::uint64_t{f.held} << 16 | std::uint64_t{f.table} << 32);
-  h = mix(h, pair(f.reserved[0], f.reserved[1]));
+  h = mix(mix(mix(h, pair(f.reserved[0], f.reserved[1])), pair(f.limit, f.error)), f.row);
   for (const std::int64_t number : {f.cursor, f.last, f.room}) h = mix(h, static_cast<std::uint64_t>(number));
   h = mix(h, f.deferred.size());
   for (const Index d : f.deferred) h = mix(h, d);
@@ -221,7 +218,6 @@ Hash hash_of(const State& s) {
   for (const Memory& m : s.memories) h = mix_in(h, m);
   for (const Process& p : s.processes) h = mix_in(h, p);
   for (const Task& t : s.tasks) h = mix_in(h, t);
-  for (unsigned i = 0; i < SC_NAMES_MAX; ++i) h = mix(h, s.fifo_readers[i] * 256u + s.fifo_writers[i]);
   return h;
 }
 

@@ -145,12 +145,15 @@ struct Call {
 struct Flight {
   Call call;
   bool active = false;
-  std::uint8_t phase = 0;
+  std::uint8_t row = 0;          // of the call's table of steps (calls.cpp): the step it makes next
+  std::uint8_t phase = 0;        // within a row that makes several steps
   bool woken = false;
   bool holds_lock = false;       // of its task's table (files_struct.file_lock), from one step to the next
   Index held = none;             // a description the call refers to (fget); State::hold()
   Index table = none;            // a private copy that is not installed yet
   std::int32_t reserved[2] = {-1, -1};
+  std::int32_t limit = 0;        // RLIMIT_NOFILE, as the call has read it
+  std::int32_t error = 0;        // what the call returns once it has undone what it did
   std::int64_t cursor = 0, last = 0;
   std::int64_t room = 0;         // slots that have been allocated for a copy
   Few<Index, 4> deferred;        // closed, and released when the call returns to user mode (fs/file_table.c fput); held
@@ -175,8 +178,10 @@ struct State {
   Few<Memory, 4> memories;
   Few<Process, 3> processes;
   Few<Task, 6> tasks;
-  std::uint8_t fifo_readers[SC_NAMES_MAX]{};  // openers that have arrived, open ends included
-  std::uint8_t fifo_writers[SC_NAMES_MAX]{};
+  // May a limit change? Where not, it does not matter when a call reads it, and that is no step of its own.
+  bool has_limit_changes = true;
+  // Whoever drives the model knows of signals only that they are sent: a sleep that a signal can interrupt may be interrupted.
+  bool has_unknown_signals = false;
 
   Table& table_of(Index task) { return tables[tasks[task].table]; }
   const Table& table_of(Index task) const { return tables[tasks[task].table]; }
@@ -229,7 +234,8 @@ std::uint64_t hash(const State&);
 Hash128 hash128(const State&);
 
 // The initial state of a scenario: process 0 with a task for each of its threads and one more, last, for
-// the main thread, which does nothing and blocks every signal; all of them share everything. `inode[i]`, where known, identifies the two ends of world line i.
+// the main thread, which does nothing and blocks every signal; all of them share everything. `inode[i]`, where known, identifies
+// the two ends of world line i.
 State initial_state(const sc_world&, std::uint32_t threads, const std::uint64_t (*inode)[2]);
 
 }  // namespace spawncheck::model

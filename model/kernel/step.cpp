@@ -5,21 +5,20 @@ namespace spawncheck::model {
 
 namespace {
 
-unsigned one(const Kernel&, const State&, Index) { return 1; }
-
-struct Row {
-  std::string_view name;
-  Step (*step)(const Kernel&, State&, Index, unsigned, Result&);
-  unsigned (*outcome_count)(const Kernel&, const State&, Index);
-  unsigned lockless;  // phases, a bit each
-};
-constexpr unsigned always = ~0u, never = 0;
-
-constexpr Row rows[] = {
-#define SPAWNCHECK_ROW(id, handler, outcomes, lockless, fields) {#id, handler, outcomes, lockless},
+constexpr std::string_view names[] = {
+#define SPAWNCHECK_ROW(id, fields) #id,
     SPAWNCHECK_CALLS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
 };
+
+std::span<const StepRow> rows_of(const Flight& flight) { return model::rows_of(static_cast<CallKind>(flight.call.kind)); }
+
+// The row that makes the task's next step: where no limit changes, reading it is part of the step after.
+const StepRow& next_row(const State& state, const Flight& flight) {
+  const auto rows = rows_of(flight);
+  const bool is_skipped = rows[flight.row].reads_limit && !state.has_limit_changes;
+  return rows[flight.row + (is_skipped ? 1u : 0u)];
+}
 
 // A call makes at most two steps a number it closes; no scenario has more numbers than this.
 constexpr unsigned steps_max = 4u * SC_NUMBER_MAX;
@@ -37,7 +36,7 @@ const Kernel* kernel_named(std::string_view name) {
   return nullptr;
 }
 
-std::string_view name(CallKind kind) { return rows[static_cast<std::size_t>(kind)].name; }
+std::string_view name(CallKind kind) { return names[static_cast<std::size_t>(kind)]; }
 
 void begin(State& state, Index task, const Call& call) {
   Flight& flight = state.tasks[task].flight;
@@ -47,7 +46,15 @@ void begin(State& state, Index task, const Call& call) {
 }
 
 unsigned outcome_count(const Kernel& kernel, const State& state, Index task) {
-  return rows[state.tasks[task].flight.call.kind].outcome_count(kernel, state, task);
+  const StepRow& row = next_row(state, state.tasks[task].flight);
+  return row.outcomes == nullptr ? 1 : row.outcomes(kernel, state, task);
+}
+
+bool only_releases(const State& state, Index task) {
+  const Flight& flight = state.tasks[task].flight;
+  if (!flight.active) return false;
+  auto* const make = rows_of(flight)[flight.row].make;
+  return make == release_closed || make == release_replaced;
 }
 
 namespace {
@@ -59,21 +66,30 @@ bool is_locked(const State& state, Index task) {
   return false;
 }
 
+Step make(const Kernel& kernel, State& state, Index task, unsigned outcome, Result& result) {
+  Flight& flight = state.tasks[task].flight;
+  const Step made = rows_of(flight)[flight.row].make(kernel, state, task, outcome, result);
+  if (made != Step::next) return made;
+  ++state.tasks[task].flight.row;
+  return Step::advanced;
+}
+
 }  // namespace
 
 void end_call(State& state, Index task) {
   Flight& flight = state.tasks[task].flight;
-  if (flight.held != none) state.release(flight.held);
+  let_go(state, flight);
   for (const Index description : flight.deferred) state.release(description);
   if (flight.table != none && flight.table != state.tasks[task].table) state.leave_table(flight.table);
   flight = Flight{};
 }
 
 Step step(const Kernel& kernel, State& state, Index task, unsigned outcome, Result& result) {
+  if (next_row(state, state.tasks[task].flight).lock == Lock::table && is_locked(state, task)) return Step::blocked;
   const Flight& flight = state.tasks[task].flight;
-  const Row& row = rows[flight.call.kind];
-  if ((row.lockless >> flight.phase & 1) == 0 && is_locked(state, task)) return Step::blocked;
-  const Step made = row.step(kernel, state, task, outcome, result);
+  const bool only_reads = rows_of(flight)[flight.row].reads_limit && !state.has_limit_changes;
+  Step made = make(kernel, state, task, outcome, result);
+  if (only_reads && made == Step::advanced) made = make(kernel, state, task, outcome, result);
   if (made == Step::done) end_call(state, task);
   return made;
 }

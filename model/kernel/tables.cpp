@@ -111,10 +111,14 @@ std::int64_t end_of_part(const Kernel& kernel, std::int64_t number, std::int64_t
 
 // A run of numbers for one description may go at once, or in parts: others can tell only when they look
 // into its middle, and what is many steps for nobody costs the explorer its depth.
+//
+// How far the walk goes is fixed when it begins: to the end of what the table had room for (last_fd). A number beyond the words in
+// use then may have come into a table that has grown since, and the walk ends before it.
 unsigned close_range_outcomes(const Kernel& kernel, const State& state, Index task) {
   const Flight& flight = state.tasks[task].flight;
   if (flight.phase != range_closes || flight.table != none) return 1;
   const Part part = next_selected(state.table_of(task), flight.call, flight.cursor);
+  if (part.first <= part.last && part.first >= flight.last) return 2;
   return part.first <= part.last && end_of_part(kernel, part.first, part.last) < part.last ? 2 : 1;
 }
 
@@ -128,6 +132,7 @@ Step step_close_range(const Kernel& kernel, State& state, Index task, unsigned o
   if (begins) {
     if (!takes(kernel, flight.call)) return fail(result, EINVAL);
     flight.phase = (flight.call.flags & close_range_unshare) != 0 && state.tables[own].users() > 1 ? range_copies : range_closes;
+    flight.last = in_words(state.tables[own].last_reserved_below(INT64_MAX));
   }
   const bool copies = flight.phase == range_copies;
   if (copies) {
@@ -141,6 +146,7 @@ Step step_close_range(const Kernel& kernel, State& state, Index task, unsigned o
   } else if (begins || copies) {
     return Step::advanced;
   } else if (const Part part = next_selected(state.tables[acted_on], flight.call, flight.cursor); part.first <= part.last) {
+    if (outcome == 1 && flight.table == none && part.first >= flight.last) return Step::done;
     const std::int64_t last = outcome == 0 ? part.last : end_of_part(kernel, part.first, part.last);
     close_deferred(kernel, state, task, acted_on, static_cast<std::int32_t>(part.first), static_cast<std::int32_t>(last));
     flight.cursor = last + 1;

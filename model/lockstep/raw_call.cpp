@@ -52,7 +52,7 @@ RawCall of_operation(const sc_step& s, const sc_operation& op, std::uint64_t ide
   RawCall raw;
   if (op.kind == SC_OP_LISTEN) {
     raw.call = make_call(CallKind::create, -1, -1, cloexec(is_born_cloexec(s)));
-    raw.call.key[0].kind = SC_FILE_SOCKET;
+    raw.call.key[0] = {SC_FILE_LISTENER, model::unbound};
   } else {
     raw.call = *model::call_of(op, resolved);
   }
@@ -81,7 +81,7 @@ RawCall of_fcntl(const sc_step& s) {
     case F_DUPFD: case F_DUPFD_CLOEXEC: {
       // do_fcntl: the bound is unsigned; a negative one is beyond every limit.
       const std::int32_t from = number(s, 2) < 0 ? INT32_MAX : number(s, 2);
-      return {Known::call, make_call(CallKind::dup, number(s, 0), from, cloexec(bits(s, 1) == F_DUPFD_CLOEXEC))};
+      return {Known::call, make_call(CallKind::dupfd, number(s, 0), from, cloexec(bits(s, 1) == F_DUPFD_CLOEXEC))};
     }
     case F_GETFD: return {Known::call, make_call(CallKind::getfd, number(s, 0))};
     case F_SETFD: return {Known::call, make_call(CallKind::setfd, number(s, 0), -1, cloexec((bits(s, 2) & FD_CLOEXEC) != 0))};

@@ -38,7 +38,7 @@ std::string text(const Result& r, bool has_value) {
 // Does the value that the call gives mean anything to the model?
 bool gives_value(CallKind kind) {
   switch (kind) {
-    case CallKind::create: case CallKind::create_pair: case CallKind::open_fifo: case CallKind::open_program: case CallKind::dup: case CallKind::dup3:
+    case CallKind::create: case CallKind::create_pair: case CallKind::open_fifo: case CallKind::open_program: case CallKind::dup: case CallKind::dupfd: case CallKind::dup3:
     case CallKind::getfd: case CallKind::umask: case CallKind::fetch:
       return true;
     default: return false;
@@ -260,7 +260,7 @@ bool Walk::bind(const sc_step& s) {
   if (e == nullptr || e->description == model::none) return got.error == EBADF || disagree(text(got, false), "EBADF");
   model::Description& d = state_.descriptions[e->description];
   const auto name = static_cast<std::uint64_t>(op->operand[0].value);
-  if (d.key.kind != SC_FILE_SOCKET || d.key.id != 0) return true;
+  if (d.key.kind != SC_FILE_LISTENER || d.key.id != model::unbound) return true;
   const model::Busy taken = model::busy(state_, [&](Index, const model::Description& other) { return other.key.kind == SC_FILE_LISTENER && other.key.id == name; });
   const int expected = taken == model::Busy::no ? 0 : EADDRINUSE;
   if (got.error != expected) return disagree(text(got, false), expected == 0 ? "success" : "EADDRINUSE");

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+//
+// The judge on histories told by hand: what accused a correct spawn once must be explained, and what is a violation beside
+// it must still be one. No system call is made.
+#include "model/contract/judge.h"
+#include "properties/written.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <csignal>
+#include <memory>
+
+namespace spawncheck {
+namespace {
+
+// One run, told operation by operation. Nothing else was seen of it.
+class Told {
+ public:
+  explicit Told(const char* text) : scenario_(scenario_of(text)), history_(std::make_unique<sc_history>()) {
+    history_->thread_count = static_cast<std::uint32_t>(scenario_.threads.size());
+    for (auto& thread : history_->op)
+      for (sc_op_record& r : thread) {
+        r.value[0] = r.value[1] = -1;
+        r.child = -1;
+      }
+  }
+
+  Told& op(unsigned thread, unsigned operation, std::uint32_t begin, std::uint32_t end, std::int32_t value = -1, std::int32_t second = -1) {
+    sc_op_record& r = record(thread, operation);
+    r.begin = begin;
+    r.end = end;
+    r.value[0] = value;
+    r.value[1] = second;
+    return *this;
+  }
+  Told& failed(unsigned thread, unsigned operation, std::uint32_t begin, std::uint32_t end, int error) {
+    op(thread, operation, begin, end);
+    record(thread, operation).error = error;
+    return *this;
+  }
+  // The spawn succeeded; of its child nothing was seen.
+  Told& child(unsigned thread, unsigned operation) {
+    sc_op_record& r = record(thread, operation);
+    r.child = static_cast<std::int16_t>(history_->child_count++);
+    history_->child[r.child].pid = r.value[0];
+    return *this;
+  }
+  Told& died(int status) {
+    history_->child[history_->child_count - 1].is_dead = 1;
+    history_->child[history_->child_count - 1].end_status = status;
+    return *this;
+  }
+  Told& ends(sc_run_end end, int signal = 0) {
+    history_->end = static_cast<std::uint8_t>(end);
+    history_->end_signal = signal;
+    return *this;
+  }
+
+  Verdict verdict() const { return judge(scenario_, *history_, {}); }
+
+ private:
+  sc_op_record& record(unsigned thread, unsigned operation) { return history_->op[thread][operation]; }
+  Scenario scenario_;
+  std::unique_ptr<sc_history> history_;
+};
+
+void holds(const Told& told) {
+  const Verdict v = told.verdict();
+  EXPECT_EQ(v.status, Status::holds) << v.observed << "; allowed: " << v.allowed;
+}
+
+void violates(const Told& told, Clause clause) {
+  const Verdict v = told.verdict();
+  ASSERT_EQ(v.status, Status::violated) << v.observed;
+  EXPECT_EQ(*v.clause, clause) << v.observed;
+}
+
+// ---- calls take their steps ---------------------------------------------------------------------
+
+TEST(Judge, ALimitMayHaveBeenReadBeforeItWasLowered) {
+  Told told("fd 0 memfd\nthread\n  limit 27\n  memfd -> $2\nthread\n  dup3 1 68 -> $1\n");
+  holds(told.op(1, 0, 1, 6, 68).op(0, 0, 2, 3).op(0, 1, 4, 5, 1));
+}
+
+TEST(Judge, ALimitThatWasLoweredBeforeTheCallCounts) {
+  Told told("fd 0 memfd\nthread\n  limit 27\n  memfd -> $2\nthread\n  dup3 1 68 -> $1\n");
+  violates(told.op(0, 0, 1, 2).op(0, 1, 3, 4, 1).op(1, 0, 5, 6, 68), Clause::fd_untouched);
+}
+
+TEST(Judge, ListenMayFindItsNumberClosed) {
+  Told told("fds 0 2 pipe\nthread\n  close_range 1 4\nthread\n  listen d -> $2\n");
+  holds(told.op(0, 0, 2, 3).failed(1, 0, 1, 4, EBADF));
+}
+
+TEST(Judge, ListenAloneFindsItsNumber) {
+  Told told("thread\n  listen d -> $2\n");
+  violates(told.failed(0, 0, 1, 2, EBADF), Clause::fd_untouched);
+}
+
+constexpr const char* interrupted_fifo =
+    "disposition USR1 handler\nthread\n  fifo a read -> $0\nthread\n  memfd -> $0\n  null -> $1\n  fifo a write -> $2\nthread\n  kill USR1\n";
+
+TEST(Judge, AnInterruptedOpenOfAFifoTakesAnotherNumber) {
+  Told told(interrupted_fifo);
+  holds(told.op(0, 0, 1, 10, 2).op(1, 0, 2, 3, 1).op(2, 0, 4, 5).op(1, 1, 6, 7, 0).op(1, 2, 8, 9, 3));
+}
+
+TEST(Judge, AnOpenOfAFifoThatNobodyInterruptsKeepsItsNumber) {
+  Told told("thread\n  fifo a read -> $0\nthread\n  memfd -> $0\n  null -> $1\n  fifo a write -> $2\n");
+  violates(told.op(0, 0, 1, 10, 2).op(1, 0, 2, 3, 1).op(1, 1, 6, 7, 0).op(1, 2, 8, 9, 3), Clause::fd_untouched);
+}
+
+TEST(Judge, SetfdMayMarkWhatWasPutAtItsNumberMeanwhile) {
+  Told told("fd 3 memfd\nfd 4 memfd\nthread\n  setfd 3 cloexec\nthread\n  dup2 4 3 -> $0\n  getfd 3\n  getfd 3\n");
+  holds(told.op(0, 0, 1, 8).op(1, 0, 2, 3, 3).op(1, 1, 4, 5, 0).op(1, 2, 6, 7, 1));
+}
+
+// ---- obligations end with the process -----------------------------------------------------------
+
+constexpr const char* spawn_and_stop = "thread\n  spawn only hold -> $0 $1\nthread\n  kill_group STOP\n";
+
+TEST(Judge, ACallerThatTheScenarioHasStoppedIsOwedNoReturn) {
+  holds(Told(spawn_and_stop).op(0, 0, 1, 0).op(1, 0, 2, 0).ends(SC_RUN_STOPPED, SIGSTOP));
+}
+
+TEST(Judge, ACallerThatNobodyInTheScenarioHasStoppedIsOwedAReturn) {
+  violates(Told("thread\n  spawn only hold -> $0 $1\n").op(0, 0, 1, 0).ends(SC_RUN_STOPPED, SIGSTOP), Clause::live_returns);
+}
+
+TEST(Judge, ACallUnderWayAtAStopMayHaveHadItsEffect) {
+  Told told("fd 0 memfd\nthread\n  kill STOP\nthread\n  close 0\nthread\n  getfd 0\n");
+  holds(told.op(0, 0, 1, 0).op(1, 0, 2, 0).failed(2, 0, 3, 4, EBADF).ends(SC_RUN_STOPPED, SIGSTOP));
+}
+
+constexpr const char* spawn_and_end = "thread\n  spawn only hold -> $0 $1\n  tgkill 0 ILL\n";
+
+TEST(Judge, OfACallerThatTheScenarioHasEndedNothingMoreIsClaimed) {
+  holds(Told(spawn_and_end).op(0, 0, 1, 2, 77).child(0, 0).op(0, 1, 3, 0).ends(SC_RUN_KILLED, SIGILL));
+}
+
+TEST(Judge, ASpawnUnderWayWhenTheScenarioEndsItsCallerOwesNoReturn) {
+  holds(Told("thread\n  spawn only hold -> $0 $1\nthread\n  kill ILL\n").op(0, 0, 1, 0).op(1, 0, 2, 0).ends(SC_RUN_KILLED, SIGILL));
+}
+
+TEST(Judge, ACallerThatASignalOfNobodyHasEndedIsAViolation) {
+  violates(Told("thread\n  spawn only hold -> $0 $1\n").op(0, 0, 1, 2, 77).child(0, 0).ends(SC_RUN_KILLED, SIGSEGV), Clause::mm_unwritten);
+}
+
+// CLONE_SIGHAND and a reset in the child would do that.
+TEST(Judge, ASignalThatTheWorldHandlesDoesNotEndTheCaller) {
+  Told told("disposition ILL handler\nthread\n  spawn only hold -> $0 $1\n  tgkill 0 ILL\n");
+  violates(told.op(0, 0, 1, 2, 77).child(0, 0).op(0, 1, 3, 0).ends(SC_RUN_KILLED, SIGILL), Clause::mm_unwritten);
+}
+
+TEST(Judge, ASignalWhoseDefaultIsToBeIgnoredExcusesNothing) {
+  Told told("thread\n  spawn only hold -> $0 $1\nthread\n  kill CHLD\n");
+  violates(told.op(0, 0, 1, 0).op(1, 0, 2, 3).ends(SC_RUN_BLOCKED), Clause::live_returns);
+}
+
+TEST(Judge, SigkillOfNobodyDecidesNothing) {
+  EXPECT_EQ(Told("thread\n  spawn only hold -> $0 $1\n").op(0, 0, 1, 2, 77).child(0, 0).ends(SC_RUN_KILLED, SIGKILL).verdict().status, Status::inconclusive);
+}
+
+TEST(Judge, ATimeDecidesNothing) {
+  EXPECT_EQ(Told("thread\n  spawn only hold -> $0 $1\n").op(0, 0, 1, 0).ends(SC_RUN_TIMEOUT).verdict().status, Status::inconclusive);
+}
+
+// ---- children -----------------------------------------------------------------------------------
+
+constexpr const char* spawn_and_kill = "thread\n  spawn only hold -> $0 $1\n  kill_child $0 KILL\n  wait $0\n";
+
+TEST(Judge, AChildThatWasNotSeenAccusesNobody) { holds(Told("thread\n  spawn only hold -> $0 $1\n").op(0, 0, 1, 2, 77).child(0, 0)); }
+
+TEST(Judge, AChildThatEndedBeforeAnybodyEndedItIsAViolation) {
+  violates(Told("thread\n  spawn only hold -> $0 $1\n").op(0, 0, 1, 2, 77).child(0, 0).died(127), Clause::proc_child);
+}
+
+TEST(Judge, AChildThatItsThreadEndsMayBeSeenDead) {
+  holds(Told(spawn_and_kill).op(0, 0, 1, 2, 77).child(0, 0).died(-SIGKILL).op(0, 1, 3, 4).op(0, 2, 5, 6, -SIGKILL));
+}
+
+TEST(Judge, WhereSigchldIsIgnoredThereMayBeNothingToWaitFor) {
+  Told told("thread\n  disposition CHLD ignore\n  spawn only hold -> $2\n  kill_child $2 KILL\n  wait $2\n");
+  holds(told.op(0, 0, 1, 2).op(0, 1, 3, 4, 77).child(0, 1).op(0, 2, 5, 6).failed(0, 3, 7, 8, ECHILD));
+}
+
+TEST(Judge, WhereSigchldIsNotIgnoredThereIsAStatus) {
+  violates(Told(spawn_and_kill).op(0, 0, 1, 2, 77).child(0, 0).op(0, 1, 3, 4).failed(0, 2, 5, 6, ECHILD), Clause::proc_child);
+}
+
+// ---- what harms nobody --------------------------------------------------------------------------
+
+TEST(Judge, ANumberKeptWhereItIsMaySucceedOrFailAboveTheLimit) {
+  constexpr const char* text = "fd 40 memfd\nlimit 20\nthread\n  spawn only hold keep 40>40 -> $0\n";
+  holds(Told(text).op(0, 0, 1, 2, 77).child(0, 0));
+  holds(Told(text).failed(0, 0, 1, 2, EBADF));
+}
+
+TEST(Judge, ATargetAboveTheLimitFails) {
+  violates(Told("fd 4 memfd\nlimit 20\nthread\n  spawn only hold keep 4>40 -> $0\n").op(0, 0, 1, 2, 77).child(0, 0), Clause::err_exact);
+}
+
+}  // namespace
+}  // namespace spawncheck
