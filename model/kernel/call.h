@@ -8,6 +8,8 @@
 // simulation, the explorer) is a loop over begin() and step().
 #pragma once
 
+#include "model/kernel/processes.h"
+#include "model/kernel/signals.h"
 #include "model/kernel/state.h"
 
 #include <spawncheck/spawn/plan.h>
@@ -89,7 +91,7 @@ inline constexpr std::uint32_t close_range_unshare = SPAWN_CLOSE_RANGE_UNSHARE, 
   X(clone, step_clone, one, never, "flags: SPAWN_START_*; a: exit signal, -1: SIGCHLD; value[0]: the child's task, value[1]: the pidfd") \
   X(exec, step_exec, exec_outcomes, never, "a: enum sc_program; name") \
   X(exit, step_exit, one, never, "a: status") \
-  X(wait, step_wait, one, always, "a: process")
+  X(wait, step_wait, one, always, "a: process; flags: wait_*; value[0]: its status; value[1] 0: not yet (wait_no_hang)")
 
 enum class CallKind : std::uint8_t {
 #define SPAWNCHECK_ROW(id, handler, outcomes, lockless, fields) id,
@@ -120,7 +122,15 @@ enum class Step : std::uint8_t {
   done       // returned: the result counts
 };
 
+// In Result::error: a signal interrupted the call, which has undone what it did and is to be made again after the signal was
+// taken (include/linux/errno.h ERESTARTSYS; the scenario's handlers have SA_RESTART).
+inline constexpr std::int32_t restart = 512;
+
 void begin(State&, Index task, const Call&);
+
+// A signal reaches a task that sleeps within a call. Where the sleep can be interrupted, the call undoes what it did, in steps of its
+// own, and then returns `restart`. False: the task does not sleep so, and nothing has changed.
+bool interrupt(State&, Index task);
 
 // How many outcomes the next step of the task's call has, at least 1.
 unsigned outcome_count(const Kernel&, const State&, Index task);
@@ -142,12 +152,6 @@ struct Outcome {
 
 // The set of allowed outcomes of the next step, as values. Pure.
 std::vector<Outcome> outcomes(const Kernel&, const State&, Index task);
-
-// The task and its process end: the memory is released, which wakes a vfork parent, and the process is a zombie, or, where
-// its parent ignores SIGCHLD, gone (kernel/signal.c do_notify_parent). status: an exit status, or -signal.
-void end_task(State&, Index task, std::int32_t status);
-// Its first half: the memory is released, and who waits for that is woken.
-void release_memory(State&, Index task);
 
 // --- shared by the families -------------------------------------------------------------------------
 
@@ -173,24 +177,5 @@ inline Step fail(Result& result, int error) {
   result.error = error;
   return Step::done;
 }
-
-// Signals. -----------------------------------------------------------------------------------------
-
-inline std::uint64_t bit(int signal) { return 1ull << (signal - 1); }
-inline constexpr std::uint64_t unblockable = 1ull << 8 | 1ull << 18;  // KILL, STOP
-inline constexpr std::uint64_t libc_internal = 1ull << 31 | 1ull << 32;  // 32, 33: a libc may keep these for itself
-
-// The lowest pending signal of the task that its mask lets through, 0: none.
-int deliverable(const State&, Index task);
-
-// The one of them that the kernel takes (kernel/signal.c dequeue_signal): the thread's own before the process's, and of each
-// the synchronous ones (SEGV, BUS, ...) before the lowest. `blocked`: the mask that counts. It is pending no more. 0: none.
-int take_signal(State&, Index task, std::uint64_t blocked);
-
-enum class Delivery : std::uint8_t { dropped, handled, terminated };
-// What becomes of a signal that was taken.
-Delivery effect_of(const State&, Index task, int signal);
-// Delivers it.
-Delivery deliver(State&, Index task, int signal);
 
 }  // namespace spawncheck::model

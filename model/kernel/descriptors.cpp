@@ -121,6 +121,10 @@ Step step_open_fifo(const Kernel&, State& state, Index task, unsigned, Result& r
     flight.phase = 2;
     return Step::advanced;
   }
+  if (flight.phase == 3) {
+    give_back(state, task, flight.reserved[0]);
+    return fail(result, restart);
+  }
   if (!flight.woken) return Step::blocked;
   sc_key key{};
   key.kind = static_cast<std::uint8_t>(reads ? SC_FILE_FIFO_READ : SC_FILE_FIFO_WRITE);
@@ -128,6 +132,13 @@ Step step_open_fifo(const Kernel&, State& state, Index task, unsigned, Result& r
   install(state, task, flight.reserved[0], new_description(state, key));
   result.value[0] = flight.reserved[0];
   return Step::done;
+}
+
+bool interrupt(State& state, Index task) {
+  Flight& flight = state.tasks[task].flight;
+  if (!flight.active || static_cast<CallKind>(flight.call.kind) != CallKind::open_fifo || flight.phase != 2 || flight.woken) return false;
+  flight.phase = 3;
+  return true;
 }
 
 Busy program_busy(const State& state, std::uint8_t name) {
