@@ -2,12 +2,15 @@
 //
 // The search of schedules: what it leaves out ends like something it ran, a bug that only an order shows is found, and a search
 // that was broken off goes on.
+#include "model/scenario/visible.h"
 #include "properties/on_the_kernel.h"
+#include "properties/schedules/independence.h"
 #include "properties/schedules/sample.h"
 #include "properties/session/scheduled.h"
 #include "properties/written.h"
 
 #include <cstdio>
+#include <memory>
 #include <set>
 
 namespace spawncheck {
@@ -58,6 +61,32 @@ const char* const small[] = {
     "disposition USR1 handler\nthread\n  kill USR1\n  mask block USR1\nthread\n  mask block USR1\n  mask unblock USR1\n",
     "thread\n  fifo a read\nthread\n  fifo a write\n  memfd\n",
     "limit 8\nfd 5 memfd\nthread\n  limit 6\n  dupfd 5 5\nthread\n  dupfd 5 5\n"};
+
+// Two steps of two threads, as a trace has them.
+bool steps_commute(sc_visible first, std::int64_t first_argument, sc_visible second, std::int64_t second_argument) {
+  const auto trace = std::make_unique<sc_trace>();
+  trace->task_count = trace->step_count = 2;
+  for (unsigned i = 0; i < 2; ++i) {
+    trace->task[i].thread = trace->step[i].task = static_cast<std::uint8_t>(i);
+    trace->task[i].child = trace->task[i].parent = -1;
+    trace->step[i].call = static_cast<std::uint8_t>(i == 0 ? first : second);
+    trace->step[i].arg[0] = i == 0 ? first_argument : second_argument;
+  }
+  const std::vector<Transition> both = transitions_of(scenario_of("thread\n  memfd\nthread\n  memfd\n"), *trace);
+  return both.size() == 2 && commute(both[0], both[1]);
+}
+
+// What threads share of their attributes (CLONE_FS), and a directory's descriptor, which another thread may close.
+TEST(Search, AttributesThatAreSharedDoNotCommute) {
+  EXPECT_FALSE(steps_commute(SC_VISIBLE_fchdir, 5, SC_VISIBLE_close, 5));
+  EXPECT_TRUE(steps_commute(SC_VISIBLE_fchdir, 5, SC_VISIBLE_close, 6));
+  EXPECT_FALSE(steps_commute(SC_VISIBLE_umask, 022, SC_VISIBLE_umask, 077));
+  EXPECT_FALSE(steps_commute(SC_VISIBLE_chdir, 0, SC_VISIBLE_fchdir, 5));
+  EXPECT_FALSE(steps_commute(SC_VISIBLE_chdir, 0, SC_VISIBLE_execve, 0));
+  EXPECT_FALSE(steps_commute(SC_VISIBLE_setsid, 0, SC_VISIBLE_setpgid, 0)) << "of one process";
+  EXPECT_TRUE(steps_commute(SC_VISIBLE_umask, 022, SC_VISIBLE_close, 5));
+  EXPECT_TRUE(steps_commute(SC_VISIBLE_sigaltstack, 0, SC_VISIBLE_umask, 0));
+}
 
 TEST(Search, WhatIsLeftOutEndsLikeWhatWasRun) {
   std::uint64_t every = 0, run = 0;

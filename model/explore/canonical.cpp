@@ -1,112 +1,114 @@
 // SPDX-License-Identifier: MIT
-//
-// Equal hashes for states that differ in names only: files, tables and the like are named in the order in which they are met, and
-// children by their spawns.
-#include "model/explore/world.h"
+#include "model/explore/canonical.h"
 
 namespace spawncheck::explore {
 
 using model::Entry;
 using model::Index;
-using model::Result;
-using model::Table;
+using model::mix;
 
 namespace {
 
-// Names in the order in which they are met.
-class Names {
- public:
-  std::uint64_t of(Index i) {
-    if (i == model::none) return 0xffff;
-    for (std::size_t n = 0; n < met_.size(); ++n)
-      if (met_[n] == i) return n;
-    met_.push_back(i);
-    return met_.size() - 1;
-  }
+std::uint64_t pair(std::int32_t a, std::int32_t b) { return static_cast<std::uint32_t>(a) | std::uint64_t{static_cast<std::uint32_t>(b)} << 32; }
 
-  std::size_t met() const { return met_.size(); }
-
- private:
-  model::Few<Index, 16> met_;
-};
-
-std::uint64_t hash_table(std::uint64_t h, const Table& table, Names& files) {
-  for (const Entry& e : table.entries()) {
-    h = model::mix(h, static_cast<std::uint32_t>(e.number) | std::uint64_t{static_cast<std::uint32_t>(e.last)} << 32);
-    h = model::mix(h, files.of(e.description) << 1 | std::uint64_t{e.cloexec});
-  }
-  return model::mix(h, table.entries().size());
+model::Hash128 add_pending(model::Hash128 h, const model::Pending& p) {
+  h = mix(h, p.set);
+  if (p.set >> 31 != 0)
+    for (const std::uint8_t count : p.queued) h = mix(h, count);
+  return h;
 }
-
-struct Canonical {
-  const model::State& state;
-  Names tables, files, dispositions, memories;
-
-  std::uint64_t flight(std::uint64_t h, const model::Flight& f) {
-    if (!f.active) return h;
-    h = model::mix(h, f.call.kind | std::uint64_t{f.phase} << 8 | std::uint64_t{f.woken} << 16 | std::uint64_t{f.holds_lock} << 17 | files.of(f.held) << 24);
-    h = model::mix(h, static_cast<std::uint32_t>(f.reserved[0]) | std::uint64_t{static_cast<std::uint32_t>(f.reserved[1])} << 32);
-    h = model::mix(h, static_cast<std::uint64_t>(f.cursor) | static_cast<std::uint64_t>(f.room) << 32);
-    h = model::mix(h, static_cast<std::uint32_t>(f.limit) | std::uint64_t{static_cast<std::uint32_t>(f.error)} << 32);
-    h = model::mix(h, f.row);
-    for (const Index d : f.deferred) h = model::mix(h, files.of(d));
-    return f.table == model::none ? h : hash_table(h, state.tables[f.table], files);
-  }
-
-  // What tasks share is looked into where it is met first.
-  std::uint64_t task(std::uint64_t h, const model::Task& task) {
-    if (task.ended) return model::mix(h, 0xdead);
-    const std::size_t tables_met = tables.met(), dispositions_met = dispositions.met(), memories_met = memories.met();
-    h = model::mix(h, tables.of(task.table) | dispositions.of(task.dispositions) << 16 | memories.of(task.memory) << 32 | std::uint64_t{task.altstack} << 48 |
-                          std::uint64_t{task.vfork_child != model::none} << 49);
-    if (tables.met() != tables_met) h = hash_table(h, state.tables[task.table], files);
-    if (dispositions.met() != dispositions_met) h = model::mix(model::mix(h, state.dispositions[task.dispositions].ignored), state.dispositions[task.dispositions].handled);
-    if (memories.met() != memories_met) h = model::mix(h, state.memories[task.memory].window_free);
-    if (memories.met() != memories_met)
-      for (const std::int32_t cell : state.memories[task.memory].cell) h = cell == 0 ? h + 1 : model::mix(h, static_cast<std::uint32_t>(cell));
-    h = model::mix(model::mix(h, task.mask), task.pending.set);
-    return flight(h, task.flight);
-  }
-
-  std::uint64_t process(std::uint64_t h, const model::Process& p) const {
-    h = model::mix(h, static_cast<std::uint64_t>(p.life) | std::uint64_t{static_cast<std::uint32_t>(p.limit)} << 8);
-    h = model::mix(h, p.shared_pending.set);
-    h = model::mix(h, static_cast<std::uint32_t>(p.program) | std::uint64_t{static_cast<std::uint32_t>(p.group)} << 32);
-    return model::mix(h, static_cast<std::uint32_t>(p.cwd) | std::uint64_t{static_cast<std::uint32_t>(p.umask)} << 32 | std::uint64_t{p.session_leader} << 63);
-  }
-
-  std::uint64_t named(std::uint64_t set) {
-    std::uint64_t out = 0;
-    for (Index i = 0; i < 64 && set >> i != 0; ++i)
-      if (set >> i & 1) out |= 1ull << (files.of(i) & 63);
-    return out;
-  }
-};
 
 }  // namespace
 
-std::uint64_t World::hash(bool is_end) const {
-  Canonical canonical{state_, {}, {}, {}, {}};
-  std::uint64_t h = 1;
-  for (unsigned t = 0; t <= threads_; ++t) h = canonical.task(h, state_.tasks[t]);
-  h = canonical.process(h, state_.processes[0]);
-  for (const Spawned& s : spawns_) {
-    h = model::mix(s.machine.hash(h), std::uint64_t{s.thread} | std::uint64_t{s.operation} << 16);
-    if (const Index child = s.machine.child(); child != model::none) h = canonical.process(canonical.task(h, state_.tasks[child]), state_.process_of(child));
-  }
-  for (unsigned t = 0; t < threads_; ++t) h = model::mix(h, position_[t]);
-  for (const Result& r : results_)
-    h = model::mix(model::mix(h, static_cast<std::uint32_t>(r.value[0]) | std::uint64_t{static_cast<std::uint32_t>(r.value[1])} << 32), static_cast<std::uint32_t>(r.error));
-  // A file's state beyond its name: who may hold it.
-  for (Index i = 0; i < state_.descriptions.size(); ++i)
-    if (state_.descriptions[i].locked || state_.descriptions[i].key.kind == SC_FILE_LISTENER) h = model::mix(h, canonical.files.of(i) << 8 | state_.descriptions[i].key.kind | state_.descriptions[i].key.id << 40);
-  if (is_end) return h;
-  for (const Spawned& s : spawns_) {
-    h = model::mix(h, std::uint64_t{s.child_checked} | std::uint64_t{s.source_was_closed} << 1);
-    for (const std::uint64_t set : s.source) h = model::mix(h, canonical.named(set));
-    for (const Crossing& c : s.crossing) h = model::mix(model::mix(h, canonical.named(c.ever) + static_cast<std::uint64_t>(c.number)), canonical.named(c.always));
-  }
+std::uint64_t Canonical::Names::of(Index i) {
+  if (i == model::none) return 0xffff;
+  for (std::size_t n = 0; n < met_.size(); ++n)
+    if (met_[n] == i) return n;
+  met_.push_back(i);
+  return met_.size() - 1;
+}
+
+// Which file it is counts: a lock, a port and a program belong to what the key says. `more`: what else there is to say, in the bits
+// from 16 on.
+model::Hash128 Canonical::add_file(Hash h, Index description, std::uint64_t more) {
+  const std::size_t met = files_.met();
+  h = mix(h, files_.of(description) | more << 16);
+  if (files_.met() == met) return h;
+  const model::Description& d = state_.descriptions[description];
+  const bool is_pidfd = d.key.kind == SC_FILE_PIDFD;  // of a process, whose index depends on the order of the spawns
+  const std::uint64_t id = is_pidfd ? static_cast<std::uint64_t>(driver_.pid_of(static_cast<Index>(d.key.id))) : d.key.id;
+  return mix(h, d.key.kind | std::uint64_t{d.locked} << 8 | id << 16);
+}
+
+model::Hash128 Canonical::add_table(Hash h, const model::Table& table) {
+  for (const Entry& e : table.entries()) h = add_file(mix(h, pair(e.number, e.last)), e.description, e.cloexec);
+  return mix(h, table.entries().size());
+}
+
+// What the call asks for follows from its thread's position, but for what a signal has begun.
+model::Hash128 Canonical::add_flight(Hash h, const model::Flight& f) {
+  if (!f.active) return h;
+  h = add_file(h, f.held, f.call.kind | std::uint64_t{f.phase} << 8 | std::uint64_t{f.woken} << 16 | std::uint64_t{f.holds_lock} << 17);
+  if (static_cast<model::CallKind>(f.call.kind) == model::CallKind::exit) h = mix(h, static_cast<std::uint32_t>(f.call.a));
+  h = mix(mix(mix(h, pair(f.reserved[0], f.reserved[1])), pair(f.limit, f.error)), f.row);
+  h = mix(h, static_cast<std::uint64_t>(f.cursor) | static_cast<std::uint64_t>(f.room) << 32);
+  for (const Index d : f.deferred) h = add_file(h, d, 0);
+  return f.table == model::none ? h : add_table(h, state_.tables[f.table]);
+}
+
+model::Hash128 Canonical::add_memory(Hash h, const model::Memory& memory) const {
+  h = mix(h, memory.window_free);
+  for (std::size_t i = 0; i < memory.cell.size(); ++i)
+    if (memory.cell[i] != 0) h = mix(h, static_cast<std::uint32_t>(memory.cell[i]) | std::uint64_t{i} << 32);
   return h;
+}
+
+// What tasks share is looked into where it is met first.
+model::Hash128 Canonical::add(Hash h, const model::Task& task) {
+  if (task.ended) return mix(h, 0xdead);
+  const std::size_t tables_met = tables_.met(), dispositions_met = dispositions_.met(), memories_met = memories_.met();
+  h = mix(h, tables_.of(task.table) | dispositions_.of(task.dispositions) << 16 | memories_.of(task.memory) << 32 | std::uint64_t{task.altstack} << 48 |
+                 std::uint64_t{task.vfork_child != model::none} << 49 | std::uint64_t{task.flight.active} << 50 | std::uint64_t{task.frames.count} << 51);
+  for (std::size_t i = 0; i < task.frames.count; ++i) h = mix(h, task.frames.signal[i]);
+  if (tables_.met() != tables_met) h = add_table(h, state_.tables[task.table]);
+  if (dispositions_.met() != dispositions_met) h = mix(mix(h, state_.dispositions[task.dispositions].ignored), state_.dispositions[task.dispositions].handled);
+  if (memories_.met() != memories_met) h = add_memory(h, state_.memories[task.memory]);
+  return add_flight(add_pending(mix(h, task.mask), task.pending), task.flight);
+}
+
+model::Hash128 Canonical::add(Hash h, const model::Process& p) const {
+  h = mix(h, static_cast<std::uint64_t>(p.life) | std::uint64_t{p.session_leader} << 8 | std::uint64_t{p.is_clone_child} << 9 | std::uint64_t{p.stopped_by} << 16 |
+                 std::uint64_t{p.program_name} << 24 | std::uint64_t{static_cast<std::uint32_t>(p.limit)} << 32);
+  h = mix(add_pending(h, p.shared_pending), pair(p.program, p.status));
+  const bool leads_group = p.group != 0;  // its own: nobody joins another's
+  return mix(h, pair(p.cwd, p.umask) | std::uint64_t{leads_group} << 63);
+}
+
+model::Hash128 Canonical::add(Hash h, const SimulatedSpawn& s) {
+  h = mix(s.hash(h), std::uint64_t{s.parent()} | std::uint64_t{s.operation()} << 16);
+  return s.child() == model::none ? h : add(add(h, state_.tasks[s.child()]), state_.process_of(s.child()));
+}
+
+model::Hash128 Canonical::add_files(Hash h, std::uint64_t set) {
+  std::uint64_t named = 0;
+  for (Index i = 0; i < 64 && set >> i != 0; ++i)
+    if (set >> i & 1) named |= 1ull << (files_.of(i) & 63);
+  return mix(h, named);
+}
+
+model::Hash128 Driver::hash(Canonical& canonical) const {
+  model::Hash128 h{1, 1};
+  for (unsigned t = 0; t <= threads_; ++t) h = canonical.add(h, state_.tasks[t]);
+  h = canonical.add(h, state_.processes[0]);
+  for (const SimulatedSpawn& s : spawns_) h = canonical.add(h, s);
+  for (unsigned t = 0; t < threads_; ++t) h = mix(h, position_[t]);
+  for (const model::Result& r : results_) h = mix(mix(h, pair(r.value[0], r.value[1])), static_cast<std::uint32_t>(r.error));
+  return h;
+}
+
+model::Hash128 Driver::hash() const {
+  Canonical canonical(*this);
+  return hash(canonical);
 }
 
 }  // namespace spawncheck::explore

@@ -6,13 +6,17 @@
 // number of threads.
 #include "model/explore/explorer.h"
 
+#include "model/explore/independence.h"
 #include "model/explore/livelock.h"
 #include "model/explore/seen.h"
+#include "model/explore/world.h"
 
 #include <algorithm>
 #include <thread>
 
 namespace spawncheck::explore {
+
+using model::Hash128;
 
 namespace {
 
@@ -22,7 +26,8 @@ constexpr std::uint64_t children_of_state_max = 2 * (SC_THREADS_MAX + 8);
 constexpr std::uint64_t bytes_of_world = sizeof(World) + 512;  // with what outgrows it
 
 struct Found {
-  std::uint64_t came, hash;
+  std::uint64_t came;
+  Hash128 hash;
   std::unique_ptr<World> world;
 };
 
@@ -35,7 +40,7 @@ struct Hit {  // a step that breaks something
 
 struct HashEdge {
   std::uint32_t from;
-  std::uint64_t to;
+  Hash128 to;
 };
 
 // What one thread has found in a batch.
@@ -44,8 +49,8 @@ struct Finds {
   std::vector<HashEdge> edges;
   Hit hit;
   std::uint64_t steps = 0, ends = 0;
-  std::vector<std::uint64_t> transient, unreleased;  // hashes
-  std::vector<std::uint64_t> end_hashes;
+  std::vector<Hash128> transient, unreleased;
+  std::vector<Hash128> end_hashes;
   bool is_too_large = false;
   std::unique_ptr<World> spare;  // what the next state is made in
 
@@ -57,11 +62,11 @@ struct Finds {
 class Search {
  public:
   Search(const Scenario& scenario, const Planner& planner, const ExploreOptions& options)
-      : options_(options), setting_(scenario, planner, options.kernel), workers_(options.workers != 0 ? options.workers : std::max(1u, std::thread::hardware_concurrency())), seen_(1 << 12) {}
+      : options_(options), setting_(scenario, planner, options.kernel), reduction_(setting_), workers_(options.workers != 0 ? options.workers : std::max(1u, std::thread::hardware_concurrency())), seen_(1 << 12) {}
 
   Exploration run() {
     std::vector<Found> level;
-    level.push_back({Came::root, 0, std::make_unique<World>(setting_)});
+    level.push_back({Came::root, {}, std::make_unique<World>(setting_, reduction_.has_dispositions())});
     level[0].hash = level[0].world->hash();
     seen_.insert(level[0].hash, Came::root);
     while (!level.empty() && !is_over_) {
@@ -142,8 +147,8 @@ class Search {
     std::uint64_t transient = ~0ull, unreleased = ~0ull;
     const Hit* hit = nullptr;
     for (const Finds& f : finds) {
-      for (const std::uint64_t hash : f.transient) transient = std::min(transient, seen_.came(hash));
-      for (const std::uint64_t hash : f.unreleased) unreleased = std::min(unreleased, seen_.came(hash));
+      for (const Hash128& hash : f.transient) transient = std::min(transient, seen_.came(hash));
+      for (const Hash128& hash : f.unreleased) unreleased = std::min(unreleased, seen_.came(hash));
       if (f.hit.violated && (hit == nullptr || f.hit.order() < hit->order())) hit = &f.hit;
       if (f.is_too_large && !is_over_) give_up("more than 64 files");
     }
@@ -163,12 +168,13 @@ class Search {
   }
 
   void expand(const Found& found, std::uint64_t number, Finds& finds) const {
+    const Driver& driver = found.world->driver();
     if (options_.reduce)
-      for (unsigned actor = 0; actor < found.world->actors(); ++actor)
-        if (found.world->is_private(actor) && go(*found.world, number, actor, 0, finds)) return;  // nobody else can notice it: it is made alone
+      for (unsigned actor = 0; actor < driver.actors(); ++actor)
+        if (reduction_.is_private(driver, actor) && go(*found.world, number, actor, 0, finds)) return;  // nobody else can notice it: it is made alone
     unsigned went = 0;
-    for (unsigned actor = 0; actor < found.world->actors(); ++actor)
-      for (unsigned outcome = 0; found.world->may_go(actor) && outcome < found.world->choices(actor); ++outcome) went += go(*found.world, number, actor, outcome, finds);
+    for (unsigned actor = 0; actor < driver.actors(); ++actor)
+      for (unsigned outcome = 0; driver.may_go(actor) && outcome < driver.choices(actor); ++outcome) went += go(*found.world, number, actor, outcome, finds);
     if (went == 0) end(*found.world, number, finds);
   }
 
@@ -179,14 +185,14 @@ class Search {
     if (after) *after = world;
     else after = std::make_unique<World>(world);
     std::optional<Violated> violated;
-    if (!after->step(actor, outcome, violated, nullptr)) return false;
+    if (!after->step(actor, outcome, violated)) return false;
     ++finds.steps;
     const std::uint64_t came = Came::pack(number, actor, outcome);
     if (violated) {
       finds.note({came, ~0ull, std::move(violated)});
       return true;
     }
-    const std::uint64_t hash = after->hash();
+    const Hash128 hash = after->hash();
     if (has_all_edges_) finds.edges.push_back({static_cast<std::uint32_t>(number), hash});
     if (!seen_.insert(hash, came)) return true;
     if (!result_.untransient.is_broken && after->references_dropped()) finds.transient.push_back(hash);
@@ -198,8 +204,8 @@ class Search {
 
   void end(const World& world, std::uint64_t number, Finds& finds) const {
     ++finds.ends;
-    if (options_.collect_ends) finds.end_hashes.push_back(world.hash(true));
-    if (auto violated = world.at_end(!world.all_finished())) finds.note({~0ull, number, std::move(violated)});
+    if (options_.collect_ends) finds.end_hashes.push_back(world.driver().hash());
+    if (auto violated = world.at_end(!world.driver().all_finished())) finds.note({~0ull, number, std::move(violated)});
   }
 
   // ---- livelock ---------------------------------------------------------------------------------
@@ -233,21 +239,14 @@ class Search {
 
   std::vector<TraceStep> told(const std::vector<std::uint64_t>& path) const {
     std::vector<TraceStep> steps;
-    World world(setting_);
-    for (const std::uint64_t came : path) {
-      std::optional<Violated> violated;
-      TraceStep step = world.about(Came::actor(came));
-      std::string text;
-      world.step(Came::actor(came), Came::outcome(came), violated, &text);
-      world.tell(step);
-      step.text = (step.who == TraceStep::Who::thread ? "thread " : "child of thread ") + std::to_string(step.thread) + ": " + text;
-      steps.push_back(std::move(step));
-    }
+    Driver driver(setting_);
+    for (const std::uint64_t came : path) steps.push_back(tell_step(driver, Came::actor(came), Came::outcome(came)));
     return steps;
   }
 
   const ExploreOptions& options_;
   const Setting setting_;
+  const Reduction reduction_;
   const unsigned workers_;
   Exploration result_;
   mutable Seen seen_;

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "model/contract/verdict.h"
-#include "model/explore/world.h"
+#include "model/explore/tell.h"
 #include "model/kernel/call.h"
 #include "model/scenario/scenario.h"
 
@@ -38,12 +38,14 @@ struct Exploration {
   Verdict verdict;                  // holds: of all interleavings; inconclusive: says how far it got
   std::vector<TraceStep> trace;     // of a violation: as few steps as can be
   std::uint64_t states = 0, steps = 0, ends = 0;
+  // States are told apart by 128 bits of hash: at most so likely that two were taken for one, and something was not looked at.
+  double collision_bound() const { return model::collision_bound(states); }
   std::uint64_t bytes = 0;          // what was kept, at its largest
   std::uint32_t depth = 0;          // of the longest path, in steps
   Observed untransient;             // fd.untransient: a child refers to a file that its program does not get
   Observed released;                // fd.released: it does when its spawn has returned
   bool looked_for_livelock = false; // every path of the graph ends; false: it was too large, or there was a violation before
-  std::set<std::uint64_t> end_hashes;
+  std::set<model::Hash128> end_hashes;
 };
 
 // Files of a scenario that is explored are few: more than 64 is inconclusive.

@@ -7,13 +7,23 @@ namespace spawncheck::explore {
 
 Seen::Seen(std::uint64_t capacity) : capacity_(std::bit_ceil(capacity)), slots_(std::make_unique<Slot[]>(capacity_)) {}
 
-bool Seen::insert(std::uint64_t hash, std::uint64_t came) {
+namespace {
+
+// Is the word `value` now? It may just have become so.
+bool is_set_to(std::atomic<std::uint64_t>& word, std::uint64_t value, bool& set_here) {
+  std::uint64_t there = word.load(std::memory_order_acquire);
+  set_here = there == 0 && word.compare_exchange_strong(there, value, std::memory_order_acq_rel);
+  return set_here || there == value;
+}
+
+}  // namespace
+
+bool Seen::insert(Hash hash, std::uint64_t came) {
   hash = key(hash);
-  for (std::uint64_t at = hash & (capacity_ - 1);; at = (at + 1) & (capacity_ - 1)) {
+  for (std::uint64_t at = hash.low & (capacity_ - 1);; at = (at + 1) & (capacity_ - 1)) {
     Slot& slot = slots_[at];
-    std::uint64_t there = slot.hash.load(std::memory_order_acquire);
-    const bool is_new = there == 0 && slot.hash.compare_exchange_strong(there, hash, std::memory_order_acq_rel);
-    if (!is_new && there != hash) continue;
+    bool is_first = false, is_new = false;
+    if (!is_set_to(slot.low, hash.low, is_first) || !is_set_to(slot.high, hash.high, is_new)) continue;
     std::uint64_t known = slot.came.load(std::memory_order_relaxed);
     while (came < known && !slot.came.compare_exchange_weak(known, came, std::memory_order_relaxed)) {}
     if (is_new) size_.fetch_add(1, std::memory_order_relaxed);
@@ -21,10 +31,10 @@ bool Seen::insert(std::uint64_t hash, std::uint64_t came) {
   }
 }
 
-Seen::Slot* Seen::slot(std::uint64_t hash) const {
+Seen::Slot* Seen::slot(Hash hash) const {
   hash = key(hash);
-  std::uint64_t at = hash & (capacity_ - 1);
-  while (slots_[at].hash.load(std::memory_order_relaxed) != hash) at = (at + 1) & (capacity_ - 1);
+  std::uint64_t at = hash.low & (capacity_ - 1);
+  while (slots_[at].low.load(std::memory_order_relaxed) != hash.low || slots_[at].high.load(std::memory_order_relaxed) != hash.high) at = (at + 1) & (capacity_ - 1);
   return &slots_[at];
 }
 
@@ -46,11 +56,12 @@ void Seen::make_room(std::uint64_t more) {
   capacity_ = capacity;
   slots_ = std::make_unique<Slot[]>(capacity);
   for (std::uint64_t i = 0; i < old_capacity; ++i) {
-    const std::uint64_t hash = old[i].hash.load(std::memory_order_relaxed);
-    if (hash == 0) continue;
-    std::uint64_t at = hash & (capacity - 1);
-    while (slots_[at].hash.load(std::memory_order_relaxed) != 0) at = (at + 1) & (capacity - 1);
-    slots_[at].hash.store(hash, std::memory_order_relaxed);
+    const std::uint64_t low = old[i].low.load(std::memory_order_relaxed);
+    if (low == 0) continue;
+    std::uint64_t at = low & (capacity - 1);
+    while (slots_[at].low.load(std::memory_order_relaxed) != 0) at = (at + 1) & (capacity - 1);
+    slots_[at].low.store(low, std::memory_order_relaxed);
+    slots_[at].high.store(old[i].high.load(std::memory_order_relaxed), std::memory_order_relaxed);
     slots_[at].came.store(old[i].came.load(std::memory_order_relaxed), std::memory_order_relaxed);
     slots_[at].number = old[i].number;
   }

@@ -4,6 +4,8 @@
 // a level is expanded, and that one of them makes larger between two batches.
 #pragma once
 
+#include "model/kernel/state.h"
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -22,15 +24,16 @@ struct Came {
 
 class Seen {
  public:
-  static constexpr std::uint64_t slot_bytes = 24;
+  using Hash = model::Hash128;
+  static constexpr std::uint64_t slot_bytes = 32;
   explicit Seen(std::uint64_t capacity);
 
   // Thread-safe, while there is room. True: it is new.
-  bool insert(std::uint64_t hash, std::uint64_t came);
-  std::uint64_t came(std::uint64_t hash) const { return slot(hash)->came.load(std::memory_order_relaxed); }
+  bool insert(Hash, std::uint64_t came);
+  std::uint64_t came(Hash hash) const { return slot(hash)->came.load(std::memory_order_relaxed); }
   // The state's number, once its level is complete.
-  void set_number(std::uint64_t hash, std::uint64_t number) { slot(hash)->number = number; }
-  std::uint64_t number(std::uint64_t hash) const { return slot(hash)->number; }
+  void set_number(Hash hash, std::uint64_t number) { slot(hash)->number = number; }
+  std::uint64_t number(Hash hash) const { return slot(hash)->number; }
   std::uint64_t size() const { return size_.load(std::memory_order_relaxed); }
 
   // One thread only. Makes room for `more` states: at most two thirds of the slots are taken then. The bytes that it would have
@@ -39,14 +42,16 @@ class Seen {
   void make_room(std::uint64_t more);
 
  private:
+  // Two words make one key, each set once. Whoever sets the second has taken the slot, whoever has set the first.
   struct Slot {
-    std::atomic<std::uint64_t> hash{0};  // 0: free
+    std::atomic<std::uint64_t> low{0}, high{0};  // 0: not set
     std::atomic<std::uint64_t> came{~0ull};
     std::uint64_t number = ~0ull;
   };
-  static std::uint64_t key(std::uint64_t hash) { return hash == 0 ? 1 : hash; }
+  static_assert(sizeof(Slot) == slot_bytes);
+  static Hash key(Hash hash) { return {hash.high == 0 ? 1 : hash.high, hash.low == 0 ? 1 : hash.low}; }
   std::uint64_t capacity_for(std::uint64_t more) const;
-  Slot* slot(std::uint64_t hash) const;
+  Slot* slot(Hash) const;
 
   std::uint64_t capacity_;
   std::unique_ptr<Slot[]> slots_;

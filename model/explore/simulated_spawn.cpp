@@ -33,6 +33,9 @@ Index file_at(const State& state, Index task, std::int32_t number) {
 
 // Of SimulatedSpawn::phase_: while it stages, and while it undoes that.
 constexpr std::uint8_t phase_of_dup = 2;
+
+// Of failed_step(): no step of the plan.
+constexpr std::int32_t killed_before_exec = -5;
 enum : std::uint8_t { ask_home, ask_slot, restore, ask_again, drop, ask_before_closing, close };
 
 Call exec_call(const char* path) {
@@ -67,11 +70,22 @@ bool SimulatedSpawn::check(const State& state) const {
   return true;
 }
 
+bool SimulatedSpawn::was_killed() const { return failed_step_ == killed_before_exec; }
+
 bool SimulatedSpawn::call(const Kernel& kernel, State& state, const Call& call, Stage next, Result& result) {
-  if (!state.tasks[parent_].flight.active) model::begin(state, parent_, call);
+  const bool begins = !state.tasks[parent_].flight.active;
+  if (begins) model::begin(state, parent_, call);
   const Step made = model::step(kernel, state, parent_, 0, result);
   if (made == Step::done) stage_ = next;
+  if (made == Step::blocked && begins) state.tasks[parent_].flight = {};
   return made != Step::blocked;
+}
+
+// A call of the caller's at one instant. False: it would have to wait, and has not begun.
+bool SimulatedSpawn::run(const Kernel& kernel, State& state, const Call& call, Result& result) const {
+  if (model::run_call(kernel, state, parent_, call, result) != Step::blocked) return true;
+  state.tasks[parent_].flight = {};
+  return false;
 }
 
 // Other slots, then none.
@@ -80,7 +94,7 @@ void SimulatedSpawn::begin_again() {
   child_ = model::none;
   error_ = 0;
   failed_step_ = -1;
-  child_done_ = reported_ = false;
+  runs_program_ = reported_ = false;
   temporary_ = -1;
   stage_ = Stage::check;
 }
@@ -156,7 +170,7 @@ bool SimulatedSpawn::stage_one(const Kernel& kernel, State& state) {
       Call dup = make_call(CallKind::dup3, s.source, s.slot, SC_FLAG_CLOEXEC);
       dup.name = 1;
       Result result;
-      if (model::run_call(kernel, state, parent_, dup, result) == Step::blocked) return false;
+      if (!run(kernel, state, dup, result)) return false;
       if (result.error != 0) stage_failed(state, result.error, false);
       else phase_ = 3;
       return true;
@@ -197,7 +211,7 @@ bool SimulatedSpawn::unstage_one(const Kernel& kernel, State& state) {
       if (kernel.has_wishes && (!slot_has(s.file) || home != memory.placeholder)) return go_on(ask_before_closing);
       Call dup = make_call(CallKind::dup3, memory.window_home, s.slot, SC_FLAG_CLOEXEC);
       dup.name = 1;
-      if (model::run_call(kernel, state, parent_, dup, result) == Step::blocked) return false;
+      if (!run(kernel, state, dup, result)) return false;
       return go_on(result.error == 0 ? ask_again : ask_before_closing);
     }
     case ask_again:
@@ -209,7 +223,7 @@ bool SimulatedSpawn::unstage_one(const Kernel& kernel, State& state) {
     case ask_before_closing: return slot_has(s.file) ? go_on(close) : next();
     default:
       if (phase_ == close && kernel.has_wishes && !slot_has(s.file)) return next();
-      if (model::run_call(kernel, state, parent_, make_call(CallKind::close, s.slot), result) == Step::blocked) return false;
+      if (!run(kernel, state, make_call(CallKind::close, s.slot), result)) return false;
       return next();
   }
 }
@@ -237,14 +251,18 @@ bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state) {
       pidfd_ = result.value[1];
       return true;
     }
+    // A child that has neither exec'd nor said why is dead, or dying of a signal (impl/spawn/run.cpp died_before_exec).
     case Stage::suspended:
       if (state.tasks[parent_].vfork_child != model::none) return false;
-      if ((start() & SPAWN_START_VFORK) != 0 && !reported_ && state.process_of(child_).program < 0 && !state.tasks[child_].ended) return false;
-      if (reported_) stage_ = Stage::collect;
+      if (waits_for_exec() && !reported_ && state.process_of(child_).program < 0) {
+        error_ = ECANCELED;
+        failed_step_ = killed_before_exec;
+      }
+      if (error_ != 0) stage_ = Stage::collect;
       else next_unstage();
       return true;
     case Stage::collect: {
-      const bool made = call(kernel, state, make_call(CallKind::wait, state.tasks[child_].process), Stage::close_pidfd, result);
+      const bool made = call(kernel, state, make_call(CallKind::wait, state.tasks[child_].process, -1, model::wait_all), Stage::close_pidfd, result);
       if (stage_ == Stage::close_pidfd && pidfd_ < 0) next_unstage();
       return made;
     }
@@ -264,7 +282,8 @@ bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state) {
   }
 }
 
-Call SimulatedSpawn::call_of(const State& state, const spawn_step& s) const {
+// Nothing: the model has no word for the step.
+std::optional<Call> SimulatedSpawn::call_of(const State& state, const spawn_step& s) const {
   const auto number = [&](std::int32_t n) { return n == SPAWN_TEMPORARY ? temporary_ : n; };
   switch (s.kind) {
     case SPAWN_STEP_RESET_HANDLERS: return make_call(CallKind::dispositions, -1, -1);
@@ -315,19 +334,22 @@ Call SimulatedSpawn::call_of(const State& state, const spawn_step& s) const {
       return make_call(CallKind::dispositions, -1, SC_DISPOSITION_DEFAULT, 0, 0);  // of no signal
     case SPAWN_STEP_MASK: return make_call(CallKind::mask, SC_HOW_SET, -1, 0, s.flags != 0 ? caller_mask_ : s.bits);
     case SPAWN_STEP_EXEC: return exec_call(s.path);
-    default: return make_call(CallKind::exec, SC_PROGRAM_HOLD);
+    default: return std::nullopt;
   }
 }
 
 void SimulatedSpawn::child_failed(State& state, int error) {
-  error_ = error;
-  failed_step_ = planned_->steps[position_].kind;
-  reported_ = true;
-  model::begin(state, child_, make_call(CallKind::exit, 127));
+  if (!has_returned()) {  // nobody listens any more
+    error_ = error;
+    failed_step_ = planned_->steps[position_].kind;
+    reported_ = true;
+  }
+  constexpr std::int32_t status_of_failure = 127;
+  model::begin_exit(state, child_, status_of_failure);
 }
 
-std::uint64_t SimulatedSpawn::hash(std::uint64_t h) const {
-  h = model::mix(h, static_cast<std::uint64_t>(stage_) | std::uint64_t{child_ != model::none} << 8 | std::uint64_t{has_blocked_} << 9 | std::uint64_t{position_} << 24 | std::uint64_t{child_done_} << 40 |
+model::Hash128 SimulatedSpawn::hash(model::Hash128 h) const {
+  h = model::mix(h, static_cast<std::uint64_t>(stage_) | std::uint64_t{child_ != model::none} << 8 | std::uint64_t{has_blocked_} << 9 | std::uint64_t{position_} << 24 | std::uint64_t{runs_program_} << 40 |
                         std::uint64_t{reported_} << 41 | std::uint64_t{memory_shared_} << 42);
   h = model::mix(h, static_cast<std::uint32_t>(temporary_) | std::uint64_t{static_cast<std::uint32_t>(pidfd_)} << 32);
   h = model::mix(h, staged_count_ | std::uint64_t{unstaged_} << 16 | std::uint64_t{phase_} << 32 | std::uint64_t{tries_} << 40 | std::uint64_t{source_before_} << 48);
@@ -335,43 +357,42 @@ std::uint64_t SimulatedSpawn::hash(std::uint64_t h) const {
   return model::mix(h, static_cast<std::uint32_t>(error_) | std::uint64_t{static_cast<std::uint32_t>(failed_step_)} << 32);
 }
 
-bool SimulatedSpawn::is_exiting(const State& state) const {
-  const model::Flight& flight = state.tasks[child_].flight;
-  return flight.active && static_cast<CallKind>(flight.call.kind) == CallKind::exit;
-}
-
 bool SimulatedSpawn::step_child(const Kernel& kernel, State& state) {
-  if (child_ == model::none || child_done_ || state.tasks[child_].ended) return false;
-  Result result;
-  if (is_exiting(state)) {
-    child_done_ = model::step(kernel, state, child_, 0, result) == Step::done;
-    return true;
-  }
+  if (child_ == model::none || runs_program_ || state.tasks[child_].ended) return false;
   if (position_ >= planned_->steps.size()) {  // a plan that does not end in exec is a mistake of the planner
     --position_;
     child_failed(state, ENOEXEC);
     return true;
   }
   const spawn_step& s = planned_->steps[position_];
-  if (!state.tasks[child_].flight.active) model::begin(state, child_, call_of(state, s));
+  const bool begins = !state.tasks[child_].flight.active;
+  if (begins) {
+    const std::optional<Call> call = call_of(state, s);
+    if (!call) {
+      child_failed(state, ENOSYS);
+      return true;
+    }
+    model::begin(state, child_, *call);
+  }
+  Result result;
   const Step made = model::step(kernel, state, child_, 0, result);
+  if (made == Step::blocked && begins) state.tasks[child_].flight = {};
   if (made == Step::blocked) return false;
   if (made == Step::advanced) return true;
+  child_did(state, s, result);
+  return true;
+}
+
+// The step's call has returned.
+void SimulatedSpawn::child_did(State& state, const spawn_step& s, Result result) {
   if (s.kind == SPAWN_STEP_DUP_TO_TEMPORARY && result.error == EINVAL) result.error = EMFILE;
   const bool closed_is_fine = s.kind == SPAWN_STEP_CLOSE || s.kind == SPAWN_STEP_CLOSE_PIDFD;
-  if (result.error != 0 && !closed_is_fine) {
-    child_failed(state, result.error);
-    return true;
-  }
+  if (result.error != 0 && !closed_is_fine) return child_failed(state, result.error);
   const bool is_foretold = s.kind == SPAWN_STEP_CALLER || s.kind == SPAWN_STEP_FETCH;
-  if (is_foretold && result.value[0] != (s.kind == SPAWN_STEP_CALLER ? s.a : s.b)) {
-    child_failed(state, EBADFD);
-    return true;
-  }
+  if (is_foretold && result.value[0] != (s.kind == SPAWN_STEP_CALLER ? s.a : s.b)) return child_failed(state, EBADFD);
   if (s.kind == SPAWN_STEP_DUP_TO_TEMPORARY) temporary_ = result.value[0];
-  child_done_ = s.kind == SPAWN_STEP_EXEC || s.kind == SPAWN_STEP_EXEC_FD;
+  runs_program_ = s.kind == SPAWN_STEP_EXEC;
   ++position_;
-  return true;
 }
 
 }  // namespace spawncheck::explore

@@ -6,6 +6,8 @@
 
 #include "model/explore/plans.h"
 
+#include <optional>
+
 namespace spawncheck::explore {
 
 // In spawn_step.flags: not what the step's kind says. close-range: close_but of `bits`.
@@ -20,13 +22,17 @@ class SimulatedSpawn {
   enum class Stage : std::uint8_t { check, block, stage, clone, suspended, collect, close_pidfd, unstage, restore, returned };
 
   // The plans outlive it.
-  SimulatedSpawn(Plans& plans, const sc_request& request, const KeepList& keep, model::Index parent) : plans_(&plans), planned_(plans.of(request, keep, 0)), parent_(parent) {}
+  SimulatedSpawn(Plans& plans, const sc_request& request, const KeepList& keep, model::Index parent, std::uint8_t operation)
+      : plans_(&plans), planned_(plans.of(request, keep, 0)), parent_(parent), operation_(operation) {}
 
   Stage stage() const { return stage_; }
-  model::Index parent() const { return parent_; }
+  bool has_returned() const { return stage_ == Stage::returned; }
+  model::Index parent() const { return parent_; }         // its thread
+  std::uint8_t operation() const { return operation_; }   // of that thread
   model::Index child() const { return child_; }           // its task; none before clone
   std::int32_t error() const { return error_; }
   std::int32_t failed_step() const { return failed_step_; }  // kind, -1: none
+  bool was_killed() const;  // its child, before exec
   std::int32_t pidfd() const { return pidfd_; }
   bool memory_shared_at_return() const { return memory_shared_; }
   bool has_blocked() const { return has_blocked_; }
@@ -38,19 +44,18 @@ class SimulatedSpawn {
   // The child's next step, null: none, or it is within one.
   const spawn_step* next_step() const { return position_ < planned_->steps.size() ? &planned_->steps[position_] : nullptr; }
   // Of everything but which task is its child.
-  std::uint64_t hash(std::uint64_t h) const;
+  model::Hash128 hash(model::Hash128 h) const;
 
   // The next step of the caller's only asks what a slot is (fstat(2)), or makes no call at all.
   bool only_asks() const;
   // Number n of the caller's window is not anybody else's: free, a placeholder, or what this spawn has staged in it.
   bool is_own_slot(const model::State&, std::int32_t n, model::Index description) const;
 
-  // One step of the parent's side; false: nothing it could do now.
+  // One step of the parent's side; false: nothing it could do now, and nothing has changed.
   bool step_parent(const model::Kernel&, model::State&);
-  // One step of the child's; false: it has nothing left to do.
+  // One step of the child's plan; false: likewise. A step that fails begins the child's exit.
   bool step_child(const model::Kernel&, model::State&);
-  bool child_is_done() const { return child_done_; }
-  bool is_exiting(const model::State&) const;  // the child: a step failed, or a signal ends it
+  bool runs_program() const { return runs_program_; }  // the child has exec'd
 
  private:
   // Of the window (impl/spawn/window.cpp): what a slot had right after it was staged.
@@ -67,12 +72,15 @@ class SimulatedSpawn {
   void next_unstage();
   void begin_again();
   bool call(const model::Kernel&, model::State&, const model::Call&, Stage next, model::Result&);
-  model::Call call_of(const model::State&, const spawn_step&) const;
+  bool run(const model::Kernel&, model::State&, const model::Call&, model::Result&) const;
+  std::optional<model::Call> call_of(const model::State&, const spawn_step&) const;
+  void child_did(model::State&, const spawn_step&, model::Result);
   void child_failed(model::State&, int error);
 
   Plans* plans_;
   const PlannedSpawn* planned_;
   model::Index parent_, child_ = model::none;
+  std::uint8_t operation_;
   Stage stage_ = Stage::check;
   std::uint32_t position_ = 0;
   std::uint64_t caller_mask_ = 0;
@@ -81,7 +89,7 @@ class SimulatedSpawn {
   std::uint32_t staged_count_ = 0, unstaged_ = 0;  // of staged_: made, undone
   std::uint8_t phase_ = 0, tries_ = 0;
   model::Index source_before_ = model::none;
-  bool has_blocked_ = false, child_done_ = false, reported_ = false, memory_shared_ = false;
+  bool has_blocked_ = false, runs_program_ = false, reported_ = false, memory_shared_ = false;
 };
 
 }  // namespace spawncheck::explore

@@ -8,6 +8,8 @@
 // simulation, the explorer) is a loop over begin() and step().
 #pragma once
 
+#include "model/kernel/processes.h"
+#include "model/kernel/signals.h"
 #include "model/kernel/state.h"
 
 #include <spawncheck/spawn/plan.h>
@@ -88,7 +90,7 @@ inline constexpr std::uint32_t close_range_unshare = SPAWN_CLOSE_RANGE_UNSHARE, 
   X(clone, "flags: SPAWN_START_*; a: exit signal, -1: SIGCHLD; value[0]: the child's task, value[1]: the pidfd") \
   X(exec, "a: enum sc_program; name") \
   X(exit, "a: status") \
-  X(wait, "a: process")
+  X(wait, "a: process; flags: wait_*; value[0]: its status; value[1] 0: not yet (wait_no_hang)")
 
 enum class CallKind : std::uint8_t {
 #define SPAWNCHECK_ROW(id, fields) id,
@@ -126,6 +128,10 @@ inline constexpr std::int32_t restart = 512;
 
 void begin(State&, Index task, const Call&);
 
+// A signal reaches a task that sleeps within a call. Where the sleep can be interrupted, the call undoes what it did, in steps of its
+// own, and then returns `restart`. False: the task does not sleep so, and nothing has changed.
+bool interrupt(State&, Index task);
+
 // How many outcomes the next step of the task's call has, at least 1.
 unsigned outcome_count(const Kernel&, const State&, Index task);
 
@@ -134,10 +140,6 @@ bool closes_in_own_copy(const State&, Index task);
 
 // All that is left of the task's call is to release what it closed: the number is free already.
 bool only_releases(const State&, Index task);
-
-// A signal reaches a task that sleeps within a call. Where the sleep can be interrupted, the call undoes what it did, in steps of its
-// own, and then returns `restart`. False: the task does not sleep so, and nothing has changed.
-bool interrupt(State&, Index task);
 
 // Makes the next step in place, with one of the outcomes.
 Step step(const Kernel&, State&, Index task, unsigned outcome, Result&);
@@ -153,12 +155,6 @@ struct Outcome {
 
 // The set of allowed outcomes of the next step, as values. Pure.
 std::vector<Outcome> outcomes(const Kernel&, const State&, Index task);
-
-// The task and its process end: the memory is released, which wakes a vfork parent, and the process is a zombie, or, where
-// its parent ignores SIGCHLD, gone (kernel/signal.c do_notify_parent). status: an exit status, or -signal.
-void end_task(State&, Index task, std::int32_t status);
-// Its first half: the memory is released, and who waits for that is woken.
-void release_memory(State&, Index task);
 
 // sc_key::id of a socket of AF_INET (SC_FILE_LISTENER) that no name is bound to yet.
 inline constexpr std::uint64_t unbound = SC_NAMES_MAX;
@@ -187,25 +183,5 @@ inline Step fail(Result& result, int error) {
   result.error = error;
   return Step::done;
 }
-
-// Signals. -----------------------------------------------------------------------------------------
-
-inline constexpr std::uint64_t bit(int signal) { return 1ull << (signal - 1); }
-inline constexpr std::uint64_t unblockable = 1ull << 8 | 1ull << 18;  // KILL, STOP
-inline constexpr std::uint64_t ignored_by_default = 1ull << 16 | 1ull << 17 | 1ull << 22 | 1ull << 27;  // CHLD, CONT, URG, WINCH (sig_kernel_ignore)
-inline constexpr std::uint64_t libc_internal = 1ull << 31 | 1ull << 32;  // 32, 33: a libc may keep these for itself
-
-// The lowest pending signal of the task that its mask lets through, 0: none.
-int deliverable(const State&, Index task);
-
-// The one of them that the kernel takes (kernel/signal.c dequeue_signal): the thread's own before the process's, and of each
-// the synchronous ones (SEGV, BUS, ...) before the lowest. `blocked`: the mask that counts. It is pending no more. 0: none.
-int take_signal(State&, Index task, std::uint64_t blocked);
-
-enum class Delivery : std::uint8_t { dropped, handled, terminated };
-// What becomes of a signal that was taken.
-Delivery effect_of(const State&, Index task, int signal);
-// Delivers it.
-Delivery deliver(State&, Index task, int signal);
 
 }  // namespace spawncheck::model

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // Tasks and memory: clone, exec, exit, wait, and the attributes a child changes about itself.
+#include "model/kernel/processes.h"
+
 #include "model/kernel/families.h"
 
 #include <spawncheck/spawn/plan.h>
 
 #include <cerrno>
-#include <signal.h>
 
 namespace spawncheck::model {
 
@@ -30,7 +31,7 @@ Step step_setsid(const Kernel&, State& state, Index task, unsigned, Result& resu
   Process& process = state.process_of(task);
   if (process.group == own) return fail(result, EPERM);
   process.session_leader = true;
-  process.group = own;
+  process.session = process.group = own;
   return Step::done;
 }
 
@@ -71,7 +72,8 @@ Index add_child(State& state, Index task) {
   process.parent = state.tasks[task].process;
   process.shared_pending = {};
   process.session_leader = false;
-  process.is_clone_child = call.a >= 0 && call.a != SIGCHLD;
+  process.stopped_by = 0;
+  process.is_clone_child = call.a >= 0 && call.a != signal_chld;
   const auto own = static_cast<Index>(state.processes.size());
 
   Task child = state.tasks[task];
@@ -81,6 +83,7 @@ Index add_child(State& state, Index task) {
   table = none;  // it is the child's now
   child.flight = Flight{};
   child.pending = {};
+  child.frames = {};
   child.process = own;
   if ((flags & SPAWN_START_VM) == 0) {
     child.memory = copy_of(state.memories, child.memory);
@@ -216,18 +219,58 @@ Step step_exec(const Kernel& kernel, State& state, Index task, unsigned outcome,
   return Step::done;
 }
 
-// kernel/exit.c do_exit: the table goes (exit_files), what it referred to is released (exit_task_work), then the zombie is announced.
-void end_task(State& state, Index task, std::int32_t status) {
+namespace {
+
+// kernel/exit.c do_exit: the table goes (exit_files), what it referred to is released (exit_task_work).
+void end_one(State& state, Index task) {
   release_memory(state, task);
   end_call(state, task);
   state.leave_table(state.tasks[task].table);
-  state.tasks[task].ended = true;
-  Process& process = state.process_of(task);
-  process.life = Life::zombie;
-  process.status = status;
-  if (process.is_clone_child) return;
+  Task& own = state.tasks[task];
+  own.vfork_child = none;
+  own.frames = {};
+  own.ended = true;
+}
+
+void end_others(State& state, Index task) {
+  for (Index other = 0; other < state.tasks.size(); ++other)
+    if (other != task && state.tasks[other].process == state.tasks[task].process && !state.tasks[other].ended) end_one(state, other);
+}
+
+// Nobody will wait for it: its parent ignores SIGCHLD, where that is what it sends, or is gone. The scenario's own process has somebody
+// who does.
+bool is_reaped_at_once(const State& state, const Process& process) {
+  if (process.parent == none) return false;
   for (const Task& other : state.tasks)
-    if (other.process == process.parent && !other.ended && (state.dispositions[other.dispositions].ignored & bit(SIGCHLD)) != 0) process.life = Life::reaped;
+    if (other.process == process.parent && !other.ended) return !process.is_clone_child && (state.dispositions[other.dispositions].ignored & bit(signal_chld)) != 0;
+  return true;
+}
+
+}  // namespace
+
+void begin_exit(State& state, Index task, std::int32_t status) {
+  end_others(state, task);
+  end_call(state, task);
+  begin(state, task, make_call(CallKind::exit, status));
+}
+
+void end_task(State& state, Index task, std::int32_t status) {
+  end_others(state, task);
+  end_one(state, task);
+  Process& process = state.process_of(task);
+  process.life = is_reaped_at_once(state, process) ? Life::reaped : Life::zombie;
+  process.status = status;
+  process.stopped_by = 0;
+}
+
+bool is_in_orphaned_group(const State& state, Index process) {
+  const std::int32_t group = state.processes[process].group;
+  for (const Process& p : state.processes) {
+    if (p.group != group || p.life != Life::running) continue;
+    const Process* parent = p.parent == none || state.processes[p.parent].life != Life::running ? nullptr : &state.processes[p.parent];
+    if (parent == nullptr ? p.session == 0 : parent->session == p.session && parent->group != group) return false;
+  }
+  return true;
 }
 
 // The memory is released first: a vfork parent goes on while the child still has its table.
@@ -246,9 +289,14 @@ Step step_wait(const Kernel&, State& state, Index task, unsigned, Result& result
   const Call call = state.tasks[task].flight.call;
   if (call.a < 0 || call.a >= static_cast<int>(state.processes.size())) return fail(result, ECHILD);
   Process& child = state.processes[static_cast<std::size_t>(call.a)];
-  if (child.parent != state.tasks[task].process || child.life == Life::reaped) return fail(result, ECHILD);
-  if (child.life == Life::running) return Step::blocked;
-  child.life = Life::reaped;
+  const bool is_eligible = (call.flags & wait_all) != 0 || child.is_clone_child == ((call.flags & wait_clones) != 0);
+  if (child.parent != state.tasks[task].process || child.life == Life::reaped || !is_eligible) return fail(result, ECHILD);
+  if (child.life == Life::running) {
+    if ((call.flags & wait_no_hang) == 0) return Step::blocked;
+    result.value[1] = 0;
+    return Step::done;
+  }
+  if ((call.flags & wait_leaves_it) == 0) child.life = Life::reaped;
   result.value[0] = child.status;
   return Step::done;
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // Signals: masks belong to tasks, dispositions to what they share, pending sets to tasks and processes.
-// Rules from kernel/signal.c, read in 6.12.117.
+#include "model/kernel/signals.h"
+
 #include "model/kernel/families.h"
+#include "model/kernel/processes.h"
 
 #include <bit>
 #include <cerrno>
@@ -11,10 +13,10 @@ namespace spawncheck::model {
 
 namespace {
 
-void flush_pending(State& state, Index task, std::uint64_t bits) {
-  state.process_of(task).shared_pending.drop(bits);
-  for (Task& other : state.tasks)
-    if (other.process == state.tasks[task].process) other.pending.drop(bits);
+void drop_pending(State& state, Index process, std::uint64_t bits) {
+  state.processes[process].shared_pending.drop(bits);
+  for (Task& task : state.tasks)
+    if (task.process == process) task.pending.drop(bits);
 }
 
 // do_sigaction: what becomes ignored loses what is pending.
@@ -24,8 +26,8 @@ void set_dispositions(State& state, Index task, std::uint64_t bits, int disposit
   own.handled &= ~bits;
   if (disposition == SC_DISPOSITION_IGNORE) own.ignored |= bits;
   if (disposition == SC_DISPOSITION_HANDLER) own.handled |= bits;
-  if (disposition == SC_DISPOSITION_IGNORE) flush_pending(state, task, bits);
-  if (disposition == SC_DISPOSITION_DEFAULT) flush_pending(state, task, bits & ignored_by_default);
+  if (disposition == SC_DISPOSITION_IGNORE) drop_pending(state, state.tasks[task].process, bits);
+  if (disposition == SC_DISPOSITION_DEFAULT) drop_pending(state, state.tasks[task].process, bits & ignored_by_default);
 }
 
 }  // namespace
@@ -59,24 +61,24 @@ Step step_dispositions(const Kernel&, State& state, Index task, unsigned, Result
 Step step_kill(const Kernel&, State& state, Index task, unsigned, Result& result) {
   const Call call = state.tasks[task].flight.call;
   if (call.a < 0 || call.a >= static_cast<int>(state.processes.size())) return fail(result, ESRCH);
-  Process& target = state.processes[static_cast<std::size_t>(call.a)];
-  if (target.life == Life::reaped) return fail(result, ESRCH);
-  target.shared_pending.add(call.b);
+  if (state.processes[static_cast<std::size_t>(call.a)].life == Life::reaped) return fail(result, ESRCH);
+  send_to_process(state, static_cast<Index>(call.a), call.b);
   return Step::done;
 }
 
 Step step_kill_group(const Kernel&, State& state, Index task, unsigned, Result&) {
   const int signal = state.tasks[task].flight.call.b;
   const std::int32_t group = state.process_of(task).group;
-  for (Process& p : state.processes)
-    if (p.group == group && p.life == Life::running) p.shared_pending.add(signal);
+  for (Index p = 0; p < state.processes.size(); ++p)
+    if (state.processes[p].group == group && state.processes[p].life == Life::running) send_to_process(state, p, signal);
   return Step::done;
 }
 
 Step step_tgkill(const Kernel&, State& state, Index task, unsigned, Result& result) {
   const Call call = state.tasks[task].flight.call;
   if (call.a < 0 || call.a >= static_cast<int>(state.tasks.size())) return fail(result, ESRCH);
-  state.tasks[static_cast<std::size_t>(call.a)].pending.add(call.b);
+  if (state.tasks[static_cast<std::size_t>(call.a)].ended) return fail(result, ESRCH);
+  send_to_task(state, static_cast<Index>(call.a), call.b);
   return Step::done;
 }
 
@@ -85,37 +87,88 @@ Step step_altstack(const Kernel&, State& state, Index task, unsigned, Result&) {
   return Step::done;
 }
 
-int deliverable(const State& state, Index task) {
-  const Task& own = state.tasks[task];
-  if (own.ended || own.vfork_child != none) return 0;  // wait_for_vfork_done: caught signals wait
-  const std::uint64_t ready = (own.pending.set | state.processes[own.process].shared_pending.set) & ~own.mask;
-  return ready == 0 ? 0 : std::countr_zero(ready) + 1;
+namespace {
+
+void prepare_signal(State& state, Index process, int signal) {
+  if ((bit(signal) & stops_by_default) != 0) drop_pending(state, process, bit(signal_cont));
+  if (signal != signal_cont && signal != signal_kill) return;
+  if (signal == signal_cont) drop_pending(state, process, stops_by_default);
+  state.processes[process].stopped_by = 0;
 }
 
-int take_signal(State& state, Index task, std::uint64_t blocked) {
-  constexpr std::uint64_t synchronous = 1ull << 3 | 1ull << 4 | 1ull << 6 | 1ull << 7 | 1ull << 10 | 1ull << 30;  // ILL TRAP BUS FPE SEGV SYS
-  for (Pending* pending : {&state.tasks[task].pending, &state.process_of(task).shared_pending}) {
-    const std::uint64_t ready = pending->set & ~blocked;
-    if (ready == 0) continue;
-    const int signal = std::countr_zero((ready & synchronous) != 0 ? ready & synchronous : ready) + 1;
-    pending->take(signal);
-    return signal;
+}  // namespace
+
+void send_to_process(State& state, Index process, int signal) {
+  prepare_signal(state, process, signal);
+  state.processes[process].shared_pending.add(signal);
+}
+
+// KILL is the process's, whoever it is sent to (complete_signal).
+void send_to_task(State& state, Index task, int signal) {
+  prepare_signal(state, state.tasks[task].process, signal);
+  (signal == signal_kill ? state.process_of(task).shared_pending : state.tasks[task].pending).add(signal);
+}
+
+std::uint64_t blocked_signals(const State& state, Index task) {
+  std::uint64_t all = state.tasks[task].mask;
+  const Frames& frames = state.tasks[task].frames;
+  for (std::size_t i = 0; i < frames.count; ++i) all |= bit(frames.signal[i]);
+  return all;
+}
+
+namespace {
+
+struct Next {
+  int signal = 0;
+  bool is_own = false;  // pending for the task, not for its process
+};
+
+Next next(const State& state, Index task) {
+  constexpr std::uint64_t synchronous = bit(4) | bit(5) | bit(7) | bit(8) | bit(11) | bit(31);  // ILL TRAP BUS FPE SEGV SYS
+  const Task& own = state.tasks[task];
+  if (own.ended) return {};
+  const Process& process = state.processes[own.process];
+  if ((own.pending.set | process.shared_pending.set) == 0) return {};
+  if ((process.shared_pending.set & bit(signal_kill)) != 0) return {signal_kill, false};
+  if (process.stopped_by != 0 || own.vfork_child != none) return {};
+  const std::uint64_t blocked = blocked_signals(state, task);
+  for (const bool is_own : {true, false}) {
+    const std::uint64_t ready = (is_own ? own.pending.set : process.shared_pending.set) & ~blocked;
+    if (ready != 0) return {std::countr_zero((ready & synchronous) != 0 ? ready & synchronous : ready) + 1, is_own};
   }
-  return 0;
+  return {};
+}
+
+}  // namespace
+
+int next_signal(const State& state, Index task) { return next(state, task).signal; }
+
+int take_signal(State& state, Index task) {
+  const Next taken = next(state, task);
+  if (taken.signal != 0) (taken.is_own ? state.tasks[task].pending : state.process_of(task).shared_pending).take(taken.signal);
+  return taken.signal;
 }
 
 Delivery effect_of(const State& state, Index task, int signal) {
   const Dispositions& how = state.dispositions[state.tasks[task].dispositions];
-  if ((how.handled & bit(signal)) != 0) return Delivery::handled;
-  if ((how.ignored & bit(signal)) != 0 || (ignored_by_default & bit(signal)) != 0) return Delivery::dropped;
-  return Delivery::terminated;
+  if ((bit(signal) & unblockable) == 0) {
+    if ((how.handled & bit(signal)) != 0) return Delivery::handled;
+    if ((how.ignored & bit(signal)) != 0 || (ignored_by_default & bit(signal)) != 0) return Delivery::dropped;
+  }
+  if ((stops_by_default & bit(signal)) == 0) return Delivery::terminated;
+  return signal != signal_stop && is_in_orphaned_group(state, state.tasks[task].process) ? Delivery::dropped : Delivery::stopped;
 }
 
 Delivery deliver(State& state, Index task, int signal) {
-  Task& own = state.tasks[task];
-  if ((own.pending.set & bit(signal)) != 0) own.pending.take(signal);
-  else state.process_of(task).shared_pending.take(signal);
-  return effect_of(state, task, signal);
+  const Delivery how = effect_of(state, task, signal);
+  if (how == Delivery::handled) state.tasks[task].frames.push(signal);
+  if (how == Delivery::stopped) state.process_of(task).stopped_by = static_cast<std::uint8_t>(signal);
+  return how;
+}
+
+void return_from_handlers(State& state, Index task) {
+  Frames& frames = state.tasks[task].frames;
+  while (!frames.empty() && next_signal(state, task) == 0) frames.pop();
 }
 
 }  // namespace spawncheck::model

@@ -180,7 +180,8 @@ Hash mix_in(Hash h, const Flight& f) {
 template <typename Hash>
 Hash mix_in(Hash h, const Process& p) {
   h = mix(h, std::uint64_t{p.parent} | static_cast<std::uint64_t>(p.life) << 16 | std::uint64_t{p.session_leader} << 24 | std::uint64_t{p.is_clone_child} << 25 |
-                 std::uint64_t{p.program_name} << 32);
+                 std::uint64_t{p.program_name} << 32 | std::uint64_t{p.stopped_by} << 40);
+  h = mix(h, static_cast<std::uint32_t>(p.session));
   h = mix(mix(h, pair(p.status, p.limit)), pair(p.group, p.cwd));
   return mix_in(mix(h, pair(p.umask, p.program)), p.shared_pending);
 }
@@ -189,6 +190,8 @@ template <typename Hash>
 Hash mix_in(Hash h, const Task& t) {
   h = mix(h, t.process | std::uint64_t{t.table} << 16 | std::uint64_t{t.dispositions} << 32 | std::uint64_t{t.memory} << 48);
   h = mix(mix_in(h, t.pending), t.mask);
+  h = mix(h, t.frames.count);
+  for (std::size_t i = 0; i < t.frames.count; ++i) h = mix(h, t.frames.signal[i]);
   h = mix(h, std::uint64_t{t.vfork_child} | std::uint64_t{t.ended} << 16 | std::uint64_t{t.altstack} << 17);
   return mix_in(h, t.flight);
 }

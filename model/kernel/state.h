@@ -9,6 +9,7 @@
 
 #include <boost/container/small_vector.hpp>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -119,7 +120,9 @@ struct Process {
   std::int32_t limit = 1024;    // RLIMIT_NOFILE, soft
   Pending shared_pending;
   std::int32_t group = 0;       // process index + 1 of the leader; 0: the arena's
+  std::int32_t session = 0;     // likewise
   bool session_leader = false;
+  std::uint8_t stopped_by = 0;  // the stop signal; 0: it is not stopped. A stopped process begins no call
   std::int32_t cwd = -1;        // name of a directory, -1: the arena's own
   std::int32_t umask = 022;
   std::int32_t program = -1;    // enum sc_program of what it has exec'd, -1: nothing yet
@@ -160,10 +163,25 @@ struct Flight {
   bool operator==(const Flight& o) const = default;
 };
 
+// Signals whose handlers a task is in, the last to return first. More at once than there is room for: the oldest is forgotten, and
+// no longer blocks its signal.
+struct Frames {
+  std::array<std::uint8_t, 23> signal{};
+  std::uint8_t count = 0;
+  bool empty() const { return count == 0; }
+  void push(int of) {
+    if (count == signal.size()) std::copy(signal.begin() + 1, signal.begin() + count--, signal.begin());
+    signal[count++] = static_cast<std::uint8_t>(of);
+  }
+  void pop() { signal[--count] = 0; }
+  bool operator==(const Frames&) const = default;
+};
+
 struct Task {
   Index process = 0, table = 0, dispositions = 0, memory = 0;
   std::uint64_t mask = 0;
   Pending pending;
+  Frames frames;
   bool altstack = false;
   Index vfork_child = none;  // suspended until that task releases the memory
   bool ended = false;

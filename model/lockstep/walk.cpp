@@ -23,8 +23,6 @@ using model::Step;
 
 namespace {
 
-constexpr std::uint64_t stop_signals = 1ull << 18 | 1ull << 19 | 1ull << 20 | 1ull << 21;  // STOP, TSTP, TTIN, TTOU
-
 // What the kernel returns inside when a signal ended a sleep (include/linux/errno.h): the call is made again.
 bool is_restart(const sc_step& s) { return s.result == -512 || s.result == -513 || s.result == -514 || s.result == -516; }
 
@@ -127,27 +125,41 @@ bool Walk::make_own(const sc_step& s) {
   return true;
 }
 
-// On its way to its next call it takes a signal that its mask lets through. A handler gets its frame and blocks its signal, and
-// before it begins the next signal is looked for (arch/x86/kernel/signal.c); so the last frame's handler runs first, and
-// when it returns the mask is as before it, and signals are looked for again.
+// On its way to its next call it takes a signal that its mask lets through; when it has none, handlers return, and signals are
+// looked for again.
 void Walk::rest(unsigned trace_task) {
-  Tracked& known = known_[trace_task];
-  while ((known.taken = take(trace_task)) == 0 && !known.frames.empty()) known.frames.pop_back();
+  const Index task = known_[trace_task].task;
+  do {
+    known_[trace_task].taken = take(trace_task);
+    if (known_[trace_task].taken != 0) return;
+    model::return_from_handlers(state_, task);
+  } while (model::next_signal(state_, task) != 0);
 }
+
+namespace {
 
 // A SIGCHLD that nobody handles passes without a stop: children send them at any time.
-int Walk::take(unsigned trace_task) {
-  for (;;) {
-    const int signal = model::take_signal(state_, known_[trace_task].task, mask(trace_task));
-    if (signal != SIGCHLD || model::effect_of(state_, known_[trace_task].task, signal) == model::Delivery::handled) return signal;
-  }
+bool passes(const model::State& state, Index task, int signal) {
+  return signal == SIGCHLD && model::effect_of(state, task, signal) != model::Delivery::handled;
 }
 
-std::uint64_t Walk::mask(unsigned trace_task) const {
-  std::uint64_t all = state_.tasks[task(trace_task)].mask;
-  for (const int signal : known_[trace_task].frames) all |= model::bit(signal);
-  return all;
+}  // namespace
+
+int Walk::take(unsigned trace_task) {
+  const Index task = known_[trace_task].task;
+  int signal;
+  do signal = model::take_signal(state_, task);
+  while (passes(state_, task, signal));
+  return signal;
 }
+
+int Walk::next(unsigned trace_task) const {
+  const Index task = known_[trace_task].task;
+  const int signal = model::next_signal(state_, task);
+  return passes(state_, task, signal) ? 0 : signal;
+}
+
+std::uint64_t Walk::mask(unsigned trace_task) const { return model::blocked_signals(state_, task(trace_task)); }
 
 bool Walk::make(const sc_step& s) {
   switch (s.kind) {
@@ -162,8 +174,11 @@ bool Walk::make(const sc_step& s) {
 bool Walk::call(const sc_step& s) {
   if (s.outcome == SC_OUTCOME_UNKNOWN) return unknown("a run without results");
   if (s.outcome == SC_OUTCOME_DIED && s.call != SC_VISIBLE_exit && s.call != SC_VISIBLE_exit_group) return unknown("death within a call");
-  const std::uint64_t first = how_ == Follow::operations ? 0 : known_[s.task].taken != 0 ? model::bit(known_[s.task].taken) : ready(s.task) & ~model::bit(SIGCHLD);
-  if (first != 0) return disagree("makes its call", "takes one of " + explore::describe_signals(first) + " first");
+  if (how_ == Follow::everything) {
+    const int first = known_[s.task].taken != 0 ? known_[s.task].taken : next(s.task);
+    if (first != 0) return disagree("makes its call", "takes signal " + std::to_string(first) + " first");
+    if (state_.process_of(known_[s.task].task).stopped_by != 0) return disagree("makes its call", "is stopped");
+  }
   const std::uint8_t thread = trace_.task[s.task].thread;
   const std::uint64_t* inode = history_.op[thread][s.operation].inode;
   RawCall raw = translate(s, operation(s), sc_identity_of_op(thread, s.operation), inode);
@@ -316,15 +331,9 @@ bool Walk::exec(const sc_step& s) {
   return true;
 }
 
-void Walk::die(unsigned trace_task, int status) {
-  const Index task = known_[trace_task].task;
-  if (state_.tasks[task].ended) return;
-  model::end_task(state_, task, status);
-}
-
 bool Walk::exit(const sc_step& s) {
   if (trace_.task[s.task].child < 0) return unknown("a thread of the scenario that exits");
-  die(s.task, static_cast<int>(s.arg[0] & 0xff));
+  model::end_task(state_, known_[s.task].task, static_cast<int>(s.arg[0] & 0xff));
   return true;
 }
 
@@ -333,22 +342,23 @@ bool Walk::wait(const sc_step& s) {
   if (is_waitid ? s.arg[0] != P_PID : s.arg[0] <= 0) return unknown("a wait for any child");
   const std::int64_t pid = is_waitid ? s.arg[1] : static_cast<std::int32_t>(s.arg[0]);
   const auto options = static_cast<std::uint32_t>(s.arg[is_waitid ? 3 : 2]);
-  const Index self = known_[s.task].task;
   const int child = task_with_pid(pid);
-  const model::Process* process = child < 0 ? nullptr : &state_.process_of(known_[static_cast<unsigned>(child)].task);
-  const bool is_eligible = process != nullptr && process->life != model::Life::reaped && process->parent == state_.tasks[self].process &&
-                           ((options & __WALL) != 0 || process->is_clone_child == ((options & __WCLONE) != 0));
+  Call call = make_call(CallKind::wait, child < 0 ? -1 : state_.tasks[known_[static_cast<unsigned>(child)].task].process);
+  const auto add = [&](std::uint32_t raw, std::uint32_t of_model) { call.flags |= (options & raw) != 0 ? of_model : 0u; };
+  add(WNOHANG, model::wait_no_hang);
+  add(WNOWAIT, model::wait_leaves_it);
+  add(__WALL, model::wait_all);
+  add(__WCLONE, model::wait_clones);
+  const Index self = known_[s.task].task;
+  Result result;
+  const Step made = model::run_call(kernel_, state_, self, call, result);
+  if (made == Step::blocked) state_.tasks[self].flight = {};  // whoever sleeps in a wait is asked again when it wakes
   ++comparison_.checked;
-  if (!is_eligible) return s.result == -ECHILD || disagree(s.outcome == SC_OUTCOME_SLEEPS ? "sleeps" : text(result_of(s), true), "ECHILD");
-  if (process->life == model::Life::running) {
-    if (s.outcome == SC_OUTCOME_SLEEPS) return (options & WNOHANG) == 0 || disagree("sleeps", "nothing yet");
-    if (is_restart(s) || s.result == -EINTR) return true;
-    return (s.result == 0 && (options & WNOHANG) != 0) || disagree(text(result_of(s), true), (options & WNOHANG) != 0 ? "nothing yet" : "sleeps");
-  }
-  if (s.outcome == SC_OUTCOME_SLEEPS) return disagree("sleeps", "the child has ended");
-  if (s.result != (is_waitid ? 0 : pid)) return disagree(text(result_of(s), true), "the child has ended");
-  if ((options & WNOWAIT) == 0) state_.process_of(known_[static_cast<unsigned>(child)].task).life = model::Life::reaped;
-  return true;
+  const std::string expected = made == Step::blocked ? "sleeps" : result.error != 0 ? text(result, false) : result.value[1] == 0 ? "nothing yet" : "the child has ended";
+  if (s.outcome == SC_OUTCOME_SLEEPS) return made == Step::blocked || disagree("sleeps", expected);
+  if (made == Step::blocked && (is_restart(s) || s.result == -EINTR)) return true;
+  const std::int64_t given = result.error != 0 ? -result.error : result.value[1] == 0 || is_waitid ? 0 : pid;
+  return (made != Step::blocked && s.result == given) || disagree(text(result_of(s), true), expected);
 }
 
 bool Walk::wakes(const sc_step& s) {
@@ -374,26 +384,21 @@ bool Walk::wakes(const sc_step& s) {
 
 // ---- signals ---------------------------------------------------------------------------------------
 
-std::uint64_t Walk::ready(unsigned trace_task) const {
-  const Index task = known_[trace_task].task;
-  return (state_.tasks[task].pending.set | state_.process_of(task).shared_pending.set) & ~mask(trace_task);
-}
-
-// A signal that ends the task as soon as it can take one. 0: none.
-int Walk::fatal_pending(unsigned trace_task) const {
-  for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal)
-    if ((ready(trace_task) & ~stop_signals) >> (signal - 1) & 1 && model::effect_of(state_, known_[trace_task].task, signal) == model::Delivery::terminated) return signal;
+// A program has no handlers: it takes all there is at once. The signal that ends it, 0: none does.
+int Walk::take_all(Index task) {
+  while (const int signal = model::take_signal(state_, task))
+    if (model::deliver(state_, task, signal) == model::Delivery::terminated) return signal;
   return 0;
 }
 
 // KILL needs no turn, and a program that sleeps wakes for a signal by itself.
 void Walk::settle_deaths() {
-  for (unsigned i = static_cast<unsigned>(scenario_.threads.size()); i < next_child_; ++i) {
+  for (unsigned i = 0; i < next_child_; ++i) {
     const Index task = known_[i].task;
     if (state_.tasks[task].ended) continue;
-    const std::uint64_t pending = state_.tasks[task].pending.set | state_.process_of(task).shared_pending.set;
-    if (pending >> (SIGKILL - 1) & 1) die(i, -SIGKILL);
-    else if (const int signal = known_[i].is_program && known_[i].program_sleeps ? fatal_pending(i) : 0) die(i, -signal);
+    const bool is_asleep = known_[i].is_program && known_[i].program_sleeps;
+    const int fatal = model::next_signal(state_, task) == SIGKILL ? SIGKILL : is_asleep ? take_all(task) : 0;
+    if (fatal != 0) model::end_task(state_, task, -fatal);
   }
 }
 
@@ -430,13 +435,9 @@ bool Walk::signal(const sc_step& s) {
   if (known.taken != signal && signal == SIGSEGV) return unknown("a crash");
   if (known.taken != signal) return disagree("takes signal " + std::to_string(signal), known.taken == 0 ? "has none to take" : "takes signal " + std::to_string(known.taken));
   known.taken = 0;
-  if ((stop_signals >> (signal - 1) & 1) != 0) return unknown("a task that is stopped");
-  const model::Delivery how = model::effect_of(state_, known.task, signal);
-  const bool ends = how == model::Delivery::terminated;
+  const bool ends = model::deliver(state_, known.task, signal) == model::Delivery::terminated;
   if (ends != (s.outcome == SC_OUTCOME_DIED)) return disagree(ends ? "lives" : "dies", ends ? "dies of signal " + std::to_string(signal) : "lives");
-  if (ends && trace_.task[s.task].child < 0) return unknown("the end of the scenario's own process");
-  if (ends) die(s.task, -signal);
-  if (how == model::Delivery::handled) known.frames.push_back(signal);
+  if (ends) model::end_task(state_, known.task, -signal);
   return true;
 }
 
@@ -444,12 +445,12 @@ bool Walk::program(const sc_step& s) {
   Tracked& known = known_[s.task];
   const sc_operation* op = spawn(s);
   if (op == nullptr || !known.is_program) return unknown("a program outside a spawn");
-  const int fatal = fatal_pending(s.task);
+  const int fatal = take_all(known.task);
   const bool exits = op->request.program == SC_PROGRAM_EXIT;
   ++comparison_.checked;
   if (s.outcome == SC_OUTCOME_DIED) {
     if (fatal == 0 && !exits) return disagree("the program ends", "it runs until it is killed");
-    die(s.task, fatal != 0 ? -fatal : 7);
+    model::end_task(state_, known.task, fatal != 0 ? -fatal : model::status_of_exit_program);
     return true;
   }
   if (fatal != 0) return disagree("the program goes on", "it dies of signal " + std::to_string(fatal));

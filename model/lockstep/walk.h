@@ -28,7 +28,6 @@ class Walk {
   // What the model's state does not have of a task of the trace.
   struct Tracked {
     model::Index task = model::none;
-    std::vector<int> frames;        // signals whose handlers have a frame and have not begun: blocked until they return
     int taken = 0;                  // a signal: pending no more, and nothing has come of it yet
     bool is_program = false, program_sleeps = false;
   };
@@ -54,10 +53,9 @@ class Walk {
   const sc_operation* operation(const sc_step&) const;  // the scenario's, null: a spawn's call, or nobody's
   const sc_operation* spawn(const sc_step&) const;
   int task_with_pid(std::int64_t pid) const;  // of the trace, -1: none
-  std::uint64_t ready(unsigned trace_task) const;  // pending and not blocked
+  int next(unsigned trace_task) const;  // the signal that it takes next, 0: none, or one that passes without a stop
   int take(unsigned trace_task);
-  int fatal_pending(unsigned trace_task) const;
-  void die(unsigned trace_task, int status);
+  int take_all(model::Index task);
   void settle_deaths();
 
   const model::Kernel& kernel_;

@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::int32_t highest = 0x7fffffff;
 
-// Follows who has which table and which process.
+// Follows who has which table, which process and which place.
 class Reader {
  public:
   Reader(const Scenario& scenario, const sc_trace& trace) : trace_(trace) {
@@ -87,6 +87,7 @@ class Reader {
   void add_step(const sc_step& step) {
     table_ = tables_[step.task];
     process_ = processes_[step.task];
+    place_ = places_[step.task];
     is_done_ = step.outcome == SC_OUTCOME_RETURNED;
     if (step.kind == SC_STEP_SIGNAL) return add(Access::everything, Access::write);
     if (step.kind == SC_STEP_PROGRAM) return end_process(step.task);
@@ -114,12 +115,14 @@ class Reader {
         if (*sc_visible_calls[step.call].arguments == 'f') look_up(first);
         else add(Access::occupancy, Access::read, table_);
         return add(Access::files, Access::write);
-      case SC_EFFECT_ATTRIBUTE: case SC_EFFECT_MASK: return;  // seen by signals only, and those conflict with everything
+      case SC_EFFECT_ATTRIBUTE: return add_attribute(step);
+      case SC_EFFECT_MASK: return;  // seen by signals only, and those conflict with everything
       case SC_EFFECT_DISPOSITION: return add(Access::dispositions, step.arg[1] == 0 ? Access::read : Access::write, process_);
       case SC_EFFECT_LIMIT: return add(Access::limit, step.call == SC_VISIBLE_prlimit64 && step.arg[2] == 0 ? Access::read : Access::write, process_);
       case SC_EFFECT_CLONE: return add_clone(step);
       case SC_EFFECT_EXEC:
         copy_table();
+        add(Access::place, Access::read, place_);  // where its path begins
         add(Access::files, Access::drop);
         if (has_programs_) add(Access::files, Access::read);
         leave_table(step.task);
@@ -136,6 +139,19 @@ class Reader {
     }
   }
 
+  // Of the calling task alone, but for what its threads share (CLONE_FS), and for process groups, which others can join.
+  void add_attribute(const sc_step& step) {
+    switch (step.call) {
+      case SC_VISIBLE_fchdir: look_up(step.arg[0]); return add(Access::place, Access::write, place_);
+      case SC_VISIBLE_chdir: case SC_VISIBLE_umask: return add(Access::place, Access::write, place_);
+      case SC_VISIBLE_setsid: return add(Access::group, Access::write, 0, process_, process_);
+      case SC_VISIBLE_setpgid:
+        if (step.arg[0] == 0 && step.arg[1] == 0) return add(Access::group, Access::write, 0, process_, process_);
+        return add(Access::group, Access::write);
+      default: return;
+    }
+  }
+
   void add_allocation(const sc_step& step) {
     const char* letters = sc_visible_calls[step.call].arguments;
     for (int i = 0; letters[i] != 0; ++i)
@@ -143,6 +159,7 @@ class Reader {
     allocate(is_done_ ? step.result : -1);
     if (step.call == SC_VISIBLE_pidfd_getfd) add(Access::everything, Access::write);
     const bool is_open = std::strchr(letters, 's') != nullptr && step.call != SC_VISIBLE_memfd_create;
+    if (is_open) add(Access::place, Access::read, place_);
     if (is_open && std::memcmp(&step.pointee, "/dev/null", sizeof step.pointee) == 0) return;  // nobody can tell
     const bool is_accept = std::strncmp(letters, "fpp", 3) == 0;
     if (is_open || is_accept) add(Access::files, Access::write);
@@ -188,6 +205,13 @@ class Reader {
       leave_table(child);
     }
     add(Access::limit, Access::read, process_);
+    add(Access::group, Access::read, 0, process_, process_);
+    if (flags & CLONE_FS) {
+      places_[child] = place_;
+    } else {
+      add(Access::place, Access::read, place_);
+      places_[child] = next_place_++;
+    }
     if (flags & CLONE_THREAD) processes_[child] = process_;
     else processes_[child] = next_process_++;
     if ((flags & CLONE_SIGHAND) == 0) add(Access::dispositions, Access::read, process_);
@@ -209,9 +233,9 @@ class Reader {
 
   const sc_trace& trace_;
   Transition now_;
-  std::array<std::uint16_t, SC_TASKS_MAX> tables_{}, processes_{};
-  unsigned table_ = 0, process_ = 0, next_task_ = 0;
-  std::uint16_t next_table_ = 1, next_process_ = 1;
+  std::array<std::uint16_t, SC_TASKS_MAX> tables_{}, processes_{}, places_{};
+  unsigned table_ = 0, process_ = 0, place_ = 0, next_task_ = 0;
+  std::uint16_t next_table_ = 1, next_process_ = 1, next_place_ = 1;
   bool is_done_ = false, has_programs_ = false, sigchld_counts_ = false;
 };
 

@@ -19,6 +19,8 @@ struct Access {
     files,         // anything beyond the table: locks, ports, pipe ends, who has a file open
     dispositions,  // id: process
     limit,         // RLIMIT_NOFILE; id: process
+    place,         // current directory and umask (struct fs_struct), which threads share; id: who has them
+    group,         // process group and session; range of processes
     memory,        // id: cell + 1, 0 for every futex
     life,          // that a process has ended; range of tasks
     everything

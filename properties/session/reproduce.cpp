@@ -151,8 +151,8 @@ class Follower {
   bool follow(const TraceStep& step) {
     const Turn who = task_of(step);
     const Meaning* meaning = meaning_of(step.call);
-    // It goes on by itself; or it asks what no schedule stops at, on its way to its next call.
-    if (step.call == "suspended" || step.call == "ask" || step.call == "check-staged") return true;
+    // It goes on by itself; or it asks what no schedule stops at, or takes a signal, on its way to its next call.
+    if (step.call == "suspended" || step.call == "ask" || step.call == "check-staged" || step.call == "signal") return true;
     const bool is_operation = step.who == TraceStep::Who::thread && meaning == nullptr;
     const Until until = is_operation ? Until::over : meaning == nullptr ? Until::made : meaning->until;
     for (bool has_begun = false; turns_.size() < turns_max; has_begun = true) {

@@ -110,6 +110,7 @@ int explore(const ExploreToolOptions& options) {
               {"observed", e.verdict.observed}, {"states", e.states}, {"steps", e.steps}, {"ends", e.ends}, {"depth", e.depth}, {"seconds", seconds}, {"trace", texts(e.trace)},
               {"fd.untransient", !e.untransient.is_broken}, {"untransient_trace", texts(e.untransient.trace)}, {"fd.released", !e.released.is_broken},
               {"released_trace", texts(e.released.trace)}, {"livelock", e.looked_for_livelock ? "none" : "not looked for"}, {"bytes", e.bytes},
+              {"collision_bound", e.collision_bound()},
               {"reproduced", reproduction.is_reproduced}, {"reproduced_times", reproduction.times}, {"runs", reproduction.runs}, {"on_this_kernel", reproduction.text},
               {"schedule", print(reproduction.schedule)}});
     return exit_status(e.verdict.status);
@@ -117,6 +118,8 @@ int explore(const ExploreToolOptions& options) {
   fmt::print("{}, {} on {}: {}{}\n", file, options.way, kernel_name, name(e.verdict.status),
              e.verdict.clause ? fmt::format(" {}", name(*e.verdict.clause)) : e.verdict.status == Status::holds ? " in every interleaving" : "");
   fmt::print("  {} states, {} steps ({:.2f} us each), {} ends, depth {}, {:.2f} s, {} MiB{}\n", e.states, e.steps, us, e.ends, e.depth, seconds, e.bytes >> 20, options.unreduced ? ", not reduced" : "");
+  if (e.verdict.status == Status::holds)
+    fmt::print("  states are told apart by 128 bits of hash: that two of them were taken for one, and one was not looked at, has a probability of at most {:.1e}\n", e.collision_bound());
   if (e.verdict.status == Status::inconclusive) fmt::print("  {}\n", e.verdict.observed);
   if (e.verdict.status == Status::violated) {
     fmt::print("  observed: {}\n  allowed:  {}\n  rule:     {}\n", e.verdict.observed, e.verdict.allowed, e.verdict.rule);
