@@ -161,6 +161,7 @@ bool Walk::make(const sc_step& s) {
 
 bool Walk::call(const sc_step& s) {
   if (s.outcome == SC_OUTCOME_UNKNOWN) return unknown("a run without results");
+  if (s.is_unread) return unknown("an argument that could not be read");
   if (s.outcome == SC_OUTCOME_DIED && s.call != SC_VISIBLE_exit && s.call != SC_VISIBLE_exit_group) return unknown("death within a call");
   const std::uint64_t first = how_ == Follow::operations ? 0 : known_[s.task].taken != 0 ? model::bit(known_[s.task].taken) : ready(s.task) & ~model::bit(SIGCHLD);
   if (first != 0) return disagree("makes its call", "takes one of " + explore::describe_signals(first) + " first");
