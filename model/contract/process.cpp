@@ -50,7 +50,7 @@ Violation proc_child(const Facts& f) {
     const sc_process& child = f.history.child[s.record->child];
     const sc_request& r = *s.request;
     if (!child.observed) {
-      if (!child.is_dead || r.program == SC_PROGRAM_EXIT || explore::children_may_be_ended(f.scenario, f.history)) continue;
+      if (r.program == SC_PROGRAM_EXIT || explore::children_may_be_ended(f.scenario, f.history)) continue;
       return violated(Clause::proc_child, where(s) + ": the child was gone before anybody ended it",
                       "it runs the program, which waits", "contract proc.child");
     }
