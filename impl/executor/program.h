@@ -32,6 +32,8 @@ struct sc_thread_state {
   uint32_t position; /* operation under way */
   uint64_t frame;    /* address of the frame that calls the spawn under way */
   int32_t observe;   /* index + 1 of a child that must be looked at before the thread goes on; 0: none */
+  int32_t sharer;    /* pid of a child that seems to run on the thread's memory: the server finds out, before the thread goes on; 0: none */
+  uint32_t had_table, is_sharer; /* what the thread knows of it (runs_on_memory_of); the answer */
 };
 
 struct sc_shared {

@@ -51,7 +51,10 @@
   X(CLONE_MASK_LEFT, "clone-mask-left", "F", "sig.parent_restored", "the caller's mask is not restored when clone fails") \
   X(WAIT_ONCE, "wait-once", "F", "proc.unzombied", "a child that failed is waited for with signals unblocked, and after EINTR not again")     \
   X(MOVE_UNCHECKED, "move-unchecked", "F", "fd.kept fd.exact", "dup2 into place may fail, and nobody looks")       \
-  X(UNSHARE_UNCHECKED, "unshare-unchecked", "F", "fd.untouched fd.exact", "unshare may fail, and the shared table is changed")
+  X(UNSHARE_UNCHECKED, "unshare-unchecked", "F", "fd.untouched fd.exact", "unshare may fail, and the shared table is changed") \
+  X(NO_VFORK_COPIED, "no-vfork-copied", "R", "mm.released proc.child", "likewise not suspended, with a table copied at clone") \
+  X(DROPPED_LATE, "dropped-late", "D", "fd.released", "what is not kept is marked close-on-exec only: exec drops it after it has woken the caller") \
+  X(STILLBORN, "stillborn", "D", "proc.child live.returns", "the child ends before it could do anything, which is taken for success")
 
 enum spawncheck_fault {
 #define SPAWNCHECK_ROW(id, word, shows, clauses, what) SPAWNCHECK_FAULT_##id,

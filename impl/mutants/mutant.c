@@ -27,6 +27,10 @@
 #define CLOSE_RANGE_UNSHARE 2
 #endif
 
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC 4
+#endif
+
 #define HAS(fault) (SPAWNCHECK_FAULT == SPAWNCHECK_FAULT_##fault)
 #define KEEP_MAX 64
 #define LISTED_MAX 8192
@@ -74,6 +78,7 @@ static int close_gap(unsigned first, unsigned last, unsigned flags) {
     return 0;
   }
   if (HAS(NO_UNSHARE)) flags = 0;
+  if (HAS(DROPPED_LATE)) flags |= CLOSE_RANGE_CLOEXEC;
   return (int)syscall(SYS_close_range, first, last, flags);
 }
 
@@ -207,6 +212,10 @@ static int child_main(void *argument) {
   struct job *job = argument;
   const struct spawncheck_request *r = job->request;
   char page[HAS(SMALL_STACK) ? 32 : 1];
+  if (HAS(STILLBORN)) { /* by a call that is not visible: a scheduled run never sees the child rest */
+    siginfo_t info = {.si_code = SI_QUEUE};
+    syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), SIGKILL, &info);
+  }
   if (HAS(SMALL_STACK)) {
     uint32_t count = 0;
     while (r->argv[count]) ++count;
@@ -273,7 +282,8 @@ static int start(struct job *job, struct spawncheck_result *result) {
     stack = area + 4096;
   }
   int flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD;
-  if (HAS(NO_VFORK)) flags &= ~CLONE_VFORK;
+  if (HAS(NO_VFORK) || HAS(NO_VFORK_COPIED)) flags &= ~CLONE_VFORK;
+  if (HAS(NO_VFORK_COPIED)) flags &= ~CLONE_FILES;
   if (job->request->set & SPAWNCHECK_WANT_PIDFD) flags |= CLONE_PIDFD;
   const uint64_t all = ~0ull;
   set_mask(SIG_SETMASK, HAS(NEVER_BLOCKED) ? NULL : &all, &job->caller_mask);
@@ -298,7 +308,7 @@ static int start(struct job *job, struct spawncheck_result *result) {
     result->pidfd = job->request->set & SPAWNCHECK_WANT_PIDFD ? job->pidfd : -1;
   }
   if (!(HAS(MASK_LEFT) && error != 0) && !(HAS(CLONE_MASK_LEFT) && pid < 0)) set_mask(SIG_SETMASK, &job->caller_mask, NULL);
-  if (area && !HAS(NO_VFORK)) munmap(area, size + 4096);
+  if (area && !HAS(NO_VFORK) && !HAS(NO_VFORK_COPIED)) munmap(area, size + 4096);
   return error;
 }
 
@@ -323,7 +333,7 @@ static int mutant_spawn(const struct spawncheck_request *request, struct spawnch
   if (result->error == 0) result->error = start(job, result);
   for (uint32_t i = 0; i < count; ++i) close(captured[i].source);
   if (HAS(VISIBLE_TEMPORARY)) close(job->temporary);
-  if (!HAS(NO_VFORK)) munmap(job, sizeof *job);
+  if (!HAS(NO_VFORK) && !HAS(NO_VFORK_COPIED)) munmap(job, sizeof *job);
   errno = HAS(ERRNO_WRITTEN) ? ENXIO : saved;
   return result->error;
 }
@@ -339,7 +349,7 @@ const struct spawncheck_implementation *spawncheck_implementation_v1(void) {
       .abi = SPAWNCHECK_ABI,
       .policies = 7,
       .sets = 127,
-      .promises = HAS(CAPTURED_TWICE) ? "fd.snapshot" : "",
+      .promises = HAS(CAPTURED_TWICE) ? "fd.snapshot" : HAS(DROPPED_LATE) ? "fd.released" : "",
       .spawn = mutant_spawn,
   };
   self.name = words[SPAWNCHECK_FAULT];

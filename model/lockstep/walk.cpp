@@ -173,6 +173,7 @@ bool Walk::make(const sc_step& s) {
 
 bool Walk::call(const sc_step& s) {
   if (s.outcome == SC_OUTCOME_UNKNOWN) return unknown("a run without results");
+  if (s.is_unread) return unknown("an argument that could not be read");
   if (s.outcome == SC_OUTCOME_DIED && s.call != SC_VISIBLE_exit && s.call != SC_VISIBLE_exit_group) return unknown("death within a call");
   if (how_ == Follow::everything) {
     const int first = known_[s.task].taken != 0 ? known_[s.task].taken : next(s.task);

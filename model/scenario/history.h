@@ -43,7 +43,7 @@ enum {
   SC_DISTURBED_MASK = 1, SC_DISTURBED_ALTSTACK = 2, SC_DISTURBED_CANCEL = 4, SC_DISTURBED_ERRNO = 8,
   SC_DISTURBED_ENVIRON = 16, SC_DISTURBED_MEMORY = 32,
   SC_DISTURBED_MASK_OF_LIBC = 128, /* beside MASK: it differs in none but 32 to 34, which a libc may keep for itself */
-  SC_DISTURBED_VM_SHARED = 64 /* the child still ran on the caller's memory when spawn returned */
+  SC_DISTURBED_VM_SHARED = 64 /* a fact: after spawn had returned, the child ran on the caller's memory */
 };
 
 struct sc_op_record {
@@ -57,7 +57,12 @@ struct sc_op_record {
   uint64_t inode[2];
   uint32_t identified;
   int16_t child; /* index into the run's observed children, -1: none */
+  uint8_t looked; /* bits of SC_LOOKED: what was looked at when the operation had returned */
 };
+
+/* A spawn's memory is looked at (SC_DISTURBED_VM_SHARED) where that can hide nothing from the thread's later operations, and
+ * in some of the other runs, drawn from the seed: see impl/executor/arena/spawning.c. */
+enum { SC_LOOKED_AT_MEMORY = 1 };
 
 /* Numbers number..last refer to one and the same description, with the same flag. */
 struct sc_entry {
@@ -73,7 +78,8 @@ struct sc_entry {
 struct sc_process {
   int32_t pid;
   uint8_t observed;  /* 0: not seen, which says nothing: nothing below counts */
-  uint8_t is_dead;   /* seen to have ended, while the arena's process ran: end_status counts. It excludes observed */
+  uint8_t is_dead;   /* seen to have ended, while the arena's process ran. It excludes observed */
+  uint8_t knows_end_status; /* of one that is dead: not of one that somebody has waited for, or that nobody has to */
   int32_t end_status; /* as in sc_op_record.value of wait: an exit status, or -signal */
   uint8_t has_execed; /* it runs the program that was asked for */
   uint8_t truncated; /* more descriptors than SC_ENTRIES_MAX runs */
@@ -113,14 +119,16 @@ struct sc_fault {
 
 enum sc_run_end {
   SC_RUN_COMPLETE, /* every operation returned */
-  SC_RUN_BLOCKED,  /* nothing can run any more: what has not returned waits for somebody who will not come */
-  SC_RUN_TIMEOUT,  /* the bound was reached and something still ran */
+  SC_RUN_BLOCKED,  /* nothing can run any more, which is a fact: what has not returned waits for somebody who will not come */
+  SC_RUN_TIMEOUT,  /* the bound was reached and something still ran, or waited with a timeout. `parent` is not seen */
   SC_RUN_KILLED,   /* the arena's process was ended by a signal: end_signal */
   SC_RUN_BROKEN,   /* the machinery failed: broken_errno, broken_where */
   SC_RUN_CUT,      /* a scheduled run made more steps than a trace holds */
   SC_RUN_REFUSED,  /* a scheduled run: the kernel does not let us trace: broken_errno, broken_where */
   SC_RUN_MISLED,   /* a scheduled run: a turn of the schedule is not enabled, see struct sc_trace */
-  SC_RUN_STOPPED   /* a stop signal has stopped the arena's process, and nobody is left to continue it: end_signal, where known */
+  SC_RUN_STOPPED   /* as BLOCKED, and a task is stopped by a signal: the arena's process, or a process it has started, for which
+                    * a spawn may wait. end_signal, where known. `parent` counts: it is held. What has end == 0 may have happened
+                    * or not; all may have returned too, where the stop came with the last */
 };
 
 #define SC_WHERE_MAX 96

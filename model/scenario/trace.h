@@ -60,6 +60,7 @@ struct sc_step {
   uint8_t operation; /* of its thread, under way */
   uint8_t fault;     /* 1: what was injected happened here */
   uint8_t outside;   /* 1: between two operations */
+  uint8_t is_unread; /* 1: `pointee` could not be read, and what the call was asked is not known */
   uint32_t enabled;  /* bit i: task i could have gone instead; 0 for WAKES */
   int64_t arg[SC_CALL_ARGUMENTS];
   uint64_t pointee;  /* what an argument of letter m, a, l, n or s points to: its first eight bytes; clone3: flags | exit signal */
@@ -91,6 +92,7 @@ struct sc_written {
 
 struct sc_trace {
   uint32_t task_count, step_count;
+  uint8_t is_begun; /* every thread came to its first call; else no step was made, and nothing was seen */
   uint8_t is_cut;   /* more than SC_STEPS_MAX or SC_TASKS_MAX */
   int32_t bad_turn; /* the schedule's first turn that was not enabled, or named nobody; -1: none */
   uint32_t enabled_at_bad_turn;

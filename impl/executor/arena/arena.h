@@ -56,7 +56,7 @@ int32_t operand_value(uint32_t thread, uint32_t index, struct sc_operand operand
 /* main.c, in the server */
 int host_is_gone(void);
 uint64_t now_ms(void);
-void observe_child(int16_t index); /* unless it has been looked at */
+void observe_child(int16_t index); /* unless it has been tried before */
 
 /* filter.c: what stops the tasks of a scheduled run. Prepared once, in the server; installed in the arena: 0 or an errno. */
 void filter_prepare(void);
@@ -65,12 +65,17 @@ int filter_install(void);
 /* watch.c, in the arena: has its memory watched. */
 void watch_offer(void);
 
-/* observe.c, in the server. `expected` is the program the process should run, null: do not look. */
+/* observe.c, in the server */
 extern int observe_error; /* why a process that may be there could not be looked at: a run with that says nothing */
-void observe_process(struct sc_process *out, pid_t pid, const char *expected);
+/* A process or thread that nobody lets go on meanwhile: it is stopped, or sleeps and nobody is left to wake it. */
+void observe_held(struct sc_process *out, pid_t pid);
+/* A spawn's child, which should run the program `expected`: waits, within bounds, until it does, or is known not to. */
+void observe_spawned(struct sc_process *out, pid_t pid, const char *expected, pid_t arena);
 void compare_descriptions(struct sc_process *child, const struct sc_process *parent);
-char state_in_stat(const char *text);            /* of a /proc/PID/stat; 0: there is none */
-char observe_thread_state(pid_t pid, pid_t tid); /* likewise; 0: gone */
+
+/* memory.c, in the server: is it certain that the child ran on the arena's memory, alive and outside of exec, at an instant
+ * after its spawn had returned? had_its_table: after the return its descriptor table was still the arena's. */
+int runs_on_memory_of(pid_t arena, pid_t child, int had_its_table);
 
 /* A futex on shared memory; timeout_ms 0: none. Returns 0 or an errno. */
 int futex_wait(uint32_t *word, uint32_t value, uint32_t timeout_ms);

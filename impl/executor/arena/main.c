@@ -6,6 +6,8 @@
  *
  *   spawncheck-arena IMPLEMENTATION [STRATEGY]   with descriptors 3 (socket) and 4 (shared memory) */
 #define _GNU_SOURCE
+#include "proc.h"
+#include "still.h"
 #include "tracer.h"
 
 #include "impl/peers/peers.h"
@@ -26,11 +28,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_MS 10            /* how often a silent run is looked at */
-#define STILL_TICKS 3         /* nothing moved for so many ticks: it is blocked */
+#define TICK_MS_MAX 10 /* how often a silent run is looked at: after 1 ms, then after twice as much each time */
 #define REAP_ROUNDS_MAX 1000
 #define STRAYS_MAX 32 /* told apart */
-#define SETTLE_ROUNDS_MAX 2000
 
 struct sc_shared *shared;
 const struct spawncheck_implementation *implementation;
@@ -93,15 +93,28 @@ static const struct sc_operation *starter(int16_t child) {
   return NULL;
 }
 
+/* A set of children: each is looked at once. A thread asks for it before it waits for its child or signals it, and what is
+ * found later says nothing of the spawn. */
+static uint32_t looked_at;
+
 void observe_child(int16_t index) {
   struct sc_process *child = &shared->history.child[index];
   const struct sc_operation *op = starter(index);
-  if (!child->observed && op != NULL) observe_process(child, child->pid, expected_program(op));
+  if ((looked_at >> index & 1) != 0 || op == NULL) return;
+  looked_at |= 1u << index;
+  observe_spawned(child, child->pid, expected_program(op), shared->arena_pid);
 }
 
 static void grant_wishes(void) {
   for (uint32_t t = 0; t < shared->thread_count; ++t) {
-    int32_t *wish = &shared->thread[t].observe;
+    int32_t *wish = &shared->thread[t].sharer;
+    const pid_t sharer = __atomic_load_n(wish, __ATOMIC_SEQ_CST);
+    if (sharer != 0) {
+      shared->thread[t].is_sharer = (uint32_t)runs_on_memory_of(shared->arena_pid, sharer, (int)shared->thread[t].had_table);
+      __atomic_store_n(wish, 0, __ATOMIC_SEQ_CST);
+      futex_wake((uint32_t *)wish);
+    }
+    wish = &shared->thread[t].observe;
     const int32_t child = __atomic_load_n(wish, __ATOMIC_SEQ_CST);
     if (child == 0) continue;
     observe_child((int16_t)(child - 1));
@@ -110,20 +123,9 @@ static void grant_wishes(void) {
   }
 }
 
-/* Does everyone who is not through wait, in the kernel, in an operation that may wait? */
-static int all_wait(pid_t arena) {
-  for (uint32_t t = 0; t < shared->thread_count; ++t) {
-    const struct sc_thread_state *s = &shared->thread[t];
-    if (__atomic_load_n(&s->is_done, __ATOMIC_SEQ_CST)) continue;
-    const uint32_t o = __atomic_load_n(&s->position, __ATOMIC_SEQ_CST);
-    const struct sc_op_record *r = &shared->history.op[t][o];
-    const uint8_t kind = shared->op[t][o].kind;
-    if (r->begin == 0 || r->end != 0 || (kind != SC_OP_FIFO && kind != SC_OP_WAIT)) return 0;
-    if (s->observe != 0 || observe_thread_state(arena, s->tid) != 'S') return 0;
-  }
-  return 1;
-}
+static uint64_t deadline_ms;
 
+/* COMPLETE: it has not ended. */
 static enum sc_run_end killed(pid_t arena) {
   siginfo_t info;
   info.si_pid = 0;
@@ -133,25 +135,26 @@ static enum sc_run_end killed(pid_t arena) {
   return SC_RUN_KILLED;
 }
 
-/* Watches a run to its end. */
+static int all_done(void) { return __atomic_load_n(&shared->done_count, __ATOMIC_SEQ_CST) == shared->thread_count; }
+
+/* Watches a run until each operation has returned, or nothing moves any more. */
 static enum sc_run_end watch(pid_t arena) {
-  const uint64_t deadline = now_ms() + shared->timeout_ms;
-  uint32_t last_stamp = 0;
-  int still = 0;
+  uint32_t last_stamp = 0, tick_ms = 1;
   for (;;) {
     const uint32_t attention = __atomic_load_n(&shared->attention, __ATOMIC_SEQ_CST);
     grant_wishes();
-    if (__atomic_load_n(&shared->done_count, __ATOMIC_SEQ_CST) == shared->thread_count && (shared->thread_count != 0 || attention != 0))
-      return SC_RUN_COMPLETE;
-    if (futex_wait(&shared->attention, attention, TICK_MS) != ETIMEDOUT) continue;
+    if (all_done() && (shared->thread_count != 0 || attention != 0)) return SC_RUN_COMPLETE;
+    if (futex_wait(&shared->attention, attention, tick_ms) != ETIMEDOUT) continue;
     const enum sc_run_end end = killed(arena);
     if (end != SC_RUN_COMPLETE) return end;
     if (host_is_gone()) return SC_RUN_TIMEOUT;
     const uint32_t stamp = __atomic_load_n(&shared->stamp, __ATOMIC_SEQ_CST);
-    still = stamp == last_stamp && all_wait(arena) ? still + 1 : 0;
+    const enum stillness still = stamp == last_stamp ? look_whether_still(arena) : STILL_NOT;
+    if (still == STILL_STOPPED) return SC_RUN_STOPPED;
+    if (still == STILL_WAITING) return all_done() ? SC_RUN_COMPLETE : SC_RUN_BLOCKED;
     last_stamp = stamp;
-    if (still >= STILL_TICKS) return SC_RUN_BLOCKED;
-    if (now_ms() >= deadline) return SC_RUN_TIMEOUT;
+    if (tick_ms < TICK_MS_MAX) tick_ms *= 2;
+    if (now_ms() >= deadline_ms) return SC_RUN_TIMEOUT;
   }
 }
 
@@ -164,26 +167,49 @@ static int sends_signals(void) {
   return 0;
 }
 
-/* kill(2) wakes whoever will handle the signal before it returns, so what was sent has been handled once
- * every thread sleeps. Bounded; a thread that spins is not ours to wait for. */
-static void let_handlers_finish(pid_t arena) {
-  for (int round = 0; round < SETTLE_ROUNDS_MAX; ++round) {
-    int asleep = observe_thread_state(arena, arena) == 'S';
-    for (uint32_t t = 0; t < shared->thread_count && asleep; ++t) asleep = observe_thread_state(arena, shared->thread[t].tid) == 'S';
-    if (asleep) return;
+/* Each operation has returned; but what was sent may still have to be handled, by another thread than the sender's: it may run
+ * a handler, stop the process or end it. kill(2) wakes whoever will take the signal before it returns, so all of it has been
+ * taken once every thread sleeps. */
+static enum sc_run_end let_signals_be_taken(pid_t arena) {
+  while (now_ms() < deadline_ms) {
+    const enum sc_run_end end = killed(arena);
+    if (end != SC_RUN_COMPLETE) return end;
+    const enum stillness still = look_whether_threads_are_still(arena);
+    if (still != STILL_NOT) return still == STILL_STOPPED ? SC_RUN_STOPPED : SC_RUN_COMPLETE;
     usleep(50);
   }
+  return SC_RUN_TIMEOUT;
 }
 
+/* It has begun to end. */
+static enum sc_run_end wait_for_end(pid_t arena) {
+  enum sc_run_end end = SC_RUN_COMPLETE;
+  while ((end = killed(arena)) == SC_RUN_COMPLETE && now_ms() < deadline_ms) usleep(50);
+  return end == SC_RUN_COMPLETE ? SC_RUN_TIMEOUT : end;
+}
+
+/* What signal has stopped it, where that is what is over. */
+static void find_stop_signal(pid_t arena) {
+  siginfo_t info = {.si_pid = 0};
+  if (waitid(P_PID, (id_t)arena, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) shared->history.end_signal = info.si_status;
+}
+
+/* What is read of the arena counts when it is still alive afterwards, and so does what its end would have changed in its children. */
 static void observe_all(pid_t arena) {
-  if (sends_signals() && !shared->policy.is_scheduled) let_handlers_finish(arena);
   struct sc_history *h = &shared->history;
-  observe_process(&h->parent, arena, NULL);
+  const uint32_t seen_before = looked_at;
+  if (h->end != SC_RUN_TIMEOUT) observe_held(&h->parent, arena);
   for (uint32_t i = 0; i < h->child_count; ++i) {
-    if (h->child[i].observed) continue;
+    if ((seen_before >> i & 1) != 0) continue;
     observe_child((int16_t)i);
     if (h->child[i].observed && h->parent.observed) compare_descriptions(&h->child[i], &h->parent);
   }
+  const enum proc_life life = proc_life_of_pid(arena);
+  if (life == PROC_LIVES) return;
+  h->parent.observed = 0;
+  for (uint32_t i = 0; i < h->child_count; ++i)
+    if ((seen_before >> i & 1) == 0) h->child[i].observed = h->child[i].is_dead = 0;
+  if (life == PROC_ENDS && h->end != SC_RUN_TIMEOUT) h->end = (uint8_t)wait_for_end(arena);
 }
 
 /* By a spawn that succeeded: more of them than are observed may have. */
@@ -198,13 +224,11 @@ static int is_reported(pid_t pid) {
 
 /* Kills what is still a child of ours: what the arena leaves comes to us, its subreaper. */
 static void kill_children(void) {
-  char path[64], text[4096];
-  snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return;
-  const ssize_t size = read(fd, text, sizeof text - 1);
-  close(fd);
-  text[size > 0 ? size : 0] = 0;
+  char text[4096] = "";
+  const int self = proc_open_task(getpid(), getpid());
+  if (self < 0) return;
+  proc_read(self, "children", text, sizeof text);
+  close(self);
   char *rest = text;
   for (long pid; (pid = strtol(rest, &rest, 10)) > 0;) kill((pid_t)pid, SIGKILL);
 }
@@ -247,8 +271,9 @@ static void reset(void) {
   for (uint32_t t = 0; t < shared->thread_count; ++t)
     for (uint32_t o = 0; o < shared->op_count[t]; ++o)
       h->op[t][o] = (struct sc_op_record){.value = {-1, -1}, .child = -1};
-  for (uint32_t i = 0; i < SC_CHILDREN_MAX; ++i) h->child[i].observed = 0;
-  h->parent.observed = 0;
+  for (uint32_t i = 0; i < SC_CHILDREN_MAX; ++i) h->child[i].observed = h->child[i].is_dead = 0;
+  h->parent.observed = h->parent.is_dead = 0;
+  looked_at = 0;
   h->child_count = h->handled_count = h->handled_lost = h->stray_count = 0;
   h->end_signal = h->broken_errno = 0;
   h->fault = (struct sc_fault){.kind = SC_FAULT_NONE};
@@ -259,7 +284,7 @@ static void reset(void) {
   trace->written_count = 0;
   shared->watch = 0;
   trace->task_count = trace->step_count = trace->snapshot_count = trace->entry_count = 0;
-  trace->is_cut = 0;
+  trace->is_begun = trace->is_cut = 0;
   trace->bad_turn = -1;
 }
 
@@ -286,12 +311,15 @@ static void run(void) {
     end_run(arena, 0);
     return;
   }
+  deadline_ms = now_ms() + shared->timeout_ms;
   __atomic_store_n(&shared->go, 1, __ATOMIC_SEQ_CST);
   futex_wake(&shared->go);
   h->end = (uint8_t)(shared->policy.is_scheduled ? tracer_run(arena) : watch(arena));
+  if (h->end == SC_RUN_COMPLETE && !shared->policy.is_scheduled && sends_signals()) h->end = (uint8_t)let_signals_be_taken(arena);
+  if (h->end == SC_RUN_STOPPED && !shared->policy.is_scheduled) find_stop_signal(arena);
   if (h->end == SC_RUN_BROKEN || (h->end == SC_RUN_KILLED && shared->policy.is_scheduled && shared->world_errno != 0))
     fail_run(SC_RUN_BROKEN, shared->world_errno != 0 ? (int)shared->world_errno : ECHILD, shared->world_errno != 0 ? shared->world_where : "the arena exited");
-  if (h->end == SC_RUN_COMPLETE || h->end == SC_RUN_BLOCKED || h->end == SC_RUN_TIMEOUT) observe_all(arena);
+  if (h->end == SC_RUN_COMPLETE || h->end == SC_RUN_BLOCKED || h->end == SC_RUN_STOPPED || h->end == SC_RUN_TIMEOUT) observe_all(arena);
   if (observe_error != 0) fail_run(SC_RUN_BROKEN, observe_error, "open of /proc/PID");
   end_run(arena, h->end == SC_RUN_COMPLETE || h->end == SC_RUN_BLOCKED);
 }

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Processes seen from outside: proc(5) and kcmp(2), nothing else. */
+ * Processes seen from outside: proc(5) and kcmp(2), nothing else.
+ *
+ * Evidence is a fact or absent. A process that ends loses its memory first, then its table, then its directory, its session
+ * and dispositions last (kernel/exit.c do_exit: exit_mm, exit_files, exit_fs; release_task). So what was read of it counts when
+ * /proc/PID/exe, which needs the memory, could be read afterwards; before that, nothing of it had gone. A child that has
+ * ended is said to be dead only when at an instant afterwards no thread of the arena had begun to end: our programs end with
+ * the thread that started them. */
 #define _GNU_SOURCE
-#include "arena.h"
+#include "proc.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
@@ -17,27 +21,7 @@
 #include <unistd.h>
 
 #define NUMBERS_MAX 20001
-#define SETTLE_ROUNDS_MAX 2000
-
-static int read_file(int directory, const char *name, char *buffer, size_t size) {
-  const int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return -1;
-  size_t used = 0;
-  while (used < size - 1) {
-    const ssize_t got = read(fd, buffer + used, size - 1 - used);
-    if (got <= 0) break;
-    used += (size_t)got;
-  }
-  close(fd);
-  buffer[used] = 0;
-  return (int)used;
-}
-
-static ssize_t read_link(int directory, const char *name, char link[SC_PATH_MAX]) {
-  const ssize_t size = readlinkat(directory, name, link, SC_PATH_MAX - 1);
-  link[size > 0 ? size : 0] = 0;
-  return size;
-}
+#define SETTLE_ROUNDS_MAX 10000
 
 static const char *field(const char *text, const char *name) {
   const char *at = strstr(text, name);
@@ -86,26 +70,6 @@ static struct sc_key key_of(const char *link, const char *info) {
   return key;
 }
 
-static int ascending(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
-
-/* By getdents64(2): opendir(3) allocates, and asks more than is needed here. */
-static int list_numbers(int directory, int *numbers) {
-  static _Alignas(8) char records[32768];
-  const int fd = openat(directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  int count = 0;
-  if (fd < 0) return 0;
-  /* Until there is nothing more: a signal, such as the tracer's tick, ends a call early (fs/readdir.c filldir64). */
-  for (long size; (size = syscall(SYS_getdents64, fd, records, sizeof records)) > 0;)
-    for (long at = 0; at < size && count < NUMBERS_MAX;) {
-      const struct dirent64 *e = (const struct dirent64 *)(records + at);
-      if (isdigit((unsigned char)e->d_name[0])) numbers[count++] = atoi(e->d_name);
-      at += e->d_reclen;
-    }
-  close(fd);
-  qsort(numbers, (size_t)count, sizeof *numbers, ascending);
-  return count;
-}
-
 static int is_same_run(const struct sc_entry *a, const struct sc_entry *b) {
   /* Only long runs of /dev/null are worth joining, and cannot be told apart. */
   return a->last + 1 == b->number && a->key.kind == SC_FILE_NULL && b->key.kind == SC_FILE_NULL && a->cloexec == b->cloexec;
@@ -113,13 +77,13 @@ static int is_same_run(const struct sc_entry *a, const struct sc_entry *b) {
 
 static void observe_table(struct sc_process *out, int directory) {
   static int numbers[NUMBERS_MAX];
-  const int count = list_numbers(directory, numbers);
+  const int count = proc_list(directory, "fd", numbers, NUMBERS_MAX);
   for (int i = 0; i < count; ++i) {
     char name[32], link[SC_PATH_MAX], info[1024];
     snprintf(name, sizeof name, "fd/%d", numbers[i]);
-    if (read_link(directory, name, link) < 0) continue;
+    if (proc_link(directory, name, link) < 0) continue;
     snprintf(name, sizeof name, "fdinfo/%d", numbers[i]);
-    if (read_file(directory, name, info, sizeof info) < 0) continue;
+    if (proc_read(directory, name, info, sizeof info) < 0) continue;
     struct sc_entry entry = {.number = numbers[i], .last = numbers[i], .key = key_of(link, info), .same_as_parent = -1};
     entry.cloexec = (number_field(info, "flags:", 8) & O_CLOEXEC) != 0;
     if (entry.key.kind == SC_FILE_PIDFD) entry.pidfd_of = (int32_t)strtol(field(info, "\nPid:") ? field(info, "\nPid:") : "0", NULL, 10);
@@ -134,76 +98,110 @@ static void observe_table(struct sc_process *out, int directory) {
   }
 }
 
-/* Last of all: whether it was alive until now. The file begins with its state; one that is released while it is read has no session
- * and no dispositions any more, and then no threads (kernel/exit.c __exit_signal; fs/proc/array.c task_sig). */
+/* One that is being released has no session and no dispositions any more, and then no threads (kernel/exit.c __exit_signal;
+ * fs/proc/array.c task_sig). */
 static int observe_status(struct sc_process *out, int directory) {
-  char text[8192];
-  if (read_file(directory, "status", text, sizeof text) < 0) return 0;
-  out->ppid = (int32_t)number_field(text, "\nPPid:", 10);
-  out->pending = number_field(text, "\nSigPnd:", 16);
-  out->shared_pending = number_field(text, "\nShdPnd:", 16);
-  out->mask = number_field(text, "\nSigBlk:", 16);
-  out->ignored = number_field(text, "\nSigIgn:", 16);
-  out->caught = number_field(text, "\nSigCgt:", 16);
-  out->pgid = (int32_t)number_field(text, "\nNSpgid:", 10);
-  out->sid = (int32_t)number_field(text, "\nNSsid:", 10);
-  const char *at = field(text, "\nState:\t"), state = at != NULL ? *at : 'X';
-  const int is_released = number_field(text, "\nThreads:", 10) == 0;
-  return state != 'Z' && state != 'X' && !is_released;
+  struct proc_status s;
+  if (!proc_read_status(directory, &s)) return 0;
+  out->ppid = s.ppid;
+  out->pgid = s.pgid;
+  out->sid = s.sid;
+  out->pending = s.pending;
+  out->shared_pending = s.shared_pending;
+  out->mask = s.mask;
+  out->ignored = s.ignored;
+  out->caught = s.caught;
+  return s.state != 'Z' && s.state != 'X' && s.threads != 0;
 }
 
-static uint32_t count_arguments(int directory) {
-  const int fd = openat(directory, "cmdline", O_RDONLY | O_CLOEXEC);
-  char buffer[4096];
-  uint32_t count = 0;
-  if (fd < 0) return 0;
-  for (ssize_t got; (got = read(fd, buffer, sizeof buffer)) > 0;)
-    for (ssize_t i = 0; i < got; ++i) count += buffer[i] == 0;
-  close(fd);
-  return count;
-}
-
-/* exec wakes a vfork parent in its middle (fs/exec.c exec_mmap), before it closes close-on-exec descriptors
- * and resets handlers. The argument list appears at its very end (create_elf_tables): only then is the
- * child what the program sees. Bounded; 0 for a child that exits meanwhile. */
-static uint32_t wait_for_arguments(int directory) {
-  char link[SC_PATH_MAX];
-  for (int round = 0; round < SETTLE_ROUNDS_MAX; ++round) {
-    const uint32_t count = count_arguments(directory);
-    if (read_link(directory, "exe", link) <= 0) return 0; /* it is exiting: the list may have been cut short */
-    if (count != 0) return count;
-    if (round < 100) sched_yield();
-    else usleep(100);
-  }
-  return 0;
+static void forget(struct sc_process *out, pid_t pid) {
+  out->pid = pid;
+  out->observed = out->is_dead = out->knows_end_status = out->has_execed = out->truncated = 0;
+  out->entry_count = out->argument_count = 0;
 }
 
 int observe_error;
 
-void observe_process(struct sc_process *out, pid_t pid, const char *expected) {
-  char path[64], link[SC_PATH_MAX];
-  snprintf(path, sizeof path, "/proc/%d", (int)pid);
-  const int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  out->pid = pid;
-  out->observed = out->has_execed = out->truncated = 0;
-  out->entry_count = out->argument_count = 0;
-  if (directory < 0 && errno != ENOENT && errno != ESRCH) observe_error = errno;
-  if (directory < 0) return;
-  if (expected != NULL) {
-    if (read_link(directory, "exe", link) <= 0) { /* it is exiting: its memory is gone */
-      close(directory);
-      return;
-    }
-    out->has_execed = strcmp(link, expected) == 0;
-    if (out->has_execed && (out->argument_count = wait_for_arguments(directory)) == 0) {
-      close(directory);
-      return;
-    }
-  }
-  read_link(directory, "cwd", link);
+/* 1: all of it counts, as far as the process did nothing meanwhile. */
+static int observe_all_of(struct sc_process *out, int directory) {
+  char link[SC_PATH_MAX];
+  proc_link(directory, "cwd", link);
   out->cwd = name_index(link, places.directory);
   observe_table(out, directory);
-  out->observed = (uint8_t)observe_status(out, directory);
+  return observe_status(out, directory) && proc_link(directory, "exe", link) > 0;
+}
+
+void observe_held(struct sc_process *out, pid_t pid) {
+  forget(out, pid);
+  const int directory = proc_open(pid);
+  if (directory < 0 && errno != ENOENT && errno != ESRCH) observe_error = errno;
+  if (directory < 0) return;
+  out->observed = (uint8_t)observe_all_of(out, directory);
+  close(directory);
+}
+
+/* ---- a spawn's child ---------------------------------------------------------------------------- */
+
+enum found { FOUND_NOTHING, FOUND_PROGRAM, FOUND_ANOTHER, FOUND_ENDED };
+
+/* exec changes the program in its middle (fs/exec.c begin_new_exec), where it wakes a vfork parent, or closes an error pipe a
+ * little earlier still. So another program counts only from a task that sleeps outside of exec: what it runs afterwards, it
+ * ran then. In a scheduled run nobody is in the middle of anything. */
+static int is_outside_exec(int directory) {
+  struct proc_call call;
+  return shared->policy.is_scheduled || (proc_read_call(directory, &call) && proc_is_outside_exec(&call));
+}
+
+/* The argument list appears at the very end of exec (fs/binfmt_elf.c create_elf_tables), after it has closed descriptors and
+ * reset handlers: only then is the child what the program sees. */
+static enum found look_for_program(int directory, const char *expected, uint32_t *arguments) {
+  char link[SC_PATH_MAX];
+  const int was_outside = is_outside_exec(directory);
+  if (proc_link(directory, "exe", link) <= 0) {
+    if (errno == EACCES) return FOUND_NOTHING;
+    const char state = proc_state(directory);
+    return state == 0 || state == 'Z' || state == 'X' ? FOUND_ENDED : FOUND_NOTHING;
+  }
+  if (strcmp(link, expected) != 0) return was_outside ? FOUND_ANOTHER : FOUND_NOTHING;
+  *arguments = proc_count_arguments(directory);
+  return *arguments != 0 ? FOUND_PROGRAM : FOUND_NOTHING;
+}
+
+static enum found find_program(int directory, const char *expected, uint32_t *arguments) {
+  enum found found = FOUND_NOTHING;
+  for (int round = 0; round < SETTLE_ROUNDS_MAX && found == FOUND_NOTHING; ++round) {
+    if (round > 100) usleep(100); /* a second and more: on a busy machine a child may not have run yet */
+    else if (round > 0) sched_yield();
+    found = look_for_program(directory, expected, arguments);
+  }
+  return found;
+}
+
+/* directory -1: it is gone. */
+static void observe_end(struct sc_process *out, int directory, pid_t arena) {
+  const int knows = directory >= 0 && proc_end_status(directory, &out->end_status);
+  if (proc_life_of_pid(arena) != PROC_LIVES) return;
+  out->is_dead = 1;
+  out->knows_end_status = (uint8_t)knows;
+}
+
+void observe_spawned(struct sc_process *out, pid_t pid, const char *expected, pid_t arena) {
+  forget(out, pid);
+  const int directory = proc_open(pid);
+  if (directory < 0) {
+    if (errno == ENOENT || errno == ESRCH) observe_end(out, -1, arena);
+    else observe_error = errno;
+    return;
+  }
+  enum found found = find_program(directory, expected, &out->argument_count);
+  if (found == FOUND_PROGRAM || found == FOUND_ANOTHER) {
+    out->has_execed = found == FOUND_PROGRAM;
+    out->observed = (uint8_t)observe_all_of(out, directory);
+    /* Who has lost its arena meanwhile has another parent, and soon ends. */
+    if (out->observed && out->ppid != arena && proc_life_of_pid(arena) != PROC_LIVES) out->observed = 0;
+    if (!out->observed) found = find_program(directory, "", &out->argument_count);
+  }
+  if (found == FOUND_ENDED) observe_end(out, directory, arena);
   close(directory);
 }
 
@@ -228,15 +226,4 @@ void compare_descriptions(struct sc_process *child, const struct sc_process *par
       if (order <= 0) break;
     }
   }
-}
-
-char state_in_stat(const char *text) {
-  const char *after = strrchr(text, ')');
-  return after != NULL && after[1] == ' ' ? after[2] : 0;
-}
-
-char observe_thread_state(pid_t pid, pid_t tid) {
-  char path[64], text[512];
-  snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)pid, (int)tid);
-  return read_file(AT_FDCWD, path, text, sizeof text) > 0 ? state_in_stat(text) : 0;
 }

@@ -25,7 +25,7 @@ static uint8_t lowest_sharer(int task, int what) {
 static void take_of(int task) {
   static struct sc_process process;
   struct sc_trace *trace = &shared->trace;
-  observe_process(&process, tracee[task].tid, NULL);
+  observe_held(&process, tracee[task].tid);
   if (!process.observed || process.truncated) return;
   if (trace->snapshot_count >= SC_SNAPSHOTS_MAX || trace->entry_count + process.entry_count > SC_SNAPSHOT_ENTRIES_MAX) return;
   struct sc_snapshot *s = &trace->snapshot[trace->snapshot_count++];

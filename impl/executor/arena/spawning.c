@@ -8,15 +8,12 @@
 #include <errno.h>
 #include <linux/kcmp.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#define SHARING_ROUNDS_MAX 20000
-#define SHARING_MAX_NS 20000 /* between the wake and the switch: under 2,000 observed */
+#define LOOK_ONE_IN 4
 #define SENTINEL 12321 /* an errno no call gives */
 
 static char argument_text[] = "argument-of-thirty-one-bytes...";
@@ -90,30 +87,42 @@ static int16_t report_child(int32_t pid) {
   return (int16_t)at;
 }
 
-static int shares_memory(pid_t pid) { return syscall(SYS_kcmp, shared->arena_pid, pid, KCMP_VM, 0, 0) == 0; }
+static int shares(pid_t pid, int what) { return syscall(SYS_kcmp, shared->arena_pid, pid, what, 0, 0) == 0; }
 
-static int64_t cpu_time_ns(pid_t pid) {
-  clockid_t clock;
-  struct timespec used;
-  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0) return -1;
-  return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+/* What may be busy, or still open at the other end, because a child has not let go of it yet. */
+static int may_find_busy(const struct sc_operation *op) {
+  switch (op->kind) {
+    case SC_OP_FLOCK: case SC_OP_LISTEN: case SC_OP_PROGRAM: case SC_OP_FIFO: return 1;
+    case SC_OP_SPAWN: return op->request.program == SC_PROGRAM_WRITTEN;
+    default: return 0;
+  }
 }
 
-/* Does the child run on our memory although spawn has returned? That the memory is the same is not enough:
- * exec wakes the vfork parent (fs/exec.c exec_mmap: exec_mm_release) a moment before it switches the memory,
- * and may be preempted there. But it needs hardly any processor time from the one to the other, while a
- * child that has yet to exec needs much. The clock is read before each comparison: what it shows was
- * used while the memory was still shared, however long this thread is kept from looking. */
-static int ran_on_our_memory(pid_t pid) {
-  const int64_t at_return_ns = cpu_time_ns(pid);
-  int64_t shared_ns = at_return_ns;
-  for (int round = 0; round < SHARING_ROUNDS_MAX && at_return_ns >= 0; ++round) {
-    const int64_t now_ns = cpu_time_ns(pid);
-    if (now_ns < 0 || !shares_memory(pid)) break;
-    shared_ns = now_ns;
-    sched_yield();
-  }
-  return shared_ns - at_return_ns > SHARING_MAX_NS;
+/* kcmp(2) waits until the child's exec is through (kernel/kcmp.c: exec_update_lock), and so until it has closed what it drops:
+ * whoever calls it right after a spawn cannot see any more what the child held when spawn returned. So a free run looks after
+ * a spawn where none of the thread's later operations could have seen it, and else in one run out of LOOK_ONE_IN.
+ * What looking may still hide: what other threads' later operations find, which this thread's loss of time may delay. */
+static int is_to_be_looked_at(uint32_t thread, uint32_t index) {
+  if (shared->policy.is_scheduled) return 1;
+  uint64_t random = shared->seed ^ (thread * SC_OPS_MAX + index);
+  for (uint32_t o = index + 1; o < shared->op_count[thread]; ++o)
+    if (may_find_busy(&shared->op[thread][o])) return shared->seed != 0 && draw(&random) % LOOK_ONE_IN == 0;
+  return 1;
+}
+
+/* Is the child on our memory although spawn has returned? In a scheduled run each task rests, outside of exec. Else the server
+ * finds out (memory.c): this process cannot open a file without changing its table. */
+static int runs_on_our_memory(uint32_t thread, pid_t pid) {
+  struct sc_thread_state *state = &shared->thread[thread];
+  const int had_table = shares(pid, KCMP_FILES); /* before the memory: see memory.c */
+  if (!shares(pid, KCMP_VM)) return 0;
+  if (shared->policy.is_scheduled) return 1;
+  state->had_table = (uint32_t)had_table;
+  state->is_sharer = 0;
+  __atomic_store_n(&state->sharer, pid, __ATOMIC_SEQ_CST);
+  attract_attention();
+  while (__atomic_load_n(&state->sharer, __ATOMIC_SEQ_CST) == pid) futex_wait((uint32_t *)&state->sharer, (uint32_t)pid, 1000);
+  return state->is_sharer != 0;
 }
 
 void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_t index, struct sc_op_record *record) {
@@ -139,7 +148,10 @@ void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_
   const int errno_now = errno;
   /* The end of the operation: what follows only looks. */
   record->end = next_stamp();
-  if (error == 0 && shares_memory(result.pid) && (shared->policy.is_scheduled || ran_on_our_memory(result.pid))) record->disturbed |= SC_DISTURBED_VM_SHARED;
+  if (error == 0 && is_to_be_looked_at(thread, index)) {
+    record->looked |= SC_LOOKED_AT_MEMORY;
+    if (runs_on_our_memory(thread, result.pid)) record->disturbed |= SC_DISTURBED_VM_SHARED;
+  }
   look(&now);
   record->disturbed |= differences(&then, &now);
   if (errno_now != SENTINEL) record->disturbed |= SC_DISTURBED_ERRNO;

@@ -11,6 +11,7 @@
  * a task that is still on its way: the call is taken back (instruction pointer and number), the signal's
  * stop follows, and the call is entered again afterwards. */
 #define _GNU_SOURCE
+#include "proc.h"
 #include "tracer.h"
 
 #include "model/scenario/visible.h"
@@ -46,34 +47,41 @@ static long request(int what, int i, uintptr_t address, const void *data) {
 
 static void resume(int i, int how, int signal) { request(how, i, 0, (void *)(intptr_t)signal); }
 
+static int process_of(int i) {
+  if (tracee[i].process < 0) tracee[i].process = proc_open(tracee[i].tid);
+  return tracee[i].process;
+}
+
+static void forget_process(int i) {
+  if (tracee[i].process >= 0) close(tracee[i].process);
+  if (tracee[i].stat >= 0) close(tracee[i].stat);
+  tracee[i].process = tracee[i].stat = -1;
+}
+
 /* As in proc(5): R, S, D, t, T, Z, X; 0: gone. */
 static char state_of(int i) {
-  char text[256], path[32];
-  if (tracee[i].stat < 0) {
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)tracee[i].tid);
-    tracee[i].stat = open(path, O_RDONLY | O_CLOEXEC);
-    if (tracee[i].stat < 0) return 0;
-  }
-  const ssize_t size = pread(tracee[i].stat, text, sizeof text - 1, 0);
-  if (size <= 0) return 0;
-  text[size] = 0;
-  return state_in_stat(text);
+  if (tracee[i].stat < 0) tracee[i].stat = proc_open_file(tracee[i].tid, "stat");
+  return tracee[i].stat >= 0 ? proc_state_again(tracee[i].stat) : 0;
 }
 
 /* 'S' alone does not say it: who is about to look whether there is something to wait for is marked so already
- * (kernel/exit.c do_wait), finds it, and may be preempted in between. /proc/TID/syscall waits until the
- * task is off the run queue, or says `running` (lib/syscall.c task_current_syscall: wait_task_inactive). Meanwhile
- * it may have come to its next stop, which is off the run queue as well: so its state is read once more. */
+ * (kernel/exit.c do_wait), finds it, and may be preempted in between. A call that was read is that of a task off the run queue.
+ * Meanwhile it may have come to its next stop, which is off the run queue as well: so its state is read once more. */
 static int is_asleep(int i) {
-  char text[8] = "", path[40];
-  if (state_of(i) != 'S') return 0;
-  snprintf(path, sizeof path, "/proc/%d/syscall", (int)tracee[i].tid);
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return state_of(i) == 'S'; /* a kernel without this file */
-  const ssize_t size = read(fd, text, sizeof text);
-  close(fd);
-  return size > 0 && text[0] != 'r' && state_of(i) == 'S';
+  struct proc_call call;
+  return state_of(i) == 'S' && process_of(i) >= 0 && proc_read_call(tracee[i].process, &call) && state_of(i) == 'S';
 }
+
+int tracer_may_time_out(int i) {
+  struct proc_call call;
+  const uint8_t state = task_of(i)->state;
+  if (state != SC_TASK_ASLEEP) return 0;
+  return process_of(i) < 0 || !proc_read_call(tracee[i].process, &call) || !proc_waits_for_ever(&call);
+}
+
+static int stop_signal;
+
+int tracer_stop_signal(void) { return stop_signal; }
 
 enum waited { WAITED_STOP, WAITED_DEATH, WAITED_ASLEEP, WAITED_OUT };
 
@@ -106,7 +114,7 @@ int add_task(pid_t tid, uint8_t thread, int parent) {
     for (int other = (int)shared->thread_count; other < i; ++other) child += trace->task[other].thread == thread;
   }
   trace->task[i] = (struct sc_task){.thread = thread, .child = (int8_t)child, .parent = (int8_t)parent, .pid = tid};
-  tracee[i] = (struct tracee){.tid = tid, .stat = -1, .vfork_parent = -1, .signals_seen = signals, .step = -1};
+  tracee[i] = (struct tracee){.tid = tid, .process = -1, .stat = -1, .vfork_parent = -1, .signals_seen = signals, .step = -1};
   if (parent >= 0) tracee[i].operation = tracee[parent].operation;
   return i;
 }
@@ -173,8 +181,7 @@ static void wake_parent(int child) {
 
 static void die(int i, int status, struct sc_step *step) {
   task_of(i)->state = SC_TASK_DEAD;
-  if (tracee[i].stat >= 0) close(tracee[i].stat);
-  tracee[i].stat = -1;
+  forget_process(i);
   if (step != NULL) step->outcome = SC_OUTCOME_DIED;
   ++signals; /* SIGCHLD */
   if (i < (int)shared->thread_count) shared->history.end_signal = WIFSIGNALED(status) ? WTERMSIG(status) : SIGKILL;
@@ -190,7 +197,8 @@ static void watch_parent(int i) {
 #endif
 }
 
-/* A new task, stopped before its first instruction: lets it go to its first rest. */
+/* A new task, stopped before its first instruction: lets it go to its first rest. A vfork(2) parent goes on first, into its wait:
+ * a child that dies or execs at once wakes it from there. */
 static void begin_child(int parent, int is_vfork, struct sc_step *step) {
   unsigned long tid = 0;
   int status;
@@ -203,8 +211,11 @@ static void begin_child(int parent, int is_vfork, struct sc_step *step) {
     tracee[i].vfork_parent = parent;
     task_of(parent)->state = SC_TASK_SUSPENDED;
     if (shared->trace.watches) watch_parent(parent);
+    resume(parent, PTRACE_SYSCALL, 0);
   }
-  if (await(i, 0, &status) != WAITED_STOP) return;
+  const enum waited how = await(i, 0, &status);
+  if (how == WAITED_DEATH) die(i, status, NULL);
+  if (how != WAITED_STOP) return;
   resume(i, PTRACE_CONT, 0);
   run_to_rest(i, NULL, 0);
 }
@@ -217,9 +228,24 @@ static int is_ignored_sigchld(int signal) {
   return 1;
 }
 
-static void read_memory(int i, int64_t address, void *at, size_t size) {
+/* Word by word by the tracer's own right where process_vm_readv(2) is refused: to whoever has changed its identity
+ * (kernel/ptrace.c ptrace_access_vm), or where it is filtered. 1: all of it was read. */
+static int read_memory(int i, int64_t address, void *at, size_t size) {
   struct iovec to = {at, size}, from = {(void *)(uintptr_t)address, size};
-  process_vm_readv(tracee[i].tid, &to, 1, &from, 1, 0);
+  if (process_vm_readv(tracee[i].tid, &to, 1, &from, 1, 0) == (ssize_t)size) return 1;
+  for (size_t done = 0; done < size; done += sizeof(long)) {
+    errno = 0;
+    const long word = request(PTRACE_PEEKDATA, i, (uintptr_t)address + done, NULL);
+    if (errno != 0) return 0;
+    memcpy((char *)at + done, &word, size - done < sizeof word ? size - done : sizeof word);
+  }
+  return 1;
+}
+
+static void read_pointee_at(int i, struct sc_step *step, int64_t address) {
+  if (read_memory(i, address, &step->pointee, sizeof step->pointee)) return;
+  step->pointee = 0;
+  step->is_unread = 1;
 }
 
 static void returned(int i, struct sc_step *step) {
@@ -228,7 +254,7 @@ static void returned(int i, struct sc_step *step) {
   step->outcome = SC_OUTCOME_RETURNED;
   step->result = info.of.exit.value;
   const char *at = strchr(sc_visible_calls[step->call].arguments, 'n');
-  if (at != NULL) read_memory(i, step->arg[at - sc_visible_calls[step->call].arguments], &step->pointee, sizeof step->pointee);
+  if (at != NULL && step->result >= 0) read_pointee_at(i, step, step->arg[at - sc_visible_calls[step->call].arguments]);
 }
 
 static int is_stop_signal(int signal) { return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU; }
@@ -255,11 +281,9 @@ static void run_to_rest(int i, struct sc_step *step, int may_sleep) {
         may_sleep = 0;
         break;
       case PTRACE_EVENT_VFORK:
-        begin_child(i, 1, step);
-        resume(i, PTRACE_SYSCALL, 0);
         if (step != NULL) step->outcome = SC_OUTCOME_SUSPENDED;
-        if (task_of(i)->state == SC_TASK_SUSPENDED) return;
-        break; /* the child is gone already */
+        begin_child(i, 1, step);
+        return; /* suspended; or at its next rest, where the child is through already */
       case PTRACE_EVENT_CLONE:
       case PTRACE_EVENT_FORK:
         begin_child(i, 0, step);
@@ -273,6 +297,7 @@ static void run_to_rest(int i, struct sc_step *step, int may_sleep) {
         return;
       case PTRACE_EVENT_STOP:
         if (is_stop_signal(signal)) {
+          stop_signal = signal;
           request(PTRACE_LISTEN, i, 0, NULL);
           task_of(i)->state = SC_TASK_STOPPED;
           return;
@@ -359,20 +384,22 @@ static void step_signal(int i, struct sc_step *step) {
 }
 
 /* The clone flags as clone(2) has them, with the exit signal in the low byte, which clone3(2) keeps free. */
-static uint64_t clone_flags_at(int i, int64_t address) {
+static void read_clone_flags(int i, struct sc_step *step) {
   uint64_t arguments[5] = {0}; /* struct clone_args: flags is the first, exit_signal the fifth */
-  read_memory(i, address, arguments, sizeof arguments);
-  return arguments[0] | (arguments[4] & 0xff);
+  step->is_unread = !read_memory(i, step->arg[0], arguments, sizeof arguments);
+  step->pointee = step->is_unread ? 0 : arguments[0] | (arguments[4] & 0xff);
 }
 
+/* A bad address is the call's to complain about, which it does with EFAULT; a text may be shorter than what is read. */
 static void read_pointee(int i, struct sc_step *step) {
   const char *letters = sc_visible_calls[step->call].arguments;
   if (step->call == SC_VISIBLE_clone3) {
-    step->pointee = clone_flags_at(i, step->arg[0]);
+    read_clone_flags(i, step);
     return;
   }
   for (int a = 0; a < SC_CALL_ARGUMENTS && letters[a] != 0; ++a) {
-    if (strchr("macsl", letters[a]) != NULL && step->arg[a] != 0) read_memory(i, step->arg[a], &step->pointee, sizeof step->pointee);
+    if (strchr("macl", letters[a]) != NULL && step->arg[a] != 0) read_pointee_at(i, step, step->arg[a]);
+    if (letters[a] == 's' && step->arg[a] != 0) read_memory(i, step->arg[a], &step->pointee, sizeof step->pointee);
   }
 }
 
@@ -455,11 +482,11 @@ int step_may_send(const struct sc_step *step) {
   return step->kind == SC_STEP_CALL && sc_visible_calls[step->call].effect == SC_EFFECT_SEND;
 }
 
-void tracer_begin(void) { signals = 0; }
+void tracer_begin(void) {
+  signals = 0;
+  stop_signal = 0;
+}
 
 void tracer_forget(void) {
-  for (uint32_t i = 0; i < shared->trace.task_count; ++i) {
-    if (tracee[i].stat >= 0) close(tracee[i].stat);
-    tracee[i].stat = -1;
-  }
+  for (uint32_t i = 0; i < shared->trace.task_count; ++i) forget_process((int)i);
 }

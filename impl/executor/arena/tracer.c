@@ -13,7 +13,6 @@
 
 #define TICK_US 20000       /* how often a wait that should be short is looked at */
 #define RUNS_PER_PROCESSOR 64
-#define LAST_LOOKS_MAX 20   /* at sleepers that could wake by a timeout of their own */
 
 static uint64_t deadline_ms;
 static int is_over;
@@ -82,17 +81,34 @@ static int all_finished(void) {
   return 1;
 }
 
-/* Nobody can go. A sleeper may have a timeout; who was stopped goes on. */
+static int has_sleeper_with_timeout(void) {
+  for (int i = 0; i < (int)shared->trace.task_count; ++i)
+    if (tracer_may_time_out(i)) return 1;
+  return 0;
+}
+
+/* Nobody can go. Whom a fault has stopped goes on; a sleeper may have a timeout. Everybody else rests where only another task
+ * could move him: so when there is no timeout, nobody will. */
 static int somebody_comes_back(void) {
   const uint32_t steps = shared->trace.step_count;
-  for (int look = 0; look < LAST_LOOKS_MAX; ++look) {
+  for (;;) {
     fault_continue();
     let_sleepers_return(1);
     if (can_go() != 0 || shared->trace.step_count != steps) return 1;
-    if (is_out_of_time()) return 0;
+    if (!has_sleeper_with_timeout() || is_out_of_time()) return 0;
     usleep(1000);
   }
-  return 0;
+}
+
+/* Nobody will go any more. */
+static enum sc_run_end end_of_all(void) {
+  if (is_over) return SC_RUN_TIMEOUT;
+  for (uint32_t i = 0; i < shared->trace.task_count; ++i)
+    if (shared->trace.task[i].state == SC_TASK_STOPPED) {
+      shared->history.end_signal = tracer_stop_signal();
+      return SC_RUN_STOPPED;
+    }
+  return SC_RUN_BLOCKED;
 }
 
 /* Its parent is dead: what is left of a spawn's child must come to an end, or to its program, by itself. */
@@ -117,7 +133,7 @@ static enum sc_run_end run_steps(void) {
     if (all_finished() && (enabled & ((1u << shared->thread_count) - 1)) == 0) return SC_RUN_COMPLETE;
     if (enabled == 0) {
       if (somebody_comes_back()) continue;
-      return is_over ? SC_RUN_TIMEOUT : SC_RUN_BLOCKED;
+      return end_of_all();
     }
     const int task = choose(&chooser, &shared->trace, enabled);
     if (task < 0) return SC_RUN_MISLED;
@@ -139,7 +155,8 @@ enum sc_run_end tracer_run(pid_t arena) {
   share_processor(arena);
   set_ticks(TICK_US);
   enum sc_run_end end = SC_RUN_BROKEN;
-  if (tracer_gather(arena)) end = run_steps();
+  shared->trace.is_begun = (uint8_t)tracer_gather(arena);
+  if (shared->trace.is_begun) end = run_steps();
   else if (is_over) end = SC_RUN_TIMEOUT;
   set_ticks(0);
   watch_end();

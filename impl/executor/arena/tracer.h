@@ -26,7 +26,7 @@ int choose(struct chooser *c, struct sc_trace *trace, uint32_t enabled);
  * of a task is in shared->trace.task; what only ptrace needs is here. */
 struct tracee {
   pid_t tid;
-  int stat;              /* /proc/TID/stat, -1: not opened yet */
+  int process, stat;     /* /proc/TID and /proc/TID/stat, -1: not opened yet */
   int signal;            /* AT_SIGNAL: which */
   int vfork_parent;      /* a task, -1: none */
   int step;              /* of the trace: the call that it sleeps or is suspended in */
@@ -87,6 +87,9 @@ struct sc_step *add_step(int task, uint8_t kind);
 
 /* Somebody outside the run has sent a signal to one of its processes. */
 void tracer_signal_sent(void);
+
+int tracer_may_time_out(int task); /* it sleeps, and it is not certain that only another task can wake it */
+int tracer_stop_signal(void);      /* what has stopped a task of the run last; 0: nothing */
 
 /* fault.c: what shared->policy.fault asks for. */
 void fault_reset(void);

@@ -7,6 +7,7 @@
  * long as it is open, and no scenario shall meet it. From the instant at which a vfork(2) parent is suspended until it
  * goes on, the pages written are those of the child, where no other thread runs in between. */
 #define _GNU_SOURCE
+#include "proc.h"
 #include "tracer.h"
 
 #include <fcntl.h>
@@ -75,7 +76,6 @@ void watch_end(void) {
 }
 
 void watch_take(pid_t arena) {
-  char path[32];
   watch_end();
   const int process = (int)syscall(SYS_pidfd_open, arena, 0);
   if (process >= 0) {
@@ -83,8 +83,7 @@ void watch_take(pid_t arena) {
     close(process);
   }
   shared->watch = 0; /* the arena goes on */
-  snprintf(path, sizeof path, "/proc/%d/pagemap", (int)arena);
-  pagemap = open(path, O_RDONLY | O_CLOEXEC);
+  pagemap = proc_open_file(arena, "pagemap");
   shared->trace.watches = descriptor >= 0 && pagemap >= 0;
 }
 
@@ -97,10 +96,13 @@ static long scan(void) {
 
 /* What is mapped there. */
 static void name_mapping(struct sc_written *w) {
-  char path[32], line[512];
-  snprintf(path, sizeof path, "/proc/%d/maps", (int)shared->arena_pid);
-  FILE *maps = fopen(path, "re");
-  if (maps == NULL) return;
+  char line[512];
+  const int fd = proc_open_file(shared->arena_pid, "maps");
+  FILE *maps = fd >= 0 ? fdopen(fd, "r") : NULL;
+  if (maps == NULL) {
+    if (fd >= 0) close(fd);
+    return;
+  }
   while (fgets(line, sizeof line, maps) != NULL) {
     unsigned long start, end;
     int at = 0;

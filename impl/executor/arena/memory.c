@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Does a child run on the arena's memory although its spawn has returned? (mm.released)
+ *
+ * That the memory is the same (kcmp(2) KCMP_VM) says nothing yet: exec wakes the vfork parent a moment before it switches the
+ * memory, and may be preempted in between (fs/exec.c exec_mmap: exec_mm_release comes first); so does a child that ends
+ * (kernel/exit.c exit_mm). What counts is a child that was on the arena's memory, outside of exec and alive, at an instant
+ * after the return. Three ways to know, each by facts alone:
+ *
+ *   - its descriptor table was still the arena's after the return. exec makes its own table first (fs/exec.c begin_new_exec:
+ *     unshare_files), so it was not yet near its end; and it has exec'd since, or is found alive, so it was not ending either;
+ *   - it sleeps in a call other than exec, and its memory is the arena's then;
+ *   - it is interrupted, which takes effect where it returns to user mode, not within exec: its memory is the arena's there.
+ *
+ * Rejected: the processor time it uses while the memory is shared. On a slow or stolen processor that accuses the innocent. */
+#define _GNU_SOURCE
+#include "proc.h"
+
+#include <linux/kcmp.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define HOLD_ROUNDS_MAX 20000
+#define ROUNDS_WITHOUT_SLEEP 200
+
+#if defined(__GLIBC__)
+typedef enum __ptrace_request ptrace_request;
+#else
+typedef int ptrace_request;
+#endif
+
+/* PTRACE_SEIZE and PTRACE_INTERRUPT of linux/ptrace.h, which cannot be included beside sys/ptrace.h. */
+#define SEIZE 0x4206
+#define INTERRUPT 0x4207
+
+static int shares_memory(pid_t arena, pid_t child) { return syscall(SYS_kcmp, arena, child, KCMP_VM, 0, 0) == 0; }
+
+static int has_execed(int process) {
+  char link[SC_PATH_MAX], own[SC_PATH_MAX];
+  const int self = proc_open(getpid());
+  if (self < 0) return 0;
+  const int is_other = proc_link(process, "exe", link) > 0 && proc_link(self, "exe", own) > 0 && strcmp(link, own) != 0;
+  close(self);
+  return is_other;
+}
+
+/* Asleep, which nobody is who ends. */
+static int sleeps_outside_exec(int process) {
+  struct proc_call call;
+  return proc_state(process) == 'S' && proc_read_call(process, &call) && proc_is_outside_exec(&call) && proc_state(process) == 'S';
+}
+
+/* Lets it go on as if nothing had been: a signal it was about to take is taken, a stop goes on. */
+static void let_go(pid_t child, int status) {
+  const int signal = status >> 16 == 0 ? WSTOPSIG(status) : 0;
+  ptrace((ptrace_request)PTRACE_DETACH, child, NULL, (void *)(intptr_t)signal);
+}
+
+/* 1: it came to a stop, and was on the arena's memory there. Its end, if it comes first, is told to its parent once we have
+ * waited for it (kernel/exit.c wait_task_zombie). One that does not stop within the bound stays traced: the run's end ends it. */
+static int shares_memory_when_held(pid_t arena, pid_t child) {
+  int status, is_shared = 0;
+  if (ptrace((ptrace_request)SEIZE, child, NULL, NULL) != 0) return 0;
+  ptrace((ptrace_request)INTERRUPT, child, NULL, NULL);
+  for (int round = 0; round < HOLD_ROUNDS_MAX; ++round) {
+    const pid_t got = waitpid(child, &status, __WALL | WNOHANG);
+    if (got < 0 || (got == child && !WIFSTOPPED(status))) return 0;
+    if (got == child) {
+      is_shared = shares_memory(arena, child);
+      let_go(child, status);
+      return is_shared;
+    }
+    if (round < ROUNDS_WITHOUT_SLEEP) sched_yield();
+    else usleep(100);
+  }
+  return 0;
+}
+
+int runs_on_memory_of(pid_t arena, pid_t child, int had_its_table) {
+  const int process = proc_open(child);
+  if (process < 0) return 0;
+  int is_certain = sleeps_outside_exec(process) && shares_memory(arena, child) && sleeps_outside_exec(process);
+  if (!is_certain && !has_execed(process)) is_certain = shares_memory_when_held(arena, child);
+  if (!is_certain && had_its_table) is_certain = has_execed(process) || sleeps_outside_exec(process);
+  close(process);
+  return is_certain;
+}

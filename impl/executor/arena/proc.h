@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * THE reader of what proc(5) says of a process or a task: nobody else in the server opens a file below /proc/PID.
+ *
+ * A process is named by a descriptor of its directory, opened once. Whatever is read through it is of that process or fails,
+ * whoever is given its pid later (fs/proc/base.c: the inode refers to the struct pid). Each function reads once: what a
+ * reading proves, and what must be read before and after it, is said where it is used. */
+#ifndef SPAWNCHECK_EXECUTOR_PROC_H
+#define SPAWNCHECK_EXECUTOR_PROC_H
+
+#include "arena.h"
+
+#define PROC_ARGUMENTS 6
+
+int proc_open(pid_t pid);                           /* its directory; -1: errno, ENOENT when there is no such process */
+int proc_open_task(pid_t pid, pid_t tid);           /* of one thread */
+int proc_open_file(pid_t pid, const char *name);    /* to be kept by the caller, for reading */
+
+/* The text of a file, null-terminated: its length, -1: errno. `size` must do for all of it. */
+int proc_read(int process, const char *name, char *buffer, size_t size);
+/* The target of a link: its length, -1: errno. A process that is ending has no memory and so no `exe`: ENOENT. */
+ssize_t proc_link(int process, const char *name, char link[SC_PATH_MAX]);
+/* The numbers that a directory lists, ascending, at most `max`; -1: errno. */
+int proc_list(int process, const char *name, int *numbers, int max);
+/* Null bytes of its arguments. 0 from within exec until its very end (fs/binfmt_elf.c create_elf_tables), and for one that is ending. */
+uint32_t proc_count_arguments(int process);
+
+/* The state as in proc(5): R, S, D, t, T, Z, X, I; 0: it is gone. */
+char proc_state(int process);
+char proc_state_again(int stat); /* the same from a kept descriptor of its `stat` */
+
+struct proc_status {
+  char state;
+  int32_t ppid, pgid, sid;
+  uint32_t threads; /* 0: it is being released, and has neither session nor dispositions any more */
+  uint64_t pending, shared_pending, mask, ignored, caught;
+  uint64_t switches; /* how often it has left the processor: the same number twice means the same sleep */
+};
+int proc_read_status(int process, struct proc_status *status); /* 0: it is gone */
+
+/* What a zombie ended with, as in sc_op_record.value of wait. 0: it is none, or we may not know. */
+int proc_end_status(int process, int32_t *status);
+
+/* Where a task is in the kernel. Counts only when the task was off the run queue while it was read (lib/syscall.c
+ * task_current_syscall waits for that: wait_task_inactive). */
+struct proc_call {
+  long number; /* -1: in none, stopped or preempted in user mode */
+  uint64_t argument[PROC_ARGUMENTS];
+  uint64_t stack, instruction;
+};
+int proc_read_call(int process, struct proc_call *call); /* 0: it runs, it is gone, or we may not know */
+
+/* Off the run queue, in a call that ends only when somebody else does something: no timeout. */
+int proc_waits_for_ever(const struct proc_call *call);
+/* ... and which is not exec. */
+int proc_is_outside_exec(const struct proc_call *call);
+
+/* LIVES: there was an instant during this call at which no thread of the process had begun to end. Asked of a process whose main
+ * thread sleeps or is stopped. */
+enum proc_life { PROC_ENDS, PROC_LIVES, PROC_UNKNOWN };
+enum proc_life proc_life_of(int process);
+enum proc_life proc_life_of_pid(pid_t pid);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Is there anything left of a free run that can move? A fact, not a guess by time. */
+#ifndef SPAWNCHECK_EXECUTOR_STILL_H
+#define SPAWNCHECK_EXECUTOR_STILL_H
+
+#include "arena.h"
+
+enum stillness {
+  STILL_NOT,     /* something may move, or we could not look */
+  STILL_WAITING, /* all there is waits for somebody else: nothing happens any more */
+  STILL_STOPPED  /* likewise, and a task is stopped by a signal: whom nobody is left to continue */
+};
+
+/* The arena's threads, and all processes they have started, and so on. */
+enum stillness look_whether_still(pid_t arena);
+/* Its threads alone: have they handled what they were sent? */
+enum stillness look_whether_threads_are_still(pid_t arena);
+
+#endif
