@@ -50,8 +50,13 @@ void World::look(Spawned& s) const {
   if (s.machine.stage() == SimulatedSpawn::Stage::returned) return;
   const Table& table = state_.table_of(s.thread);
   const auto& keep = s.machine.keep();
+  // What spawns stage in the window is not the caller's: for the caller its numbers are placeholders.
+  const auto is_staged = [&](std::int32_t n) {
+    const Entry* e = table.find(n);
+    return e != nullptr && e->description != model::none && std::any_of(spawns_.begin(), spawns_.end(), [&](const Spawned& o) { return o.machine.is_own_slot(state_, n, e->description); });
+  };
   for (std::size_t k = 0; k < keep.size(); ++k) {
-    const std::uint64_t file = file_at(table, keep[k].first);
+    const std::uint64_t file = is_staged(keep[k].first) ? file_bit(state_.memories[state_.tasks[s.thread].memory].placeholder) : file_at(table, keep[k].first);
     s.source[k] |= file;
     s.source_was_closed |= file == 0;
   }

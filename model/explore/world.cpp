@@ -246,6 +246,8 @@ bool World::step_spawn(unsigned t, std::optional<Violated>& violated, std::strin
   if (!same_but_pidfds(state_, before, state_.table_of(static_cast<Index>(t))) && !differs_in_own_slots(s->machine, before))
     violated = Violated{Clause::fd_untouched, "the spawn changes the caller's table", "nothing of ours is visible in it", "contract fd.untouched"};
   if (s->machine.stage() != SimulatedSpawn::Stage::returned) return true;
+  if (s->machine.leaves_what_it_staged(state_))
+    violated = Violated{Clause::fd_untouched, "what the spawn has staged is left in the caller's window", "its placeholders are there again", "contract fd.untouched"};
   s->returned_unreleased = s->machine.error() == 0 && references_dropped(*s);
   if (!violated) violated = returned(*s);
   if (text != nullptr) *text += s->machine.error() != 0 ? ", which returns " + describe_error(s->machine.error()) : ", and it returns";
