@@ -234,12 +234,13 @@ TEST(Explore, SaysWhoHoldsWhatItDropsWhenItReturns) {
   EXPECT_FALSE(explore::explore(scenario, planner_named("fork"), stable).released.is_broken);
 }
 
-// What a thread does to a slot by mistake is overwritten in one instant only: between the question what the slot is and the dup3
-// after it. On a kernel with one call for both, nothing of it is left.
+// What a thread does to a number of the window by mistake is overwritten in one instant only: between the question what the number is and the
+// dup3 that rests on it, or between that dup3 and the comparison. On a kernel whose dup3 does all of that, nothing of it is left.
 TEST(Explore, TheWindowHasNoOtherRaceThanTheOneThatIsSaid) {
   explore::ExploreOptions wish;
   wish.kernel = *model::kernel_named("wish");
-  for (const char* mistake : {"dup2 0 62", "close 62\n  dup2 0 62", "close_range 61 63\n  dup2 0 62", "dup2 0 61\n  close 62", "close 62\n  dupfd 70 62 -> $0"}) {
+  for (const char* mistake : {"dup2 0 62", "close 62\n  dup2 0 62", "close_range 61 63\n  dup2 0 62", "dup2 0 61\n  close 62", "close 62\n  dupfd 70 62 -> $0",
+                              "dup2 0 63", "close 63\n  dup2 0 63", "close_range 61 63\n  dup2 0 63", "dup2 0 62\n  dup2 0 70", "dup2 0 70\n  dup2 0 63", "close 70\n  dup2 0 63"}) {
     const Scenario scenario = scenario_of("fd 0 null\nfd 70 memfd cloexec\nwindow 61 63\nthread\n  spawn only hold keep 70>3 -> $0\nthread\n  " + std::string(mistake) + "\n");
     const explore::Exploration e = explore::explore(scenario, planner_named("reference:staged"), wish);
     EXPECT_EQ(e.verdict.status, Status::holds) << mistake << ": " << e.verdict.observed << "; " << (e.trace.empty() ? "" : e.trace.back().text);

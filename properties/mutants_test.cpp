@@ -4,6 +4,7 @@
 // none, is not accused. Each is tried through the interface that anybody's spawn is tried through.
 #include "impl/mutants/faults.h"
 #include "properties/on_the_kernel.h"
+#include "properties/session/scheduled.h"
 
 #include "model/scenario/words.h"
 
@@ -53,6 +54,26 @@ TEST_P(PlantedBug, IsFoundByItsClause) {
     return;
   }
   if (!is_control) ADD_FAILURE() << mutant.word << " (" << mutant.what << ") was not found in " << runs << " runs";
+}
+
+// A correct spawn of another design (impl/peers/duplicates_first.c): it forks, duplicates what is kept first and reads an error
+// pipe. What accuses it has taken the reference's way for the contract.
+TEST(SecondSpawn, IsNotAccused) {
+  Session& session = session_with(directory_of_binaries() + "/duplicates-first.so");
+  for (unsigned i = 0; i < 400; ++i) {
+    Random random(1000 + i);
+    GenerateOptions options = session.generate_options();
+    options.families = 1u << (i % family_count);
+    Scenario scenario = generate(random, options);
+    scenario.schedule.clear();
+    unsigned used = 0;
+    Verdict verdict = session.run_until_violated(scenario, scenario.threads.size() > 1 ? 4 : 1, i, used);
+    if (verdict.status == Status::violated) FAIL() << told(session, scenario, verdict, i, 4);
+    if (i % 4 != 0) continue;
+    verdict = session.run_scheduled(scenario, policy_of(Turns::lenient, SC_RULE_RANDOM, i));
+    scenario.schedule = turns_of(session.trace());
+    if (verdict.status == Status::violated) FAIL() << told(session, scenario, verdict, i, 1);
+  }
 }
 
 // The canary is wrong twice, and both are found.

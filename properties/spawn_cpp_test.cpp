@@ -259,7 +259,7 @@ TEST(Window, IsThereForAsLongAsItsObject) {
     ASSERT_TRUE(window.has_value());
     EXPECT_EQ(Window::reserve(2).error(), EALREADY);
     Window moved = std::move(*window);
-    EXPECT_EQ(__builtin_popcountll(spawn_abilities_probed().window), 2);
+    EXPECT_EQ(__builtin_popcountll(spawn_abilities_probed().window), 4);
   }
   EXPECT_EQ(spawn_abilities_probed().window, 0u);
 }

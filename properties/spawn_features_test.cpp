@@ -165,7 +165,7 @@ TEST_P(Feature, ErrorsOfAChildOnACopyOfTheMemory) {
   request.r.path = "/no/such/program";
   const auto before = descriptors_of(getpid());
   expect_failure(ENOENT, SPAWN_STEP_EXEC);
-  for (const spawn_abilities& can : {spawn_abilities{1, 1, 1, 1, 1, 1, 0, 0, 0, 0}, spawn_abilities{0, 0, 1, 1, 0, 1, 0, 0, 0, 0}, spawn_abilities{0, 0, 0, 1, 1, 0, 0, 0, 0, 0}}) {
+  for (const spawn_abilities& can : {spawn_abilities{1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0}, spawn_abilities{0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0}, spawn_abilities{0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0}}) {
     request.r.strategy = SPAWN_STRATEGY_AUTOMATIC;
     EXPECT_EQ(spawn_run_with(&request.get(), &can, &result), ENOENT);
     EXPECT_EQ(result.failed, SPAWN_STEP_EXEC);

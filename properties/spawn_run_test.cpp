@@ -335,7 +335,7 @@ class Transient : public ::testing::Test {
     request.r.strategy = strategy;
     request.keep = {{source, 0}};
     spawn_abilities abilities = spawn_abilities_probed();
-    abilities.window = 1ull << 50;  // what is staged is the caller's to do, and nothing here
+    abilities.window = 3ull << 50;  // what is staged is the caller's to do, and nothing here
     spawn_step steps[64];
     spawn_plan plan{};
     plan.step = steps;

@@ -123,8 +123,11 @@ STEP(CLOSE_PIDFD) {
 }
 STEP(STAGE) { return 0; }  // the caller has made it
 STEP(CHECK_STAGED) {
-  for (unsigned i = 0; i < child.shared->staged_count; ++i)
-    if (!(identity_of(child.shared->staged[i].slot) == child.shared->staged[i].file)) return -EBADF;
+  for (unsigned i = 0; i < child.shared->staged_count; ++i) {
+    const Staged& staged = child.shared->staged[i];
+    const bool is_as_staged = identity_of(staged.slot) == staged.file && is_same_description(staged.slot, staged.witness, staged.file);
+    if (!is_as_staged) return -EBADF;  // in a copy that nobody else writes to
+  }
   return 0;
 }
 // A thread may have unshared its table from the process's: it is the thread that is named, where the kernel can

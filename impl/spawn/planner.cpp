@@ -10,8 +10,8 @@
 //   close_range(highest source + 1, ~0, UNSHARE): the kernel then references nothing above the word of 64
 //   that holds the highest source (fs/file.c sane_fdtable_size), which is why it is the first range and
 //   not the last. A range with first > last would be EINVAL and would not unshare: none is ever made.
-//   Staged is the same plan with each source of 64 and above put in a slot below; fetched has no source in its own
-//   table at all; except names what stays.
+//   Staged is the same plan with each source of 64 and above put in a slot below, and compared with its witness in the child's own
+//   copy; fetched has no source in its own table at all; except names what stays.
 // - The pidfd. CLONE_PIDFD with CLONE_FILES puts it into the shared table, at the lowest free number. A kept
 //   source that another thread closes meanwhile may be that number. The child closes its own entry before
 //   it reads any source, so that the read fails with EBADF instead of passing the pidfd on.
@@ -150,7 +150,7 @@ int Planner::choose() {
   if (asks(SPAWN_SET_CGROUP)) {
     if (!can_.clone3) return ENOTSUP;
     plan_.start |= SPAWN_START_INTO_CGROUP;
-    plan_.cgroup_fd = r_.cgroup_fd;
+    plan_.cgroup_fd = place_of(r_.cgroup_fd);
   }
   // New credentials make memory undumpable: not the caller's, unless it says that it may be (request.h).
   if (spawncheck_spawn::copies_memory(r_)) plan_.start &= ~uint32_t{SPAWN_START_VM};
@@ -167,7 +167,7 @@ void Planner::attributes() {
   if (asks(SPAWN_SET_PGROUP)) add(SPAWN_STEP_PGROUP, r_.pgroup);
   if (asks(SPAWN_SET_UMASK)) add(SPAWN_STEP_UMASK, static_cast<int>(r_.umask));
   if (asks(SPAWN_SET_CWD)) add(SPAWN_STEP_CHDIR).path = r_.cwd;
-  if (asks(SPAWN_SET_CWD_FD)) add(SPAWN_STEP_FCHDIR, r_.cwd_fd);
+  if (asks(SPAWN_SET_CWD_FD)) add(SPAWN_STEP_FCHDIR, place_of(r_.cwd_fd));
 }
 
 bool Planner::is_target(int number) const {
@@ -179,20 +179,25 @@ bool Planner::is_target(int number) const {
   return false;
 }
 
-// Each distinct source of 64 and above gets a slot, the lowest first.
+// Each distinct source of 64 and above gets a witness and a slot, the lowest numbers first; the slots lie above the witnesses, so that
+// these survive the first range, which begins above the highest slot, and go together.
 void Planner::stage() {
   if (!is(SPAWN_STRATEGY_STAGED)) return;
-  uint64_t slots = can_.window;
+  uint64_t witnesses = spawncheck_spawn::usable_window(r_, can_), slots = witnesses;
+  for (uint32_t i = spawncheck_spawn::sources_to_stage(r_); i != 0 && slots != 0; --i) slots &= slots - 1;
   for (int n = next_number_read(r_, SPAWN_COPIED_ALWAYS - 1); n != INT_MAX && slots != 0; n = next_number_read(r_, n)) {
     const int slot = __builtin_ctzll(slots);
-    slots &= slots - 1;
     staged_[staged_count_++] = {n, slot};
     add(SPAWN_STEP_STAGE, n, slot);
+    if (!overflow_) plan_.step[plan_.step_count - 1].first = static_cast<uint32_t>(__builtin_ctzll(witnesses));
+    slots &= slots - 1;
+    witnesses &= witnesses - 1;
   }
 }
 
 // Where the child finds what the caller has at `number`.
 int Planner::place_of(int number) const {
+  if (number >= 0 && number < SPAWN_COPIED_ALWAYS && (can_.window_in_use >> number & 1) != 0) return can_.placeholder;
   uint32_t begin = 0, end = number < SPAWN_COPIED_ALWAYS ? 0 : staged_count_;
   while (begin < end) {  // ascending
     const uint32_t middle = (begin + end) / 2;
@@ -300,7 +305,7 @@ void Planner::fetch_all() {
   }
   if (asks(SPAWN_PROGRAM_FD)) {  // no target is left but 0, so it is in nobody's way
     program_ = next_unused();
-    add(SPAWN_STEP_FETCH, r_.program_fd, program_);
+    add(SPAWN_STEP_FETCH, place_of(r_.program_fd), program_);
     set_used(program_);
   }
   if (last < r_.keep_count) fetch(last);
@@ -312,12 +317,12 @@ void Planner::fetch(uint32_t i) {
   const int target = r_.keep[i].target;
   set_done(i);
   for (uint32_t j = 0; j < r_.keep_count; ++j) {
-    if (j == i || is_pending(j) || r_.keep[j].source != r_.keep[i].source) continue;
+    if (j == i || is_pending(j) || source(j) != source(i)) continue;
     set_used(target);
     return add(SPAWN_STEP_DUP, r_.keep[j].target, target);
   }
   const int got = next_unused();
-  add(SPAWN_STEP_FETCH, r_.keep[i].source, got);
+  add(SPAWN_STEP_FETCH, source(i), got);
   set_used(target);
   if (got == target) return add(SPAWN_STEP_CLEAR_CLOEXEC, target);
   add(SPAWN_STEP_DUP, got, target);

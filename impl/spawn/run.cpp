@@ -146,9 +146,10 @@ class Stage {
     long error = 0;
     for (uint32_t i = 0; i < plan.step_count && plan.step[i].kind == SPAWN_STEP_STAGE; ++i) {
       const spawn_step& s = plan.step[i];
-      slots &= ~(1ull << s.b);
-      if (error == 0) error = window_stage(s.a, s.b, &staged_[count_]);
-      else window_give_back(1ull << s.b);
+      const uint64_t own = 1ull << s.b | 1ull << s.first;
+      slots &= ~own;
+      if (error == 0) error = window_stage(s.a, s.b, static_cast<int>(s.first), &staged_[count_]);
+      else window_give_back(own);
       if (error == 0) ++count_;
       else if (*failing < 0) *failing = static_cast<int>(i);
     }
@@ -156,13 +157,13 @@ class Stage {
     return error;
   }
   ~Stage() {
-    for (unsigned i = 0; i < count_; ++i) window_unstage(staged_[i]);
+    for (unsigned i = count_; i-- > 0;) window_unstage(staged_[i]);
   }
   const Staged* staged() const { return staged_; }
   unsigned count() const { return count_; }
 
  private:
-  Staged staged_[SPAWN_COPIED_ALWAYS];
+  Staged staged_[SPAWN_WINDOW_MAX];
   unsigned count_ = 0;
 };
 
@@ -247,23 +248,40 @@ const char* unavailable(const spawn_request& r, const spawn_abilities& can) {
   return "strategy: not available here";
 }
 
+// Numbers of the window that a request names are the caller's for the time of the call, whatever the strategy.
+class ReadOfWindow {
+ public:
+  explicit ReadOfWindow(const spawn_request& request) : read_(window_read(numbers_read(request))) {}
+  ~ReadOfWindow() { window_give_back(read_.taken); }
+  ReadOfWindow(const ReadOfWindow&) = delete;
+  ReadOfWindow& operator=(const ReadOfWindow&) = delete;
+  const Read& get() const { return read_; }
+
+ private:
+  const Read read_;
+};
+
 // Slots are taken only for a plan that will use them, and the plan is made of those. They are taken of what is free then, not of what
 // was when the abilities were asked for: other spawns have given some back meanwhile and taken others.
 int build(const spawn_request* request, spawn_abilities abilities, uint64_t allowed_slots, spawn_plan* plan, uint64_t* slots) {
   Choice choice;
   const bool is_staged = choose_strategy(*request, abilities, &choice) && choice.strategy == SPAWN_STRATEGY_STAGED;
-  if (is_staged) abilities.window = *slots = window_take(slots_needed(*request), allowed_slots);
+  if (is_staged) abilities.window = *slots = window_take(SPAWN_NUMBERS_STAGED * sources_to_stage(*request), allowed_slots);
   const int error = spawn_plan_build(request, &abilities, plan);
   if (error != 0) window_give_back(*slots);
   return error;
 }
 
-int run_with(const spawn_request* request, const spawn_abilities& abilities, uint64_t allowed_slots, spawn_result* result) {
+int run_with(const spawn_request* request, spawn_abilities abilities, uint64_t allowed_slots, spawn_result* result) {
   reset(result);
   const char* field = nullptr;
   int error = spawn_request_check(request, &field);
   if (error == 0) error = check_table(request, &field);
   if (error != 0) return fail(result, error, SPAWN_FAILED_REQUEST, field);
+  const ReadOfWindow window(*request);
+  abilities.window_in_use = window.get().in_use;
+  abilities.placeholder = window.get().placeholder;
+  if (abilities.window_in_use != 0 && abilities.placeholder < 0) return fail(result, EBUSY, SPAWN_FAILED_REQUEST, "a number of the window, which has no placeholder left");
   const uint32_t steps_max = spawn_plan_steps_max(request);
   const Area area(steps_max * sizeof(spawn_step), copies_memory(*request));
   if (area.error() != 0) return fail(result, area.error(), SPAWN_FAILED_MEMORY);
@@ -299,6 +317,7 @@ unsigned blamed(const spawn_result& result, const spawn_abilities& a, bool wants
 bool is_worth_another(const spawn_request& request, const spawn_result& result, int tries, spawn_abilities* avoided) {
   switch (result.failed) {
     case SPAWN_STEP_STAGE: case SPAWN_STEP_CHECK_STAGED:
+      if (result.failed == SPAWN_STEP_STAGE && result.error == EBADF) return false;  // a source that has been closed since it was checked
       if (tries > 0) avoided->window = ~0ull;
       return true;
     case SPAWN_STEP_CALLER: case SPAWN_STEP_FETCH:

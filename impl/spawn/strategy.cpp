@@ -3,7 +3,7 @@
 // What costs least, of what there is. A copy of the table costs a reference and a close for each open number in the words
 // of 64 up to the highest source (0.08 us here), the first word in any case. So with every source below 64 nothing is
 // cheaper than unshare. Above that: except, where its window has little between the sources; staged, which costs the caller
-// five calls a source; fetched, which costs the child two calls and three a source, and needs ptrace rights.
+// 16 calls a source; fetched, which costs the child two calls and three a source, and needs ptrace rights.
 //
 // What is inherited crosses by a copy in any case, so for the other policies there is copy, or, where the kernel can leave
 // close-on-exec descriptors behind, except.
@@ -24,7 +24,7 @@ bool is_to_be_had(const spawn_request& r, const spawn_abilities& can, uint32_t s
     case SPAWN_STRATEGY_COPY: return true;
     case SPAWN_STRATEGY_UNSHARE: return can.close_range != 0 || (!is_only(r) && can.unshare_files != 0);
     case SPAWN_STRATEGY_STAGED:
-      return is_only(r) && can.close_range != 0 && slots_needed(r) <= count_bits(can.window);
+      return is_only(r) && can.close_range != 0 && SPAWN_NUMBERS_STAGED * sources_to_stage(r) <= count_bits(usable_window(r, can));
     case SPAWN_STRATEGY_FETCHED: return is_only(r) && can.close_range != 0 && can.fetch != 0;
     case SPAWN_STRATEGY_EXCEPT: return can.close_range != 0 && can.except != 0 && (is_only(r) || can.cloexec_only != 0);
     default: return false;
@@ -40,7 +40,7 @@ Choice cheapest(const spawn_request& r, const spawn_abilities& can) {
   if (!has(SPAWN_STRATEGY_UNSHARE)) return {SPAWN_STRATEGY_COPY, "close_range(2) is not available"};
   const int lowest = next_number_read(r, -1);
   int highest = -1;
-  if (slots_needed(r) == 0) return {SPAWN_STRATEGY_UNSHARE, "close_range(2) drops what is not kept without a copy of it"};
+  if (sources_to_stage(r) == 0) return {SPAWN_STRATEGY_UNSHARE, "close_range(2) drops what is not kept without a copy of it"};
   for (int n = lowest; n != INT_MAX; n = next_number_read(r, n)) highest = n;
   if (has(SPAWN_STRATEGY_EXCEPT) && highest - lowest < copied_always) return {SPAWN_STRATEGY_EXCEPT, "only what lies between the sources is copied (CLOSE_RANGE_EXCEPT)"};
   if (has(SPAWN_STRATEGY_STAGED)) return {SPAWN_STRATEGY_STAGED, "a source of 64 or above, and the window has slots"};
@@ -61,11 +61,25 @@ int next_number_read(const spawn_request& r, int after) {
   return next;
 }
 
-uint32_t slots_needed(const spawn_request& r) {
+uint32_t sources_to_stage(const spawn_request& r) {
   uint32_t count = 0;
   for (int n = next_number_read(r, copied_always - 1); n != INT_MAX && count <= SPAWN_WINDOW_MAX; n = next_number_read(r, n)) ++count;
   return count;
 }
+
+uint64_t numbers_read(const spawn_request& r) {
+  uint64_t numbers = 0;
+  const auto add = [&](int number) {
+    if (number >= 0 && number < copied_always) numbers |= 1ull << number;
+  };
+  for (uint32_t i = 0; i < r.keep_count; ++i) add(r.keep[i].source);
+  if ((r.set & SPAWN_PROGRAM_FD) != 0) add(r.program_fd);
+  if ((r.set & SPAWN_SET_CWD_FD) != 0) add(r.cwd_fd);
+  if ((r.set & SPAWN_SET_CGROUP) != 0) add(r.cgroup_fd);
+  return numbers;
+}
+
+uint64_t usable_window(const spawn_request& r, const spawn_abilities& can) { return can.window & ~numbers_read(r); }
 
 bool choose_strategy(const spawn_request& r, const spawn_abilities& can, Choice* choice) {
   if (r.strategy == SPAWN_STRATEGY_AUTOMATIC) *choice = cheapest(r, can);

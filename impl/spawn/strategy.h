@@ -22,9 +22,15 @@ inline unsigned count_bits(uint64_t set) {
   return count;
 }
 
-// Distinct sources that need a slot of the window: those of 64 and above, the program's descriptor included.
-// SPAWN_WINDOW_MAX + 1: more than any window has.
-uint32_t slots_needed(const spawn_request&);
+// Distinct sources that need the window: those of 64 and above, the program's descriptor included.
+// SPAWN_WINDOW_MAX + 1: more than any window has room for.
+uint32_t sources_to_stage(const spawn_request&);
+
+// Bit n: the request reads the caller's number n, below 64.
+uint64_t numbers_read(const spawn_request&);
+
+// What may be staged in: a number that the request reads itself is not.
+uint64_t usable_window(const spawn_request&, const spawn_abilities&);
 
 // Its child starts on a copy of the memory: new credentials would make the caller's undumpable (run.cpp).
 bool copies_memory(const spawn_request&);

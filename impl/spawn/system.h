@@ -5,6 +5,7 @@
 // function returns the kernel's value, a negative errno on failure. Async-signal-safe, all of them.
 #pragma once
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
@@ -152,6 +153,26 @@ inline Identity identity_of(int fd) {
   struct stat status;  // the kernel's own, on both machines
   if (call(SYS_fstat, fd, &status) != 0) return {};
   return {status.st_dev, status.st_ino};
+}
+
+enum class Same { yes, no, unknown };
+// Do two numbers refer to the same open file description? Unknown: the kernel does not say (kcmp(2), before 6.10, in a sandbox).
+// A process may always compare its own (kernel/ptrace.c __ptrace_may_access).
+inline Same same_description(int a, int b) {
+  constexpr unsigned dupfd_query = 1027;  // F_DUPFD_QUERY, Linux 6.10
+  const long query = call(SYS_fcntl, a, dupfd_query, b);
+  if (query >= 0) return query == 1 ? Same::yes : Same::no;
+  if (query == -EBADF) return Same::no;
+  const long self = call(SYS_getpid);
+  constexpr int kcmp_file = 0;
+  const long order = call(SYS_kcmp, self, self, kcmp_file, a, b);
+  if (order == -EBADF) return Same::no;
+  return order < 0 ? Same::unknown : order == 0 ? Same::yes : Same::no;
+}
+// Where the kernel does not say: are both `file`?
+inline bool is_same_description(int a, int b, const Identity& file) {
+  const Same same = same_description(a, b);
+  return same == Same::unknown ? identity_of(a) == file && identity_of(b) == file : same == Same::yes;
 }
 
 inline long get_fd_flags(int fd) { return call(SYS_fcntl, fd, F_GETFD, 0); }

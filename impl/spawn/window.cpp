@@ -4,16 +4,32 @@
 //
 // Hazard: these numbers are in the caller's table, where any code may close them by mistake (a daemon's loop over all
 // numbers, a double close) and the kernel gives them to the next open. A descriptor that is not ours must never be
-// overwritten or closed. So every slot is asked what it is right before it is written: a placeholder is known by its file,
-// an empty memfd that is mapped for as long as there is a window, so that its inode number is nobody else's even when
-// every descriptor of it is gone. What was staged is known by the file that the source was, and, where the source still is
-// that file, by being the same description (F_DUPFD_QUERY, else kcmp(2)). Whatever fails its question is
-// left alone, and its slot is out of the window for good.
-// What remains: other code that closes a number of the window and gets it again from an open or dup2 of its own between
-// the question and the dup3 after it, two calls in a row. The kernel has no call that replaces a descriptor only if it is a
-// certain one.
+// overwritten or closed. So every number is asked what it is right before it is written.
 //
-// Rejected: closing the placeholder and taking the number by F_DUPFD (the close is the same race, and in between the number
+// A placeholder is known by its file: an empty memfd that is mapped for as long as there is a window, so that its inode
+// number is nobody else's even when every descriptor of it is gone.
+//
+// What is staged is known by its witness. A source is put at two numbers of the window, the slot that the child reads and a
+// witness that nobody reads; as long as both are the same open file description (F_DUPFD_QUERY, else kcmp(2)), both are ours,
+// whatever has become of the source meanwhile. The source alone cannot say so, since any thread may replace it, nor can
+// fstat(2), since all files of anonymous inodes (eventfd, epoll, timerfd, ...) look alike to it. Both numbers are read from
+// the source, one dup3 each. A source that is replaced between the two is read again until they agree, so that a file that
+// other code put at one of them is never taken for the source. Where the slot and its witness differ when they are to be
+// undone, other code has written to one of them: the one that can be told to be ours by the source is undone, the other one
+// is left alone, and what is left alone is out of the window for good.
+//
+// What remains is one instant: other code closes a number of the window and gets it again from an open or dup2 of its own
+// within the few calls between a question and the write that rests on it (the kernel has no call that replaces a descriptor only
+// if it is a certain one), or within those between the first dup3 of a source and the comparison (the kernel has no call
+// that says which description a dup3 put there). And where neither F_DUPFD_QUERY nor kcmp(2) is allowed (a sandbox before
+// Linux 6.10) descriptions are compared by fstat(2) only.
+//
+// A number of the window that a request names as a source is the caller's to name: it is a placeholder, and the child gets that
+// (window_read). It is taken out of circulation for the time of that spawn, so that no other spawn stages anything there.
+//
+// Rejected: comparing the slot with the source (the source may be replaced at any time: a slot was lost, and what was staged
+// stayed open); one number, and the child's copy as the witness (gone with exec, and kcmp(2) of another process may be refused);
+// closing the placeholder and taking the number by F_DUPFD (the close is the same race, and in between the number
 // is free for everybody); telling a placeholder by comparing it with another of ours (a loop that closes everything and a
 // dup2 of standard input make two numbers alike); a lock around take and give back (a fork or a handler in between).
 // Checked by properties/window_test and by the model, which has the same steps (model/explore/simulated_spawn.cpp).
@@ -34,8 +50,8 @@ namespace {
 
 constexpr int lowest_number = 3;  // standard input, output and error are never taken
 constexpr int tries_max = 64;     // each ends in a slot fewer, or another thread went first
+constexpr int readings_max = 64;  // of a source that is replaced again and again
 constexpr unsigned noexec_seal = 8;  // MFD_NOEXEC_SEAL: where vm.memfd_noexec wants it
-constexpr unsigned dupfd_query = 1027;  // F_DUPFD_QUERY, Linux 6.10
 constexpr size_t page = 4096;
 
 enum State : uint32_t { none, changing, ready };
@@ -62,41 +78,77 @@ bool is_placeholder(int number) { return identity_of(number) == window.placehold
 // Out of the window for good; whoever calls has it taken.
 void lose(uint64_t slots) { __atomic_fetch_and(&window.held, ~slots, __ATOMIC_ACQ_REL); }
 
-enum class Same { yes, no, unknown };
-Same same_description(int a, int b) {
-  const long query = call(SYS_fcntl, a, dupfd_query, b);
-  if (query >= 0) return query == 1 ? Same::yes : Same::no;
-  if (query == -EBADF) return Same::no;
-  const long self = call(SYS_getpid);
-  constexpr int kcmp_file = 0;
-  const long order = call(SYS_kcmp, self, self, kcmp_file, a, b);
-  return order < 0 ? Same::unknown : order == 0 ? Same::yes : Same::no;
+bool is_file(int number, const Identity& file) { return identity_of(number) == file; }
+
+enum Pair : unsigned { neither = 0, slot_only = 1, witness_only = 2, both = 3 };
+
+// Which of the two numbers still have what was staged there.
+Pair still_staged(const Staged& s) {
+  if (is_file(s.slot, s.file) && is_same_description(s.slot, s.witness, s.file)) return both;
+  const auto is_of_source = [&](int number) { return is_file(number, s.file) && is_same_description(number, s.source, s.file); };
+  if (is_of_source(s.slot)) return slot_only;
+  return is_of_source(s.witness) ? witness_only : neither;
 }
 
-// Where the source is another file by now, or closed, there is nothing to compare with; it may become so while it is asked.
-bool is_still_staged(const Staged& s) {
-  if (!(identity_of(s.slot) == s.file)) return false;
-  if (!(identity_of(s.source) == s.file) || same_description(s.slot, s.source) != Same::no) return true;
-  return !(identity_of(s.source) == s.file);
-}
+enum class Restored { yes, no_placeholder, is_foreign };
 
-// The placeholder again, from a number that has one; where none has, the slot is closed. False: the slot is lost.
-bool restore(const Staged& staged) {
-  const int slot = staged.slot;
-  uint64_t others = load(&window.held) & ~bit(slot);
+// A placeholder again at `number`, from a number that has one; `is_ours` is asked right before that.
+template <typename Question>
+Restored restore_from_another(int number, Question is_ours) {
+  uint64_t others = load(&window.held) & ~bit(number);
   for (int from = window.home;; from = lowest(others), others &= others - 1) {
     if (is_placeholder(from)) {
-      if (!is_still_staged(staged)) return false;
-      const bool is_made = call(SYS_dup3, from, slot, O_CLOEXEC) == slot;
-      if (is_made && is_placeholder(slot)) return true;
-      // `from` was reused in that instant, and its file is in the slot now; else it is the slot that somebody has.
-      if (is_made && same_description(slot, from) == Same::yes) close_fd(slot);
-      if (is_made) return false;
+      if (!is_ours()) return Restored::is_foreign;
+      const bool is_made = call(SYS_dup3, from, number, O_CLOEXEC) == number;
+      if (is_made && is_placeholder(number)) return Restored::yes;
+      // `from` was reused in that instant, and its file is at `number` now; else it is the number that somebody has.
+      if (is_made && same_description(number, from) == Same::yes) close_fd(number);
+      if (is_made) return Restored::is_foreign;
     }
-    if (others == 0) break;
+    if (others == 0) return Restored::no_placeholder;
   }
-  if (is_still_staged(staged)) close_fd(slot);
-  return false;
+}
+
+// Where no placeholder is left the number is closed. It is the window's again, or out of it for good.
+template <typename Question>
+void restore(int number, Question is_ours) {
+  const Restored restored = restore_from_another(number, is_ours);
+  if (restored == Restored::yes) return window_give_back(bit(number));
+  if (restored == Restored::no_placeholder && is_ours()) close_fd(number);
+  lose(bit(number));
+}
+
+bool is_open(int number) { return get_fd_flags(number) >= 0; }
+
+// Before the two numbers are known to agree: what is open where it was written is what has just been put there.
+long undo(const Staged& s, uint64_t written, long error) {
+  window_give_back((bit(s.slot) | bit(s.witness)) & ~written);
+  if ((written & bit(s.slot)) != 0) restore(s.slot, [&] { return is_open(s.slot); });
+  if ((written & bit(s.witness)) != 0) restore(s.witness, [&] { return is_open(s.witness); });
+  return error;
+}
+
+// Both numbers from the source, until they agree. EBADF: the source is closed; EBUSY: the two do not agree, or cannot be written.
+long read_source(Staged& s) {
+  uint64_t written = 0;
+  const auto write = [&](int number) {
+    const long got = call(SYS_dup3, s.source, number, O_CLOEXEC);
+    if (got >= 0) written |= bit(number);
+    return got < 0 ? got : 0;
+  };
+  long error = -EBUSY;
+  for (int readings = 0; readings < readings_max; ++readings) {
+    error = write(s.witness);
+    if (error == 0) error = write(s.slot);
+    if (error == 0) {
+      s.file = identity_of(s.slot);
+      if (is_same_description(s.slot, s.witness, s.file)) return 0;
+      if (!is_open(s.slot) || !is_open(s.witness)) break;  // other code has closed one
+    } else if (error != -EBADF || !is_open(s.source)) {
+      return undo(s, written, error);
+    }  // else it is open again, or RLIMIT_NOFILE is below the number
+  }
+  return undo(s, written, -EBUSY);
 }
 
 // ---- making and ending it ----------------------------------------------------------------------
@@ -150,15 +202,16 @@ uint64_t take_numbers(int fd, unsigned count) {
   return taken;
 }
 
+// `count` numbers, home among them.
 int reserve(unsigned count) {
   long fd = call(SYS_memfd_create, "spawn window", MFD_CLOEXEC | noexec_seal);
   if (fd == -EINVAL) fd = call(SYS_memfd_create, "spawn window", MFD_CLOEXEC);
   if (fd < 0) return static_cast<int>(-fd);
   const int error = map(static_cast<int>(fd));
-  const uint64_t taken = error == 0 ? take_numbers(static_cast<int>(fd), count + 1) : 0;
+  const uint64_t taken = error == 0 ? take_numbers(static_cast<int>(fd), count) : 0;
   close_fd(static_cast<int>(fd));
   if (error != 0) return error;
-  if (count_bits(taken) != count + 1) {
+  if (count_bits(taken) != count) {
     close_placeholders(taken);
     call(SYS_munmap, window.mapping, page);
     return ENOSPC;
@@ -192,28 +245,45 @@ uint64_t window_take(unsigned count, uint64_t among) {
 
 void window_give_back(uint64_t slots) { __atomic_fetch_or(&window.free, slots, __ATOMIC_ACQ_REL); }
 
-long window_stage(int source, int slot, Staged* staged) {
-  *staged = {source, slot, {}};
-  if (!is_placeholder(slot)) {
-    lose(bit(slot));
-    return -EBUSY;
+Read window_read(uint64_t named) {
+  if (__atomic_load_n(&window.state, __ATOMIC_ACQUIRE) != ready) return {};
+  Read read = {0, 0, window.home};
+  for (named &= load(&window.held); named != 0; named &= named - 1) {
+    const uint64_t number = bit(lowest(named));
+    if ((__atomic_fetch_and(&window.free, ~number, __ATOMIC_ACQ_REL) & number) == 0) {
+      read.in_use |= number & load(&window.held);  // another spawn has it, or it is out of the window since
+    } else if (is_placeholder(lowest(number))) {
+      read.taken |= number;
+    } else {
+      lose(number);
+    }
   }
-  const Identity before = identity_of(source);
-  const long got = call(SYS_dup3, source, slot, O_CLOEXEC);
-  if (got < 0) {
-    window_give_back(bit(slot));
-    return got;
-  }
-  staged->file = identity_of(slot);
-  // Another file than the source was: the source has changed just before the dup3, or somebody has had the slot just after.
-  if (staged->file == before || same_description(slot, source) == Same::yes) return 0;
-  lose(bit(slot));
+  if (read.in_use == 0 || is_placeholder(read.placeholder)) return read;
+  const uint64_t other = window_take(1, ~uint64_t{0});
+  read.taken |= other;
+  read.placeholder = other != 0 ? lowest(other) : -1;
+  return read;
+}
+
+long window_stage(int source, int slot, int witness, Staged* staged) {
+  *staged = {source, slot, witness, {}};
+  uint64_t lost = 0;
+  if (!is_placeholder(witness)) lost |= bit(witness);
+  if (!is_placeholder(slot)) lost |= bit(slot);
+  if (lost == 0) return read_source(*staged);
+  lose(lost);
+  window_give_back((bit(slot) | bit(witness)) & ~lost);
   return -EBUSY;
 }
 
-void window_unstage(const Staged& staged) {
-  if (restore(staged)) window_give_back(bit(staged.slot));
-  else lose(bit(staged.slot));
+void window_unstage(const Staged& s) {
+  Pair ours = neither;
+  restore(s.slot, [&] {
+    ours = still_staged(s);
+    return (ours & slot_only) != 0;
+  });
+  // The slot says nothing any more; if both were alike, the witness was right a moment ago.
+  restore(s.witness, [&] { return ours == both ? is_file(s.witness, s.file) : (still_staged(s) & witness_only) != 0; });
 }
 
 }  // namespace spawncheck_spawn
@@ -223,7 +293,7 @@ using namespace spawncheck_spawn;
 int spawn_window_reserve(uint32_t count) {
   if (count == 0 || count > SPAWN_WINDOW_MAX) return EINVAL;
   if (const int error = begin()) return error;
-  const int error = reserve(count);
+  const int error = reserve(SPAWN_NUMBERS_STAGED * count + 1);
   return error == 0 ? 0 : give_up(error);
 }
 

@@ -10,10 +10,17 @@
 
 namespace spawncheck_spawn {
 
-// What a slot holds for the time of a spawn.
+// What two numbers of the window hold for the time of a spawn: the slot, which the child reads, and its witness.
 struct Staged {
-  int source, slot;
+  int source, slot, witness;
   Identity file;
+};
+
+// Numbers of the window that a request reads as the caller's.
+struct Read {
+  uint64_t taken;   // nobody stages anything there until they are given back
+  uint64_t in_use;  // another spawn has them; what the caller has there, a placeholder, is at number `placeholder`
+  int placeholder;  // -1: nowhere
 };
 
 uint64_t window_free();  // bit n: slot n is nobody's just now
@@ -22,10 +29,13 @@ uint64_t window_free();  // bit n: slot n is nobody's just now
 uint64_t window_take(unsigned count, uint64_t among);
 void window_give_back(uint64_t slots);  // which have their placeholders
 
-// dup3(source, slot) over the placeholder of a slot that was taken. A negative errno: nothing was done, EBUSY where the slot
-// is not ours any more.
-long window_stage(int source, int slot, Staged*);
-// The placeholder again, and the slot given back; a slot that somebody has closed or reused meanwhile is left as it is, for good.
+// Of the numbers that are named, those that are the window's. What is taken is to be given back.
+Read window_read(uint64_t named);
+
+// The source at two numbers that were taken, in place of their placeholders. A negative errno: nothing is left there, and both are
+// given back or lost; EBUSY where one of them is not ours any more.
+long window_stage(int source, int slot, int witness, Staged*);
+// The placeholders again, and both given back; a number that somebody has closed or reused meanwhile is left as it is, for good.
 void window_unstage(const Staged&);
 
 }  // namespace spawncheck_spawn

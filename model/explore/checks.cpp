@@ -53,8 +53,15 @@ void World::look(std::size_t spawn) {
   SeenSpawn& s = seen_[spawn];
   const Table& table = driver_.state().table_of(machine.parent());
   const auto& keep = machine.keep();
+  const model::State& state = driver_.state();
+  // What spawns stage in the window is not the caller's: for the caller its numbers are placeholders.
+  const auto is_staged = [&](std::int32_t n) {
+    const Entry* e = table.find(n);
+    if (e == nullptr || e->description == model::none) return false;
+    return std::any_of(driver_.spawns().begin(), driver_.spawns().end(), [&](const SimulatedSpawn& o) { return o.is_own_slot(state, n, e->description); });
+  };
   for (std::size_t k = 0; k < keep.size(); ++k) {
-    const std::uint64_t file = file_at(table, keep[k].first);
+    const std::uint64_t file = is_staged(keep[k].first) ? file_bit(state.memories[state.tasks[machine.parent()].memory].placeholder) : file_at(table, keep[k].first);
     s.source[k] |= file;
     s.source_was_closed |= file == 0;
   }

@@ -16,6 +16,7 @@ struct PlannedSpawn {
   const sc_request* request;
   KeepList keep;
   std::uint64_t window;  // the free slots that it was made for
+  std::uint64_t window_in_use;  // numbers of the window that it reads and another spawn has
   int error = 0;  // what the planner refused it with
   std::uint32_t start = 0;
   std::vector<spawn_step> steps;
@@ -28,7 +29,7 @@ struct PlannedSpawn {
 class Plans {
  public:
   explicit Plans(const Planner& planner) : planner_(planner) {}
-  const PlannedSpawn* of(const sc_request&, const KeepList&, std::uint64_t window);
+  const PlannedSpawn* of(const sc_request&, const KeepList&, std::uint64_t window, std::uint64_t window_in_use = 0, std::int32_t placeholder = -1);
 
  private:
   const Planner& planner_;

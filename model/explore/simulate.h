@@ -24,6 +24,8 @@ struct PlanRequest {
   const char* program;    // stands for the path: what simulate() finds again in SPAWN_STEP_EXEC
   const char* directory;  // likewise in SPAWN_STEP_CHDIR; null: none asked for
   std::uint64_t window = 0;  // spawn_abilities.window: the slots that are free now
+  std::uint64_t window_in_use = 0;  // likewise: numbers that the request reads and another spawn has
+  std::int32_t placeholder = -1;
 };
 
 // Makes the plan; the steps' storage is the planner's and lives until its next call. An errno refuses.

@@ -50,6 +50,8 @@ class SimulatedSpawn {
   bool only_asks() const;
   // Number n of the caller's window is not anybody else's: free, a placeholder, or what this spawn has staged in it.
   bool is_own_slot(const model::State&, std::int32_t n, model::Index description) const;
+  // A slot and its witness, which nobody else has touched, still have what this spawn has staged.
+  bool leaves_what_it_staged(const model::State&) const;
 
   // One step of the parent's side; false: nothing it could do now, and nothing has changed.
   bool step_parent(const model::Kernel&, model::State&);
@@ -58,18 +60,25 @@ class SimulatedSpawn {
   bool runs_program() const { return runs_program_; }  // the child has exec'd
 
  private:
-  // Of the window (impl/spawn/window.cpp): what a slot had right after it was staged.
+  // Of the window (impl/spawn/window.cpp): a source's slot and its witness. `file` is what the spawn takes for staged; `put` is what its own
+  // dup3 put at each number, the last time and the time before, which it cannot ask the kernel for: only the checks and a kernel with wishes go by that.
+  enum : std::uint8_t { of_slot, of_witness };
   struct Staged {
-    std::int32_t source, slot;
-    model::Index file = model::none;
+    std::int32_t source = -1, number[2] = {-1, -1};
+    model::Index file = model::none, put[2] = {model::none, model::none}, put_before[2] = {model::none, model::none};
   };
 
   bool check(const model::State&) const;
   bool plan(model::State&);
   bool stage_one(const model::Kernel&, model::State&);
   bool unstage_one(const model::Kernel&, model::State&);
-  void stage_failed(model::State&, int error, bool is_lost);
+  void stage_failed(model::State&, int error, std::uint64_t lost);
+  void begin_unstage();
   void next_unstage();
+  unsigned still_staged(const model::State&) const;
+  bool is_ours(const model::Kernel&, const model::State&);
+  std::uint64_t read_window(model::State&);
+  void give_back_read(model::State&);
   void begin_again();
   bool call(const model::Kernel&, model::State&, const model::Call&, Stage next, model::Result&);
   bool run(const model::Kernel&, model::State&, const model::Call&, model::Result&) const;
@@ -86,9 +95,10 @@ class SimulatedSpawn {
   std::uint64_t caller_mask_ = 0;
   std::int32_t temporary_ = -1, pidfd_ = -1, error_ = 0, failed_step_ = -1;
   model::Few<Staged, 2> staged_;
-  std::uint32_t staged_count_ = 0, unstaged_ = 0;  // of staged_: made, undone
+  std::uint32_t staged_count_ = 0, left_ = 0;  // of staged_: made; to be undone, the last first
   std::uint8_t phase_ = 0, tries_ = 0;
-  model::Index source_before_ = model::none;
+  std::uint8_t which_ = 0, newer_ = 0, ours_ = 0;  // the number that is undone; the one that is read last; what was ours when it was asked
+  std::uint64_t read_taken_ = 0;  // numbers of the window that the request reads itself
   bool has_blocked_ = false, runs_program_ = false, reported_ = false, memory_shared_ = false;
 };
 

@@ -59,6 +59,8 @@ class Checker : public NoObserver {
     if (!same_but_pidfds(driver.state(), before_, driver.state().table_of(s.parent())) && !world_.differs_in_own_slots(s, before_))
       violated_ = Violated{Clause::fd_untouched, "the spawn changes the caller's table", "nothing of ours is visible in it", "contract fd.untouched"};
     if (!s.has_returned()) return;
+    if (s.leaves_what_it_staged(driver.state()))
+      violated_ = Violated{Clause::fd_untouched, "what the spawn has staged is left in the caller's window", "its placeholders are there again", "contract fd.untouched"};
     world_.seen_[spawn].returned_unreleased = s.error() == 0 && world_.references_dropped(spawn);
     if (!violated_) violated_ = world_.returned(spawn);
   }

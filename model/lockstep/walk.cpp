@@ -306,6 +306,11 @@ bool Walk::clone(const sc_step& s) {
   if (!succeeded) return true;
   if (next_child_ >= known_.size()) return unknown("a child that the trace has not");
   const Index child = known_[next_child_++].task = static_cast<Index>(result.value[0]);
+  if ((flags & CLONE_PARENT) != 0) {  // its maker's parent is its own, and so is the signal (kernel/fork.c copy_process)
+    const model::Process& maker = state_.process_of(task);
+    state_.process_of(child).parent = maker.parent;
+    state_.process_of(child).is_clone_child = maker.is_clone_child;
+  }
   if ((flags & CLONE_SIGHAND) != 0) state_.tasks[child].dispositions = state_.tasks[task].dispositions;
   return true;
 }

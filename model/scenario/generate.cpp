@@ -132,7 +132,7 @@ void Generator::open_at(std::int32_t number, bool cloexec) {
   open_.push_back(number);
 }
 
-// Where something of 64 and above is open there is mostly a window, of two slots. Draws nothing.
+// Where something of 64 and above is open there is mostly a window, for two sources. Draws nothing.
 void Generator::add_window() {
   sc_world& world = scenario_.world;
   const bool has_high = std::any_of(world.line, world.line + world.line_count, [](const sc_world_line& l) { return l.number >= 64 && l.kind != SC_WORLD_FILL; });
@@ -140,7 +140,7 @@ void Generator::add_window() {
   sc_world_line line{};
   line.kind = SC_WORLD_WINDOW;
   line.number = 45;
-  line.second = 47;
+  line.second = 49;
   line.cloexec = 1;
   world.line[world.line_count++] = line;
 }

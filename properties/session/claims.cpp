@@ -18,7 +18,7 @@ std::string with_strategy(std::uint32_t strategy) { return std::string("referenc
 
 explore::Planner planner_named(const std::string& way) {
   if (way == "reference") return ReferencePlanner();
-  if (way == with_strategy(SPAWN_STRATEGY_EXCEPT)) return ReferencePlanner(SPAWN_STRATEGY_EXCEPT, {1, 1, 1, 1, 1, 1, 1, 1, 1, 0});
+  if (way == with_strategy(SPAWN_STRATEGY_EXCEPT)) return ReferencePlanner(SPAWN_STRATEGY_EXCEPT, {1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0});
   for (std::uint32_t s = SPAWN_STRATEGY_COPY; s < SPAWN_STRATEGY_COUNT; ++s)
     if (way == with_strategy(s)) return ReferencePlanner(s);
   return explore::planner_of(way);

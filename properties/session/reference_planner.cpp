@@ -29,6 +29,8 @@ int ReferencePlanner::operator()(const explore::PlanRequest& p, spawn_plan& plan
   plan.step_capacity = static_cast<std::uint32_t>(steps_.size());
   spawn_abilities abilities = abilities_;
   abilities.window = p.window;
+  abilities.window_in_use = p.window_in_use;
+  abilities.placeholder = p.placeholder;
   const int error = spawn_plan_build(&r, &abilities, &plan);
   if (error != ENOTSUP || strategy_ != SPAWN_STRATEGY_STAGED) return error;
   r.strategy = SPAWN_STRATEGY_AUTOMATIC;  // as impl/peers/reference.c: too few slots

@@ -43,6 +43,9 @@ enum {
 #define SPAWN_TEMPORARY (-2)         /* breaks a cycle of moves */
 #define SPAWN_PROGRAM_TEMPORARY (-3) /* the program's descriptor, out of the way of a target */
 
+/* Numbers of the window that one staged source takes: the slot that the child reads, and its witness (window.cpp). */
+#define SPAWN_NUMBERS_STAGED 2
+
 /* Numbers below this are copied, in use or not, whatever close_range(2) UNSHARE closes (fs/file.c sane_fdtable_size). */
 #define SPAWN_COPIED_ALWAYS 64
 
@@ -70,8 +73,8 @@ enum {
   X(CLOSE_RANGE, "close-range", "close_range(first, last, flags)")                                              \
   X(CLOSE_EACH, "close-each", "closes what is open in first..last one by one; a closed number is no error")     \
   X(CLOSE_PIDFD, "close-pidfd", "closes the child's entry of its own pidfd; a closed number is no error")       \
-  X(STAGE, "stage", "made by the caller before clone, and undone by it; such steps come first: dup3(a, b, O_CLOEXEC), b a slot of the window")  \
-  X(CHECK_STAGED, "check-staged", "each slot still has what was staged in it, else EBADF")                      \
+  X(STAGE, "stage", "made by the caller before clone, and undone by it; such steps come first: dup3(a, n, O_CLOEXEC) for both n, slot b and witness first, of the window")  \
+  X(CHECK_STAGED, "check-staged", "each slot has the file that was staged there, and the same description as its witness, else EBADF")                      \
   X(CALLER, "caller", "pidfd_open(2) of the calling thread, which must be number a (EBADFD)")                   \
   X(FETCH, "fetch", "pidfd_getfd(2) of the caller's a, which must become number b (EBADFD); close-on-exec; EBADF for the child's own pidfd") \
   X(CLOSE, "close", "close(a); a closed number is no error")                                                    \

@@ -136,6 +136,8 @@ struct spawn_abilities {
   uint8_t except;        /* CLOSE_RANGE_EXCEPT, Linux 7.4 */
   uint8_t cloexec_only;  /* CLOSE_RANGE_CLOEXEC_ONLY together with it, Linux 7.4 */
   uint64_t window;       /* bit n: number n is a slot of the window that may be used now */
+  uint64_t window_in_use; /* bit n: another spawn uses number n of the window, which this request reads: read `placeholder` instead */
+  int32_t placeholder;   /* a number that has what the window's numbers have when nobody uses them */
 };
 
 #define SPAWN_KEEP_MAX 4096 /* entries of one keep-list; more: EINVAL */
@@ -184,20 +186,21 @@ struct spawn_abilities spawn_abilities_probed(void);
 
 /* The window: numbers below 64 that the process sets aside at start-up, so that kept sources of 64 and above can cross in
  * them (strategy staged), at a cost that does not grow with the table. Each is a close-on-exec descriptor of an empty
- * memfd. `count` slots, 1 to SPAWN_WINDOW_MAX, and one more for itself are taken from the highest free numbers below 64,
- * never 0, 1 or 2; a spawn takes one for each distinct source of 64 and above, and spawns that find too few take another
- * strategy. One window a process, which all its threads use. 0, or an errno with nothing changed: EINVAL (count),
- * EALREADY (there is one), EBUSY (another thread is at it), ENOSPC (too few of these numbers are free below
+ * memfd. For `count` sources at once, 1 to SPAWN_WINDOW_MAX, it takes two numbers each, and one more for itself, from the
+ * highest free ones below 64, never 0, 1 or 2. A spawn takes two for each distinct source of 64 and above, and spawns that find
+ * too few take another strategy. One window a process, which all its threads use. 0, or an errno with nothing changed: EINVAL
+ * (count), EALREADY (there is one), EBUSY (another thread is at it), ENOSPC (too few of these numbers are free below
  * RLIMIT_NOFILE), or what memfd_create(2) or mmap(2) says. Thread-safe, async-signal-safe, errno is left as it was.
  * Other code must leave these numbers alone. What it closes or reuses all the same is never used or overwritten again
- * (README.md says how that is found out, and in which instant it cannot be). */
+ * (README.md says how that is found out, and in which instant it cannot be). A request may name them, as any others: as a
+ * source such a number is an empty memfd, whatever other spawns stage there meanwhile; as a target it is the child's. */
 int spawn_window_reserve(uint32_t count);
 
 /* Closes what is left of the window. 0, ENOENT (there is none) or EBUSY (a spawn uses it just now, or another thread is
  * at it). Thread-safe, async-signal-safe. */
 int spawn_window_release(void);
 
-#define SPAWN_WINDOW_MAX 60
+#define SPAWN_WINDOW_MAX 30
 
 /* Starts the child. Returns result->error. Any number of threads may call it at once. On failure nothing is
  * left: no child, no zombie, no descriptor, no memory but at most sixteen stacks, kept for the spawns to come. The

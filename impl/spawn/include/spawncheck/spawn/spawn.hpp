@@ -30,9 +30,9 @@ inline namespace SPAWNCHECK_SPAWN_INLINE_NAMESPACE {
 // code has closed of it by the end is left alone.
 class Window {
  public:
-  // An errno: ENOSPC, EALREADY, ...
-  static Expected<Window, int> reserve(std::uint32_t slots) {
-    if (const int error = spawn_window_reserve(slots)) return Unexpected<int>(error);
+  // For that many sources at once. An errno: ENOSPC, EALREADY, ...
+  static Expected<Window, int> reserve(std::uint32_t sources) {
+    if (const int error = spawn_window_reserve(sources)) return Unexpected<int>(error);
     return Window();
   }
   Window(Window&& other) noexcept : owns_(std::exchange(other.owns_, false)) {}
