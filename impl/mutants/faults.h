@@ -51,7 +51,9 @@
   X(CLONE_MASK_LEFT, "clone-mask-left", "F", "sig.parent_restored", "the caller's mask is not restored when clone fails") \
   X(WAIT_ONCE, "wait-once", "F", "proc.unzombied", "a child that failed is waited for with signals unblocked, and after EINTR not again")     \
   X(MOVE_UNCHECKED, "move-unchecked", "F", "fd.kept fd.exact", "dup2 into place may fail, and nobody looks")       \
-  X(UNSHARE_UNCHECKED, "unshare-unchecked", "F", "fd.untouched fd.exact", "unshare may fail, and the shared table is changed")
+  X(UNSHARE_UNCHECKED, "unshare-unchecked", "F", "fd.untouched fd.exact", "unshare may fail, and the shared table is changed") \
+  X(SIGNAL_SWALLOWED, "signal-swallowed", "D", "sig.none_lost", "signals that are pending in the caller are taken before clone, so that the child has none") \
+  X(ENVIRONMENT_WRITTEN, "environment-written", "D", "mm.unwritten", "the environment's first string is changed in place")
 
 enum spawncheck_fault {
 #define SPAWNCHECK_ROW(id, word, shows, clauses, what) SPAWNCHECK_FAULT_##id,

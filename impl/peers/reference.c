@@ -57,7 +57,7 @@ const struct spawncheck_implementation *peer_reference(void) {
   static struct spawncheck_implementation self = {.abi = SPAWNCHECK_ABI, .name = "reference", .sets = 127, .spawn = reference_spawn};
   /* Sources that are staged or fetched are read one by one, and may be when nothing is forced. */
   const bool reads_at_once = forced == SPAWN_STRATEGY_COPY || forced == SPAWN_STRATEGY_UNSHARE || forced == SPAWN_STRATEGY_EXCEPT;
-  self.promises = reads_at_once ? "fd.snapshot fd.released" : "fd.released";
+  self.promises = reads_at_once ? "fd.snapshot fd.released mm.unwritten" : "fd.released mm.unwritten";
   self.policies = forced == SPAWN_STRATEGY_STAGED || forced == SPAWN_STRATEGY_FETCHED ? 1u << SPAWNCHECK_FDS_ONLY : 7u;
   return &self;
 }

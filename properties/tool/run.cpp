@@ -2,6 +2,7 @@
 #include "properties/tool/tool.h"
 
 #include "properties/schedules/faults.h"
+#include "properties/session/running_kernel.h"
 #include "properties/session/scheduled.h"
 #include "properties/session/watch.h"
 
@@ -77,6 +78,7 @@ void tell(const std::string& file, const Scenario& scenario, const Outcome& o, S
       f.strategy = session.options().strategy;
       f.kernel = kernel_release();
       f.libc = libc_version();
+      f.behaviours = behaviours_text();
       f.seed = o.seed;
       f.file = file;
       f.is_scheduled = o.is_scheduled;
@@ -127,7 +129,8 @@ int run(const RunOptions& options) {
       continue;
     }
     if (options.lockstep) {
-      if (run_in_lockstep(*session, scenarios[i], options.files[i], options.snapshot_every) != 0) worst = Status::violated;
+      const Status counts = run_in_lockstep(*session, scenarios[i], options.files[i], options.snapshot_every);
+      if (is_worse(counts, worst)) worst = counts;
       continue;
     }
     const Outcome outcome = run_scenario(*session, scenarios[i], options);
@@ -146,6 +149,7 @@ int run(const RunOptions& options) {
 
 int shrink(const ShrinkOptions& options) {
   int status = 0;
+  const Deadline deadline(options.common.seconds);
   const std::optional<Scenario> scenario = read_scenario(options.file, status);
   if (!scenario) return status;
   const std::unique_ptr<Session> session = start_session(options.common, status);
@@ -153,7 +157,7 @@ int shrink(const ShrinkOptions& options) {
   unsigned used = 0;
   const bool is_scheduled = !scenario->schedule.empty();
   const Verdict verdict = is_scheduled ? session->run_scheduled(*scenario, policy_of(Turns::strict))
-                                       : session->run_until_violated(*scenario, std::max(options.runs, 50u), options.common.seed, used);
+                                       : session->run_until_violated(*scenario, std::max(options.runs, 50u), options.common.seed, used, [&] { return deadline.passed(); });
   if (is_scheduled && session->history().end == SC_RUN_MISLED) {
     fmt::print(stderr, "{}: {}\n", options.file, bad_turn_text(*scenario, session->trace()));
     return exit_usage;
@@ -164,6 +168,7 @@ int shrink(const ShrinkOptions& options) {
   }
   FindingOptions how;
   how.runs_per_try = std::max(options.runs, used > 1 ? 4 * used : 1);
+  how.is_over = [&] { return deadline.passed(); };
   if (options.common.seconds != 0) how.seconds_max = options.common.seconds;
   Finding finding = make_finding(*session, *scenario, verdict, options.common.seed, how);
   std::string error;
@@ -173,7 +178,7 @@ int shrink(const ShrinkOptions& options) {
   }
   if (options.common.json) say_json(to_json(finding));
   else fmt::print("{}", report(finding));
-  return exit_status(Status::violated);
+  return exit_status(finding.is_suspected() ? Status::inconclusive : Status::violated);
 }
 
 }  // namespace spawncheck::tool
