@@ -97,6 +97,11 @@ TEST(RunningKernel, IsNotTakenForAnother) {
   model::Kernel other = running_kernel();
   other.has_except = !other.has_except;
   EXPECT_TRUE(lockstep::compare(other, scenario, session.trace(), session.history()).disagreement.has_value());
+  JudgeOptions options;
+  options.kernel = running_kernel();
+  EXPECT_EQ(judge(scenario, session.history(), options).status, Status::holds);
+  options.kernel = other;
+  EXPECT_NE(judge(scenario, session.history(), options).status, Status::holds);
 }
 
 }  // namespace

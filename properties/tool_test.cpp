@@ -281,6 +281,30 @@ TEST_F(Tool, ASuspicionSaysFirstThatItDidNotComeBack) {
   }
 }
 
+// Nothing is compared where an implementation declines without a call; beside a run that agrees this is no failure.
+TEST_F(Tool, ALockstepRunWithNothingToCompareDoesNotAgree) {
+  const std::string swap_file = file("swap", swap), inherit_file = file("inherit", "fd 3 memfd\nthread\n  spawn inherit hold -> $0\n");
+  const Output alone = spawncheck("run --lockstep --implementation posix_spawn " + swap_file);
+  EXPECT_EQ(alone.status, 3) << alone.text;
+  EXPECT_EQ(alone.text.find("agrees"), std::string::npos) << alone.text;
+  EXPECT_EQ(spawncheck("run --lockstep --implementation posix_spawn " + swap_file + " " + inherit_file).status, 0);
+}
+
+TEST_F(Tool, RunTriesAViolationAgain) {
+  const std::string swap_file = file("swap", swap), race_file = file("race", std::string(race) + "expect holds\n");
+  for (const std::string& arguments : {provoke("once") + swap_file, provoke("once") + race_file, provoke("once") + "--trace " + swap_file}) {
+    std::filesystem::remove(directory + "/once");
+    const Output out = shell("SPAWNCHECK_ONCE=" + directory + "/once " + directory_of_binaries() + "/spawncheck run" + arguments);
+    EXPECT_EQ(out.status, 3) << out.text;
+    EXPECT_NE(out.text.find(": suspected fd.untouched, seen once, reproduces in 0 of 20 tries"), std::string::npos) << out.text;
+  }
+  std::filesystem::remove(directory + "/once");
+  const Output json = shell("SPAWNCHECK_ONCE=" + directory + "/once " + directory_of_binaries() + "/spawncheck run --json" + provoke("once") + swap_file);
+  ASSERT_EQ(objects(json.text).size(), 1u) << json.text;
+  EXPECT_EQ(objects(json.text)[0]["suspected"], true) << json.text;
+  EXPECT_TRUE(objects(json.text)[0]["evidence"].contains("history"));
+}
+
 // No agreement without a comparison.
 TEST(Lockstep, ARunThatDidNotRunDoesNotAgree) {
   const auto status_of = [](sc_run_end end, std::uint32_t steps) {
@@ -292,6 +316,7 @@ TEST(Lockstep, ARunThatDidNotRunDoesNotAgree) {
   };
   EXPECT_EQ(status_of(SC_RUN_COMPLETE, 5), Status::holds);
   EXPECT_EQ(status_of(SC_RUN_COMPLETE, 0), Status::inconclusive);
+  EXPECT_EQ(status_of(SC_RUN_KILLED, 0), Status::inconclusive);
   EXPECT_EQ(status_of(SC_RUN_TIMEOUT, 5), Status::inconclusive);
   EXPECT_EQ(status_of(SC_RUN_MISLED, 5), Status::inconclusive);
   EXPECT_EQ(status_of(SC_RUN_REFUSED, 0), Status::unsupported);

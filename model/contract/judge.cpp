@@ -101,6 +101,7 @@ LinearizeOptions search_options(const Facts& f, Clauses enforced) {
   o.reference_errors = !f.options.resource_errors_allowed;
   o.resource_errors = f.options.resource_errors_allowed;
   o.steps = true;
+  o.kernel = f.options.kernel;
   o.work_max = f.options.work_max;
   return o;
 }

@@ -108,10 +108,15 @@ struct RuleRow {
   Clause clause;
   std::string_view identifier, obligation, source;
 };
-std::span<const RuleRow> rules();
-const RuleRow& row(Rule);
+inline constexpr RuleRow rule_rows[] = {
+#define SPAWNCHECK_ROW(id, clause, identifier, obligation, source) {Clause::clause, identifier, obligation, source},
+    SPAWNCHECK_RULES(SPAWNCHECK_ROW)
+#undef SPAWNCHECK_ROW
+};
+inline std::span<const RuleRow> rules() { return rule_rows; }
+constexpr const RuleRow& row(Rule r) { return rule_rows[static_cast<std::size_t>(r)]; }
 // A report's rule line: "contract fd.kept/1; dup2(2): the new descriptor ...".
-std::string rule(Rule);
+inline std::string rule(Rule r) { return "contract " + std::string(row(r).identifier) + "; " + std::string(row(r).source); }
 
 // Columns: enumerator, what stands against the request, the errors that say so, whether spawn must fail ("must"), may fail ("may"), or the run decides nothing
 // ("undecided"), the source.

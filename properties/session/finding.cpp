@@ -124,7 +124,7 @@ Finding make_finding(Session& session, const Scenario& scenario, const Verdict& 
   f.scenario = scenario;
   f.scenario.expectations.clear();
   repeater.confirm(f.scenario, options.confirm_tries, 1);
-  if (f.is_suspected()) return f;
+  if (f.is_suspected() || options.is_only_tried) return f;
 
   const Finding as_found = f;
   f.scenario = shrink(std::move(f.scenario), [&](const Scenario& s) { return repeater.violates(s); }, options.shrink_tries_max);

@@ -37,6 +37,7 @@ struct FindingOptions {
   unsigned runs_per_try = 1;   // free races are repeated
   unsigned confirm_tries = 20;
   unsigned seconds_max = 30;   // of the whole
+  bool is_only_tried = false;  // the first try that violates ends it, and nothing is made smaller
   std::function<bool()> is_over;  // ends it earlier; may be empty. One try is made in any case
 };
 

@@ -37,6 +37,7 @@ Session::Session(SessionOptions options, std::unique_ptr<Executor> executor) : o
   const ImplementationInfo& info = executor_->implementation();
   judge_.owed = Clauses::promised_by(info.promises);
   judge_.errno_owed = (" " + info.promises + " ").find(" " + std::string(name(Clause::mm_unwritten)) + " ") != std::string::npos;
+  judge_.kernel = running_kernel();
   judge_.policies = info.policies;
   judge_.sets = info.sets;
   judge_.resource_errors_allowed = options_.implementation != "reference";
@@ -122,6 +123,8 @@ LockstepVerdict lockstep_verdict(const lockstep::Comparison& c, const sc_history
   if (history.end == SC_RUN_REFUSED) return {Status::unsupported, c.unknown};
   if (history.end == SC_RUN_TIMEOUT) return {Status::inconclusive, "the run reached its bound in time after " + std::to_string(c.steps) + " steps that agree"};
   if (history.end == SC_RUN_MISLED) return {Status::inconclusive, "a turn of the schedule is not enabled"};
+  const bool has_ended = history.end == SC_RUN_COMPLETE || history.end == SC_RUN_BLOCKED;
+  if (c.steps == 0 && c.unknown.empty() && has_ended) return {Status::inconclusive, "the run made no call that another task can see, so there was nothing to compare", true};
   if (c.steps == 0) return {Status::inconclusive, "no step was compared" + (c.unknown.empty() ? "" : ": " + c.unknown)};
   return {};
 }

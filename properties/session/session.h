@@ -67,6 +67,7 @@ class Session {
 struct LockstepVerdict {
   Status status = Status::holds;
   std::string why;  // not empty unless it holds or the model and the kernel disagree
+  bool is_empty = false;  // it ran to its end and made no call that another task can see: inconclusive, but nothing went wrong
 };
 LockstepVerdict lockstep_verdict(const lockstep::Comparison&, const sc_history&);
 

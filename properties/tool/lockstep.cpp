@@ -69,14 +69,14 @@ Scenario smallest(Session& session, Scenario scenario, unsigned snapshot_every, 
 
 }  // namespace
 
-Status run_in_lockstep(Session& session, const Scenario& scenario, const std::string& file, unsigned snapshot_every) {
+LockstepVerdict run_in_lockstep(Session& session, const Scenario& scenario, const std::string& file, unsigned snapshot_every) {
   const lockstep::Comparison c = session.run_lockstep(scenario, policy_with(Turns::lenient, SC_RULE_RUN_ON, 1, snapshot_every));
   const LockstepVerdict v = lockstep_verdict(c, session.history());
   if (c.disagreement) fmt::print("{}: the model and the kernel disagree\n{}", file, told(*c.disagreement, session.trace()));
   else if (v.status != Status::holds) fmt::print("{}: {}: {}\n", file, name(v.status), v.why);
-  if (v.status != Status::holds) return v.status;
+  if (v.status != Status::holds) return v;
   fmt::print("{}: agrees: {} steps, {} foretold, {} snapshots{}\n", file, c.steps, c.checked, c.snapshots, c.unknown.empty() ? "" : "; ended at " + c.unknown);
-  return Status::holds;
+  return v;
 }
 
 int check_in_lockstep(Session& session, const CheckOptions& options) {

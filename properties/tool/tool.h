@@ -81,7 +81,7 @@ Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session&);
 
 // lockstep.cpp: a disagreement counts as violated, and is told with its call. The first gives an exit status.
 int check_in_lockstep(Session&, const CheckOptions&);
-Status run_in_lockstep(Session&, const Scenario&, const std::string& file, unsigned snapshot_every);
+LockstepVerdict run_in_lockstep(Session&, const Scenario&, const std::string& file, unsigned snapshot_every);
 
 struct SchedulesOptions {
   Common common;
