@@ -3,7 +3,7 @@
 
 #include "fuzz/feedback.h"
 #include "fuzz/target.h"
-#include "properties/session/session.h"
+#include "properties/session/finding.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +14,24 @@ namespace spawncheck::fuzz {
 namespace {
 
 std::unique_ptr<Session> session;
+
+constexpr unsigned runs_per_try_of_race = 20, seconds_of_tries_max = 10;
+
+// A violation that comes back in no try is no finding: it is told, kept where $SPAWNCHECK_SAVE says, and the fuzzer goes on. An input that does not
+// fail again would tell nobody anything.
+bool is_suspected(const Scenario& scenario, const Verdict& verdict, std::uint64_t seed) {
+  FindingOptions how;
+  how.shrink_tries_max = 0;  // that is the engine's
+  how.runs_per_try = scenario.threads.size() > 1 ? runs_per_try_of_race : 1;
+  how.seconds_max = seconds_of_tries_max;
+  Finding f = make_finding(*session, scenario, verdict, seed, how);
+  if (!f.is_suspected()) return false;
+  std::string error;
+  const std::string directory(setting("SPAWNCHECK_SAVE", ""));
+  if (!directory.empty() && save(f, directory, error).empty()) std::fprintf(stderr, "spawncheck: %s\n", error.c_str());
+  std::fprintf(stderr, "%s", report(f).c_str());
+  return true;
+}
 
 }  // namespace
 
@@ -33,6 +51,7 @@ void run_and_judge(const char* target, const Scenario& scenario, std::uint64_t s
   const Verdict verdict = session->run(scenario, seed);
   note_history(scenario, session->history());
   note(static_cast<std::uint64_t>(verdict.status));
+  if (verdict.status == Status::violated && is_suspected(scenario, verdict, seed)) return;
   if (verdict.status == Status::violated || verdict.status == Status::broken) finding(target, scenario, verdict);
 }
 

@@ -2,10 +2,12 @@
 //
 // The command line as its users meet it: exit statuses, messages, JSON, and a replay command that replays.
 #include "properties/on_the_kernel.h"
+#include "properties/session/running_kernel.h"
 
 #include <nlohmann/json.hpp>
 
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
@@ -160,24 +162,165 @@ TEST_F(Tool, EveryScheduleIsCounted) {
   EXPECT_EQ(spawncheck("schedules --implementation canary " + file("long", swap)).status, 3) << "a run of more steps than a trace holds";
 }
 
-// Without ptrace(2) a scheduled run is unsupported, with one line that says why.
-TEST_F(Tool, PtraceRefusedIsUnsupported) {
-  const std::string race_file = file("race", race), out_file = directory + "/out";
+// The tool in a sandbox that refuses one system call with EPERM.
+Output sandboxed(int call, const std::string& arguments, const std::string& out_file) {
+  Output out;
   const pid_t pid = fork();
   if (pid == 0) {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-    if (filter == nullptr || seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ptrace), 0) != 0 || seccomp_load(filter) != 0) _exit(99);
-    const std::string command = "ASAN_OPTIONS=detect_leaks=0 " + directory_of_binaries() + "/spawncheck run --trace " + race_file + " >" + out_file + " 2>&1 </dev/null";
+    if (filter == nullptr || seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 0) != 0 || seccomp_load(filter) != 0) _exit(99);
+    const std::string command = "ASAN_OPTIONS=detect_leaks=0 " + directory_of_binaries() + "/spawncheck " + arguments + " >" + out_file + " 2>&1 </dev/null";
     execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
     _exit(98);
   }
   int status = 0;
-  ASSERT_EQ(waitpid(pid, &status, 0), pid);
-  ASSERT_TRUE(WIFEXITED(status));
+  if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) return out;
   std::stringstream text;
   text << std::ifstream(out_file).rdbuf();
-  EXPECT_EQ(WEXITSTATUS(status), 4) << text.str();
-  EXPECT_NE(text.str().find("may not trace: ptrace(PTRACE_SEIZE)"), std::string::npos) << text.str();
+  return {WEXITSTATUS(status), text.str()};
+}
+
+// Without ptrace(2) a scheduled run is unsupported, with one line that says why.
+TEST_F(Tool, PtraceRefusedIsUnsupported) {
+  const std::string race_file = file("race", race);
+  for (const char* how : {"run --trace ", "run --lockstep "}) {
+    const Output out = sandboxed(SCMP_SYS(ptrace), how + race_file, directory + "/out");
+    EXPECT_EQ(out.status, 4) << how << out.text;
+    EXPECT_NE(out.text.find("ptrace(PTRACE_SEIZE)"), std::string::npos) << out.text;
+  }
+}
+
+// It would be judged by an errno that says only that this kernel is another.
+TEST_F(Tool, AForcedStrategyThatTheKernelLacksIsUnsupported) {
+  if (probed(Behaviour::close_range_except).answer == Answer::yes) GTEST_SKIP() << "this kernel has CLOSE_RANGE_EXCEPT";
+  const std::string swap_file = file("swap", swap), race_file = file("race", race);
+  for (const std::string& arguments : {"run --strategy except " + swap_file, std::string("check --strategy except"), std::string("check --mode scheduled --strategy except"),
+                                       "run --lockstep --strategy except " + swap_file, "schedules --strategy except " + race_file, "run --trace --strategy except " + race_file}) {
+    const Output out = spawncheck(arguments + " 2>&1");
+    EXPECT_EQ(out.status, 4) << arguments << "\n" << out.text;
+    EXPECT_NE(out.text.find("CLOSE_RANGE_EXCEPT"), std::string::npos) << arguments << "\n" << out.text;
+    EXPECT_EQ(out.text.find("violated"), std::string::npos) << out.text;
+  }
+}
+
+TEST_F(Tool, AForcedStrategyThatTheSandboxRefusesIsUnsupported) {
+  const std::string swap_file = file("swap", swap);
+  const Output out = sandboxed(SCMP_SYS(pidfd_getfd), "run --strategy fetched " + swap_file, directory + "/out");
+  EXPECT_EQ(out.status, 4) << out.text;
+  EXPECT_NE(out.text.find("EPERM"), std::string::npos) << out.text;
+}
+
+std::string provoke(const std::string& word) { return " --implementation " + directory_of_binaries() + "/provoke/" + word + ".so "; }
+
+std::vector<nlohmann::json> objects(const std::string& text) {
+  std::vector<nlohmann::json> out;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) out.push_back(nlohmann::json::parse(line, nullptr, false));
+  return out;
+}
+
+// 6,000 visible calls: the run is cut, and nothing is decided.
+TEST_F(Tool, ARunThatIsCutShortIsInconclusive) {
+  const std::string swap_file = file("swap", swap);
+  EXPECT_EQ(spawncheck("run --trace" + provoke("long") + swap_file).status, 3);
+  EXPECT_EQ(spawncheck("schedules --search random --runs 2" + provoke("long") + swap_file).status, 3);
+}
+
+TEST_F(Tool, AServerThatDiesIsBroken) {
+  const std::string swap_file = file("swap", swap);
+  EXPECT_EQ(spawncheck("run" + provoke("kills") + swap_file + " 2>&1").status, 5);
+  EXPECT_EQ(spawncheck("run --lockstep" + provoke("kills") + swap_file + " 2>&1").status, 5);
+  EXPECT_EQ(spawncheck("check --runs 50" + provoke("kills") + " 2>&1").status, 5);
+}
+
+TEST_F(Tool, WhatDoesNotComeBackIsSuspectedAndHidesNothingBehindIt) {
+  const std::string once = "SPAWNCHECK_ONCE=" + directory + "/once ";
+  const std::string check = directory_of_binaries() + "/spawncheck check --runs 300 --json" + provoke("once");
+  const Output alone = shell(once + check + "--save " + directory);
+  EXPECT_EQ(alone.status, 3) << alone.text;
+  const std::vector<nlohmann::json> said = objects(alone.text);
+  ASSERT_EQ(said.size(), 2u) << alone.text;
+  EXPECT_EQ(said[0]["suspected"], true);
+  EXPECT_EQ(said[0]["clause"], "fd.untouched");
+  EXPECT_EQ(said[0]["violations"], 0);
+  EXPECT_EQ(said[0]["runs"], 20);
+  for (const char* key : {"history", "load_average", "scenario", "observed"}) EXPECT_TRUE(said[0]["evidence"].contains(key)) << key;
+  EXPECT_FALSE(said[0]["evidence"]["history"]["threads"].empty());
+  EXPECT_EQ(said[1]["suspected"], 1);
+  EXPECT_GT(said[1]["holds"], 0) << "it went on";
+  EXPECT_EQ(said[1]["scenarios"], said[1]["holds"].get<int>() + 1 + said[1]["inconclusive"].get<int>() + said[1]["unsupported"].get<int>() + said[1]["broken"].get<int>());
+  int scenarios = 0, histories = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    scenarios += entry.path().extension() == ".scenario";
+    histories += entry.path().extension() == ".json";
+  }
+  EXPECT_EQ(scenarios, 1);
+  EXPECT_EQ(histories, 1);
+
+  std::filesystem::remove(directory + "/once");
+  const Output both = shell("SPAWNCHECK_THEN=1 " + once + check);
+  EXPECT_EQ(both.status, 1) << both.text;
+  const std::vector<nlohmann::json> told = objects(both.text);
+  ASSERT_EQ(told.size(), 2u) << both.text;
+  EXPECT_EQ(told[0]["suspected"], true);
+  EXPECT_EQ(told[1]["verdict"], "violated");
+  EXPECT_EQ(told[1]["clause"], "proc.child");
+}
+
+TEST_F(Tool, ASuspicionSaysFirstThatItDidNotComeBack) {
+  for (const char* mode : {"free", "scheduled"}) {
+    const Output out = shell("SPAWNCHECK_ONCE=" + directory + "/" + mode + " " + directory_of_binaries() + "/spawncheck check --runs 40 --mode " + mode + provoke("once"));
+    EXPECT_EQ(out.status, 3) << out.text;
+    const std::size_t at = out.text.find("suspected fd.untouched, seen once, ");
+    ASSERT_NE(at, std::string::npos) << out.text;
+    const std::string line = out.text.substr(at, out.text.find('\n', at) - at);
+    EXPECT_NE(line.find("reproduces in 0 of 20"), std::string::npos) << line;
+    EXPECT_EQ(out.text.find("\nviolated "), std::string::npos) << out.text;
+    EXPECT_NE(out.text.find("1 suspected"), std::string::npos) << out.text;
+    EXPECT_EQ(out.text.find("trace:") != std::string::npos, mode == std::string("scheduled")) << out.text;
+  }
+}
+
+// Nothing is compared where an implementation declines without a call; beside a run that agrees this is no failure.
+TEST_F(Tool, ALockstepRunWithNothingToCompareDoesNotAgree) {
+  const std::string swap_file = file("swap", swap), inherit_file = file("inherit", "fd 3 memfd\nthread\n  spawn inherit hold -> $0\n");
+  const Output alone = spawncheck("run --lockstep --implementation posix_spawn " + swap_file);
+  EXPECT_EQ(alone.status, 3) << alone.text;
+  EXPECT_EQ(alone.text.find("agrees"), std::string::npos) << alone.text;
+  EXPECT_EQ(spawncheck("run --lockstep --implementation posix_spawn " + swap_file + " " + inherit_file).status, 0);
+}
+
+TEST_F(Tool, RunTriesAViolationAgain) {
+  const std::string swap_file = file("swap", swap), race_file = file("race", std::string(race) + "expect holds\n");
+  for (const std::string& arguments : {provoke("once") + swap_file, provoke("once") + race_file, provoke("once") + "--trace " + swap_file}) {
+    std::filesystem::remove(directory + "/once");
+    const Output out = shell("SPAWNCHECK_ONCE=" + directory + "/once " + directory_of_binaries() + "/spawncheck run" + arguments);
+    EXPECT_EQ(out.status, 3) << out.text;
+    EXPECT_NE(out.text.find(": suspected fd.untouched, seen once, reproduces in 0 of 20 tries"), std::string::npos) << out.text;
+  }
+  std::filesystem::remove(directory + "/once");
+  const Output json = shell("SPAWNCHECK_ONCE=" + directory + "/once " + directory_of_binaries() + "/spawncheck run --json" + provoke("once") + swap_file);
+  ASSERT_EQ(objects(json.text).size(), 1u) << json.text;
+  EXPECT_EQ(objects(json.text)[0]["suspected"], true) << json.text;
+  EXPECT_TRUE(objects(json.text)[0]["evidence"].contains("history"));
+}
+
+// No agreement without a comparison.
+TEST(Lockstep, ARunThatDidNotRunDoesNotAgree) {
+  const auto status_of = [](sc_run_end end, std::uint32_t steps) {
+    const auto history = std::make_unique<sc_history>();
+    history->end = static_cast<std::uint8_t>(end);
+    lockstep::Comparison c;
+    c.steps = steps;
+    return lockstep_verdict(c, *history).status;
+  };
+  EXPECT_EQ(status_of(SC_RUN_COMPLETE, 5), Status::holds);
+  EXPECT_EQ(status_of(SC_RUN_COMPLETE, 0), Status::inconclusive);
+  EXPECT_EQ(status_of(SC_RUN_KILLED, 0), Status::inconclusive);
+  EXPECT_EQ(status_of(SC_RUN_TIMEOUT, 5), Status::inconclusive);
+  EXPECT_EQ(status_of(SC_RUN_MISLED, 5), Status::inconclusive);
+  EXPECT_EQ(status_of(SC_RUN_REFUSED, 0), Status::unsupported);
+  EXPECT_EQ(status_of(SC_RUN_BROKEN, 0), Status::broken);
 }
 
 // Whatever of a killed tool is left comes to its subreaper, here this test, and is soon gone.
@@ -224,9 +367,31 @@ TEST_F(Tool, ListsWhatThereIs) {
   }
 }
 
+TEST_F(Tool, ExplainsClausesRulesAndTheKernel) {
+  const Output clause = spawncheck("help fd.kept"), of_rule = spawncheck("help fd.kept/2");
+  EXPECT_EQ(clause.status, 0);
+  EXPECT_NE(clause.text.find("fd.kept/1\n"), std::string::npos) << clause.text;
+  EXPECT_EQ(of_rule.text, clause.text);
+  EXPECT_NE(spawncheck("help err.exact").text.find("ETXTBSY"), std::string::npos);
+  EXPECT_EQ(spawncheck("help fd.lost 2>&1").status, 2);
+  const Output kernel = spawncheck("kernel --json");
+  EXPECT_EQ(kernel.status, 0);
+  EXPECT_EQ(objects(kernel.text).size(), static_cast<std::size_t>(behaviour_count));
+  for (const nlohmann::json& object : objects(kernel.text))
+    for (const char* key : {"behaviour", "answer", "meaning", "source", "how", "seen"}) EXPECT_TRUE(object.contains(key)) << key;
+}
+
 TEST_F(Tool, SecondsBoundTheCall) {
   const Output out = spawncheck("check --seconds 2");
   EXPECT_EQ(out.status, 0) << out.text;
+}
+
+// A run that never returns takes its bound of 5 s: the one that shows it, and one try again, not 20 of them.
+TEST_F(Tool, SecondsBoundShrinkingAndConfirmingToo) {
+  const auto start = std::chrono::steady_clock::now();
+  const Output out = spawncheck("check --seconds 1 --implementation " + directory_of_binaries() + "/mutants/never-returns.so --json");
+  const auto took_s = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - start).count();
+  EXPECT_LT(took_s, 20) << out.text;
 }
 
 }  // namespace

@@ -54,7 +54,9 @@
   X(UNSHARE_UNCHECKED, "unshare-unchecked", "F", "fd.untouched fd.exact", "unshare may fail, and the shared table is changed") \
   X(NO_VFORK_COPIED, "no-vfork-copied", "R", "mm.released proc.child", "likewise not suspended, with a table copied at clone") \
   X(DROPPED_LATE, "dropped-late", "D", "fd.released", "what is not kept is marked close-on-exec only: exec drops it after it has woken the caller") \
-  X(STILLBORN, "stillborn", "D", "proc.child live.returns", "the child ends before it could do anything, which is taken for success")
+  X(STILLBORN, "stillborn", "D", "proc.child live.returns", "the child ends before it could do anything, which is taken for success") \
+  X(SIGNAL_SWALLOWED, "signal-swallowed", "D", "sig.none_lost", "signals that are pending in the caller are taken before clone, so that the child has none") \
+  X(ENVIRONMENT_WRITTEN, "environment-written", "D", "mm.unwritten", "the environment's first string is changed in place")
 
 enum spawncheck_fault {
 #define SPAWNCHECK_ROW(id, word, shows, clauses, what) SPAWNCHECK_FAULT_##id,

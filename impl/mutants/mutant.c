@@ -21,6 +21,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef CLOSE_RANGE_UNSHARE
@@ -312,6 +313,14 @@ static int start(struct job *job, struct spawncheck_result *result) {
   return error;
 }
 
+/* What is blocked and pending, as an implementation does that means to spare the child. */
+static void swallow_pending(void) {
+  const struct timespec no_time = {0};
+  sigset_t all;
+  sigfillset(&all);
+  while (sigtimedwait(&all, NULL, &no_time) > 0) continue;
+}
+
 static int mutant_spawn(const struct spawncheck_request *request, struct spawncheck_result *result) {
   const int saved = errno;
   struct spawncheck_keep captured[KEEP_MAX];
@@ -322,6 +331,8 @@ static int mutant_spawn(const struct spawncheck_request *request, struct spawnch
   job->request = request;
   job->pidfd = -1;
   result->error = check(request);
+  if (HAS(SIGNAL_SWALLOWED)) swallow_pending();
+  if (HAS(ENVIRONMENT_WRITTEN) && request->envp[0] != NULL) request->envp[0][0] ^= 1;
   if (HAS(LISTED_BEFORE)) list_open(job);
   if (HAS(VISIBLE_TEMPORARY)) job->temporary = open("/dev/null", O_RDONLY | O_CLOEXEC);
   uint32_t count = 0;

@@ -6,10 +6,10 @@
  * reference's place: spawncheck ... --implementation FILE.so. The header has no dependency.
  *
  * spawn() may be called from several threads at once. It returns result->error: 0 on success, else an
- * errno, and then there is no child, no zombie, no descriptor left. On success the caller reaps the
+ * errno, and then there is no child, no zombie, no descriptor left. Either way the caller's errno is as it was. On success the caller reaps the
  * child (waitpid of result->pid) and owns result->pidfd (-1 unless asked for; close-on-exec).
- * A field whose bit is not in `set` means: as the caller's. What must hold is the contract
- * (model/contract/clauses.h). */
+ * A field whose bit is not in `set` means: as the caller's. What must hold, which errors
+ * are allowed and when an obligation ends is the contract: model/contract/contract.md. */
 #ifndef SPAWNCHECK_PEERS_IMPLEMENTATION_H
 #define SPAWNCHECK_PEERS_IMPLEMENTATION_H
 

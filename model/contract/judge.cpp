@@ -9,6 +9,8 @@
 #include "model/contract/facts.h"
 #include "model/explore/linearize.h"
 
+#include <cerrno>
+
 namespace spawncheck {
 
 namespace contract {
@@ -79,12 +81,24 @@ std::optional<std::string> unsupported(const Facts& f) {
   return std::nullopt;
 }
 
+// A spawn failed for want of processes, memory or files: the judge does not see how full the machine is.
+std::optional<std::string> machine_is_full(const Facts& f) {
+  for (const explore::SpawnCase& s : f.spawns) {
+    const int error = s.record->error;
+    const bool is_injected = f.history.fault.kind == SC_FAULT_ERROR && f.history.fault.value == error;
+    if (s.returned && !is_injected && (error == EAGAIN || error == ENOMEM || error == ENFILE))
+      return contract::where(s) + " failed with errno " + std::to_string(error) + ": the machine may be out of processes, memory or files";
+  }
+  return std::nullopt;
+}
+
 LinearizeOptions search_options(const Facts& f, Clauses enforced) {
   LinearizeOptions o;
   o.enforced = enforced;
   o.reference_errors = !f.options.resource_errors_allowed;
   o.resource_errors = f.options.resource_errors_allowed;
   o.steps = true;
+  o.kernel = f.options.kernel;
   o.work_max = f.options.work_max;
   return o;
 }
@@ -152,6 +166,7 @@ Verdict judge(const Scenario& scenario, const sc_history& history, const JudgeOp
   constexpr int kill = 9;
   if (history.end == SC_RUN_KILLED && history.end_signal == kill && !facts.own_doing.ended_caller())
     return undecided(Status::inconclusive, "somebody outside the scenario killed its process, as the kernel does when memory is short");
+  if (const auto reason = machine_is_full(facts)) return undecided(Status::inconclusive, *reason);
   for (const Check& c : checks) {
     if (!options.owed.has(c.clause)) continue;
     if (Violation v = c.check(facts)) return *std::move(v);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "model/contract/verdict.h"
+#include "model/kernel/call.h"
 #include "model/scenario/history.h"
 
 namespace spawncheck {
@@ -13,6 +14,7 @@ struct JudgeOptions {
   std::uint32_t policies = 7;       // what the implementation says it can honour, as in its struct;
   std::uint32_t sets = ~0u;         // a spawn that asks for more is *unsupported*, nothing else is judged
   bool resource_errors_allowed = true;  // EMFILE, ENFILE, ENOMEM, EAGAIN when few numbers are free: not for the reference
+  model::Kernel kernel{};           // the one that made the history
   std::uint64_t work_max = 200'000; // states visited before the verdict is *inconclusive*
 };
 

@@ -134,14 +134,15 @@ Violation mm_released(const Facts& f) {
 }
 
 Violation mm_unwritten(const Facts& f) {
-  // The gravest first: some libcs document that errno changes.
+  // The gravest first.
   constexpr struct { std::uint32_t what; const char* text; } disturbances[] = {
       {SC_DISTURBED_MEMORY, "memory it was not given"}, {SC_DISTURBED_ENVIRON, "the environment"}, {SC_DISTURBED_ERRNO, "errno"}};
-  for (const auto& d : disturbances)
+  for (const auto& d : disturbances) {
     for (const SpawnCase& s : f.spawns)
       if (s.returned && (s.record->disturbed & d.what) != 0)
         return violated(Clause::mm_unwritten, where(s) + ": it changed " + d.text, "nothing but its frame and its result changes",
                         "contract mm.unwritten");
+  }
   if (f.history.end == SC_RUN_KILLED && !f.own_doing.ended_caller())
     return violated(Clause::mm_unwritten, "the caller was ended by signal " + std::to_string(f.history.end_signal),
                     "no signal of the scenario ends it", "contract mm.unwritten");

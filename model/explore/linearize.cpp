@@ -50,6 +50,7 @@ class Search {
         if (scenario.threads[t].operations[o].kind == SC_OP_SPAWN && history.op[t][o].begin != 0)
           cases_[t][o] = spawn_case(scenario, history, t, o, options.reference_errors);
     }
+    kernel_ = options.kernel;
     if (options.steps) kernel_.cuts = cuts();
   }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "model/explore/window.h"
+#include "model/kernel/call.h"
 
 #include <cstdint>
 #include <string>
@@ -19,6 +20,7 @@ struct LinearizeOptions {
   bool steps = false;             // operations may interleave within themselves, at the kernel's own steps
   std::uint64_t work_max = 200'000;
   bool explain = false;           // fill in observed, allowed and rule
+  model::Kernel kernel{};         // the one that made the history
 };
 
 enum class Explained : std::uint8_t { yes, no, unknown };

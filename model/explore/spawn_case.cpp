@@ -66,22 +66,21 @@ void add_keep_errors(SpawnCase& c, bool reference) {
 void add_attribute_errors(SpawnCase& c, bool reference) {
   const sc_request& r = *c.request;
   const bool session = (r.set & SPAWNCHECK_NEW_SESSION) != 0, group = (r.set & SPAWNCHECK_SET_PGROUP) != 0;
-  if (session && group) {  // setsid(2) and setpgid(2) exclude each other; implementations differ in who notices
-    (reference ? c.always : c.sometimes).add(EINVAL);
-    if (!reference) c.sometimes.add(EPERM);
-  } else if (group && r.pgroup != 0) {
-    c.sometimes.add(r.pgroup < 0 ? EINVAL : EPERM);  // setpgid(2): no such group in the session
-    if (r.pgroup < 0) c.sometimes.add(EPERM);
-  }
+  const auto add = [](Errors& errors, std::initializer_list<int> numbers) {
+    for (const int number : numbers) errors.add(number);
+  };
+  if (session && group && reference) add(c.always, {EINVAL});
+  else if (session && group && r.pgroup == 0) add(c.sometimes, {EINVAL, EPERM});  // a session's leader is its group's leader already
+  else if (group && (session || r.pgroup < 0)) add(c.always, {EINVAL, EPERM});    // both cannot be; there is no such group
+  else if (group && r.pgroup != 0) add(c.sometimes, {EPERM, ESRCH});              // setpgid(2): no such group in the session
   const std::uint64_t dflt = (r.set & SPAWNCHECK_SET_DEFAULT) != 0 ? r.dflt : 0;
   const std::uint64_t ignore = (r.set & SPAWNCHECK_SET_IGNORE) != 0 ? r.ignore : 0;
   if ((dflt & ignore) != 0 || ((dflt | ignore) & unblockable) != 0) c.sometimes.add(EINVAL);
 }
 
 // The child dies of a signal before it could find out that something is wrong, or before exec.
-void add_early_end(SpawnCase& c, bool reference) {
+void add_early_end(SpawnCase& c) {
   c.sometimes.add(ECANCELED);
-  if (reference) return;
   c.sometimes.add(c.always);
   c.always = {};
 }
@@ -108,7 +107,7 @@ SpawnCase spawn_case(const Scenario& scenario, const sc_history& history, std::u
   add_keep_errors(c, reference_errors);
   add_attribute_errors(c, reference_errors);
   if (const int error = model::error_of_program(c.request->program)) c.always.add(error);
-  if (OwnDoing(scenario, history).may_have_ended_children()) add_early_end(c, reference_errors);
+  if (OwnDoing(scenario, history).may_have_ended_children()) add_early_end(c);
   if (history.fault.kind == SC_FAULT_ERROR && history.fault.thread == thread && history.fault.operation == operation) {
     c.sometimes.add(history.fault.value);
     if (history.fault.value == ENOSYS || history.fault.value == EPERM) c.sometimes.add(EOPNOTSUPP);  // a way that was asked for, and that the kernel has not

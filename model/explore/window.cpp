@@ -208,9 +208,11 @@ bool Window::may_succeed() const {
 bool Window::may_fail(int error, bool resource_errors) const {
   if (case_->always.has(error) || case_->sometimes.has(error)) return true;
   if (error == EBADF) return sources_once_closed_ != 0 || limit_ever_bad_;
+  if (error == EINVAL && limit_ever_bad_) return true;
   if (error == ETXTBSY) return program_ever_busy_;
   if (error == EMFILE && ((case_->wants_pidfd && numbers_ever_exhausted_) || temporary_ever_exhausted_)) return true;
-  const bool is_resource_error = error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN;
+  // fcntl(2) F_DUPFD: EINVAL where the number asked for is at the limit.
+  const bool is_resource_error = error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN || error == EINVAL;
   return resource_errors && is_resource_error && numbers_ever_scarce_;
 }
 

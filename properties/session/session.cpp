@@ -2,8 +2,10 @@
 #include "properties/session/session.h"
 
 #include "impl/peers/limits.h"
+#include "properties/session/running_kernel.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace spawncheck {
 
@@ -34,10 +36,12 @@ std::uint64_t seed_of_run(std::uint64_t seed, unsigned run) {
 Session::Session(SessionOptions options, std::unique_ptr<Executor> executor) : options_(std::move(options)), executor_(std::move(executor)) {
   const ImplementationInfo& info = executor_->implementation();
   judge_.owed = Clauses::promised_by(info.promises);
+  judge_.kernel = running_kernel();
   judge_.policies = info.policies;
   judge_.sets = info.sets;
   judge_.resource_errors_allowed = options_.implementation != "reference";
   judge_.work_max = options_.work_max;
+  if (!options_.strategy.empty()) why_unsupported_ = spawncheck::why_unsupported(options_.strategy);
 }
 
 std::unique_ptr<Session> Session::start(const SessionOptions& options, std::string& error) {
@@ -79,30 +83,54 @@ Verdict Session::judged(const Scenario& scenario) const {
   return limited && verdict.status == Status::holds ? *limited : verdict;
 }
 
+Verdict Session::unsupported() {
+  if (not_run_ == nullptr) not_run_ = std::make_unique<sc_history>();
+  not_run_->end = SC_RUN_REFUSED;
+  std::strncpy(not_run_->broken_where, why_unsupported_.c_str(), sizeof not_run_->broken_where - 1);
+  history_ = not_run_.get();
+  Verdict verdict;
+  verdict.status = Status::unsupported;
+  verdict.observed = why_unsupported_;
+  return verdict;
+}
+
 Verdict Session::run(const Scenario& scenario, std::uint64_t seed) {
+  if (!why_unsupported_.empty()) return unsupported();
   history_ = &executor_->run(scenario, {seed});
   return judged(scenario);
 }
 
 Verdict Session::run_scheduled(const Scenario& scenario, const sc_policy& policy) {
+  if (!why_unsupported_.empty()) return unsupported();
   history_ = &executor_->run(scenario, {0, &policy});
   return judged(scenario);
 }
 
 lockstep::Comparison Session::run_lockstep(const Scenario& scenario, sc_policy policy) {
   policy.results = 1;
-  history_ = &executor_->run(scenario, {0, &policy});
   lockstep::Comparison nothing;
-  if (history_->end == SC_RUN_BROKEN || history_->end == SC_RUN_REFUSED) {
-    nothing.unknown = "a run that failed: " + std::string(history_->broken_where);
-    return nothing;
-  }
-  return lockstep::compare({}, scenario, executor_->trace(), *history_);
+  if (!why_unsupported_.empty()) nothing.unknown = unsupported().observed;
+  else history_ = &executor_->run(scenario, {0, &policy});
+  if (history_->end != SC_RUN_BROKEN && history_->end != SC_RUN_REFUSED) return lockstep::compare(running_kernel(), scenario, executor_->trace(), *history_);
+  if (nothing.unknown.empty()) nothing.unknown = "a run that failed: " + std::string(history_->broken_where);
+  return nothing;
 }
 
-Verdict Session::run_until_violated(const Scenario& scenario, unsigned runs, std::uint64_t seed, unsigned& used) {
+LockstepVerdict lockstep_verdict(const lockstep::Comparison& c, const sc_history& history) {
+  if (c.disagreement) return {Status::violated, {}};
+  if (history.end == SC_RUN_BROKEN) return {Status::broken, c.unknown};
+  if (history.end == SC_RUN_REFUSED) return {Status::unsupported, c.unknown};
+  if (history.end == SC_RUN_TIMEOUT) return {Status::inconclusive, "the run reached its bound in time after " + std::to_string(c.steps) + " steps that agree"};
+  if (history.end == SC_RUN_MISLED) return {Status::inconclusive, "a turn of the schedule is not enabled"};
+  const bool has_ended = history.end == SC_RUN_COMPLETE || history.end == SC_RUN_BLOCKED;
+  if (c.steps == 0 && c.unknown.empty() && has_ended) return {Status::inconclusive, "the run made no call that another task can see, so there was nothing to compare", true};
+  if (c.steps == 0) return {Status::inconclusive, "no step was compared" + (c.unknown.empty() ? "" : ": " + c.unknown)};
+  return {};
+}
+
+Verdict Session::run_until_violated(const Scenario& scenario, unsigned runs, std::uint64_t seed, unsigned& used, const std::function<bool()>& is_over) {
   Verdict worst;
-  for (used = 0; used < std::max(runs, 1u);) {
+  for (used = 0; used < std::max(runs, 1u) && !(used > 0 && is_over && is_over());) {
     Verdict verdict = run(scenario, seed_of_run(seed, used));
     ++used;
     if (used == 1 || is_worse(verdict.status, worst.status)) worst = std::move(verdict);

@@ -10,6 +10,7 @@
 #include "model/scenario/generate.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -36,9 +37,13 @@ class Session {
   const sc_history& history() const { return *history_; }            // of the last run
   const sc_trace& trace() const { return executor_->trace(); }       // of the last run, a scheduled one
 
-  // Runs up to `runs` times, with seeds from `seed` on, until one violates: that verdict, and how many runs
-  // it took. Else the worst of them.
-  Verdict run_until_violated(const Scenario&, unsigned runs, std::uint64_t seed, unsigned& used);
+  // Runs up to `runs` times, with seeds from `seed` on, until one violates or `is_over` (may be empty) says so: that verdict, and
+  // how many runs it took. Else the worst of them.
+  Verdict run_until_violated(const Scenario&, unsigned runs, std::uint64_t seed, unsigned& used, const std::function<bool()>& is_over = {});
+
+  // Why nothing can run here: the forced strategy needs what this kernel or sandbox lacks. Then every run is *unsupported*
+  // without being made. Empty: it can.
+  const std::string& why_unsupported() const { return why_unsupported_; }
 
   const SessionOptions& options() const { return options_; }
   const ImplementationInfo& implementation() const { return executor_->implementation(); }
@@ -48,11 +53,23 @@ class Session {
  private:
   Session(SessionOptions, std::unique_ptr<Executor>);
   Verdict judged(const Scenario&) const;  // of history_
+  Verdict unsupported();                  // of a run that is not made
   SessionOptions options_;
+  std::string why_unsupported_;
+  std::unique_ptr<sc_history> not_run_;
   std::unique_ptr<Executor> executor_;
   JudgeOptions judge_;
   const sc_history* history_ = nullptr;
 };
+
+// What a comparison in lockstep amounts to. Agreement is what was compared and agreed: a run that was not made, that failed, that reached its
+// bound in time or of which the model followed no step is none.
+struct LockstepVerdict {
+  Status status = Status::holds;
+  std::string why;  // not empty unless it holds or the model and the kernel disagree
+  bool is_empty = false;  // it ran to its end and made no call that another task can see: inconclusive, but nothing went wrong
+};
+LockstepVerdict lockstep_verdict(const lockstep::Comparison&, const sc_history&);
 
 // The seed of the n-th repetition: the first run of a scenario provokes nothing.
 std::uint64_t seed_of_run(std::uint64_t seed, unsigned run);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "properties/session/watch.h"
 
+#include "properties/session/running_kernel.h"
 #include "properties/session/scheduled.h"
 
 #include <fmt/format.h>
@@ -58,7 +59,7 @@ Watched watch(Session& session, const Scenario& scenario, std::uint64_t seed) {
     out.why = verdict.observed;
     return out;
   }
-  const lockstep::Comparison own = lockstep::compare({}, scenario, trace, session.history(), lockstep::Follow::operations);
+  const lockstep::Comparison own = lockstep::compare(running_kernel(), scenario, trace, session.history(), lockstep::Follow::operations);
   out.touched = own.disagreement;
   out.tables = own.snapshots;
   if (!own.unknown.empty() && !out.touched) {

@@ -2,6 +2,7 @@
 #include "properties/tool/tool.h"
 
 #include "model/scenario/mutate.h"
+#include "properties/session/running_kernel.h"
 #include "properties/session/scheduled.h"
 
 #include <fmt/format.h>
@@ -14,9 +15,21 @@ namespace {
 // A scenario with several threads gets a few interleavings, one without gets one.
 constexpr unsigned runs_of_race = 4;
 
+// A scenario with several threads gets several tries of a finding with so many runs each.
+constexpr unsigned runs_per_try_of_race = 20;
+// What is suspected is told at the end, so many in full.
+constexpr std::size_t suspicions_told = 10;
+
+// A scenario is counted once, by the worst of its runs; a violation that did not come back as suspected.
 struct Counts {
-  std::uint64_t runs = 0, by_status[5] = {};
+  std::uint64_t runs = 0, scenarios = 0, by_status[5] = {}, suspected = 0;
   std::uint64_t replays = 0, same = 0, schedules = 0, diverged = 0;  // schedules: of which `diverged` gave another trace once or more
+
+  std::uint64_t of(Status s) const { return by_status[static_cast<int>(s)]; }
+  void add(Status s) {
+    ++scenarios;
+    ++by_status[static_cast<int>(s)];
+  }
 };
 
 constexpr unsigned divergences_told = 5;
@@ -43,11 +56,28 @@ void replay(Session& session, Scenario scenario, unsigned times, Counts& counts)
   counts.diverged += differs;
 }
 
-std::string summary(const Counts& counts, double seconds) {
-  return fmt::format("{} runs ({:.0f}/s): {} hold, {} inconclusive, {} unsupported, {} broken", counts.runs,
-                     seconds > 0 ? static_cast<double>(counts.runs) / seconds : 0.0, counts.by_status[0], counts.by_status[2], counts.by_status[3],
-                     counts.by_status[4]) +
-         (counts.replays == 0 ? "" : fmt::format("; {} of {} replays gave the same trace, of {} schedules {} did not always", counts.same, counts.replays, counts.schedules, counts.diverged));
+std::string summary(const Counts& c, double seconds) {
+  std::string out = fmt::format("{} runs ({:.0f}/s) of {} scenarios: {} hold", c.runs, seconds > 0 ? static_cast<double>(c.runs) / seconds : 0.0, c.scenarios, c.of(Status::holds));
+  if (c.of(Status::violated) != 0) out += fmt::format(", {} violated", c.of(Status::violated));
+  out += fmt::format(", {} suspected, {} inconclusive, {} unsupported, {} broken", c.suspected, c.of(Status::inconclusive), c.of(Status::unsupported), c.of(Status::broken));
+  if (c.replays != 0) out += fmt::format("; {} of {} replays gave the same trace, of {} schedules {} did not always", c.same, c.replays, c.schedules, c.diverged);
+  return out;
+}
+
+// What the whole says: a finding, else what nobody has explained, else what was decided. That nothing was violated says something only when
+// something held.
+Status whole(const Counts& c) {
+  if (c.of(Status::violated) != 0) return Status::violated;
+  if (c.of(Status::broken) != 0) return Status::broken;
+  if (c.suspected != 0) return Status::inconclusive;
+  if (c.of(Status::holds) != 0) return Status::holds;
+  return c.of(Status::inconclusive) != 0 || c.scenarios == 0 ? Status::inconclusive : Status::unsupported;
+}
+
+std::string why(const Counts& c, const std::string& reason) {
+  if (c.scenarios == 0) return "no run was made";
+  if (c.suspected != 0) return fmt::format("{} violations did not come back: suspected", c.suspected);
+  return "no scenario was decided; the first: " + reason;
 }
 
 // The scenario under up to `runs_of_race` schedules: the first runs each task on, the others are random or by priorities
@@ -71,15 +101,36 @@ Verdict run_schedules(Session& session, Scenario& scenario, std::uint64_t seed, 
   return worst;
 }
 
-int tell_violation(Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed, unsigned used, const CheckOptions& options) {
+Finding examined(Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed, const CheckOptions& options, const Deadline& deadline) {
   FindingOptions how;
-  how.runs_per_try = used > 1 ? 20 : 1;
+  how.runs_per_try = !options.is_scheduled && scenario.threads.size() > 1 ? runs_per_try_of_race : 1;
+  how.is_over = [&] { return options.common.seconds != 0 ? deadline.passed() : interrupted.load(); };
   Finding finding = make_finding(session, scenario, verdict, seed, how);
   std::string error;
   if (!options.save.empty() && save(finding, options.save, error).empty()) fmt::print(stderr, "spawncheck: {}\n", error);
-  if (options.common.json) say_json(to_json(finding));
+  return finding;
+}
+
+void tell(const Finding& finding, bool json) {
+  if (json) say_json(to_json(finding));
   else fmt::print("{}", report(finding));
-  return exit_status(Status::violated);
+}
+
+void tell_whole(const Counts& counts, const std::vector<Finding>& suspicions, const std::string& first_reason, double seconds, const CheckOptions& options) {
+  for (const Finding& s : suspicions) tell(s, options.common.json);
+  const Status status = whole(counts);
+  if (!options.common.json) {
+    if (counts.suspected > suspicions.size()) fmt::print("{} more are suspected\n", counts.suspected - suspicions.size());
+    fmt::print("{}\n", summary(counts, seconds));
+    if (status == Status::inconclusive || status == Status::unsupported) fmt::print("{}: {}\n", name(status), why(counts, first_reason));
+    return;
+  }
+  if (status == Status::violated) return;  // the finding is the last line
+  say_json({{"verdict", std::string(name(status))}, {"runs", counts.runs}, {"scenarios", counts.scenarios}, {"holds", counts.of(Status::holds)}, {"suspected", counts.suspected},
+            {"inconclusive", counts.of(Status::inconclusive)}, {"unsupported", counts.of(Status::unsupported)}, {"broken", counts.of(Status::broken)},
+            {"why", status == Status::holds ? "" : why(counts, first_reason)}, {"seed", options.common.seed}, {"implementation", options.common.implementation},
+            {"strategy", options.common.strategy}, {"kernel", kernel_release()}, {"behaviours", behaviours_text()},
+            {"replays", counts.replays}, {"same_traces", counts.same}, {"diverged", counts.diverged}});
 }
 
 }  // namespace
@@ -95,43 +146,52 @@ Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session& ses
 
 int check(const CheckOptions& options) {
   int status = 0;
+  const unsigned seconds = options.common.seconds == 0 && options.runs == 0 ? 10 : options.common.seconds;
+  const Deadline deadline(seconds);
   const std::unique_ptr<Session> session = start_session(options.common, status);
   if (session == nullptr) return status;
+  if (!session->why_unsupported().empty()) return tell_unsupported(*session, options.common);
   if (!options.common.json) {
-    fmt::print("seed {}\n", options.common.seed);
+    fmt::print("seed {}\nkernel {}: {}\n", options.common.seed, kernel_release(), behaviours_text());
     std::fflush(stdout);
   }
   if (options.is_lockstep) return check_in_lockstep(*session, options);
-  const unsigned seconds = options.common.seconds == 0 && options.runs == 0 ? 10 : options.common.seconds;
-  const Deadline deadline(seconds);
   const auto start = std::chrono::steady_clock::now();
   auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   Counts counts;
-  for (std::uint64_t i = 0; !deadline.passed() && (options.runs == 0 || counts.runs < options.runs); ++i) {
+  std::vector<Finding> suspicions;
+  std::optional<Finding> finding;
+  std::string first_reason;
+  for (std::uint64_t i = 0; !finding && counts.of(Status::broken) == 0 && !deadline.passed() && (options.runs == 0 || counts.runs < options.runs); ++i) {
     Scenario scenario = scenario_number(options.common.seed, i, *session);
     scenario.schedule.clear();
     const std::uint64_t seed = options.common.seed + i;
     unsigned used = 0;
     const Verdict verdict = options.is_scheduled ? run_schedules(*session, scenario, seed, used)
-                                                 : session->run_until_violated(scenario, scenario.threads.size() > 1 ? runs_of_race : 1, seed, used);
+                                                 : session->run_until_violated(scenario, scenario.threads.size() > 1 ? runs_of_race : 1, seed, used, [&] { return deadline.passed(); });
     counts.runs += used;
     if (options.is_scheduled && options.replays != 0 && verdict.status != Status::violated) replay(*session, scenario, options.replays, counts);
-    ++counts.by_status[static_cast<int>(verdict.status)];
+    if (verdict.status != Status::violated) {
+      counts.add(verdict.status);
+      if (verdict.status != Status::holds && first_reason.empty()) first_reason = verdict.observed;
+      if (verdict.status == Status::broken) fmt::print(stderr, "spawncheck: broken: {}\n{}", verdict.observed, print(scenario));
+    } else {
+      Finding f = examined(*session, scenario, verdict, seed, options, deadline);
+      if (!f.is_suspected()) {
+        counts.add(Status::violated);
+        finding = std::move(f);
+      } else {  // it must not hide a real one behind it
+        ++counts.scenarios;
+        ++counts.suspected;
+        if (suspicions.size() < suspicions_told) suspicions.push_back(std::move(f));
+      }
+    }
     if (i % 64 == 0) say_progress(summary(counts, elapsed()));
-    if (verdict.status == Status::violated) {
-      say_progress("");
-      if (!options.common.json) fmt::print("{}\n", summary(counts, elapsed()));
-      return tell_violation(*session, scenario, verdict, seed, used, options);
-    }
-    if (verdict.status == Status::broken) {
-      fmt::print(stderr, "spawncheck: broken: {}\n{}", verdict.observed, print(scenario));
-      return exit_status(Status::broken);
-    }
   }
   say_progress("");
-  if (options.common.json) say_json({{"verdict", "holds"}, {"runs", counts.runs}, {"seed", options.common.seed}, {"implementation", options.common.implementation}, {"replays", counts.replays}, {"same_traces", counts.same}, {"diverged", counts.diverged}});
-  else fmt::print("{}\n", summary(counts, elapsed()));
-  return exit_status(Status::holds);
+  tell_whole(counts, suspicions, first_reason, elapsed(), options);
+  if (finding) tell(*finding, options.common.json);
+  return exit_status(whole(counts));
 }
 
 int matrix(const MatrixOptions& options) {
@@ -148,10 +208,12 @@ int matrix(const MatrixOptions& options) {
     const Deadline deadline(std::max(1u, common.seconds / static_cast<unsigned>(implementations.size())));
     std::vector<unsigned> violated(clause_count), limits(clause_count);
     std::uint64_t runs = 0;
+    bool is_decided = false;  // some run held or violated; else no cell says anything
     for (std::uint64_t i = 0; !deadline.passed() && !all.passed(); ++i) {
       const Scenario scenario = scenario_number(common.seed, i, *session);
       const Verdict verdict = session->run(scenario, seed_of_run(common.seed + i, 1));
       ++runs;
+      is_decided |= verdict.status == Status::holds || verdict.status == Status::violated;
       if (verdict.status == Status::violated) ++violated[static_cast<std::size_t>(*verdict.clause)];
       for (int c = 0; c < clause_count; ++c)
         if (verdict.status == Status::unsupported && verdict.observed.starts_with("a documented limit, " + std::string(name(static_cast<Clause>(c))) + ":"))
@@ -160,7 +222,7 @@ int matrix(const MatrixOptions& options) {
     const Clauses owed = Clauses::promised_by(session->implementation().promises);
     for (int c = 0; c < clause_count; ++c) {
       const auto at = static_cast<std::size_t>(c);
-      std::string cell = !owed.has(static_cast<Clause>(c)) ? "not promised" : violated[at] != 0 ? fmt::format("violated {}", violated[at]) : limits[at] != 0 ? "limit" : "holds";
+      std::string cell = !owed.has(static_cast<Clause>(c)) ? "not promised" : violated[at] != 0 ? fmt::format("violated {}", violated[at]) : limits[at] != 0 ? "limit" : is_decided ? "holds" : "undecided";
       if (options.common.json) say_json({{"implementation", implementation}, {"clause", std::string(name(static_cast<Clause>(c)))}, {"result", cell}, {"runs", runs}});
       cells[at].push_back(std::move(cell));
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "properties/tool/tool.h"
 
+#include "properties/session/running_kernel.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -25,6 +27,13 @@ std::unique_ptr<Session> start_session(const Common& common, int& status) {
   fmt::print(stderr, "spawncheck: {}\n", error);
   status = error.starts_with("implementation ") ? exit_usage : exit_status(Status::broken);
   return nullptr;
+}
+
+int tell_unsupported(const Session& session, const Common& common) {
+  if (common.json)
+    say_json({{"verdict", "unsupported"}, {"why", session.why_unsupported()}, {"implementation", common.implementation}, {"strategy", common.strategy}, {"kernel", kernel_release()}});
+  else fmt::print("unsupported: {}\n", session.why_unsupported());
+  return exit_status(Status::unsupported);
 }
 
 namespace {
@@ -81,6 +90,7 @@ nlohmann::json verdict_json(const Verdict& verdict, const Session& session, cons
           {"implementation", session.options().implementation},
           {"strategy", session.options().strategy},
           {"kernel", kernel_release()},
+          {"behaviours", behaviours_text()},
           {"observed", verdict.observed},
           {"allowed", verdict.allowed},
           {"scenario", print(scenario)}};

@@ -3,6 +3,7 @@
 
 #include "properties/session/claims.h"
 #include "properties/session/reproduce.h"
+#include "properties/session/running_kernel.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -86,8 +87,11 @@ int explore(const ExploreToolOptions& options) {
   const std::optional<Scenario> scenario = read_scenario(file, status);
   if (!scenario) return status;
   const explore::Planner planner = planner_named(options.way);
-  const std::string kernel_name = options.kernel.empty() ? std::string(kernel_of(options.way)) : options.kernel;
-  const model::Kernel* kernel = model::kernel_named(kernel_name);
+  // The one that runs, unless the way needs what 6.18 has not.
+  const bool is_this = options.kernel.empty() && kernel_of(options.way) == model::Kernel{}.name;
+  const model::Kernel this_kernel = running_kernel();
+  const std::string kernel_name = is_this ? std::string(this_kernel.name) : options.kernel.empty() ? std::string(kernel_of(options.way)) : options.kernel;
+  const model::Kernel* kernel = is_this ? &this_kernel : model::kernel_named(kernel_name);
   if (!planner || kernel == nullptr) {
     if (!planner) fmt::print(stderr, "spawncheck: --way: {} is none of {}\n", options.way, ways());
     else fmt::print(stderr, "spawncheck: --kernel: {} is none of 6.1, 6.12, 6.18, 7.4, wish\n", options.kernel);
@@ -106,7 +110,7 @@ int explore(const ExploreToolOptions& options) {
     return exit_status(Status::broken);
   }
   if (options.json) {
-    say_json({{"way", options.way}, {"kernel", kernel_name}, {"verdict", std::string(name(e.verdict.status))}, {"clause", e.verdict.clause ? std::string(name(*e.verdict.clause)) : ""},
+    say_json({{"way", options.way}, {"kernel", kernel_name}, {"behaviours", is_this ? behaviours_text() : ""}, {"verdict", std::string(name(e.verdict.status))}, {"clause", e.verdict.clause ? std::string(name(*e.verdict.clause)) : ""},
               {"observed", e.verdict.observed}, {"states", e.states}, {"steps", e.steps}, {"ends", e.ends}, {"depth", e.depth}, {"seconds", seconds}, {"trace", texts(e.trace)},
               {"fd.untransient", !e.untransient.is_broken}, {"untransient_trace", texts(e.untransient.trace)}, {"fd.released", !e.released.is_broken},
               {"released_trace", texts(e.released.trace)}, {"livelock", e.looked_for_livelock ? "none" : "not looked for"}, {"bytes", e.bytes},
@@ -120,6 +124,7 @@ int explore(const ExploreToolOptions& options) {
   fmt::print("  {} states, {} steps ({:.2f} us each), {} ends, depth {}, {:.2f} s, {} MiB{}\n", e.states, e.steps, us, e.ends, e.depth, seconds, e.bytes >> 20, options.unreduced ? ", not reduced" : "");
   if (e.verdict.status == Status::holds)
     fmt::print("  states are told apart by 128 bits of hash: that two of them were taken for one, and one was not looked at, has a probability of at most {:.1e}\n", e.collision_bound());
+  if (is_this) fmt::print("  kernel {}: {}\n", kernel_release(), behaviours_text());
   if (e.verdict.status == Status::inconclusive) fmt::print("  {}\n", e.verdict.observed);
   if (e.verdict.status == Status::violated) {
     fmt::print("  observed: {}\n  allowed:  {}\n  rule:     {}\n", e.verdict.observed, e.verdict.allowed, e.verdict.rule);

@@ -2,6 +2,7 @@
 #include "impl/mutants/faults.h"
 #include "impl/peers/limits.h"
 #include "impl/peers/peers.h"
+#include "model/contract/rules.h"
 #include "model/scenario/words.h"
 #include "properties/tool/tool.h"
 
@@ -53,8 +54,14 @@ void list_ops(bool json) {
 void list_clauses(bool json) {
   for (int i = 0; i < clause_count; ++i) {
     const auto clause = static_cast<Clause>(i);
-    if (json) say_json({{"clause", std::string(name(clause))}, {"promised", is_promised(clause)}, {"meaning", std::string(meaning(clause))}});
-    else fmt::print("{:<26}{}{}\n", name(clause), meaning(clause), is_promised(clause) ? " (owed by who promises it)" : "");
+    if (!json) fmt::print("{:<26}{}{}\n", name(clause), meaning(clause), is_promised(clause) ? " (owed by who promises it)" : "");
+    nlohmann::json of_clause = nlohmann::json::array();
+    for (const RuleRow& r : rules()) {
+      if (r.clause != clause) continue;
+      if (!json) fmt::print("  {:<24}{}\n", r.identifier, r.obligation);
+      of_clause.push_back({{"rule", std::string(r.identifier)}, {"obligation", std::string(r.obligation)}, {"source", std::string(r.source)}});
+    }
+    if (json) say_json({{"clause", std::string(name(clause))}, {"promised", is_promised(clause)}, {"meaning", std::string(meaning(clause))}, {"rules", std::move(of_clause)}});
   }
 }
 
@@ -102,7 +109,36 @@ void list_mutants(bool json) {
   }
 }
 
+const ExampleRow* example_of(Clause clause) {
+  for (const ExampleRow& e : examples())
+    if (e.clause == clause) return &e;
+  return nullptr;
+}
+
+// The first line of why a name is none.
+int no_such_clause(const std::string& word) {
+  std::string names;
+  for (int i = 0; i < clause_count; ++i) names += (i == 0 ? "" : ", ") + std::string(name(static_cast<Clause>(i)));
+  fmt::print(stderr, "spawncheck: help: {} is none of the clauses: {}\n", word, names);
+  return exit_usage;
+}
+
 }  // namespace
+
+int help(const std::string& word) {
+  const std::optional<Clause> clause = clause_named(word.substr(0, word.find('/')));  // a rule's identifier will do
+  if (!clause) return no_such_clause(word);
+  fmt::print("{}: {}\nowed by {}\n", name(*clause), meaning(*clause), is_promised(*clause) ? "who promises it" : "everyone");
+  for (const RuleRow& r : rules())
+    if (r.clause == *clause) fmt::print("\n{}\n  {}\n  source: {}\n", r.identifier, r.obligation, r.source);
+  if (*clause == Clause::err_exact) {
+    fmt::print("\nallowed errors\n");
+    for (const AllowedErrorRow& e : allowed_errors()) fmt::print("  {}: {} ({})\n    source: {}\n", e.reason, e.errors, e.owed, e.source);
+  }
+  if (const ExampleRow* e = example_of(*clause)) fmt::print("\nshown by corpus/{}\n  kept by {}, broken by {} ({})\n", e->scenario, e->kept_by, e->broken_by, e->how);
+  fmt::print("\nmodel/contract/contract.md says when an obligation ends, and why it is so.\n");
+  return 0;
+}
 
 int list(const std::string& what, bool json) {
   if (what.empty() || what == "ops") list_ops(json);

@@ -36,7 +36,8 @@ int main(int argc, char** argv) {
   using namespace spawncheck::tool;
   CLI::App app("spawncheck: is a way of starting processes correct while other threads open descriptors?", "spawncheck");
   app.require_subcommand(1);
-  app.footer("Exit status: 0 holds, 1 violated, 2 bad usage or a malformed scenario, 3 inconclusive, 4 unsupported, 5 broken.");
+  app.footer("Exit status: 0 holds, 1 violated, 2 bad usage or a malformed scenario, 3 inconclusive (nothing was decided, or a violation was seen once and did not come back), "
+             "4 unsupported (nothing could run), 5 broken.");
 
   RunOptions run_options;
   CLI::App* run_command = app.add_subcommand("run", "run scenarios and judge them");
@@ -79,7 +80,7 @@ int main(int argc, char** argv) {
   CLI::App* explore_command = app.add_subcommand("explore", "every interleaving of a scenario on the model, at the kernel's own steps; the shortest way to a violation");
   explore_command->add_option("FILE", explore_options.files, "a scenario file; - is standard input")->required();
   explore_command->add_option("--way", explore_options.way, "how its spawns are made: reference, reference:STRATEGY, or a way of model/explore/claims.h");
-  explore_command->add_option("--kernel", explore_options.kernel, "6.1, 6.12, 6.18, 7.4, or wish: 7.4 with what was asked for; default: 6.18, or what the way needs");
+  explore_command->add_option("--kernel", explore_options.kernel, "6.1, 6.12, 6.18, 7.4, or wish: 7.4 with what was asked for; default: what the running one does, or what the way needs");
   explore_command->add_flag("--claims", explore_options.claims, "explore what the files expect of ways by name, and print a table");
   explore_command->add_option("--states", explore_options.states, "how many states at most");
   explore_command->add_option("--megabytes", explore_options.megabytes, "how much memory for states at most")->check(CLI::Range(64, 1 << 20));
@@ -134,6 +135,14 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"ops", "clauses", "implementations", "mutants"}));
   list_command->add_flag("--json", list_json, "one JSON object a line");
 
+  std::string clause;
+  CLI::App* help_command = app.add_subcommand("help", "what a clause of the contract asks, rule by rule, with the sources");
+  help_command->add_option("CLAUSE", clause, "a clause, as in fd.kept, or a rule of a report, as in fd.kept/1")->required();
+
+  bool kernel_json = false;
+  CLI::App* kernel_command = app.add_subcommand("kernel", "what the running kernel does where kernels differ, and how it was found out");
+  kernel_command->add_flag("--json", kernel_json, "one JSON object a line");
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -151,5 +160,7 @@ int main(int argc, char** argv) {
   if (explore_command->parsed()) return explore(explore_options);
   if (litmus_command->parsed()) return litmus(litmus_options);
   if (refine_command->parsed()) return refine(refine_options);
+  if (help_command->parsed()) return help(clause);
+  if (kernel_command->parsed()) return kernel(kernel_json);
   return list(what, list_json);
 }

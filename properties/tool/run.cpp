@@ -2,6 +2,7 @@
 #include "properties/tool/tool.h"
 
 #include "properties/schedules/faults.h"
+#include "properties/session/running_kernel.h"
 #include "properties/session/scheduled.h"
 #include "properties/session/watch.h"
 
@@ -16,6 +17,8 @@ namespace {
 
 // A violation that is expected but comes only in a race gets this many runs to come.
 constexpr unsigned runs_for_expected_race = 200;
+// One that is not, and comes, is tried again with so many runs a try.
+constexpr unsigned runs_of_race_per_try = 20;
 
 // The lines that speak of this implementation; where none does, those that speak of every one.
 std::vector<const Expectation*> applying(const Scenario& scenario, const Session& session) {
@@ -37,9 +40,28 @@ struct Outcome {
   Verdict verdict;
   bool expected = false;  // some expectation applied, and one is met
   bool unexpected = false;
-  std::uint64_t seed = 0;
   bool is_scheduled = false;
+  std::optional<Finding> finding;  // of a violation
+
+  bool is_suspected() const { return finding && finding->is_suspected(); }
 };
+
+constexpr unsigned seconds_of_tries_max = 10;
+
+// Does it come back? A fault that was injected, and what was expected to be violated, are not tried again.
+Finding tried_again(Session& session, const Scenario& scenario, const Outcome& o, const RunOptions& options, const Deadline& deadline) {
+  Scenario shown = scenario;
+  if (o.is_scheduled) shown.schedule = turns_of(session.trace());
+  FindingOptions how;
+  how.is_only_tried = true;
+  how.runs_per_try = scenario.threads.size() > 1 ? std::max(options.runs, runs_of_race_per_try) : 1;
+  how.seconds_max = seconds_of_tries_max;
+  how.is_over = [&] { return deadline.passed(); };
+  if (o.expected || !options.fault.empty() || shown.schedule.size() > schedule_turns_max) how.confirm_tries = 0;
+  Finding f = make_finding(session, shown, o.verdict, options.common.seed, how);
+  f.scenario = scenario;
+  return f;
+}
 
 sc_policy scheduled_policy(const RunOptions& options) {
   sc_policy policy = policy_of(Turns::strict);
@@ -57,10 +79,8 @@ Outcome run_scenario(Session& session, const Scenario& scenario, const RunOption
   if (waits_for_violation) runs = std::max(runs, runs_for_expected_race);
   outcome.is_scheduled = !scenario.schedule.empty() || options.trace || !options.fault.empty();
   outcome.verdict = outcome.is_scheduled ? session.run_scheduled(scenario, scheduled_policy(options)) : session.run_until_violated(scenario, runs, options.common.seed, used);
-  outcome.seed = options.common.seed;
-  if (expectations.empty() || outcome.verdict.status == Status::unsupported) return outcome;
   outcome.expected = std::any_of(expectations.begin(), expectations.end(), [&](auto* e) { return is_met(*e, outcome.verdict); });
-  outcome.unexpected = !outcome.expected;
+  outcome.unexpected = !expectations.empty() && outcome.verdict.status != Status::unsupported && !outcome.expected;
   return outcome;
 }
 
@@ -69,17 +89,9 @@ void tell(const std::string& file, const Scenario& scenario, const Outcome& o, S
     nlohmann::json object = verdict_json(o.verdict, session, scenario);
     object["file"] = file;
     object["expected"] = o.expected;
-    if (o.verdict.status == Status::violated) {
-      Finding f;
-      f.scenario = scenario;
-      f.verdict = o.verdict;
-      f.implementation = session.options().implementation;
-      f.strategy = session.options().strategy;
-      f.kernel = kernel_release();
-      f.libc = libc_version();
-      f.seed = o.seed;
+    if (o.finding) {
+      Finding f = *o.finding;
       f.file = file;
-      f.is_scheduled = o.is_scheduled;
       object.update(to_json(f));
     }
     return say_json(object);
@@ -88,7 +100,8 @@ void tell(const std::string& file, const Scenario& scenario, const Outcome& o, S
   std::string note;
   if (o.expected) note = ", as expected";
   if (o.unexpected) note = ", expected " + text_of(*applying(scenario, session).front());
-  fmt::print("{}: {}{}{}\n", file, name(o.verdict.status), clause, note);
+  if (o.is_suspected()) note = fmt::format(", seen once, reproduces in 0 of {} tries; --json prints the whole history", o.finding->tries);
+  fmt::print("{}: {}{}{}\n", file, o.is_suspected() ? "suspected" : name(o.verdict.status), clause, note);
   if (o.verdict.status == Status::holds) return;
   fmt::print("  observed: {}\n", o.verdict.observed);
   if (!o.verdict.allowed.empty()) fmt::print("  allowed:  {}\n", o.verdict.allowed);
@@ -113,6 +126,7 @@ int run(const RunOptions& options) {
   if (session == nullptr) return status;
   const Deadline deadline(options.common.seconds);
   Status worst = Status::holds;
+  std::size_t empty = 0;  // lockstep: runs with nothing to compare; they count when there are no others
   for (std::size_t i = 0; i < scenarios.size(); ++i) {
     if (deadline.passed()) {
       fmt::print(stderr, "spawncheck: {} of {} scenarios were not run\n", scenarios.size() - i, scenarios.size());
@@ -127,25 +141,30 @@ int run(const RunOptions& options) {
       continue;
     }
     if (options.lockstep) {
-      if (run_in_lockstep(*session, scenarios[i], options.files[i], options.snapshot_every) != 0) worst = Status::violated;
+      const LockstepVerdict v = run_in_lockstep(*session, scenarios[i], options.files[i], options.snapshot_every);
+      if (v.is_empty) ++empty;
+      else if (is_worse(v.status, worst)) worst = v.status;
       continue;
     }
-    const Outcome outcome = run_scenario(*session, scenarios[i], options);
+    Outcome outcome = run_scenario(*session, scenarios[i], options);
     if (outcome.is_scheduled && session->history().end == SC_RUN_MISLED) {
       fmt::print(stderr, "{}: {}\n", options.files[i], bad_turn_text(scenarios[i], session->trace()));
       return exit_usage;
     }
     if (options.trace && !options.common.json) fmt::print("{}", trace_text(session->trace()));
     if (outcome.is_scheduled && session->history().end == SC_RUN_BLOCKED && !options.common.json) fmt::print("deadlock: {}\n", states_text(session->trace()));
+    if (outcome.verdict.status == Status::violated) outcome.finding = tried_again(*session, scenarios[i], outcome, options, deadline);
     tell(options.files[i], scenarios[i], outcome, *session, options);
-    const Status counts = outcome.expected ? Status::holds : outcome.unexpected ? Status::violated : outcome.verdict.status;
+    const Status counts = outcome.expected ? Status::holds : outcome.is_suspected() ? Status::inconclusive : outcome.unexpected ? Status::violated : outcome.verdict.status;
     if (is_worse(counts, worst)) worst = counts;
   }
+  if (empty == scenarios.size()) worst = Status::inconclusive;
   return exit_status(worst);
 }
 
 int shrink(const ShrinkOptions& options) {
   int status = 0;
+  const Deadline deadline(options.common.seconds);
   const std::optional<Scenario> scenario = read_scenario(options.file, status);
   if (!scenario) return status;
   const std::unique_ptr<Session> session = start_session(options.common, status);
@@ -153,7 +172,7 @@ int shrink(const ShrinkOptions& options) {
   unsigned used = 0;
   const bool is_scheduled = !scenario->schedule.empty();
   const Verdict verdict = is_scheduled ? session->run_scheduled(*scenario, policy_of(Turns::strict))
-                                       : session->run_until_violated(*scenario, std::max(options.runs, 50u), options.common.seed, used);
+                                       : session->run_until_violated(*scenario, std::max(options.runs, 50u), options.common.seed, used, [&] { return deadline.passed(); });
   if (is_scheduled && session->history().end == SC_RUN_MISLED) {
     fmt::print(stderr, "{}: {}\n", options.file, bad_turn_text(*scenario, session->trace()));
     return exit_usage;
@@ -164,6 +183,7 @@ int shrink(const ShrinkOptions& options) {
   }
   FindingOptions how;
   how.runs_per_try = std::max(options.runs, used > 1 ? 4 * used : 1);
+  how.is_over = [&] { return deadline.passed(); };
   if (options.common.seconds != 0) how.seconds_max = options.common.seconds;
   Finding finding = make_finding(*session, *scenario, verdict, options.common.seed, how);
   std::string error;
@@ -173,7 +193,7 @@ int shrink(const ShrinkOptions& options) {
   }
   if (options.common.json) say_json(to_json(finding));
   else fmt::print("{}", report(finding));
-  return exit_status(Status::violated);
+  return exit_status(finding.is_suspected() ? Status::inconclusive : Status::violated);
 }
 
 }  // namespace spawncheck::tool

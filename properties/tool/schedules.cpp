@@ -77,6 +77,15 @@ int exhaustive(Session& session, const Scenario& scenario, const SchedulesOption
   return 0;
 }
 
+// Nothing violated says something only when something held.
+Status whole(const FaultResult& r) {
+  const auto of = [&](Status s) { return r.by_status[static_cast<int>(s)]; };
+  if (r.violation) return Status::violated;
+  if (of(Status::broken) != 0) return Status::broken;
+  if (of(Status::holds) != 0) return Status::holds;
+  return of(Status::unsupported) != 0 && of(Status::inconclusive) == 0 ? Status::unsupported : Status::inconclusive;
+}
+
 int faults(Session& session, const Scenario& scenario, const SchedulesOptions& options, SearchLimits limits) {
   std::map<std::string, unsigned> reasons;  // of what neither holds nor is violated
   const auto after_run = limits.after_run;
@@ -86,13 +95,13 @@ int faults(Session& session, const Scenario& scenario, const SchedulesOptions& o
   };
   const FaultResult r = inject_faults(session, scenario, limits);
   if (options.common.json)
-    say_json({{"search", "faults"}, {"runs", r.runs}, {"happened", r.happened}, {"verdict", r.violation ? "violated" : "holds"}, {"implementation", options.common.implementation}});
+    say_json({{"search", "faults"}, {"runs", r.runs}, {"happened", r.happened}, {"verdict", std::string(name(whole(r)))}, {"implementation", options.common.implementation}});
   else
     fmt::print("faults: {} runs, in {} it happened: {} hold, {} violated, {} inconclusive, {} unsupported\n", r.runs, r.happened, r.by_status[0], r.by_status[1], r.by_status[2],
                r.by_status[3]);
   if (!options.common.json)
     for (const auto& [reason, count] : reasons) fmt::print("  {} times: {}\n", count, reason);
-  if (!r.violation) return exit_status(Status::holds);
+  if (!r.violation) return exit_status(whole(r));
   const std::string replay = fmt::format("spawncheck run --implementation {}{} --fault {} {}", options.common.implementation,
                                          options.common.strategy.empty() ? "" : " --strategy " + options.common.strategy, print(r.fault), options.file);
   if (options.common.json) {
@@ -112,9 +121,10 @@ int schedules(const SchedulesOptions& options) {
   int status = 0;
   std::optional<Scenario> scenario = read_scenario(options.file, status);
   if (!scenario) return status;
+  const Deadline deadline(options.common.seconds);
   const std::unique_ptr<Session> session = start_session(options.common, status);
   if (session == nullptr) return status;
-  const Deadline deadline(options.common.seconds);
+  if (!session->why_unsupported().empty()) return tell_unsupported(*session, options.common);
   SearchLimits limits;
   limits.runs = options.runs != 0 || options.search == "exhaustive" || options.common.seconds != 0 ? options.runs : 10'000;
   limits.preemptions = options.preemptions;
@@ -135,19 +145,21 @@ int schedules(const SchedulesOptions& options) {
   tell(result, options, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   if (result.violation && result.violation->status == Status::violated) {
     scenario->schedule = result.schedule;
-    Finding finding = make_finding(*session, *scenario, *result.violation, options.common.seed);
+    FindingOptions how;
+    how.is_over = [&] { return deadline.passed(); };
+    Finding finding = make_finding(*session, *scenario, *result.violation, options.common.seed, how);
     std::string error;
     if (!options.save.empty() && save(finding, options.save, error).empty()) fmt::print(stderr, "spawncheck: {}\n", error);
     if (options.common.json) say_json(to_json(finding));
     else fmt::print("{}", report(finding));
-    return exit_status(Status::violated);
+    return exit_status(finding.is_suspected() ? Status::inconclusive : Status::violated);
   }
   if (result.violation) broken = result.violation;
   if (broken) {
     fmt::print(stderr, "spawncheck: {}: {}\n", name(broken->status), broken->observed);
     return exit_status(broken->status);
   }
-  const bool is_short = (options.search == "exhaustive" && !result.is_complete) || result.by_status[static_cast<int>(Status::inconclusive)] != 0;
+  const bool is_short = result.schedules == 0 || (options.search == "exhaustive" && !result.is_complete) || result.by_status[static_cast<int>(Status::inconclusive)] != 0;
   return exit_status(is_short ? Status::inconclusive : Status::holds);
 }
 

@@ -43,6 +43,9 @@ class Deadline {
 // Starts a session, or says why not and returns null; then `status` is the exit status.
 std::unique_ptr<Session> start_session(const Common&, int& status);
 
+// Nothing can run (Session::why_unsupported): says why; the exit status.
+int tell_unsupported(const Session&, const Common&);
+
 // "-" reads standard input. Empty: said why, `status` is the exit status.
 std::optional<Scenario> read_scenario(const std::string& file, int& status);
 
@@ -76,9 +79,9 @@ int check(const CheckOptions&);
 // Which scenario comes i-th: families take turns, every third is mutated.
 Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session&);
 
-// lockstep.cpp: exit statuses; a disagreement is told with its call.
+// lockstep.cpp: a disagreement counts as violated, and is told with its call. The first gives an exit status.
 int check_in_lockstep(Session&, const CheckOptions&);
-int run_in_lockstep(Session&, const Scenario&, const std::string& file, unsigned snapshot_every);
+LockstepVerdict run_in_lockstep(Session&, const Scenario&, const std::string& file, unsigned snapshot_every);
 
 struct SchedulesOptions {
   Common common;
@@ -104,7 +107,7 @@ int shrink(const ShrinkOptions&);
 struct ExploreToolOptions {
   std::vector<std::string> files;
   std::string way = "reference";  // or a way of model/explore/claims.h
-  std::string kernel;             // empty: 6.18, or what the way needs
+  std::string kernel;             // empty: what runs, or what the way needs
   bool claims = false;            // the files' expectations that name a way, as a table
   std::uint64_t states = 20'000'000, megabytes = 6144;
   unsigned workers = 0;           // 0: one for each processor
@@ -139,6 +142,8 @@ struct LitmusOptions {
 int litmus(const LitmusOptions&);
 
 int list(const std::string& what, bool json);
+int help(const std::string& clause);  // a clause, or one of its rules: what is owed, from the tables of model/contract/rules.h
+int kernel(bool json);                // kernel.cpp: what the running kernel does, and how it was found out
 
 struct MatrixOptions {
   Common common;
