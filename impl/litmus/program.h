@@ -31,7 +31,6 @@ struct sc_litmus_shared {
   uint64_t seed, runs;   /* runs: at most */
   uint32_t time_ms_max;  /* no run is begun later; 0: no bound */
   uint32_t placements;
-  uint32_t realtime_percent; /* of each core, for the threads at real-time priority, all of them at the same time; 0: no such priority */
   uint32_t fault;
   /* Written by the test's process; read by the host when the byte is answered. */
   uint32_t status;

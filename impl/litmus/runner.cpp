@@ -135,7 +135,6 @@ Histogram Runner::run(const Test& test, const RunBounds& bounds) {
   shared.runs = bounds.runs;
   shared.time_ms_max = bounds.time_ms_max;
   shared.placements = bounds.placements;
-  shared.realtime_percent = bounds.realtime_percent;
   shared.fault = bounds.fault;
   const char request = 'r';
   if (send(self_->socket, &request, 1, MSG_NOSIGNAL) != 1 || !self_->receive(bounds.time_ms_max == 0 ? -1 : static_cast<int>(bounds.time_ms_max) + grace_ms)) {

@@ -19,7 +19,6 @@ struct RunBounds {
   std::uint32_t time_ms_max = 0;  // no run is begun later; 0: no bound
   std::uint64_t seed = 1;         // of the delays
   std::uint32_t placements = SC_LITMUS_TWO_CORES | SC_LITMUS_ONE_CORE | SC_LITMUS_ANY_CORE;
-  std::uint32_t realtime_percent = 0;  // see program.h
   std::uint32_t fault = SC_LITMUS_FAULT_NONE;
 };
 

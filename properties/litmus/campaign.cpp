@@ -79,7 +79,6 @@ class Runs {
     RunBounds bounds;
     bounds.runs = options_.runs != 0 ? options_.runs : runs_max;
     bounds.seed = random_.next();
-    bounds.realtime_percent = options_.realtime_percent;
     bounds.fault = options_.fault;
     if (options_.seconds != 0) {
       const auto left_ms = std::chrono::duration_cast<std::chrono::milliseconds>(end_ - Clock::now()).count();

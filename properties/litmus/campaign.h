@@ -17,7 +17,6 @@ struct CampaignOptions {
   std::uint64_t runs = 0;     // of each test at most; 0: no bound
   unsigned seconds = 0;       // of the whole; 0: no bound
   std::uint64_t seed = 1;     // of the order of the tests, and of their delays
-  unsigned realtime_percent = 0;  // of each core, where others want them too; needs the right to
   std::uint32_t fault = SC_LITMUS_FAULT_NONE;
   // Taken from the model's set of each test: a test of this very judge.
   std::function<bool(const Test&, const sc_litmus_outcome&)> hides = nullptr;

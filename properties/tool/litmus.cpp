@@ -154,7 +154,6 @@ int litmus(const LitmusOptions& options) {
   litmus::CampaignOptions how;
   how.runs = options.runs;
   how.seconds = options.common.seconds != 0 || options.runs != 0 ? options.common.seconds : 60;
-  how.realtime_percent = options.realtime_percent;
   how.seed = options.common.seed;
   how.is_over = [] { return interrupted.load(); };
   how.progress = [](std::size_t done, std::size_t all) {

@@ -106,7 +106,6 @@ int main(int argc, char** argv) {
   litmus_command->add_option("--tests", litmus_options.tests, "those whose name contains this, or is like it where it has a * or ?");
   litmus_command->add_option("--threads", litmus_options.threads, "those of so many threads")->check(CLI::Range(2, 3));
   litmus_command->add_option("--runs", litmus_options.runs, "how often each test at most");
-  litmus_command->add_option("--realtime", litmus_options.realtime_percent, "on a busy machine: run at real-time priority for this share of each core, in percent")->check(CLI::Range(1, 90));
   litmus_command->add_option("--save", litmus_options.save, "store the scenario of each outcome outside the model in this directory");
   litmus_command->add_flag("--unseen", litmus_options.unseen, "list every allowed outcome that was never seen");
   litmus_command->add_flag("--list", litmus_options.list, "instead: the tests, by name");

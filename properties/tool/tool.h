@@ -134,7 +134,6 @@ struct LitmusOptions {
   std::string tests;               // a pattern of their names; empty: all
   unsigned threads = 0;            // 2 or 3; 0: both
   std::uint64_t runs = 0;          // of each test at most
-  unsigned realtime_percent = 0;   // of each core at real-time priority
   std::string save;                // a directory for the scenarios of outcomes outside the model
   bool unseen = false;             // list every allowed outcome that was never seen
   bool list = false, allowed = false;  // instead of running: the tests' names, and the model's sets

@@ -200,10 +200,7 @@ _Noreturn void run_fresh(void) {
   if ((litmus->test.looks & SC_LITMUS_UNSAVED) == 0) world_build();
   else syscall(SYS_close_range, 0u, ~0u, 0u);
   limit_raise();
-  pace_begin();
   for (uint64_t run = 0; run < litmus->runs && (litmus->time_ms_max == 0 || run == 0 || now_ms() < end_ms); ++run) {
-    pace_decide();
-    pace();
     memset(control, 0, sizeof *control);
     control->run = run;
     operations_reset();

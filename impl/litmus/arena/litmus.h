@@ -34,7 +34,6 @@ struct litmus_control {
   uint32_t arrived;  /* a futex */
   uint32_t recorded; /* a futex: the outcome is in the histogram */
   uint64_t run, last_run;
-  uint64_t sleep_until_ns; /* of all threads: see pace(); 0: go on */
 };
 
 extern struct sc_litmus_shared *litmus;
@@ -73,9 +72,6 @@ void histogram_add(const struct sc_litmus_outcome *outcome, uint64_t run);
 void barrier(uint32_t thread, uint32_t epoch, int spins_max); /* spins so often, then lets others run */
 void delay(uint64_t *random);
 int place_thread(uint32_t thread, uint64_t run, uint32_t placements, int *spins_max);
-void pace_begin(void);                     /* in each thread, once */
-void pace_decide(void);                    /* in one, before a barrier */
-int pace(void);                            /* in all, after it; 1: they have slept, and meet again */
 void take_pending(void);                   /* what is deliverable has been delivered when it returns */
 void tell_own(uint32_t thread);            /* mask, pending set, alternate stack */
 _Noreturn void fail(const char *where, int error, uint32_t status);

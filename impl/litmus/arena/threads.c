@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #define RUNS_OF_PLACEMENT 512
@@ -58,42 +57,6 @@ int place_thread(uint32_t thread, uint64_t run, uint32_t placements, int *spins_
   for (long core = 0; core < cores; ++core)
     if (how == SC_LITMUS_ANY_CORE || core == (how == SC_LITMUS_ONE_CORE ? (long)(run / RUNS_OF_PLACEMENT / 8) % cores : (long)thread % cores)) CPU_SET((size_t)core, &set);
   sched_setaffinity(0, sizeof set, &set);
-  return 1;
-}
-
-/* Where other processes want the cores too, threads that wait for one another by spinning get on only while all of them run, which is
- * seldom. At real-time priority they always do; they sleep together, too, so that the others get their share. */
-#define BURST_NS 4000000ull
-
-static uint64_t burst_began_ns;
-
-static uint64_t now_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-void pace_begin(void) {
-  const struct sched_param priority = {.sched_priority = 1};
-  if (litmus->realtime_percent == 0) return;
-  if (sched_setscheduler(0, SCHED_FIFO, &priority) != 0) fail("sched_setscheduler(SCHED_FIFO)", errno, SC_LITMUS_BROKEN);
-}
-
-void pace_decide(void) {
-  control->sleep_until_ns = 0;
-  if (litmus->realtime_percent == 0) return;
-  const uint64_t now = now_ns();
-  if (burst_began_ns == 0) burst_began_ns = now;
-  if (now - burst_began_ns < BURST_NS) return;
-  control->sleep_until_ns = now + (now - burst_began_ns) * (100 - litmus->realtime_percent) / litmus->realtime_percent;
-  burst_began_ns = control->sleep_until_ns;
-}
-
-int pace(void) {
-  const uint64_t until = control->sleep_until_ns;
-  if (until == 0) return 0;
-  const struct timespec end = {.tv_sec = (time_t)(until / 1000000000u), .tv_nsec = (long)(until % 1000000000u)};
-  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL) == EINTR) continue;
   return 1;
 }
 

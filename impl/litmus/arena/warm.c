@@ -76,18 +76,12 @@ static void *thread_main(void *argument) {
   uint64_t random = litmus->seed ^ (thread + 1) * 0x9e3779b97f4a7c15u;
   uint32_t epoch = 0;
   int spins_max = SPINS_MAX;
-  pace_begin();
   shared->thread[thread].tid = (int32_t)syscall(SYS_gettid);
   barrier(thread, ++epoch, spins_max);
   for (uint64_t run = 0;; ++run) {
-    if (thread == 0) {
-      control->last_run = is_over(run);
-      if (run % RUNS_BETWEEN_CLOCKS == 0) pace_decide();
-      else control->sleep_until_ns = 0;
-    }
+    if (thread == 0) control->last_run = is_over(run);
     barrier(thread, ++epoch, spins_max);
     if (control->last_run) break;
-    if (pace()) barrier(thread, ++epoch, spins_max);
     if (place_thread(thread, run, litmus->placements, &spins_max)) barrier(thread, ++epoch, spins_max);
     run_once(thread, &random, &epoch, spins_max);
     if (thread == 0) conclude(run);
