@@ -2,6 +2,7 @@
 #include "model/litmus/execution.h"
 
 #include "model/kernel/operation_call.h"
+#include "model/kernel/signals.h"
 #include "model/scenario/words.h"
 
 #include <algorithm>
@@ -14,10 +15,6 @@ using model::Result;
 using model::Step;
 
 namespace {
-
-// Their default is to stop the process (sig_kernel_stop): STOP TSTP TTIN TTOU.
-constexpr std::uint64_t stop_signals = 1ull << 18 | 1ull << 19 | 1ull << 20 | 1ull << 21;
-constexpr int cont = 18;
 
 bool sends_signals(const Scenario& s) {
   for (const Thread& thread : s.threads)
@@ -33,7 +30,7 @@ bool same(const Result& a, const Result& b) { return a.error == b.error && a.val
 Execution::Execution(const Scenario& scenario, const model::Kernel& kernel)
     : scenario_(&scenario), kernel_(&kernel), threads_(static_cast<unsigned>(scenario.threads.size())), has_signals_(sends_signals(scenario)),
       state_(model::initial_state(scenario.world, static_cast<std::uint32_t>(scenario.threads.size()), nullptr)) {
-  is_in_user_mode_.fill(true);
+  mode_.fill(Mode::user);
 }
 
 const Result* Execution::result(unsigned thread, std::size_t operation) const {
@@ -54,23 +51,24 @@ bool Execution::must_take_first(unsigned t) const {
   const model::Task& own = state_.tasks[t];
   std::uint64_t shared = state_.processes[own.process].shared_pending.set;
   for (unsigned other = 0; other < threads_; ++other)
-    if (other != t && !state_.tasks[other].ended) shared &= state_.tasks[other].mask;
-  return ((own.pending.set | shared) & ~own.mask) != 0;
+    if (other != t && !state_.tasks[other].ended) shared &= model::blocked_signals(state_, static_cast<Index>(other));
+  return ((own.pending.set | shared) & ~model::blocked_signals(state_, static_cast<Index>(t))) != 0;
 }
 
 model::Few<Execution::Way, 4> Execution::ways(unsigned t) const {
   model::Few<Way, 4> ways;
   if (ended_by_ != 0) return ways;
-  const bool may_take = has_signals_ && !is_stopping_ && model::deliverable(state_, static_cast<Index>(t)) != 0;
+  const bool may_take = has_signals_ && model::next_signal(state_, static_cast<Index>(t)) != 0;
   if (state_.tasks[t].flight.active) {
     ways.push_back(Way::go_on);
+    if (may_take || is_stopped()) ways.push_back(Way::interrupt);
     return ways;
   }
   if (may_take) ways.push_back(Way::take);
   if (is_finished(t)) return ways;
-  if (is_in_user_mode_[t]) ways.push_back(Way::begin);
-  else if (!is_stopping_ && !must_take_first(t)) ways.push_back(Way::leave);
-  if (is_stopping_ && is_in_user_mode_[t]) ways.push_back(Way::notice);
+  if (mode_[t] == Mode::user) ways.push_back(Way::begin);
+  else if (!is_stopped() && !must_take_first(t) && (mode_[t] == Mode::leaving || !may_take)) ways.push_back(Way::leave);
+  if (is_stopped() && mode_[t] == Mode::user) ways.push_back(Way::notice);
   return ways;
 }
 
@@ -90,8 +88,9 @@ bool Execution::step(unsigned t, unsigned choice) {
   switch (all[choice]) {
     case Way::begin: return begin(t);
     case Way::take: take(t); return true;
-    case Way::leave: is_in_user_mode_[t] = true; return true;
-    default: is_in_user_mode_[t] = false; return true;  // it notices that the process stops
+    case Way::leave: mode_[t] = Mode::user; return true;
+    case Way::interrupt: return model::interrupt(state_, static_cast<Index>(t));
+    default: mode_[t] = Mode::taking; return true;  // it notices that the process stops
   }
 }
 
@@ -114,51 +113,38 @@ bool Execution::go_on(unsigned t, unsigned outcome) {
   }
 }
 
+// A call that a signal has interrupted is made again once the signal has been taken, or without one where another thread took it.
 void Execution::returns(unsigned t, const Result& result) {
-  const sc_operation& op = operation(t);
-  const std::size_t letter = row_of(op).operands.find('s');
-  if (op.kind != SC_OP_DISPOSITION && letter != std::string_view::npos && result.error == 0) generated(op.operand[letter].value);
+  mode_[t] = result.error == model::restart ? Mode::taking : has_signals_ ? Mode::leaving : Mode::user;
+  if (result.error == model::restart) return;
   results_[t].push_back(result);
   ++position_[t];
-  is_in_user_mode_[t] = !has_signals_;
-}
-
-// kernel/signal.c prepare_signal: CONT takes back what would stop, and the stop; a stop signal takes back CONT.
-void Execution::generated(int signal) {
-  const std::uint64_t flushed = signal == cont ? stop_signals : (stop_signals & model::bit(signal)) != 0 ? model::bit(cont) : 0;
-  state_.processes[0].shared_pending.drop(flushed);
-  for (model::Task& task : state_.tasks) task.pending.drop(flushed);
-  if (signal == cont) is_stopping_ = false;
 }
 
 void Execution::take(unsigned t) {
   const auto task = static_cast<Index>(t);
-  const int signal = model::take_signal(state_, task, state_.tasks[t].mask);
-  switch (model::effect_of(state_, task, signal)) {
-    case model::Delivery::dropped: break;
-    case model::Delivery::handled: ++handled_[static_cast<std::size_t>(signal)]; break;
-    default:
-      if ((stop_signals & model::bit(signal)) != 0) is_stopping_ = true;
-      else ended_by_ = static_cast<std::uint8_t>(signal);
-  }
-  is_in_user_mode_[t] = false;
+  const int signal = model::take_signal(state_, task);
+  const model::Delivery how = model::deliver(state_, task, signal);
+  model::return_from_handlers(state_, task);
+  if (how == model::Delivery::handled) ++handled_[static_cast<std::size_t>(signal)];
+  if (how == model::Delivery::terminated) ended_by_ = static_cast<std::uint8_t>(signal);
+  mode_[t] = Mode::taking;
 }
 
 bool Execution::operator==(const Execution& o) const {
   for (unsigned t = 0; t < threads_; ++t)
     if (!std::equal(results_[t].begin(), results_[t].end(), o.results_[t].begin(), o.results_[t].end(), same)) return false;
-  return position_ == o.position_ && is_in_user_mode_ == o.is_in_user_mode_ && handled_ == o.handled_ && ended_by_ == o.ended_by_ &&
-         is_stopping_ == o.is_stopping_ && state_ == o.state_;
+  return position_ == o.position_ && mode_ == o.mode_ && handled_ == o.handled_ && ended_by_ == o.ended_by_ && state_ == o.state_;
 }
 
 std::uint64_t Execution::hash() const {
   std::uint64_t h = model::hash(state_);
   for (unsigned t = 0; t < threads_; ++t) {
-    h = model::mix(h, position_[t] * 2u + is_in_user_mode_[t]);
+    h = model::mix(h, position_[t] * 4u + static_cast<unsigned>(mode_[t]));
     for (const Result& r : results_[t]) h = model::mix(h, static_cast<std::uint32_t>(r.value[0]) + (static_cast<std::uint64_t>(r.error) << 32));
   }
   for (const std::uint8_t runs : handled_) h = h * 31 + runs;
-  return model::mix(h, ended_by_ * 2u + is_stopping_);
+  return model::mix(h, ended_by_);
 }
 
 }  // namespace spawncheck::litmus

@@ -29,14 +29,19 @@ class Execution {
   // Null: it has not returned.
   const model::Result* result(unsigned thread, std::size_t operation) const;
   const model::State& state() const { return state_; }
-  int ended_by() const { return ended_by_; }        // the signal that has ended the process, 0: none
-  bool is_stopped() const { return is_stopping_; }  // a stop signal has been taken, and no CONT has come since
+  int ended_by() const { return ended_by_; }  // the signal that has ended the process, 0: none
+  bool is_stopped() const { return state_.processes[0].stopped_by != 0; }
   unsigned handled(int signal) const { return handled_[static_cast<std::size_t>(signal)]; }
 
   bool operator==(const Execution&) const;
   std::uint64_t hash() const;
 
  private:
+  enum class Mode : std::uint8_t {
+    user,
+    leaving,  // the call has returned; signals that the thread need not take may stay for another
+    taking    // it has been woken for a signal, and takes all there are (get_signal)
+  };
   enum class Way : std::uint8_t { go_on, begin, take, leave, notice, interrupt };
   model::Few<Way, 4> ways(unsigned thread) const;
   bool must_take_first(unsigned thread) const;
@@ -44,7 +49,6 @@ class Execution {
   bool begin(unsigned thread);
   void take(unsigned thread);
   void returns(unsigned thread, const model::Result&);
-  void generated(int signal);
   std::int32_t resolve(unsigned thread, const sc_operand&) const;
   const sc_operation& operation(unsigned t) const { return scenario_->threads[t].operations[position_[t]]; }
 
@@ -54,11 +58,10 @@ class Execution {
   bool has_signals_ = false;
   model::State state_;
   std::array<std::uint8_t, SC_THREADS_MAX> position_{};
-  std::array<bool, SC_THREADS_MAX> is_in_user_mode_{};
+  std::array<Mode, SC_THREADS_MAX> mode_{};
   std::array<model::Few<model::Result, 3>, SC_THREADS_MAX> results_;
   std::array<std::uint8_t, SC_SIGNAL_MAX + 1> handled_{};
   std::uint8_t ended_by_ = 0;
-  bool is_stopping_ = false;
 };
 
 }  // namespace spawncheck::litmus
