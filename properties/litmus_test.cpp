@@ -60,6 +60,22 @@ TEST(AllowedOutcomes, OfAFifoThatNobodyElseOpensIsToWait) {
   EXPECT_EQ(allowed_texts("thread\n fifo a read\nthread\n memfd\n"), (Texts{"waits | 0 {0:memfd#0}", "waits | 1 {1:memfd#0}"}));
 }
 
+// fs/file.c __range_close: the lock is dropped after an empty slot as well, when another task should run.
+TEST(AllowedOutcomes, OfADuplicateThatTheWalkHasPassedAreThree) {
+  EXPECT_EQ(allowed_texts("fd 5 memfd\nthread\n dup2 5 0\nthread\n close_range 0 max\n"), (Texts{"0 | ok {}", "0 | ok {0:w0}", "EBADF | ok {}"}));
+}
+
+// Files are installed without the lock: one end comes behind the walk, the other before it.
+TEST(AllowedOutcomes, OfAPipeAmongAWalkIncludeEachOfItsEndsAlone) {
+  const Texts texts = allowed_texts("fd 3 memfd\nthread\n pipe\nthread\n close_range 0 max\n");
+  for (const char* text : {"0,1 | ok {}", "0,1 | ok {0:pipe:read#0}", "0,1 | ok {1:pipe:write#0}", "0,1 | ok {0:pipe:read#0 1:pipe:write#1}"}) EXPECT_TRUE(texts.contains(text)) << text;
+}
+
+// net/socket.c __sys_socketpair: the first number is given back after the second was refused, under another hold of the lock.
+TEST(AllowedOutcomes, OfTwoPairsForTwoNumbersIncludeThatNeitherGetsThem) {
+  EXPECT_TRUE(allowed_texts("limit 2\nthread\n socketpair\nthread\n socketpair\n").contains("EMFILE | EMFILE {}"));
+}
+
 TEST(Tests, HaveEveryPairOfOperationsThatNeedNoChild) {
   std::set<std::pair<int, int>> pairs;
   for (const litmus::Test& test : all_tests())

@@ -109,17 +109,43 @@ std::int64_t end_of_part(const Kernel& kernel, std::int64_t number, std::int64_t
 
 }  // namespace
 
-// A run of numbers for one description may go at once, or in parts: others can tell only when they look
-// into its middle, and what is many steps for nobody costs the explorer its depth.
-//
-// How far the walk goes is fixed when it begins: to the end of what the table had room for (last_fd). A number beyond the words in
-// use then may have come into a table that has grown since, and the walk ends before it.
-unsigned close_range_outcomes(const Kernel& kernel, const State& state, Index task) {
+namespace {
+
+// The walk drops the lock after an empty slot when another task should run (__range_close: need_resched), and files are installed without
+// the lock: what comes to a slot that has been passed stays, also where something behind it is closed that came later. An
+// empty slot after which others may act, -1: none. Beyond the last number in use a few matter, since new numbers are low.
+std::int64_t next_pause(const Kernel& kernel, const State& state, Index task) {
+  constexpr std::int64_t beyond = 4;
+  const Flight& flight = state.tasks[task].flight;
+  const Table& table = state.table_of(task);
+  if (flight.phase != range_closes || flight.table != none || table.users() <= 1 || (flight.call.flags & ~close_range_unshare) != 0) return -1;
+  const Part part = next_selected(table, flight.call, flight.cursor);
+  const std::int64_t last = std::min<std::int64_t>(static_cast<std::uint32_t>(flight.call.b), table.last_reserved_below(INT64_MAX) + beyond);
+  const std::int64_t end = part.first <= part.last ? part.first : last + 1;
+  for (std::int64_t n = std::max<std::int64_t>(flight.cursor, static_cast<std::uint32_t>(flight.call.a)); n < end; ++n)
+    if (kernel.cuts.empty() || table.find(static_cast<std::int32_t>(n)) != nullptr || std::binary_search(kernel.cuts.begin(), kernel.cuts.end(), n)) return n;
+  return -1;
+}
+
+unsigned closing_outcomes(const Kernel& kernel, const State& state, Index task) {
   const Flight& flight = state.tasks[task].flight;
   if (flight.phase != range_closes || flight.table != none) return 1;
   const Part part = next_selected(state.table_of(task), flight.call, flight.cursor);
   if (part.first <= part.last && part.first >= flight.last) return 2;
   return part.first <= part.last && end_of_part(kernel, part.first, part.last) < part.last ? 2 : 1;
+}
+
+}  // namespace
+
+// A run of numbers for one description may go at once, or in parts: others can tell only when they look
+// into its middle, and what is many steps for nobody costs the explorer its depth.
+//
+// How far the walk goes is fixed when it begins: to the end of what the table had room for (last_fd). A number beyond the words in
+// use then may have come into a table that has grown since, and the walk ends before it.
+//
+// The last outcome, where there is one, is to pause.
+unsigned close_range_outcomes(const Kernel& kernel, const State& state, Index task) {
+  return closing_outcomes(kernel, state, task) + (next_pause(kernel, state, task) >= 0 ? 1 : 0);
 }
 
 // fs/file.c __close_range. With UNSHARE a private copy is made, closed in one by one, and installed after the closes; on a
@@ -141,6 +167,10 @@ Step step_close_range(const Kernel& kernel, State& state, Index task, unsigned o
     flight.cursor = 0;
   }
   const Index acted_on = flight.table != none ? flight.table : own;
+  if (flight.phase == range_closes && outcome > 0 && outcome == closing_outcomes(kernel, state, task)) {
+    flight.cursor = next_pause(kernel, state, task) + 1;
+    return Step::advanced;
+  }
   if (marks) {
     mark_cloexec(state, acted_on, flight.call);
   } else if (begins || copies) {
