@@ -2,7 +2,7 @@
 //
 // The judge on histories told by hand: what accused a correct spawn once must be explained, and what is a violation beside
 // it must still be one. No system call is made.
-#include "model/contract/judge.h"
+#include "model/judge/judge.h"
 #include "properties/written.h"
 
 #include <gtest/gtest.h>

@@ -2,7 +2,7 @@
 //
 // The reference's plans on the model, judged as runs on the kernel are; and plans that are wrong, which
 // must be refused: the judge and the model check each other here, without a system call.
-#include "model/contract/judge.h"
+#include "model/judge/judge.h"
 #include "properties/arbitrary.h"
 #include "properties/session/reference_planner.h"
 

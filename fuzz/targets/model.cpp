@@ -4,7 +4,7 @@
 // plans, in an order drawn from the input; the judge must find nothing. No system call is made.
 #include "fuzz/feedback.h"
 #include "fuzz/target.h"
-#include "model/contract/judge.h"
+#include "model/judge/judge.h"
 #include "properties/session/reference_planner.h"
 
 #include <memory>

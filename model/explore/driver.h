@@ -64,7 +64,7 @@ class Driver {
   bool is_finished(unsigned thread) const { return position_[thread] >= setting_->scenario.threads[thread].operations.size(); }
   // Every operation has returned, and every child runs its program or has ended.
   bool all_finished() const;
-  bool caller_has_ended() const { return state_.tasks[0].ended; }
+  bool caller_has_ended() const { return state_.tasks[threads_].ended; }  // or one of its threads ends, and the others are gone
   bool caller_is_stopped() const { return state_.processes[0].stopped_by != 0; }
 
   const Setting& setting() const { return *setting_; }

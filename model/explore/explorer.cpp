@@ -6,6 +6,7 @@
 // number of threads.
 #include "model/explore/explorer.h"
 
+#include "model/contract/rules.h"
 #include "model/explore/independence.h"
 #include "model/explore/livelock.h"
 #include "model/explore/seen.h"
@@ -34,7 +35,7 @@ struct Found {
 struct Hit {  // a step that breaks something
   std::uint64_t came = ~0ull;
   std::uint64_t end_of = ~0ull;  // or the state, by number, in which nobody can go on
-  std::optional<Violated> violated;
+  Violation violation;
   std::uint64_t order() const { return end_of != ~0ull ? Came::pack(end_of, 0xff, 0xff) : came; }
 };
 
@@ -121,7 +122,7 @@ class Search {
     const auto work = [&](std::size_t w) {
       for (std::size_t i = begin + (end - begin) * w / count; i < begin + (end - begin) * (w + 1) / count; ++i) {
         expand(level[i], level_number_ + i, finds[w]);
-        if (finds[w].hit.violated) break;
+        if (finds[w].hit.violation) break;
       }
     };
     std::vector<std::thread> others;
@@ -149,15 +150,14 @@ class Search {
     for (const Finds& f : finds) {
       for (const Hash128& hash : f.transient) transient = std::min(transient, seen_.came(hash));
       for (const Hash128& hash : f.unreleased) unreleased = std::min(unreleased, seen_.came(hash));
-      if (f.hit.violated && (hit == nullptr || f.hit.order() < hit->order())) hit = &f.hit;
+      if (f.hit.violation && (hit == nullptr || f.hit.order() < hit->order())) hit = &f.hit;
       if (f.is_too_large && !is_over_) give_up("more than 64 files");
     }
     observe(result_.untransient, transient);
     observe(result_.released, unreleased);
     if (hit == nullptr) return;
     is_over_ = true;
-    const Violated& v = *hit->violated;
-    result_.verdict = Verdict{v.is_of_model ? Status::broken : Status::violated, v.clause, v.observed, v.allowed, v.rule, 0};
+    result_.verdict = *hit->violation;
     result_.trace = told(hit->end_of != ~0ull ? path_to(hit->end_of) : path_by(hit->came));
   }
 
@@ -184,12 +184,12 @@ class Search {
     std::unique_ptr<World>& after = finds.spare;
     if (after) *after = world;
     else after = std::make_unique<World>(world);
-    std::optional<Violated> violated;
-    if (!after->step(actor, outcome, violated)) return false;
+    Violation violation;
+    if (!after->step(actor, outcome, violation)) return false;
     ++finds.steps;
     const std::uint64_t came = Came::pack(number, actor, outcome);
-    if (violated) {
-      finds.note({came, ~0ull, std::move(violated)});
+    if (violation) {
+      finds.note({came, ~0ull, std::move(violation)});
       return true;
     }
     const Hash128 hash = after->hash();
@@ -205,7 +205,7 @@ class Search {
   void end(const World& world, std::uint64_t number, Finds& finds) const {
     ++finds.ends;
     if (options_.collect_ends) finds.end_hashes.push_back(world.driver().hash());
-    if (auto violated = world.at_end(!world.driver().all_finished())) finds.note({~0ull, number, std::move(violated)});
+    if (Violation violation = world.at_end(!world.driver().all_finished())) finds.note({~0ull, number, std::move(violation)});
   }
 
   // ---- livelock ---------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ class Search {
     for (const HashEdge& e : edges_) edges.push_back({e.from, static_cast<std::uint32_t>(seen_.number(e.to))});
     const auto state = state_on_a_circle(static_cast<std::uint32_t>(came_.size()), edges);
     if (!state) return;
-    result_.verdict = Verdict{Status::violated, Clause::live_returns, "from this state on, steps can be made for ever that lead back to it", "every call returns", "contract live.returns", 0};
+    result_.verdict = violated(Clause::live_returns, "from this state on, steps can be made for ever that lead back to it", "every call returns", rule(Rule::returns));
     result_.trace = told(path_to(*state));
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "model/explore/final_state.h"
 
-#include "model/explore/describe.h"
+#include "model/contract/describe.h"
 
 #include <algorithm>
 

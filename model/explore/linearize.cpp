@@ -6,7 +6,7 @@
 // once: opening a window (opening it earlier only explains more), and calls that touch nothing shared.
 #include "model/explore/linearize.h"
 
-#include "model/explore/describe.h"
+#include "model/contract/describe.h"
 #include "model/explore/final_state.h"
 #include "model/kernel/operation_call.h"
 

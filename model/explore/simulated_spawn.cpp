@@ -157,8 +157,9 @@ void SimulatedSpawn::give_back_read(State& state) {
 }
 
 bool SimulatedSpawn::is_own_slot(const State& state, std::int32_t n, Index description) const {
+  if (n < 0 || n >= 64 || state.tasks[parent_].memory == model::none) return false;  // its caller has ended
   const model::Memory& memory = state.memories[state.tasks[parent_].memory];
-  if (n < 0 || n >= 64 || (memory.window >> n & 1) == 0) return false;
+  if ((memory.window >> n & 1) == 0) return false;
   if (description == model::none || description == memory.placeholder) return true;
   for (const Staged& s : staged_)
     for (const int which : {of_slot, of_witness})

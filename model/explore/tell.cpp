@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "model/explore/tell.h"
 
-#include "model/explore/describe.h"
+#include "model/contract/describe.h"
 #include "model/explore/driver_step.h"
 #include "model/scenario/words.h"
 

@@ -2,7 +2,7 @@
 #include "model/explore/window.h"
 
 #include "impl/peers/implementation.h"
-#include "model/explore/describe.h"
+#include "model/contract/describe.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -216,66 +216,59 @@ bool Window::may_fail(int error, bool resource_errors) const {
   return resource_errors && is_resource_error && numbers_ever_scarce_;
 }
 
-bool Window::table_is_explained(Clauses enforced, Reason* reason) const {
+namespace {
+
+bool refuse(Window::Reason* reason, const Violation& violation) {
+  if (reason != nullptr && violation) *reason = {violation->observed, violation->allowed, violation->rule};
+  return false;
+}
+
+}  // namespace
+
+// What is left unexplained, as facts. Only where somebody wants to know.
+SpawnFacts Window::facts() const {
+  SpawnFacts f;
+  f.request = case_->request;
+  f.thread = case_->thread;
+  f.operation = case_->operation;
+  f.has_returned = case_->returned;
+  f.error = case_->returned ? case_->record->error : 0;
+  f.ever_ignored = ever_ignored_;
+  f.always_ignored = always_ignored_;
+  f.may_succeed = may_succeed();
+  f.has_closed_source = sources_never_open_ != 0;
+  f.is_one_instant = same_instant_;
+  if (case_->child == nullptr) return f;
   const sc_process& child = *case_->child;
-  if (enforced.has(Clause::fd_kept) && kept_unexplained_ != 0) {
-    if (reason != nullptr) {
-      std::size_t i = 0;
-      while ((kept_unexplained_ >> i & 1) == 0) ++i;
-      const Kept& k = case_->keep[i];
-      const sc_entry* e = observed_at(child, k.target);
-      reason->observed = "the child's " + std::to_string(k.target) + " is " + (e ? describe(*e) : std::string("closed"));
-      reason->allowed = "the description that the parent's " + std::to_string(k.source) +
-                        " referred to during the call, close-on-exec clear";
-      reason->rule = "contract fd.kept; dup2(2): the new descriptor refers to the same open file description";
-    }
-    return false;
+  f.child = {child.mask, child.ignored, child.caught};
+  for (std::size_t i = 0; i < case_->keep.size(); ++i) {
+    if ((kept_unexplained_ >> i & 1) == 0) continue;
+    const sc_entry* e = observed_at(child, case_->keep[i].target);
+    f.not_kept.push_back({case_->keep[i].source, case_->keep[i].target, e != nullptr ? describe(*e) : "closed"});
   }
-  if (enforced.has(Clause::fd_exact) && !unexplained_.empty()) {
-    if (reason != nullptr) {
-      const Range& r = unexplained_.front();
-      reason->observed = "the child has " + std::to_string(r.first) + ": " + describe(child.entry[r.entry]);
-      reason->allowed = case_->reads_table()
-                            ? "at no instant of the call did the parent have that there without close-on-exec"
-                            : "policy only: nothing but the kept numbers";
-      reason->rule = "contract fd.exact; execve(2): close-on-exec descriptors are closed";
-    }
-    return false;
-  }
-  if (enforced.has(Clause::fd_exact) && !always_crossing_.empty()) {
-    if (reason != nullptr) {
-      reason->observed = "the child lacks " + std::to_string(always_crossing_.front().first);
-      reason->allowed = "it is open without close-on-exec in the parent during the whole call";
-      reason->rule = "contract fd.exact; fork(2): the child has copies of the parent's descriptors";
-    }
-    return false;
-  }
-  if (enforced.has(Clause::fd_snapshot) && !same_instant_) {
-    if (reason != nullptr) {
-      reason->observed = "the child's table mixes states of the parent's";
-      reason->allowed = "all entries as the parent's table was at one instant of the call";
-      reason->rule = "contract fd.snapshot; fs/file.c dup_fd copies under the table's lock";
-    }
-    return false;
-  }
+  for (const Range& r : unexplained_) f.unexplained.push_back({r.first, describe(child.entry[r.entry])});
+  for (const Range& r : always_crossing_) f.missing.push_back(r.first);
+  return f;
+}
+
+bool Window::table_is_explained(Clauses enforced, Reason* reason) const {
+  const auto refused = [&](Violation (*clause)(const SpawnFacts&)) { return refuse(reason, reason != nullptr ? clause(facts()) : Violation{}); };
+  if (enforced.has(Clause::fd_kept) && kept_unexplained_ != 0) return refused(clauses::fd_kept);
+  if (enforced.has(Clause::fd_exact) && (!unexplained_.empty() || !always_crossing_.empty())) return refused(clauses::fd_exact);
+  if (enforced.has(Clause::fd_snapshot) && !same_instant_) return refused(clauses::fd_snapshot);
   return true;
 }
 
 bool Window::dispositions_are_explained(Reason* reason) const {
-  const sc_request& r = *case_->request;
-  constexpr std::uint64_t unblockable = 1ull << 8 | 1ull << 18;
-  const std::uint64_t ignore = (r.set & SPAWNCHECK_SET_IGNORE) != 0 ? r.ignore : 0;
-  const std::uint64_t dflt = (r.set & SPAWNCHECK_SET_DEFAULT) != 0 ? r.dflt : 0;
-  const std::uint64_t may = ((ever_ignored_ & ~dflt) | ignore) & ~unblockable;
-  const std::uint64_t must = ((always_ignored_ & ~dflt) | (ignore & ~dflt)) & ~unblockable & ~model::libc_internal;
-  const std::uint64_t observed = case_->child->ignored;
-  if ((observed & ~may) == 0 && (must & ~observed) == 0) return true;
-  if (reason != nullptr) {
-    reason->observed = "the child ignores " + describe_signals(observed);
-    reason->allowed = "at least " + describe_signals(must) + ", at most " + describe_signals(may);
-    reason->rule = "execve(2): caught becomes default, ignored stays; then as requested";
-  }
-  return false;
+  SpawnFacts f;
+  f.request = case_->request;
+  f.thread = case_->thread;
+  f.operation = case_->operation;
+  f.ever_ignored = ever_ignored_;
+  f.always_ignored = always_ignored_;
+  f.child = {case_->child->mask, case_->child->ignored, case_->child->caught};
+  const Violation violation = clauses::sig_disposition(f);
+  return !violation || refuse(reason, violation);
 }
 
 bool Window::may_close(Clauses enforced, bool resource_errors, Reason* reason) const {
@@ -284,22 +277,13 @@ bool Window::may_close(Clauses enforced, bool resource_errors, Reason* reason) c
   const int error = case_->record->error;
   if (error != 0) {
     if (!enforced.has(Clause::err_exact) || may_fail(error, resource_errors)) return true;
-    if (reason != nullptr) {
-      reason->observed = "spawn failed with " + describe_error(error);
-      reason->allowed = may_succeed() ? "success" : "an error of the first failing step";
-      reason->rule = "contract err.exact; execve(2), dup2(2) errors";
-    }
-    return false;
+    if (reason == nullptr) return false;
+    SpawnFacts f = facts();
+    f.may_fail_so = false;
+    return refuse(reason, clauses::err_exact(f));
   }
   if (case_->wants_pidfd && pidfd != Pidfd::settled) return false;
-  if (enforced.has(Clause::err_exact) && !may_succeed()) {
-    if (reason != nullptr) {
-      reason->observed = "spawn succeeded";
-      reason->allowed = sources_never_open_ != 0 ? "EBADF: a source is closed" : "an error: the request cannot be satisfied";
-      reason->rule = "contract err.exact; execve(2), dup2(2) errors";
-    }
-    return false;
-  }
+  if (enforced.has(Clause::err_exact) && !may_succeed()) return refuse(reason, reason != nullptr ? clauses::err_exact(facts()) : Violation{});
   if (case_->child == nullptr) return true;
   if (!table_is_explained(enforced, reason)) return false;
   return !enforced.has(Clause::sig_disposition) || dispositions_are_explained(reason);

@@ -8,6 +8,7 @@
 // explains. What is left when the window closes is unexplained, and a clause is violated.
 #pragma once
 
+#include "model/contract/spawn_facts.h"
 #include "model/explore/spawn_case.h"
 #include "model/kernel/call.h"
 
@@ -62,6 +63,7 @@ class Window {
   bool was_installed_in(std::int32_t first, std::int32_t last) const;
   bool may_fail(int error, bool resource_errors) const;
   bool may_succeed() const;
+  SpawnFacts facts() const;
   bool table_is_explained(Clauses enforced, Reason* reason) const;
   bool dispositions_are_explained(Reason* reason) const;
 

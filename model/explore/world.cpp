@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "model/explore/world.h"
 
+#include "model/contract/rules.h"
 #include "model/explore/canonical.h"
-#include "model/explore/describe.h"
 #include "model/explore/driver_step.h"
 
 #include <algorithm>
+#include <initializer_list>
 
 namespace spawncheck::explore {
 
@@ -33,73 +34,9 @@ bool same_but_pidfds(const State& state, const Table& a, const Table& b, std::in
   }
 }
 
-}  // namespace
-
-// Looks at each step of a spawn while it is made.
-class Checker : public NoObserver {
- public:
-  Checker(World& world, std::optional<Violated>& violated) : world_(world), violated_(violated) {}
-
-  void takes_signal(const Driver& driver, Index task, int signal, model::Delivery how) {
-    const bool in_child = how == model::Delivery::handled && driver.state().tasks[task].process != 0 && driver.state().process_of(task).program < 0;
-    if (in_child) violated_ = Violated{Clause::sig_no_handler_in_child, "the parent's handler of " + describe_signals(model::bit(signal)) + " runs in the child", "never", "contract sig.no_handler_in_child"};
-  }
-
-  void begins_spawn(const Driver& driver, std::size_t spawn) {
-    SeenSpawn seen;
-    seen.source.resize(driver.spawns()[spawn].keep().size());
-    world_.seen_.insert(world_.seen_.begin() + static_cast<std::ptrdiff_t>(spawn), std::move(seen));
-    world_.look(spawn);
-  }
-
-  void before_caller(const Driver& driver, const SimulatedSpawn& s) { before_ = driver.state().table_of(s.parent()); }
-
-  void after_caller(const Driver& driver, std::size_t spawn, SimulatedSpawn::Stage) {
-    const SimulatedSpawn& s = driver.spawns()[spawn];
-    if (!same_but_pidfds(driver.state(), before_, driver.state().table_of(s.parent())) && !world_.differs_in_own_slots(s, before_))
-      violated_ = Violated{Clause::fd_untouched, "the spawn changes the caller's table", "nothing of ours is visible in it", "contract fd.untouched"};
-    if (!s.has_returned()) return;
-    if (s.leaves_what_it_staged(driver.state()))
-      violated_ = Violated{Clause::fd_untouched, "what the spawn has staged is left in the caller's window", "its placeholders are there again", "contract fd.untouched"};
-    world_.seen_[spawn].returned_unreleased = s.error() == 0 && world_.references_dropped(spawn);
-    if (!violated_) violated_ = world_.returned(spawn);
-  }
-
-  void before_child(const Driver& driver, const SimulatedSpawn& s) {
-    shares_ = driver.state().tasks[s.child()].table == driver.state().tasks[s.parent()].table;
-    if (shares_) before_ = driver.state().table_of(s.parent());
-  }
-
-  void after_child(const Driver& driver, std::size_t spawn) {
-    if (shares_ && !same_but_pidfds(driver.state(), before_, driver.state().table_of(driver.spawns()[spawn].parent())))
-      violated_ = Violated{Clause::fd_untouched, "the child changes the caller's table", "nothing of ours is visible in it, not even for a moment", "contract fd.untouched"};
-  }
-
-  void begins_program(const Driver&, std::size_t spawn) {
-    if (!violated_) violated_ = world_.check_child(spawn);
-  }
-
- private:
-  World& world_;
-  std::optional<Violated>& violated_;
-  Table before_;  // the caller's
-  bool shares_ = false;
-};
-
-bool World::step(unsigned actor, unsigned outcome, std::optional<Violated>& violated) {
-  Checker checker(*this, violated);
-  if (!driver_.step(actor, outcome, checker)) return false;
-  for (std::size_t s = 0; s < seen_.size(); ++s) look(s);
-  // What has ended is owed nothing.
-  if (driver_.caller_has_ended() && violated && violated->clause != Clause::sig_no_handler_in_child) violated.reset();
-  if (!violated) violated = check_state();
-  return true;
-}
-
 // The caller's table and what it was before a step of its spawn: nothing but slots of the window that are nobody else's.
-bool World::differs_in_own_slots(const SimulatedSpawn& machine, const Table& before) const {
+bool differs_in_own_slots(const State& state, const SimulatedSpawn& machine, const Table& before) {
   constexpr std::int32_t window_end = 64;
-  const State& state = driver_.state();
   const Table& now = state.table_of(machine.parent());
   const auto counted = [&](const Table& table, std::int32_t n) {
     const Entry* e = table.find(n);
@@ -111,11 +48,81 @@ bool World::differs_in_own_slots(const SimulatedSpawn& machine, const Table& bef
   return same_but_pidfds(state, before, now, window_end);
 }
 
-std::optional<Violated> World::at_end(bool is_deadlock) const {
+}  // namespace
+
+// Looks at each step of a spawn while it is made.
+class Checker : public NoObserver {
+ public:
+  Checker(World& world, Violation& violation) : world_(world), violation_(violation) {}
+
+  void takes_signal(const Driver& driver, Index task, int signal, model::Delivery how) {
+    const bool in_child = how == model::Delivery::handled && driver.state().tasks[task].process != 0 && driver.state().process_of(task).program < 0;
+    if (in_child) violation_ = clauses::sig_no_handler_in_child(signal);
+  }
+
+  void begins_spawn(const Driver& driver, std::size_t spawn) {
+    SeenSpawn seen;
+    seen.source.resize(driver.spawns()[spawn].keep().size());
+    seen.mask_before = driver.state().tasks[driver.spawns()[spawn].parent()].mask;
+    world_.seen_.insert(world_.seen_.begin() + static_cast<std::ptrdiff_t>(spawn), std::move(seen));
+    world_.look(spawn);
+  }
+
+  void before_caller(const Driver& driver, const SimulatedSpawn& s) { before_ = driver.state().table_of(s.parent()); }
+
+  void after_caller(const Driver& driver, std::size_t spawn, SimulatedSpawn::Stage) {
+    const SimulatedSpawn& s = driver.spawns()[spawn];
+    if (!same_but_pidfds(driver.state(), before_, driver.state().table_of(s.parent())) && !differs_in_own_slots(driver.state(), s, before_))
+      violation_ = violated(Clause::fd_untouched, "the spawn changes the caller's table", "nothing of ours is visible in it", rule(Rule::others_unaffected));
+    if (!s.has_returned()) return;
+    if (s.leaves_what_it_staged(driver.state()))
+      violation_ = violated(Clause::fd_untouched, "what the spawn has staged is left in the caller's window", "its placeholders are there again", rule(Rule::window_at_end));
+    world_.seen_[spawn].returned_unreleased = s.error() == 0 && world_.references_dropped(spawn);
+    using namespace clauses;
+    ask(world_.facts_of_return(spawn), {mm_released, sig_parent_restored, proc_pidfd, proc_unzombied, err_exact});
+  }
+
+  void before_child(const Driver& driver, const SimulatedSpawn& s) {
+    shares_ = driver.state().tasks[s.child()].table == driver.state().tasks[s.parent()].table;
+    if (shares_) before_ = driver.state().table_of(s.parent());
+  }
+
+  void after_child(const Driver& driver, std::size_t spawn) {
+    if (shares_ && !same_but_pidfds(driver.state(), before_, driver.state().table_of(driver.spawns()[spawn].parent())))
+      violation_ = violated(Clause::fd_untouched, "the child changes the caller's table", "nothing of ours is visible in it, not even for a moment", rule(Rule::others_unaffected));
+  }
+
+  void begins_program(const Driver&, std::size_t spawn) {
+    using namespace clauses;
+    ask(world_.facts_of_child(spawn), {fd_kept, fd_exact, sig_disposition, sig_mask});
+  }
+
+ private:
+  void ask(const SpawnFacts& facts, std::initializer_list<Violation (*)(const SpawnFacts&)> all) {
+    for (const auto clause : all)
+      if (!violation_) violation_ = clause(facts);
+  }
+
+  World& world_;
+  Violation& violation_;
+  Table before_;  // the caller's
+  bool shares_ = false;
+};
+
+bool World::step(unsigned actor, unsigned outcome, Violation& violation) {
+  Checker checker(*this, violation);
+  if (!driver_.step(actor, outcome, checker)) return false;
+  for (std::size_t s = 0; s < seen_.size(); ++s) look(s);
+  // What has ended is owed nothing.
+  if (driver_.caller_has_ended() && violation && violation->clause != Clause::sig_no_handler_in_child) violation.reset();
+  if (!violation) violation = check_state();
+  return true;
+}
+
+Violation World::at_end(bool is_deadlock) const {
   if (!is_deadlock || driver_.caller_has_ended() || driver_.caller_is_stopped()) return std::nullopt;
-  for (unsigned t = 0; t < driver_.threads(); ++t)
-    if (!driver_.is_finished(t) && driver_.spawn_under_way(t) != nullptr)
-      return Violated{Clause::live_returns, "spawn of thread " + std::to_string(t) + " never returns", "it returns", "contract live.returns"};
+  for (std::size_t s = 0; s < seen_.size(); ++s)
+    if (!driver_.spawns()[s].has_returned()) return clauses::live_returns(facts(s), " never returns: nobody can go on");
   return std::nullopt;  // the scenario's own operations wait for each other
 }
 
@@ -124,6 +131,7 @@ model::Hash128 World::hash() const {
   model::Hash128 h = driver_.hash(canonical);
   for (const SeenSpawn& s : seen_) {
     h = model::mix(h, s.source_was_closed);
+    if (has_dispositions_) h = model::mix(model::mix(h, s.ever_ignored), s.always_ignored);
     for (const std::uint64_t set : s.source) h = canonical.add_files(h, set);
     for (const Crossing& c : s.crossing) h = canonical.add_files(canonical.add_files(model::mix(h, static_cast<std::uint64_t>(c.number)), c.ever), c.always);
   }

@@ -3,16 +3,10 @@
 // One state of an exploration: the machine's, and what has been seen that the contract asks for.
 #pragma once
 
-#include "model/contract/verdict.h"
+#include "model/contract/spawn_facts.h"
 #include "model/explore/driver.h"
 
 namespace spawncheck::explore {
-
-struct Violated {
-  Clause clause{};
-  std::string observed, allowed, rule;
-  bool is_of_model = false;  // an invariant of the model itself is broken: no finding about a spawn
-};
 
 // By number: the files that would cross a spawn there, at some instant of the call and at every.
 struct Crossing {
@@ -26,6 +20,8 @@ struct SeenSpawn {
   bool source_was_closed = false;          // at some instant of the call
   model::Few<std::uint64_t, 3> source{};   // of each keep entry: what its number was, at some instant
   model::Few<Crossing, 4> crossing{};      // ascending; not for the policy `only`
+  std::uint64_t mask_before = 0;           // its thread's
+  std::uint64_t ever_ignored = 0, always_ignored = ~0ull;
 };
 
 class World {
@@ -34,8 +30,8 @@ class World {
 
   const Driver& driver() const { return driver_; }
   // Makes the actor's step. False: it cannot go.
-  bool step(unsigned actor, unsigned outcome, std::optional<Violated>& violated);
-  std::optional<Violated> at_end(bool is_deadlock) const;
+  bool step(unsigned actor, unsigned outcome, Violation& violation);
+  Violation at_end(bool is_deadlock) const;
   bool references_dropped() const;  // contract fd.untransient: some child does, before its program
   bool is_unreleased() const;       // contract fd.released: some child did when its spawn returned
   bool is_too_large() const { return driver_.state().descriptions.size() > 64; }
@@ -44,14 +40,14 @@ class World {
 
  private:
   friend class Checker;
-  std::optional<Violated> returned(std::size_t spawn) const;
-  bool differs_in_own_slots(const SimulatedSpawn&, const model::Table& before) const;
-  std::optional<Violated> check_child(std::size_t spawn) const;
-  std::optional<Violated> check_dispositions(const SimulatedSpawn&) const;
-  std::optional<Violated> check_pidfd(const SimulatedSpawn&) const;
-  std::optional<Violated> check_state() const;
+  Violation check_state() const;
   void look(std::size_t spawn);
   bool references_dropped(std::size_t spawn) const;
+  // facts.cpp: what is known of the spawn, as it has returned; and as its child's program begins.
+  SpawnFacts facts(std::size_t spawn) const;
+  SpawnFacts facts_of_return(std::size_t spawn) const;
+  SpawnFacts facts_of_child(std::size_t spawn) const;
+  PidfdFact pidfd_of(const SimulatedSpawn&) const;
 
   Driver driver_;
   bool has_dispositions_;  // some thread changes them

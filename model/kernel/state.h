@@ -239,8 +239,8 @@ inline std::uint64_t mix(std::uint64_t h, std::uint64_t v) {
 
 // The halves are two functions of the values: what one takes for the same the other does not.
 inline Hash128 mix(Hash128 h, std::uint64_t v) {
-  const std::uint64_t low = (std::rotl(h.low, 27) ^ v) * 0x9fb21c651e98df25u;
-  return {mix(h.high, v), low ^ (low >> 29)};
+  const std::uint64_t high = (std::rotl(h.high, 41) + v) * 0xff51afd7ed558ccdu, low = (std::rotl(h.low, 27) ^ v) * 0x9fb21c651e98df25u;
+  return {high ^ (high >> 32), low ^ (low >> 29)};
 }
 
 // At most so likely that any two of so many states have one hash, if hashes are as good as random: n^2 / 2 of 2^128 pairs (the birthday

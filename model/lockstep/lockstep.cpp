@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "model/lockstep/lockstep.h"
 
-#include "model/explore/describe.h"
+#include "model/contract/describe.h"
 #include "model/explore/spawn_case.h"
 #include "model/lockstep/walk.h"
 
@@ -17,7 +17,7 @@ namespace {
 std::string state_text(const model::State& state, const model::Entry* e) {
   if (e == nullptr || e->description == model::none) return "closed";
   const model::Description& d = state.descriptions[e->description];
-  return (d.wildcard ? "open" : explore::describe(d.key)) + (e->cloexec ? ", close-on-exec" : "");
+  return (d.wildcard ? "open" : describe(d.key)) + (e->cloexec ? ", close-on-exec" : "");
 }
 
 // With Follow::operations the caller's window is its spawns' business, and left aside.
@@ -39,7 +39,7 @@ bool tables_agree(Walk& walk, Index task, const sc_snapshot& snapshot, const sc_
       }
       const model::Entry* e = table.find(n);
       if (e == nullptr || e->description == model::none || e->cloexec != (seen.cloexec != 0) || !explore::is_same_file(state.descriptions[e->description], seen.key))
-        return walk.disagree(who + std::to_string(n) + " is " + explore::describe(seen), state_text(state, e));
+        return walk.disagree(who + std::to_string(n) + " is " + describe(seen), state_text(state, e));
       n = std::min(e->last, seen.last) + 1;
     }
   }
@@ -52,9 +52,9 @@ bool attributes_agree(Walk& walk, Index task, const sc_snapshot& s) {
   const model::State& state = walk.state();
   const model::Dispositions& d = state.dispositions[state.tasks[task].dispositions];
   const std::string who = "task " + std::to_string(s.task) + " ";
-  if (s.mask != walk.mask(s.task)) return walk.disagree(who + "blocks " + explore::describe_signals(s.mask), explore::describe_signals(walk.mask(s.task)));
-  if ((s.ignored ^ d.ignored) & ~model::libc_internal) return walk.disagree(who + "ignores " + explore::describe_signals(s.ignored), explore::describe_signals(d.ignored));
-  if ((s.caught ^ d.handled) & ~model::libc_internal) return walk.disagree(who + "catches " + explore::describe_signals(s.caught), explore::describe_signals(d.handled));
+  if (s.mask != walk.mask(s.task)) return walk.disagree(who + "blocks " + describe_signals(s.mask), describe_signals(walk.mask(s.task)));
+  if ((s.ignored ^ d.ignored) & ~model::libc_internal) return walk.disagree(who + "ignores " + describe_signals(s.ignored), describe_signals(d.ignored));
+  if ((s.caught ^ d.handled) & ~model::libc_internal) return walk.disagree(who + "catches " + describe_signals(s.caught), describe_signals(d.handled));
   return true;
 }
 

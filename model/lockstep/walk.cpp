@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "model/lockstep/walk.h"
 
-#include "model/explore/describe.h"
+#include "model/contract/describe.h"
 #include "model/scenario/visible.h"
 
 #include "impl/peers/implementation.h"
@@ -29,7 +29,7 @@ bool is_restart(const sc_step& s) { return s.result == -512 || s.result == -513 
 bool may_sleep(CallKind kind) { return kind == CallKind::open_fifo; }
 
 std::string text(const Result& r, bool has_value) {
-  if (r.error != 0) return explore::describe_error(r.error);
+  if (r.error != 0) return describe_error(r.error);
   return has_value ? std::to_string(r.value[0]) + (r.value[1] >= 0 ? ", " + std::to_string(r.value[1]) : "") : "success";
 }
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "impl/executor/executor.h"
-#include "model/contract/judge.h"
+#include "model/judge/judge.h"
 #include "model/lockstep/lockstep.h"
 #include "model/scenario/generate.h"
 

@@ -2,12 +2,12 @@
 //
 // Clauses of processes and memory.
 #include "impl/peers/implementation.h"
-#include "model/contract/facts.h"
-#include "model/explore/describe.h"
+#include "model/judge/facts.h"
+#include "model/contract/describe.h"
 
 #include <cerrno>
 
-namespace spawncheck::contract {
+namespace spawncheck::judging {
 
 using explore::SpawnCase;
 
@@ -125,14 +125,6 @@ Violation proc_wait(const Facts& f) {
   return {};
 }
 
-Violation mm_released(const Facts& f) {
-  for (const SpawnCase& s : f.spawns)
-    if (s.succeeded && (s.record->disturbed & SC_DISTURBED_VM_SHARED) != 0)
-      return violated(Clause::mm_released, where(s) + ": at its return the child still ran on the caller's memory",
-                      "the child has its own, or is gone", "contract mm.released; vfork(2); kcmp(2) KCMP_VM");
-  return {};
-}
-
 Violation mm_unwritten(const Facts& f) {
   // The gravest first.
   constexpr struct { std::uint32_t what; const char* text; } disturbances[] = {
@@ -149,4 +141,4 @@ Violation mm_unwritten(const Facts& f) {
   return {};
 }
 
-}  // namespace spawncheck::contract
+}  // namespace spawncheck::judging

@@ -8,11 +8,11 @@
 #include <cstdint>
 #include <string>
 
-namespace spawncheck::explore {
+namespace spawncheck {
 
 std::string describe(const sc_entry&);      // "memfd 3", "the read end of a pipe, close-on-exec"
 std::string describe(const sc_key&);
 std::string describe_error(int error);      // "EBADF"
 std::string describe_signals(std::uint64_t set);  // "USR1 TERM", "none"
 
-}  // namespace spawncheck::explore
+}  // namespace spawncheck

@@ -2,21 +2,19 @@
 //
 // Clauses of signals.
 #include "impl/peers/implementation.h"
-#include "model/contract/facts.h"
-#include "model/explore/describe.h"
+#include "model/judge/facts.h"
+#include "model/contract/describe.h"
 
 #include <bit>
 
-namespace spawncheck::contract {
+namespace spawncheck::judging {
 
-using explore::describe_signals;
 using explore::SpawnCase;
 
 namespace {
 
 constexpr std::uint64_t unblockable = 1ull << 8 | 1ull << 18;
 constexpr std::uint64_t bit(int signal) { return 1ull << (signal - 1); }
-constexpr std::uint64_t libc_internal = bit(32) | bit(33) | bit(34);  // glibc keeps the first two for itself, musl all three
 
 }  // namespace
 
@@ -36,24 +34,12 @@ std::uint64_t mask_of_thread(const Facts& f, std::uint32_t thread, std::size_t o
 Violation sig_no_handler_in_child(const Facts& f) {
   for (std::uint32_t i = 0; i < f.history.handled_count; ++i)
     if (f.history.handled[i].in_child)
-      return violated(Clause::sig_no_handler_in_child,
-                      "the parent's handler of " + describe_signals(bit(f.history.handled[i].signal)) + " ran in a child",
-                      "never", "contract sig.no_handler_in_child; clone(2) CLONE_VM shares the memory, handlers included");
+      return clauses::sig_no_handler_in_child(f.history.handled[i].signal);
   return {};
 }
 
-Violation sig_parent_restored(const Facts& f) {
-  for (const SpawnCase& s : f.spawns) {
-    if (!s.returned) continue;
-    const char* what = (s.record->disturbed & SC_DISTURBED_MASK_OF_LIBC) != 0 ? "the mask; only 32 to 34 differ"
-                       : (s.record->disturbed & SC_DISTURBED_MASK) != 0     ? "the mask"
-                       : (s.record->disturbed & SC_DISTURBED_ALTSTACK) != 0 ? "the alternate stack"
-                       : (s.record->disturbed & SC_DISTURBED_CANCEL) != 0   ? "the cancel state"
-                                                                            : nullptr;
-    if (what != nullptr)
-      return violated(Clause::sig_parent_restored, where(s) + ": it left the caller with another value of " + what, "as before the call",
-                      "contract sig.parent_restored");
-  }
+// Also of threads that spawned nothing, or whose spawn has not said so.
+Violation sig_masks_at_end(const Facts& f) {
   if (f.history.end != SC_RUN_COMPLETE) return {};
   for (std::uint32_t t = 0; t < f.scenario.threads.size(); ++t) {
     const std::uint64_t expected = mask_of_thread(f, t, f.scenario.threads[t].operations.size());
@@ -61,27 +47,6 @@ Violation sig_parent_restored(const Facts& f) {
       return violated(Clause::sig_parent_restored, "at the end thread " + std::to_string(t) + " blocks " + describe_signals(f.history.thread_mask[t]),
                       describe_signals(expected), "contract sig.parent_restored; sigprocmask(2)");
   }
-  return {};
-}
-
-Violation sig_mask(const Facts& f) {
-  for (const SpawnCase& s : f.spawns) {
-    if (s.child == nullptr) continue;
-    const bool asked = (s.request->set & SPAWNCHECK_SET_MASK) != 0;
-    const std::uint64_t expected = asked ? s.request->mask & ~unblockable : mask_of_thread(f, s.thread, s.operation);
-    if (s.child->mask == expected) continue;
-    const char* of_libc = ((s.child->mask ^ expected) & ~libc_internal) == 0 ? "; only 32 to 34 differ" : "";
-    return violated(Clause::sig_mask, where(s) + ": the child blocks " + describe_signals(s.child->mask) + of_libc, describe_signals(expected),
-                    asked ? "contract sig.mask; as requested" : "contract sig.mask; fork(2): the mask is the caller's");
-  }
-  return {};
-}
-
-Violation sig_caught(const Facts& f) {
-  for (const SpawnCase& s : f.spawns)
-    if (s.child != nullptr && s.child->caught != 0)
-      return violated(Clause::sig_disposition, where(s) + ": the child catches " + describe_signals(s.child->caught), "none",
-                      "execve(2): caught signals get their default disposition");
   return {};
 }
 
@@ -149,4 +114,4 @@ Violation sig_none_lost(const Facts& f) {
   return {};
 }
 
-}  // namespace spawncheck::contract
+}  // namespace spawncheck::judging

@@ -3,38 +3,19 @@
 // The order of the questions: can this be judged at all; do the clauses hold that need no order of
 // operations; does an order explain the rest. When none does, each clause's evidence is left out in turn:
 // the clause without which the run can be explained is the one that is violated.
-#include "model/contract/judge.h"
+#include "model/judge/judge.h"
 
 #include "impl/peers/implementation.h"
-#include "model/contract/facts.h"
+#include "model/judge/facts.h"
 #include "model/explore/linearize.h"
 
 #include <cerrno>
 
 namespace spawncheck {
 
-namespace contract {
-
-Verdict violated(Clause clause, std::string observed, std::string allowed, std::string rule) {
-  Verdict v;
-  v.status = Status::violated;
-  v.clause = clause;
-  v.observed = std::move(observed);
-  v.allowed = std::move(allowed);
-  v.rule = std::move(rule);
-  return v;
-}
-
-std::string where(const explore::SpawnCase& s) {
-  return "spawn of thread " + std::to_string(s.thread) + ", operation " + std::to_string(s.operation);
-}
-
-}  // namespace contract
-
 namespace {
 
-using contract::Facts;
-using contract::Violation;
+using judging::Facts;
 using explore::Explained;
 using explore::Linearization;
 using explore::LinearizeOptions;
@@ -46,6 +27,14 @@ Verdict undecided(Status status, std::string reason) {
   return v;
 }
 
+// A clause of one spawn alone, asked of each.
+template <Violation (*clause)(const SpawnFacts&)>
+Violation of_each(const Facts& f) {
+  for (const explore::SpawnCase& s : f.spawns)
+    if (Violation v = clause(judging::spawn_facts(f, s))) return v;
+  return {};
+}
+
 // Each clause that needs no search, with the clause it speaks for.
 struct Check {
   Clause clause;
@@ -53,17 +42,18 @@ struct Check {
 };
 
 constexpr Check checks[] = {
-    {Clause::live_returns, contract::live_returns},
-    {Clause::sig_no_handler_in_child, contract::sig_no_handler_in_child},
-    {Clause::mm_released, contract::mm_released},
-    {Clause::mm_unwritten, contract::mm_unwritten},
-    {Clause::proc_unzombied, contract::proc_unzombied},
-    {Clause::sig_parent_restored, contract::sig_parent_restored},
-    {Clause::sig_mask, contract::sig_mask},
-    {Clause::sig_disposition, contract::sig_caught},
-    {Clause::proc_child, contract::proc_child},
-    {Clause::proc_child, contract::proc_wait},
-    {Clause::sig_none_lost, contract::sig_none_lost},
+    {Clause::live_returns, judging::live_returns},
+    {Clause::sig_no_handler_in_child, judging::sig_no_handler_in_child},
+    {Clause::mm_released, of_each<clauses::mm_released>},
+    {Clause::mm_unwritten, judging::mm_unwritten},
+    {Clause::proc_unzombied, judging::proc_unzombied},
+    {Clause::sig_parent_restored, of_each<clauses::sig_parent_restored>},
+    {Clause::sig_parent_restored, judging::sig_masks_at_end},
+    {Clause::sig_mask, of_each<clauses::sig_mask>},
+    {Clause::sig_disposition, of_each<clauses::sig_disposition>},
+    {Clause::proc_child, judging::proc_child},
+    {Clause::proc_child, judging::proc_wait},
+    {Clause::sig_none_lost, judging::sig_none_lost},
 };
 
 // Clauses whose evidence the search looks at, in the order in which a violation is looked for: those that
@@ -75,8 +65,8 @@ constexpr Clause searched[] = {Clause::fd_snapshot,     Clause::fd_untransient, 
 std::optional<std::string> unsupported(const Facts& f) {
   for (const explore::SpawnCase& s : f.spawns) {
     const sc_request& r = *s.request;
-    if ((f.options.policies >> r.policy & 1) == 0) return "the implementation does not offer the policy of " + contract::where(s);
-    if ((r.set & ~f.options.sets) != 0) return "the implementation does not offer what is set by " + contract::where(s);
+    if ((f.options.policies >> r.policy & 1) == 0) return "the implementation does not offer the policy of " + judging::where(s);
+    if ((r.set & ~f.options.sets) != 0) return "the implementation does not offer what is set by " + judging::where(s);
   }
   return std::nullopt;
 }
@@ -87,7 +77,7 @@ std::optional<std::string> machine_is_full(const Facts& f) {
     const int error = s.record->error;
     const bool is_injected = f.history.fault.kind == SC_FAULT_ERROR && f.history.fault.value == error;
     if (s.returned && !is_injected && (error == EAGAIN || error == ENOMEM || error == ENFILE))
-      return contract::where(s) + " failed with errno " + std::to_string(error) + ": the machine may be out of processes, memory or files";
+      return judging::where(s) + " failed with errno " + std::to_string(error) + ": the machine may be out of processes, memory or files";
   }
   return std::nullopt;
 }
@@ -128,7 +118,7 @@ Verdict diagnose(const Facts& f, std::uint64_t work) {
   const Linearization why = explore::linearize(f.scenario, f.history, strict);
   const std::optional<Clause> clause = culprit(f, work);
   if (!clause) return undecided(Status::broken, "the model cannot explain the run at all: " + why.observed + "; it allows: " + why.allowed);
-  Verdict v = contract::violated(*clause, why.observed, why.allowed, why.rule);
+  Verdict v = violated(*clause, why.observed, why.allowed, why.rule);
   v.work = work;
   return v;
 }

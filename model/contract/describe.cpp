@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "model/explore/describe.h"
+#include "model/contract/describe.h"
 
 #include "model/kernel/call.h"
 
 #include <cstring>
 
-namespace spawncheck::explore {
+namespace spawncheck {
 
 namespace {
 
@@ -61,4 +61,4 @@ std::string describe_signals(std::uint64_t set) {
   return words;
 }
 
-}  // namespace spawncheck::explore
+}  // namespace spawncheck

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// What the clauses are evaluated over, and the clauses that need no search for an order of operations:
-// each is one function from the facts to a violation, or nothing.
+// What the clauses are evaluated over, and the clauses of a history that need no search for an order of operations:
+// each is one function from the facts to a violation, or nothing. Those of one spawn alone are in model/clauses.
 #pragma once
 
-#include "model/contract/judge.h"
+#include "model/contract/spawn_facts.h"
+#include "model/judge/judge.h"
 #include "model/contract/obligations.h"
 #include "model/explore/spawn_case.h"
 
@@ -12,7 +13,7 @@
 #include <optional>
 #include <vector>
 
-namespace spawncheck::contract {
+namespace spawncheck::judging {
 
 struct Facts {
   const Scenario& scenario;
@@ -22,10 +23,10 @@ struct Facts {
   std::vector<explore::SpawnCase> spawns{};  // those that began
 };
 
-using Violation = std::optional<Verdict>;
-
-Verdict violated(Clause, std::string observed, std::string allowed, std::string rule);
 std::string where(const explore::SpawnCase&);  // "thread 0, operation 2: spawn ..."
+
+// What the history says of a spawn, for the clauses that everybody asks (model/contract).
+SpawnFacts spawn_facts(const Facts&, const explore::SpawnCase&);
 
 // The mask a thread has after its first `operations` operations: masks are a thread's own business.
 std::uint64_t mask_of_thread(const Facts&, std::uint32_t thread, std::size_t operations);
@@ -35,14 +36,11 @@ Violation live_returns(const Facts&);
 Violation proc_unzombied(const Facts&);
 Violation proc_child(const Facts&);
 Violation proc_wait(const Facts&);
-Violation mm_released(const Facts&);
 Violation mm_unwritten(const Facts&);
 
 // signals.cpp
 Violation sig_no_handler_in_child(const Facts&);
-Violation sig_parent_restored(const Facts&);
-Violation sig_mask(const Facts&);
-Violation sig_caught(const Facts&);
+Violation sig_masks_at_end(const Facts&);
 Violation sig_none_lost(const Facts&);
 
-}  // namespace spawncheck::contract
+}  // namespace spawncheck::judging
