@@ -118,10 +118,14 @@ TEST(Judge, SetfdMayMarkWhatWasPutAtItsNumberMeanwhile) {
 
 // ---- obligations end with the process -----------------------------------------------------------
 
-constexpr const char* spawn_and_stop = "thread\n  spawn only hold -> $0 $1\nthread\n  kill_group STOP\n";
+constexpr const char* spawn_and_stop = "thread\n  load 0\n  spawn only hold -> $0 $1\nthread\n  kill_group STOP\n";
 
 TEST(Judge, ACallerThatTheScenarioHasStoppedIsOwedNoReturn) {
-  holds(Told(spawn_and_stop).op(0, 0, 1, 0).op(1, 0, 2, 0).ends(SC_RUN_STOPPED, SIGSTOP));
+  holds(Told(spawn_and_stop).op(0, 0, 1, 2, 0).op(0, 1, 3, 0).op(1, 0, 4, 0).ends(SC_RUN_STOPPED, SIGSTOP));
+}
+
+TEST(Judge, ARunThatTheScenarioStoppedBeforeAnythingReturnedDecidesNothing) {
+  EXPECT_EQ(Told(spawn_and_stop).op(0, 0, 1, 0).op(1, 0, 2, 0).ends(SC_RUN_STOPPED, SIGSTOP).verdict().status, Status::inconclusive);
 }
 
 TEST(Judge, ACallerThatNobodyInTheScenarioHasStoppedIsOwedAReturn) {
@@ -140,7 +144,7 @@ TEST(Judge, OfACallerThatTheScenarioHasEndedNothingMoreIsClaimed) {
 }
 
 TEST(Judge, ASpawnUnderWayWhenTheScenarioEndsItsCallerOwesNoReturn) {
-  holds(Told("thread\n  spawn only hold -> $0 $1\nthread\n  kill ILL\n").op(0, 0, 1, 0).op(1, 0, 2, 0).ends(SC_RUN_KILLED, SIGILL));
+  holds(Told("thread\n  spawn only hold -> $0 $1\nthread\n  load 0\n  kill ILL\n").op(0, 0, 1, 0).op(1, 0, 2, 3, 0).op(1, 1, 4, 0).ends(SC_RUN_KILLED, SIGILL));
 }
 
 TEST(Judge, ACallerThatASignalOfNobodyHasEndedIsAViolation) {

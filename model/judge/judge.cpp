@@ -71,6 +71,13 @@ std::optional<std::string> unsupported(const Facts& f) {
   return std::nullopt;
 }
 
+bool has_any_returned(const Facts& f) {
+  for (std::size_t t = 0; t < f.scenario.threads.size(); ++t)
+    for (std::size_t o = 0; o < f.scenario.threads[t].operations.size(); ++o)
+      if (f.history.op[t][o].end != 0) return true;
+  return false;
+}
+
 // A spawn failed for want of processes, memory or files: the judge does not see how full the machine is.
 std::optional<std::string> machine_is_full(const Facts& f) {
   for (const explore::SpawnCase& s : f.spawns) {
@@ -156,6 +163,8 @@ Verdict judge(const Scenario& scenario, const sc_history& history, const JudgeOp
   constexpr int kill = 9;
   if (history.end == SC_RUN_KILLED && history.end_signal == kill && !facts.own_doing.ended_caller())
     return undecided(Status::inconclusive, "somebody outside the scenario killed its process, as the kernel does when memory is short");
+  if ((facts.own_doing.ended_caller() || facts.own_doing.stopped_caller()) && !has_any_returned(facts))
+    return undecided(Status::inconclusive, "a signal of the scenario ended or stopped its own process before any operation returned");
   if (const auto reason = machine_is_full(facts)) return undecided(Status::inconclusive, *reason);
   for (const Check& c : checks) {
     if (!options.owed.has(c.clause)) continue;

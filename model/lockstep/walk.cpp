@@ -178,7 +178,10 @@ bool Walk::call(const sc_step& s) {
   if (how_ == Follow::everything) {
     const int first = known_[s.task].taken != 0 ? known_[s.task].taken : next(s.task);
     if (first != 0) return disagree("makes its call", "takes signal " + std::to_string(first) + " first");
-    if (state_.process_of(known_[s.task].task).stopped_by != 0) return disagree("makes its call", "is stopped");
+    // Who rests at a call has begun it, and stops when it returns (kernel/signal.c get_signal: on the way to user mode).
+    const bool is_stopped = state_.process_of(known_[s.task].task).stopped_by != 0;
+    if (is_stopped && known_[s.task].has_called_while_stopped) return disagree("makes its call", "is stopped");
+    known_[s.task].has_called_while_stopped = is_stopped;
   }
   const std::uint8_t thread = trace_.task[s.task].thread;
   const std::uint64_t* inode = history_.op[thread][s.operation].inode;

@@ -46,8 +46,8 @@ void World::open_all(unsigned descriptors, unsigned kept) {
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
   close_range(0, ~0u, CLOSE_RANGE_CLOEXEC);  // what this process itself inherited
-  // A slot for each, one more that stays, and one that it needs meanwhile.
-  const int room = std::min(std::max(static_cast<int>(kept * at_once_), 1) + 2, lowest_source - never_set_aside);
+  // A slot and its witness for each, one more that stays, and one that it needs meanwhile.
+  const int room = std::min(2 * std::max(static_cast<int>(kept * at_once_), 1) + 2, lowest_source - never_set_aside);
   std::vector<int> aside;
   while (open_.size() < descriptors) {
     // A description each: a program's descriptors rarely are duplicates of one, and a copy of the table counts each.
