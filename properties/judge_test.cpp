@@ -51,6 +51,10 @@ class Told {
     history_->child[history_->child_count - 1].end_status = status;
     return *this;
   }
+  Told& libc_catches(int signal) {
+    history_->caught_by_libc |= 1ull << (signal - 1);
+    return *this;
+  }
   Told& ends(sc_run_end end, int signal = 0) {
     history_->end = static_cast<std::uint8_t>(end);
     history_->end_signal = signal;
@@ -155,6 +159,14 @@ TEST(Judge, ACallerThatASignalOfNobodyHasEndedIsAViolation) {
 TEST(Judge, ASignalThatTheWorldHandlesDoesNotEndTheCaller) {
   Told told("disposition ILL handler\nthread\n  spawn only hold -> $0 $1\n  tgkill 0 ILL\n");
   violates(told.op(0, 0, 1, 2, 77).child(0, 0).op(0, 1, 3, 0).ends(SC_RUN_KILLED, SIGILL), Clause::mm_unwritten);
+}
+
+// glibc's handler of 33 follows a pointer that only setuid(3) sets.
+TEST(Judge, ASignalThatLibcKeepsForItselfMayEndTheCaller) {
+  Told told("thread\n  spawn only hold -> $0 $1\n  tgkill 0 33\n");
+  told.op(0, 0, 1, 2, 77).child(0, 0).op(0, 1, 3, 0).ends(SC_RUN_KILLED, SIGSEGV);
+  violates(told, Clause::mm_unwritten);
+  holds(told.libc_catches(33));
 }
 
 TEST(Judge, ASignalWhoseDefaultIsToBeIgnoredExcusesNothing) {

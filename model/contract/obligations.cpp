@@ -62,6 +62,8 @@ OwnDoing::OwnDoing(const Scenario& scenario, const sc_history& history) {
   const bool is_named = history.end_signal >= 1 && history.end_signal <= SC_SIGNAL_MAX;
   ended_caller_ = history.end == SC_RUN_KILLED && is_named && (by_default & fatal & bit(history.end_signal)) != 0;
   ended_caller_ |= history.end == SC_RUN_KILLED && history.fault.kind == SC_FAULT_KILL_PARENT;
+  // A signal that libc keeps for itself, with a handler that nobody but libc may call: glibc's of 33 crashes (nptl/nptl_setxid.c).
+  ended_caller_ |= history.end == SC_RUN_KILLED && (all.to_caller & history.caught_by_libc) != 0;
   stopped_caller_ = history.end == SC_RUN_STOPPED && ((by_default | all.to_children) & stops) != 0;
   may_have_ended_children_ = (all.to_children & fatal) != 0;
   may_have_stopped_children_ = (all.to_children & stops) != 0;
