@@ -34,7 +34,7 @@
   X(IGNORE_RESET, "ignore-reset", "D", "sig.disposition", "ignored signals are reset to their default")          \
   X(DEFAULT_IGNORED, "default-ignored", "D", "sig.disposition", "set-default does not reach ignored signals")    \
   X(NO_VFORK, "no-vfork", "R", "mm.released proc.child", "the caller is not suspended until exec")               \
-  X(ONE_STACK, "one-stack", "R", "live.returns mm.unwritten proc.child err.exact fd.kept fd.exact mm.released sig.mask proc.unzombied", "one child stack for all threads") \
+  X(ONE_STACK, "one-stack", "R", "live.returns mm.unwritten proc.child err.exact fd.kept fd.exact fd.untouched mm.released sig.mask sig.disposition proc.unzombied", "one child stack for all threads") \
   X(ZOMBIE, "zombie", "D", "proc.unzombied", "a child that failed is not reaped")                                \
   X(PIDFD_LEFT, "pidfd-left", "D", "fd.untouched", "the pidfd stays open after a failure")                       \
   X(PIDFD_PASSED, "pidfd-passed", "D", "fd.exact", "the pidfd is passed on to the child")                        \
