@@ -5,6 +5,7 @@
 #include "model/litmus/generate.h"
 #include "model/scenario/words.h"
 #include "properties/litmus/campaign.h"
+#include "properties/session/running_kernel.h"
 
 #include <gtest/gtest.h>
 
@@ -112,7 +113,7 @@ class OnTheKernel : public ::testing::Test {
   static Campaign run(std::vector<litmus::Test> tests, CampaignOptions options, std::uint64_t runs) {
     options.runs = runs;
     options.seconds = 0;
-    return run_campaign(*runner, tests, model::Kernel{}, options);
+    return run_campaign(*runner, tests, running_kernel(), options);
   }
 
   static Runner* runner;

@@ -21,7 +21,7 @@ const std::vector<World>& table() {
       {"locks", "fd 0 file a\nfd 1 file b\nalias 2 0\n", "fN", false, false, {0, 1, 2}, {}, {}, {0}, {}, {}, " getfd setfd ", "pair chain triple"},
       {"fifos", "fd 0 null\ndisposition USR1 handler\n", "fNd", true, false, {0}, {}, {}, {0, 1}, {}, {}, " flock file mqueue program listen ", "pair chain triple"},
       {"fifos and signals", "disposition USR1 handler\n", "Ndst", true, false, {}, {}, {}, {0}, {USR1, CHLD, STOP, CONT}, {}, " file mqueue program listen socketpair null eventfd ", "pair triple"},
-      {"signals", "disposition USR1 handler\ndisposition 40 handler\n", "sShDt", false, false, {}, {}, {}, {}, {USR1, real_time, TERM}, {bit(USR1), bit(real_time)}, "", "pair"},
+      {"signals", "disposition USR1 handler\ndisposition 40 handler\n", "sShDt", false, false, {}, {}, {}, {}, {USR1, real_time, TERM}, {bit(USR1), bit(real_time)}, "", "pair chain"},
       {"masked", "mask USR1,40\ndisposition 40 handler\n", "sShDt", false, false, {}, {}, {}, {}, {USR1, real_time}, {bit(USR1), bit(USR1) | bit(real_time)}, "", "pair chain"},
       {"ignored", "disposition USR1 ignore\n", "sShDt", false, false, {}, {}, {}, {}, {USR1, CHLD}, {bit(USR1) | bit(CHLD)}, "", "pair"},
       {"stops", "fd 0 memfd\ndisposition TSTP default\n", "sSht", true, false, {}, {}, {}, {}, {STOP, TSTP, CONT}, {bit(TSTP), bit(CONT)}, " null socketpair eventfd pipe ", "pair triple"},

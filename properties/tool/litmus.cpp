@@ -3,6 +3,7 @@
 
 #include "model/litmus/generate.h"
 #include "properties/litmus/campaign.h"
+#include "properties/session/running_kernel.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -126,7 +127,7 @@ void tell_summary(const LitmusOptions& options, const Campaign& c) {
 }
 
 int tell_tests(const LitmusOptions& options, std::vector<Test>& tests) {
-  const model::Kernel kernel;
+  const model::Kernel kernel = running_kernel();
   for (Test& test : tests) {
     const litmus::Allowed all = litmus::allowed(test, kernel);
     fmt::print("{}\n", test.name);
@@ -160,7 +161,7 @@ int litmus(const LitmusOptions& options) {
     if (done % 64 == 0) say_progress(fmt::format("{} of {} tests", done, all));
   };
   if (!options.common.json) fmt::print("seed {}, kernel {}, {} tests\n", options.common.seed, kernel_release(), tests.size());
-  const Campaign c = litmus::run_campaign(*runner, tests, model::Kernel{}, how);
+  const Campaign c = litmus::run_campaign(*runner, tests, running_kernel(), how);
   for (std::size_t i = 0; i < tests.size(); ++i) tell_outside(options, tests[i], c.results[i]);
   tell_undecided(options, tests, c);
   tell_unseen(options, tests, c);
