@@ -130,7 +130,7 @@ void tell_undecided(const LitmusOptions& options, const std::vector<Test>& tests
 
 Status verdict(const Campaign& c) {
   if (c.outside > 0) return Status::violated;
-  return c.judged == 0 || c.undecided > 0 ? Status::inconclusive : Status::holds;
+  return c.judged == 0 ? Status::inconclusive : Status::holds;
 }
 
 void tell_summary(const LitmusOptions& options, const Campaign& c) {
