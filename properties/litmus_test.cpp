@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// Litmus tests: that the model's sets are those that one computes by hand, that every operation takes part, and that the judge notices
-// what is wrong on purpose.
-#include "model/litmus/generate.h"
-#include "model/scenario/words.h"
-#include "properties/litmus/campaign.h"
-
+// Litmus tests: that the model's sets are those that one computes by hand, that every operation takes part, and that
+// the judge notices what is wrong on purpose.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <set>
+
+#include "model/litmus/generate.h"
+#include "model/scenario/words.h"
+#include "properties/litmus/campaign.h"
+#include "properties/session/running_kernel.h"
 
 namespace spawncheck::litmus {
 namespace {
@@ -39,17 +40,21 @@ TEST(AllowedOutcomes, OfTwoCallsThatDoNotMeetAreOne) {
 
 // The file is looked up first: the number may be closed then, and be the lowest free one.
 TEST(AllowedOutcomes, OfDupAndCloseAreThree) {
-  EXPECT_EQ(allowed_texts("fd 0 memfd\nthread\n dup 0\nthread\n close 0\n"), (Texts{"1 | ok {1:w0}", "0 | ok {0:w0}", "EBADF | ok {}"}));
+  EXPECT_EQ(allowed_texts("fd 0 memfd\nthread\n dup 0\nthread\n close 0\n"),
+            (Texts{"1 | ok {1:w0}", "0 | ok {0:w0}", "EBADF | ok {}"}));
 }
 
 TEST(AllowedOutcomes, OfTwoCreationsAtATightLimitLeaveOneOut) {
-  EXPECT_EQ(allowed_texts("limit 1\nthread\n memfd\nthread\n memfd\n"), (Texts{"0 | EMFILE {0:memfd@0.0#0}", "EMFILE | 0 {0:memfd@1.0#0}"}));
+  EXPECT_EQ(allowed_texts("limit 1\nthread\n memfd\nthread\n memfd\n"),
+            (Texts{"0 | EMFILE {0:memfd@0.0#0}", "EMFILE | 0 {0:memfd@1.0#0}"}));
 }
 
-// kernel/signal.c sig_ignored: what is blocked is kept, also where it would be ignored; do_sigaction drops what is pending.
+// kernel/signal.c sig_ignored: what is blocked is kept, also where it would be ignored; do_sigaction drops what is
+// pending.
 TEST(AllowedOutcomes, OfASignalAndItsBeingIgnoredAreTwo) {
   EXPECT_EQ(allowed_texts("mask USR1\nthread\n kill USR1\nthread\n disposition USR1 ignore\n"),
-            (Texts{"ok | ok {} mask0 USR1 mask1 USR1 ignored USR1", "ok | ok {} mask0 USR1 pending0 USR1 mask1 USR1 pending1 USR1 ignored USR1"}));
+            (Texts{"ok | ok {} mask0 USR1 mask1 USR1 ignored USR1",
+                   "ok | ok {} mask0 USR1 pending0 USR1 mask1 USR1 pending1 USR1 ignored USR1"}));
 }
 
 TEST(AllowedOutcomes, OfAStopAndItsContinuation) {
@@ -57,21 +62,26 @@ TEST(AllowedOutcomes, OfAStopAndItsContinuation) {
 }
 
 TEST(AllowedOutcomes, OfAFifoThatNobodyElseOpensIsToWait) {
-  EXPECT_EQ(allowed_texts("thread\n fifo a read\nthread\n memfd\n"), (Texts{"waits | 0 {0:memfd#0}", "waits | 1 {1:memfd#0}"}));
+  EXPECT_EQ(allowed_texts("thread\n fifo a read\nthread\n memfd\n"),
+            (Texts{"waits | 0 {0:memfd#0}", "waits | 1 {1:memfd#0}"}));
 }
 
 // fs/file.c __range_close: the lock is dropped after an empty slot as well, when another task should run.
 TEST(AllowedOutcomes, OfADuplicateThatTheWalkHasPassedAreThree) {
-  EXPECT_EQ(allowed_texts("fd 5 memfd\nthread\n dup2 5 0\nthread\n close_range 0 max\n"), (Texts{"0 | ok {}", "0 | ok {0:w0}", "EBADF | ok {}"}));
+  EXPECT_EQ(allowed_texts("fd 5 memfd\nthread\n dup2 5 0\nthread\n close_range 0 max\n"),
+            (Texts{"0 | ok {}", "0 | ok {0:w0}", "EBADF | ok {}"}));
 }
 
 // Files are installed without the lock: one end comes behind the walk, the other before it.
 TEST(AllowedOutcomes, OfAPipeAmongAWalkIncludeEachOfItsEndsAlone) {
   const Texts texts = allowed_texts("fd 3 memfd\nthread\n pipe\nthread\n close_range 0 max\n");
-  for (const char* text : {"0,1 | ok {}", "0,1 | ok {0:pipe:read#0}", "0,1 | ok {1:pipe:write#0}", "0,1 | ok {0:pipe:read#0 1:pipe:write#1}"}) EXPECT_TRUE(texts.contains(text)) << text;
+  for (const char* text : {"0,1 | ok {}", "0,1 | ok {0:pipe:read#0}", "0,1 | ok {1:pipe:write#0}",
+                           "0,1 | ok {0:pipe:read#0 1:pipe:write#1}"})
+    EXPECT_TRUE(texts.contains(text)) << text;
 }
 
-// net/socket.c __sys_socketpair: the first number is given back after the second was refused, under another hold of the lock.
+// net/socket.c __sys_socketpair: the first number is given back after the second was refused, under another hold of the
+// lock.
 TEST(AllowedOutcomes, OfTwoPairsForTwoNumbersIncludeThatNeitherGetsThem) {
   EXPECT_TRUE(allowed_texts("limit 2\nthread\n socketpair\nthread\n socketpair\n").contains("EMFILE | EMFILE {}"));
 }
@@ -82,7 +92,8 @@ TEST(Tests, HaveEveryPairOfOperationsThatNeedNoChild) {
     if (test.shape == "pair") pairs.insert(std::minmax<int>(test.data.op[0][0].kind, test.data.op[1][0].kind));
   for (int a = 0; a < SC_OP_COUNT; ++a)
     for (int b = a; b < SC_OP_COUNT; ++b) {
-      const bool needs_child = operation_rows()[a].operands.find_first_of("Rk") != std::string_view::npos || operation_rows()[b].operands.find_first_of("Rk") != std::string_view::npos;
+      const bool needs_child = operation_rows()[a].operands.find_first_of("Rk") != std::string_view::npos ||
+                               operation_rows()[b].operands.find_first_of("Rk") != std::string_view::npos;
       EXPECT_EQ(pairs.contains({a, b}), !needs_child) << operation_rows()[a].word << " | " << operation_rows()[b].word;
     }
 }
@@ -112,7 +123,7 @@ class OnTheKernel : public ::testing::Test {
   static Campaign run(std::vector<litmus::Test> tests, CampaignOptions options, std::uint64_t runs) {
     options.runs = runs;
     options.seconds = 0;
-    return run_campaign(*runner, tests, model::Kernel{}, options);
+    return run_campaign(*runner, tests, running_kernel(), options);
   }
 
   static Runner* runner;
@@ -130,8 +141,11 @@ TEST_F(OnTheKernel, BothOrdersAreSeenAndNothingElse) {
 
 TEST_F(OnTheKernel, AnOutcomeThatTheModelDoesNotAllowIsAnError) {
   CampaignOptions options;
-  options.hides = [](const litmus::Test& test, const sc_litmus_outcome& o) { return describe(test, o).starts_with("3 |"); };
-  const Campaign c = run({written("limit 4\nfd 0 memfd\nfds 1 2 pipe\nthread\n memfd\nthread\n close 0\n")}, options, 20000);
+  options.hides = [](const litmus::Test& test, const sc_litmus_outcome& o) {
+    return describe(test, o).starts_with("3 |");
+  };
+  const Campaign c =
+      run({written("limit 4\nfd 0 memfd\nfds 1 2 pipe\nthread\n memfd\nthread\n close 0\n")}, options, 20000);
   ASSERT_EQ(c.outside, 1u);
   EXPECT_EQ(c.results[0].outside[0].text, "3 | ok {1:w1 2:w2 3:memfd#0}");
   EXPECT_GT(c.results[0].outside[0].count, 0u);
@@ -149,14 +163,18 @@ TEST_F(OnTheKernel, DescriptionsAreToldApartNotOnlyKinds) {
   const Campaign c = run({written("fd 0 memfd\nfd 1 memfd\nthread\n dup2 0 2\nthread\n dup2 1 2\n")}, {}, 2000);
   EXPECT_EQ(c.outside, 0u);
   CampaignOptions options;
-  options.hides = [](const litmus::Test& test, const sc_litmus_outcome& o) { return describe(test, o) == "2 | 2 {0:w0 1:w1 2:w1}"; };
-  EXPECT_EQ(run({written("fd 0 memfd\nfd 1 memfd\nthread\n dup2 0 2\nthread\n dup2 1 2\n")}, options, 20000).outside, 1u);
+  options.hides = [](const litmus::Test& test, const sc_litmus_outcome& o) {
+    return describe(test, o) == "2 | 2 {0:w0 1:w1 2:w1}";
+  };
+  EXPECT_EQ(run({written("fd 0 memfd\nfd 1 memfd\nthread\n dup2 0 2\nthread\n dup2 1 2\n")}, options, 20000).outside,
+            1u);
 }
 
 // Its number is told from the outside: nothing hangs, nothing is waited for.
 TEST_F(OnTheKernel, WhatWaitsStopsOrEndsIsAnOutcome) {
-  for (const char* text : {"thread\n fifo a read\nthread\n memfd\n", "thread\n kill STOP\nthread\n memfd\n", "thread\n kill TERM\nthread\n memfd\n",
-                           "thread\n kill TSTP\nthread\n kill_group TSTP\n", "fds 0 1 pipe\nthread\n close_range 0 max unshare\nthread\n dup 0\n"}) {
+  for (const char* text : {"thread\n fifo a read\nthread\n memfd\n", "thread\n kill STOP\nthread\n memfd\n",
+                           "thread\n kill TERM\nthread\n memfd\n", "thread\n kill TSTP\nthread\n kill_group TSTP\n",
+                           "fds 0 1 pipe\nthread\n close_range 0 max unshare\nthread\n dup 0\n"}) {
     const Campaign c = run({written(text)}, {}, 100);
     EXPECT_EQ(c.judged, 1u) << text;
     EXPECT_EQ(c.outside, 0u) << text;
@@ -170,7 +188,8 @@ TEST_F(OnTheKernel, EveryClassOfTestsKeepsToTheModel) {
   const Campaign c = run(some, {}, 60);
   EXPECT_EQ(c.judged, some.size());
   for (std::size_t i = 0; i < some.size(); ++i)
-    for (const SeenOutcome& o : c.results[i].outside) ADD_FAILURE() << some[i].name << ": " << o.text << " in " << o.count << " of " << c.results[i].runs;
+    for (const SeenOutcome& o : c.results[i].outside)
+      ADD_FAILURE() << some[i].name << ": " << o.text << " in " << o.count << " of " << c.results[i].runs;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the host, the litmus server and a test's process share: one mapping, and one byte over a socket for each test. */
+ * What the host, the litmus server and a test's process share: one mapping, and one byte over a socket for each test.
+ */
 #ifndef SPAWNCHECK_LITMUS_PROGRAM_H
 #define SPAWNCHECK_LITMUS_PROGRAM_H
 
@@ -28,8 +29,8 @@ struct sc_litmus_seen {
 struct sc_litmus_shared {
   /* Written by the host before the byte. */
   struct sc_litmus_test test;
-  uint64_t seed, runs;   /* runs: at most */
-  uint32_t time_ms_max;  /* no run is begun later; 0: no bound */
+  uint64_t seed, runs;  /* runs: at most */
+  uint32_t time_ms_max; /* no run is begun later; 0: no bound */
   uint32_t placements;
   uint32_t fault;
   /* Written by the test's process; read by the host when the byte is answered. */

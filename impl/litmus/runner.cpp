@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "impl/litmus/runner.h"
 
-#include "impl/executor/executor.h"
-
-#include <cerrno>
-#include <csignal>
-#include <cstring>
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -14,13 +9,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "impl/executor/executor.h"
+
 extern char** environ;
 
 namespace spawncheck::litmus {
 
 namespace {
 
-// How long the server may take beyond a test's own bound: it ends a test that is stuck, and its bound for that is shorter.
+// How long the server may take beyond a test's own bound: it ends a test that is stuck, and its bound for that is
+// shorter.
 constexpr int grace_ms = 60'000;
 
 std::string because(const std::string& what) { return what + ": " + std::strerror(errno); }
@@ -90,9 +92,12 @@ bool Runner::Self::start(std::string& error) {
   socket = ends[0];
   const bool is_launched = launch(ends[1], error);
   close(ends[1]);
-  if (is_launched && !receive(grace_ms)) error = "the litmus server does not answer";
-  else if (is_launched && shared->status != SC_LITMUS_RAN) error = std::string(shared->where) + ": " + std::strerror(shared->error);
-  else if (is_launched) return true;
+  if (is_launched && !receive(grace_ms))
+    error = "the litmus server does not answer";
+  else if (is_launched && shared->status != SC_LITMUS_RAN)
+    error = std::string(shared->where) + ": " + std::strerror(shared->error);
+  else if (is_launched)
+    return true;
   stop();
   return false;
 }
@@ -137,12 +142,15 @@ Histogram Runner::run(const Test& test, const RunBounds& bounds) {
   shared.placements = bounds.placements;
   shared.fault = bounds.fault;
   const char request = 'r';
-  if (send(self_->socket, &request, 1, MSG_NOSIGNAL) != 1 || !self_->receive(bounds.time_ms_max == 0 ? -1 : static_cast<int>(bounds.time_ms_max) + grace_ms)) {
+  if (send(self_->socket, &request, 1, MSG_NOSIGNAL) != 1 ||
+      !self_->receive(bounds.time_ms_max == 0 ? -1 : static_cast<int>(bounds.time_ms_max) + grace_ms)) {
     histogram.why = "the litmus server died or hangs";
     self_->stop();
     return histogram;
   }
-  histogram.status = shared.status == SC_LITMUS_RAN ? Histogram::Status::ran : shared.status == SC_LITMUS_STUCK ? Histogram::Status::stuck : Histogram::Status::broken;
+  histogram.status = shared.status == SC_LITMUS_RAN     ? Histogram::Status::ran
+                     : shared.status == SC_LITMUS_STUCK ? Histogram::Status::stuck
+                                                        : Histogram::Status::broken;
   histogram.why = shared.where;
   if (shared.error != 0) histogram.why += std::string(": ") + std::strerror(shared.error);
   histogram.runs = shared.runs_done;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// Runs litmus tests on the kernel. One Runner owns one litmus server, a small clean process, that forks a process for each test. Nothing
-// outlives the Runner: no process, no descriptor, no file, also when this process is killed.
+// Runs litmus tests on the kernel. One Runner owns one litmus server, a small clean process, that forks a process for
+// each test. Nothing outlives the Runner: no process, no descriptor, no file, also when this process is killed.
 #pragma once
-
-#include "impl/litmus/program.h"
-#include "model/litmus/test.h"
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "impl/litmus/program.h"
+#include "model/litmus/test.h"
 
 namespace spawncheck::litmus {
 
@@ -31,7 +31,8 @@ struct Histogram {
 
 class Runner {
  public:
-  // On failure `error` says what is missing, in one line, and the pointer is null; is_unsupported: this kernel cannot do it.
+  // On failure `error` says what is missing, in one line, and the pointer is null; is_unsupported: this kernel cannot
+  // do it.
   static std::unique_ptr<Runner> start(std::string& error, bool& is_unsupported);
   ~Runner();
   Runner(const Runner&) = delete;

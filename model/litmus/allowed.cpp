@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "model/litmus/allowed.h"
 
-#include "model/litmus/execution.h"
-
 #include <algorithm>
 #include <cstring>
 #include <set>
 #include <unordered_map>
 #include <vector>
+
+#include "model/litmus/execution.h"
 
 namespace spawncheck::litmus {
 
@@ -63,7 +63,9 @@ bool choose_numbers(Test& test, const std::vector<Execution>& ends) {
     for (const sc_operation& op : thread.operations)
       if (op.kind != SC_OP_LIMIT)
         for (const sc_operand& operand : op.operand)
-          if (!operand.variable && operand.value >= 0 && operand.value < 512 && (operand.value < SC_LITMUS_NUMBER_BOUND || operand.value > 63)) numbers.insert(operand.value);
+          if (!operand.variable && operand.value >= 0 && operand.value < 512 &&
+              (operand.value < SC_LITMUS_NUMBER_BOUND || operand.value > 63))
+            numbers.insert(operand.value);
   for (std::uint32_t i = 0; i < test.data.world.line_count; ++i) numbers.insert(test.data.world.line[i].number);
   for (int guards = 2, n = 0; guards > 0 && n < SC_LITMUS_NUMBER_BOUND; ++n) guards -= numbers.insert(n).second;
   if (numbers.size() > SC_LITMUS_NUMBERS_MAX) return false;
@@ -74,7 +76,8 @@ bool choose_numbers(Test& test, const std::vector<Execution>& ends) {
 
 class Projection {
  public:
-  Projection(const Test& test, const Execution& execution, model::Index first_fresh) : test_(test.data), execution_(execution), state_(execution.state()), first_fresh_(first_fresh) {
+  Projection(const Test& test, const Execution& execution, model::Index first_fresh)
+      : test_(test.data), execution_(execution), state_(execution.state()), first_fresh_(first_fresh) {
     std::memset(&out_, 0, sizeof out_);
   }
 
@@ -132,7 +135,8 @@ class Projection {
       out_.fresh[index].kind = key.kind;
       const bool is_named = key.kind == SC_FILE_MEMFD || key.kind == SC_FILE_EVENTFD;
       if (is_named && (test_.looks & SC_LITMUS_CREATORS) != 0)
-        out_.fresh[index].creator = static_cast<std::uint8_t>(1 + (key.id - 1000) / 100 * SC_LITMUS_OPS_MAX + (key.id - 1000) % 100);
+        out_.fresh[index].creator =
+            static_cast<std::uint8_t>(1 + (key.id - 1000) / 100 * SC_LITMUS_OPS_MAX + (key.id - 1000) % 100);
     }
     return static_cast<std::uint8_t>(SC_LITMUS_FIRST_FRESH + index);
   }
@@ -167,7 +171,8 @@ Allowed allowed(Test& test, const model::Kernel& kernel) {
   const Execution first(test.scenario, kernel);
   const auto world = static_cast<model::Index>(first.state().descriptions.size());
   std::vector<Execution> ends;
-  if (!for_each_end(first, all.states, [&](const Execution& e) { ends.push_back(e); }) || !choose_numbers(test, ends)) return all;
+  if (!for_each_end(first, all.states, [&](const Execution& e) { ends.push_back(e); }) || !choose_numbers(test, ends))
+    return all;
   for (const Execution& e : ends) {
     if (!is_regular_end(test, e)) test.data.looks |= SC_LITMUS_FRESH;
     all.outcomes.insert(Projection(test, e, world).make());

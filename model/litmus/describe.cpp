@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
-#include "model/litmus/test.h"
+#include <string.h>
 
+#include "model/litmus/test.h"
 #include "model/scenario/history.h"
 #include "model/scenario/words.h"
-
-#include <string.h>
 
 namespace spawncheck::litmus {
 
 namespace {
 
-constexpr const char* file_kinds[] = {"nothing", "memfd", "null", "pipe:read", "pipe:write", "socket", "eventfd", "mqueue",
-                                      "file", "program", "fifo:read", "fifo:write", "listener", "pidfd", "other"};
+constexpr const char* file_kinds[] = {"nothing",   "memfd",      "null",     "pipe:read", "pipe:write",
+                                      "socket",    "eventfd",    "mqueue",   "file",      "program",
+                                      "fifo:read", "fifo:write", "listener", "pidfd",     "other"};
 
 std::string error_text(int error) {
   const char* text = strerrorname_np(error);
@@ -33,14 +33,17 @@ std::string description_text(const sc_litmus_outcome& o, std::uint8_t slot) {
   const auto i = static_cast<std::size_t>(description - SC_LITMUS_FIRST_FRESH);
   const sc_litmus_fresh& fresh = o.fresh[i];
   std::string text = fresh.kind < std::size(file_kinds) ? file_kinds[fresh.kind] : "?";
-  if (fresh.creator != 0) text += "@" + std::to_string((fresh.creator - 1) / SC_LITMUS_OPS_MAX) + "." + std::to_string((fresh.creator - 1) % SC_LITMUS_OPS_MAX);
+  if (fresh.creator != 0)
+    text += "@" + std::to_string((fresh.creator - 1) / SC_LITMUS_OPS_MAX) + "." +
+            std::to_string((fresh.creator - 1) % SC_LITMUS_OPS_MAX);
   return text + "#" + std::to_string(i) + cloexec;
 }
 
 std::string table_text(const sc_litmus_test& test, const sc_litmus_outcome& o, const std::uint8_t* slot) {
   std::string text = "{";
   for (std::uint32_t i = 0; i < test.number_count; ++i)
-    if (slot[i] != 0) text += (text.size() > 1 ? " " : "") + std::to_string(test.number[i]) + ":" + description_text(o, slot[i]);
+    if (slot[i] != 0)
+      text += (text.size() > 1 ? " " : "") + std::to_string(test.number[i]) + ":" + description_text(o, slot[i]);
   return text + "}";
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "model/litmus/execution.h"
 
+#include <algorithm>
+
 #include "model/kernel/operation_call.h"
 #include "model/kernel/signals.h"
 #include "model/scenario/words.h"
-
-#include <algorithm>
 
 namespace spawncheck::litmus {
 
@@ -23,12 +23,17 @@ bool sends_signals(const Scenario& s) {
   return false;
 }
 
-bool same(const Result& a, const Result& b) { return a.error == b.error && a.value[0] == b.value[0] && a.value[1] == b.value[1]; }
+bool same(const Result& a, const Result& b) {
+  return a.error == b.error && a.value[0] == b.value[0] && a.value[1] == b.value[1];
+}
 
 }  // namespace
 
 Execution::Execution(const Scenario& scenario, const model::Kernel& kernel)
-    : scenario_(&scenario), kernel_(&kernel), threads_(static_cast<unsigned>(scenario.threads.size())), has_signals_(sends_signals(scenario)),
+    : scenario_(&scenario),
+      kernel_(&kernel),
+      threads_(static_cast<unsigned>(scenario.threads.size())),
+      has_signals_(sends_signals(scenario)),
       state_(model::initial_state(scenario.world, static_cast<std::uint32_t>(scenario.threads.size()), nullptr)) {
   mode_.fill(Mode::user);
 }
@@ -41,12 +46,13 @@ std::int32_t Execution::resolve(unsigned t, const sc_operand& operand) const {
   if (!operand.variable) return operand.value;
   for (std::size_t o = position_[t]; o-- > 0;)
     for (int i = 0; i < 2; ++i)
-      if (scenario_->threads[t].operations[o].result[i] == operand.value) return results_[t][o].error == 0 ? results_[t][o].value[i] : -1;
+      if (scenario_->threads[t].operations[o].result[i] == operand.value)
+        return results_[t][o].error == 0 ? results_[t][o].value[i] : -1;
   return -1;
 }
 
-// Before the thread is back in user mode it takes all that is pending for it alone. What was sent to the process and may as well be
-// taken by another thread can wait for that one (kernel/signal.c complete_signal wakes one thread).
+// Before the thread is back in user mode it takes all that is pending for it alone. What was sent to the process and
+// may as well be taken by another thread can wait for that one (kernel/signal.c complete_signal wakes one thread).
 bool Execution::must_take_first(unsigned t) const {
   const model::Task& own = state_.tasks[t];
   std::uint64_t shared = state_.processes[own.process].shared_pending.set;
@@ -66,15 +72,18 @@ model::Few<Execution::Way, 4> Execution::ways(unsigned t) const {
   }
   if (may_take) ways.push_back(Way::take);
   if (is_finished(t)) return ways;
-  if (mode_[t] == Mode::user) ways.push_back(Way::begin);
-  else if (!is_stopped() && !must_take_first(t) && (mode_[t] == Mode::leaving || !may_take)) ways.push_back(Way::leave);
+  if (mode_[t] == Mode::user)
+    ways.push_back(Way::begin);
+  else if (!is_stopped() && !must_take_first(t) && (mode_[t] == Mode::leaving || !may_take))
+    ways.push_back(Way::leave);
   if (is_stopped() && mode_[t] == Mode::user) ways.push_back(Way::notice);
   return ways;
 }
 
 unsigned Execution::choices(unsigned t) const {
   const auto all = ways(t);
-  if (!all.empty() && all[0] == Way::go_on) return static_cast<unsigned>(all.size()) - 1 + model::outcome_count(*kernel_, state_, static_cast<Index>(t));
+  if (!all.empty() && all[0] == Way::go_on)
+    return static_cast<unsigned>(all.size()) - 1 + model::outcome_count(*kernel_, state_, static_cast<Index>(t));
   return static_cast<unsigned>(all.size());
 }
 
@@ -86,11 +95,19 @@ bool Execution::step(unsigned t, unsigned choice) {
     choice -= outcomes - 1;
   }
   switch (all[choice]) {
-    case Way::begin: return begin(t);
-    case Way::take: take(t); return true;
-    case Way::leave: mode_[t] = Mode::user; return true;
-    case Way::interrupt: return model::interrupt(state_, static_cast<Index>(t));
-    default: mode_[t] = Mode::taking; return true;  // it notices that the process stops
+    case Way::begin:
+      return begin(t);
+    case Way::take:
+      take(t);
+      return true;
+    case Way::leave:
+      mode_[t] = Mode::user;
+      return true;
+    case Way::interrupt:
+      return model::interrupt(state_, static_cast<Index>(t));
+    default:
+      mode_[t] = Mode::taking;
+      return true;  // it notices that the process stops
   }
 }
 
@@ -107,13 +124,18 @@ bool Execution::begin(unsigned t) {
 bool Execution::go_on(unsigned t, unsigned outcome) {
   Result result;
   switch (model::step(*kernel_, state_, static_cast<Index>(t), outcome, result)) {
-    case Step::blocked: return false;
-    case Step::advanced: return true;
-    default: returns(t, result); return true;
+    case Step::blocked:
+      return false;
+    case Step::advanced:
+      return true;
+    default:
+      returns(t, result);
+      return true;
   }
 }
 
-// A call that a signal has interrupted is made again once the signal has been taken, or without one where another thread took it.
+// A call that a signal has interrupted is made again once the signal has been taken, or without one where another
+// thread took it.
 void Execution::returns(unsigned t, const Result& result) {
   mode_[t] = result.error == model::restart ? Mode::taking : has_signals_ ? Mode::leaving : Mode::user;
   if (result.error == model::restart) return;
@@ -133,15 +155,18 @@ void Execution::take(unsigned t) {
 
 bool Execution::operator==(const Execution& o) const {
   for (unsigned t = 0; t < threads_; ++t)
-    if (!std::equal(results_[t].begin(), results_[t].end(), o.results_[t].begin(), o.results_[t].end(), same)) return false;
-  return position_ == o.position_ && mode_ == o.mode_ && handled_ == o.handled_ && ended_by_ == o.ended_by_ && state_ == o.state_;
+    if (!std::equal(results_[t].begin(), results_[t].end(), o.results_[t].begin(), o.results_[t].end(), same))
+      return false;
+  return position_ == o.position_ && mode_ == o.mode_ && handled_ == o.handled_ && ended_by_ == o.ended_by_ &&
+         state_ == o.state_;
 }
 
 std::uint64_t Execution::hash() const {
   std::uint64_t h = model::hash(state_);
   for (unsigned t = 0; t < threads_; ++t) {
     h = model::mix(h, position_[t] * 4u + static_cast<unsigned>(mode_[t]));
-    for (const Result& r : results_[t]) h = model::mix(h, static_cast<std::uint32_t>(r.value[0]) + (static_cast<std::uint64_t>(r.error) << 32));
+    for (const Result& r : results_[t])
+      h = model::mix(h, static_cast<std::uint32_t>(r.value[0]) + (static_cast<std::uint64_t>(r.error) << 32));
   }
   for (const std::uint8_t runs : handled_) h = h * 31 + runs;
   return model::mix(h, ended_by_);

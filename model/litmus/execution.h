@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// One state of a litmus test on the model: the kernel's state, where each thread is, what its operations have given. The test's
-// outcomes are the ends of all its executions.
+// One state of a litmus test on the model: the kernel's state, where each thread is, what its operations have given.
+// The test's outcomes are the ends of all its executions.
 //
-// A thread between two operations is either still on its way out of the kernel, where it takes what it must take of signals before
-// user code goes on (arch exit_to_user_mode_loop), or in user mode, where a signal that another thread sends may reach it before or
-// after it enters the next call (the interrupt takes its time).
+// A thread between two operations is either still on its way out of the kernel, where it takes what it must take of
+// signals before user code goes on (arch exit_to_user_mode_loop), or in user mode, where a signal that another thread
+// sends may reach it before or after it enters the next call (the interrupt takes its time).
 #pragma once
+
+#include <array>
 
 #include "model/kernel/call.h"
 #include "model/scenario/scenario.h"
-
-#include <array>
 
 namespace spawncheck::litmus {
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "model/litmus/generate.h"
 
-#include "model/kernel/call.h"
-#include "model/litmus/worlds.h"
-#include "model/scenario/words.h"
-
 #include <fnmatch.h>
 
 #include <set>
+
+#include "model/kernel/call.h"
+#include "model/litmus/worlds.h"
+#include "model/scenario/words.h"
 
 namespace spawncheck::litmus {
 
@@ -18,19 +18,32 @@ using Operations = std::vector<sc_operation>;
 // What is tried for an operand.
 std::vector<std::int32_t> values_of(const World& world, char letter, std::int32_t threads) {
   switch (letter) {
-    case 'f': return world.f;
-    case 'n': return world.n;
-    case 'r': return world.r;
-    case 'N': return world.names;
-    case 's': return world.signals;
-    case 'd': return {SC_DIRECTION_READ, SC_DIRECTION_WRITE};
-    case 'h': return {SC_HOW_BLOCK, SC_HOW_UNBLOCK, SC_HOW_SET};
-    case 'D': return {SC_DISPOSITION_DEFAULT, SC_DISPOSITION_IGNORE, SC_DISPOSITION_HANDLER};
-    case 't': return threads > 2 ? std::vector<std::int32_t>{0, 1, 2} : std::vector<std::int32_t>{0, 1};
-    case 'o': return {1, 0};
-    case 'c': return {0};
-    case 'v': return {7};
-    default: return {0};  // S: see below
+    case 'f':
+      return world.f;
+    case 'n':
+      return world.n;
+    case 'r':
+      return world.r;
+    case 'N':
+      return world.names;
+    case 's':
+      return world.signals;
+    case 'd':
+      return {SC_DIRECTION_READ, SC_DIRECTION_WRITE};
+    case 'h':
+      return {SC_HOW_BLOCK, SC_HOW_UNBLOCK, SC_HOW_SET};
+    case 'D':
+      return {SC_DISPOSITION_DEFAULT, SC_DISPOSITION_IGNORE, SC_DISPOSITION_HANDLER};
+    case 't':
+      return threads > 2 ? std::vector<std::int32_t>{0, 1, 2} : std::vector<std::int32_t>{0, 1};
+    case 'o':
+      return {1, 0};
+    case 'c':
+      return {0};
+    case 'v':
+      return {7};
+    default:
+      return {0};  // S: see below
   }
 }
 
@@ -42,15 +55,18 @@ std::vector<std::uint32_t> flags_of(const World& world, std::string_view flags) 
 
 bool is_tried(const World& world, std::uint8_t kind) {
   const OperationRow& row = operation_rows()[kind];
-  if (row.operands.empty()) return world.creators && world.left_out.find(" " + std::string(row.word) + " ") == std::string_view::npos;
-  return row.operands.find_first_not_of(world.letters) == std::string_view::npos && world.left_out.find(" " + std::string(row.word) + " ") == std::string_view::npos;
+  if (row.operands.empty())
+    return world.creators && world.left_out.find(" " + std::string(row.word) + " ") == std::string_view::npos;
+  return row.operands.find_first_not_of(world.letters) == std::string_view::npos &&
+         world.left_out.find(" " + std::string(row.word) + " ") == std::string_view::npos;
 }
 
 // Every operand of a kind in the world; results are not taken.
 Operations of_kind(const World& world, std::uint8_t kind, std::int32_t threads) {
   Operations all;
   const OperationRow& row = operation_rows()[kind];
-  const auto first = values_of(world, row.operands.size() > 0 ? row.operands[0] : 'S', threads), second = values_of(world, row.operands.size() > 1 ? row.operands[1] : 'S', threads);
+  const auto first = values_of(world, row.operands.size() > 0 ? row.operands[0] : 'S', threads),
+             second = values_of(world, row.operands.size() > 1 ? row.operands[1] : 'S', threads);
   const bool has_set = row.operands.find('S') != std::string_view::npos;
   for (const std::int32_t a : first)
     for (const std::int32_t b : second)
@@ -78,10 +94,13 @@ Operations every_operation(const World& world, std::int32_t threads) {
 Operations core(const World& world, std::int32_t threads) {
   Operations all;
   for (std::uint8_t kind = 0; kind < SC_OP_COUNT; ++kind) {
-    if (!is_tried(world, kind) || kind == SC_OP_NULL_DEVICE || kind == SC_OP_EVENTFD || kind == SC_OP_SOCKETPAIR || kind == SC_OP_GETFD) continue;
+    if (!is_tried(world, kind) || kind == SC_OP_NULL_DEVICE || kind == SC_OP_EVENTFD || kind == SC_OP_SOCKETPAIR ||
+        kind == SC_OP_GETFD)
+      continue;
     const Operations of = of_kind(world, kind, threads);
     all.push_back(of.front());
-    if (of.size() > 1 && (kind == SC_OP_FIFO || kind == SC_OP_CLOSE_RANGE || kind == SC_OP_KILL || kind == SC_OP_LIMIT)) all.push_back(of[1]);
+    if (of.size() > 1 && (kind == SC_OP_FIFO || kind == SC_OP_CLOSE_RANGE || kind == SC_OP_KILL || kind == SC_OP_LIMIT))
+      all.push_back(of[1]);
     if (of.size() > 2 && kind == SC_OP_KILL) all.push_back(of[2]);
   }
   return all;

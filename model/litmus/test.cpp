@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "model/litmus/test.h"
 
-#include "model/kernel/call.h"
-#include "model/scenario/words.h"
-
 #include <algorithm>
 #include <cstring>
+
+#include "model/kernel/call.h"
+#include "model/scenario/words.h"
 
 namespace spawncheck::litmus {
 
@@ -30,7 +30,8 @@ std::string breach_of(const Scenario& s) {
       const std::string_view letters = row_of(op).operands;
       if (letters.find_first_of("Rk") != std::string_view::npos) return "a litmus test starts no process";
       for (std::size_t i = 0; i < letters.size() && i < 2; ++i)
-        if ((letters[i] == 'f' || letters[i] == 'n') && !op.operand[i].variable && op.kind != SC_OP_LIMIT && !is_usable(op.operand[i].value))
+        if ((letters[i] == 'f' || letters[i] == 'n') && !op.operand[i].variable && op.kind != SC_OP_LIMIT &&
+            !is_usable(op.operand[i].value))
           return "numbers 40 to 63 are the arena's";
     }
   }
@@ -39,7 +40,8 @@ std::string breach_of(const Scenario& s) {
 
 void add_signal(sc_litmus_test& data, std::int32_t signal) {
   const std::uint8_t *begin = data.signal, *end = begin + data.signal_count;
-  if (std::find(begin, end, signal) == end && data.signal_count < SC_LITMUS_SIGNALS_MAX) data.signal[data.signal_count++] = static_cast<std::uint8_t>(signal);
+  if (std::find(begin, end, signal) == end && data.signal_count < SC_LITMUS_SIGNALS_MAX)
+    data.signal[data.signal_count++] = static_cast<std::uint8_t>(signal);
 }
 
 // What the operations can change beyond the table.
@@ -56,8 +58,10 @@ void note_looks(sc_litmus_test& data, const Scenario& s) {
       if (op.kind == SC_OP_LIMIT) data.looks |= SC_LITMUS_LIMIT;
       if (op.kind == SC_OP_ALTSTACK) data.looks |= SC_LITMUS_ALTSTACK;
       if (op.kind == SC_OP_FLOCK) data.looks |= SC_LITMUS_UNSAVED;
-      if (op.kind == SC_OP_CLOSE_RANGE && (op.flags & model::close_range_unshare) != 0) data.looks |= SC_LITMUS_PRIVATE | SC_LITMUS_FRESH;
-      if (op.kind == SC_OP_CLOSE_RANGE && (op.flags & (model::close_range_unshare | model::close_range_cloexec)) == 0 && op.operand[0].value < SC_LITMUS_SAVED_END &&
+      if (op.kind == SC_OP_CLOSE_RANGE && (op.flags & model::close_range_unshare) != 0)
+        data.looks |= SC_LITMUS_PRIVATE | SC_LITMUS_FRESH;
+      if (op.kind == SC_OP_CLOSE_RANGE && (op.flags & (model::close_range_unshare | model::close_range_cloexec)) == 0 &&
+          op.operand[0].value < SC_LITMUS_SAVED_END &&
           (op.operand[1].value == SC_RANGE_MAX || op.operand[1].value >= SC_LITMUS_SAVED_FIRST))
         data.looks |= SC_LITMUS_LOSSY;
       memfds += op.kind == SC_OP_MEMFD;
@@ -71,7 +75,8 @@ bool has_twins(const sc_world& world) {
   for (std::uint32_t i = 0; i < world.line_count; ++i)
     for (std::uint32_t j = 0; j < i; ++j) {
       const std::uint8_t kind = world.line[i].kind;
-      const bool is_one_file = kind == SC_WORLD_NULL || kind == SC_WORLD_EVENTFD || kind == SC_WORLD_MQUEUE || kind == SC_WORLD_FILE;
+      const bool is_one_file =
+          kind == SC_WORLD_NULL || kind == SC_WORLD_EVENTFD || kind == SC_WORLD_MQUEUE || kind == SC_WORLD_FILE;
       if (is_one_file && world.line[j].kind == kind && world.line[j].name == world.line[i].name) return true;
     }
   return false;
@@ -79,7 +84,8 @@ bool has_twins(const sc_world& world) {
 
 }  // namespace
 
-std::optional<Test> make_test(const Scenario& scenario, const std::string& name, const std::string& shape, std::string& why) {
+std::optional<Test> make_test(const Scenario& scenario, const std::string& name, const std::string& shape,
+                              std::string& why) {
   why = breach_of(scenario);
   if (!why.empty()) return std::nullopt;
   Test test;
@@ -95,7 +101,9 @@ std::optional<Test> make_test(const Scenario& scenario, const std::string& name,
   }
   note_looks(data, scenario);
   if ((data.looks & (SC_LITMUS_UNSAVED | SC_LITMUS_LOSSY)) != 0 && has_twins(scenario.world)) {
-    why = "two descriptions of its world are of the same file, and close_range or flock does not leave room to tell them apart";
+    why =
+        "two descriptions of its world are of the same file, and close_range or flock does not leave room to tell them "
+        "apart";
     return std::nullopt;
   }
   return test;
@@ -105,6 +113,8 @@ std::size_t OutcomeHash::operator()(const sc_litmus_outcome& outcome) const {
   return std::hash<std::string_view>{}({reinterpret_cast<const char*>(&outcome), sizeof outcome});
 }
 
-bool OutcomeEqual::operator()(const sc_litmus_outcome& a, const sc_litmus_outcome& b) const { return std::memcmp(&a, &b, sizeof a) == 0; }
+bool OutcomeEqual::operator()(const sc_litmus_outcome& a, const sc_litmus_outcome& b) const {
+  return std::memcmp(&a, &b, sizeof a) == 0;
+}
 
 }  // namespace spawncheck::litmus

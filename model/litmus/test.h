@@ -3,11 +3,11 @@
 // A scenario as a litmus test: what is looked at, and whether it can be one.
 #pragma once
 
-#include "model/litmus/outcome.h"
-#include "model/scenario/scenario.h"
-
 #include <optional>
 #include <string>
+
+#include "model/litmus/outcome.h"
+#include "model/scenario/scenario.h"
 
 namespace spawncheck::litmus {
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "properties/litmus/campaign.h"
 
-#include "model/scenario/random.h"
-
 #include <algorithm>
 #include <chrono>
 #include <numeric>
+
+#include "model/scenario/random.h"
 
 namespace spawncheck::litmus {
 
@@ -50,7 +50,12 @@ void judge(TestResult& result, const Test& test, const Outcomes& outcomes, const
 class Runs {
  public:
   Runs(Runner& runner, std::vector<Test>& tests, const model::Kernel& kernel, const CampaignOptions& options)
-      : runner_(runner), tests_(tests), kernel_(kernel), options_(options), random_(options.seed), end_(Clock::now() + std::chrono::seconds(options.seconds)) {}
+      : runner_(runner),
+        tests_(tests),
+        kernel_(kernel),
+        options_(options),
+        random_(options.seed),
+        end_(Clock::now() + std::chrono::seconds(options.seconds)) {}
 
   Campaign make() {
     const auto start = Clock::now();
@@ -66,11 +71,14 @@ class Runs {
   }
 
  private:
-  bool is_over() const { return (options_.is_over && options_.is_over()) || (options_.seconds != 0 && Clock::now() >= end_); }
+  bool is_over() const {
+    return (options_.is_over && options_.is_over()) || (options_.seconds != 0 && Clock::now() >= end_);
+  }
 
   void run(Test& test, TestResult& result, std::size_t left) {
     Allowed all = allowed(test, kernel_);
-    if (options_.hides) std::erase_if(all.outcomes, [&](const sc_litmus_outcome& o) { return options_.hides(test, o); });
+    if (options_.hides)
+      std::erase_if(all.outcomes, [&](const sc_litmus_outcome& o) { return options_.hides(test, o); });
     if (!all.is_complete) {
       result.status = TestResult::Status::undecided;
       result.why = "the model has more than " + std::to_string(states_max) + " states of it";
@@ -82,7 +90,8 @@ class Runs {
     bounds.fault = options_.fault;
     if (options_.seconds != 0) {
       const auto left_ms = std::chrono::duration_cast<std::chrono::milliseconds>(end_ - Clock::now()).count();
-      bounds.time_ms_max = std::max(slice_ms_min, static_cast<std::uint32_t>(std::max<std::int64_t>(0, left_ms) / static_cast<std::int64_t>(left)));
+      bounds.time_ms_max = std::max(slice_ms_min, static_cast<std::uint32_t>(std::max<std::int64_t>(0, left_ms) /
+                                                                             static_cast<std::int64_t>(left)));
     }
     Histogram histogram = runner_.run(test, bounds);
     // Whoever waits for whom: a process for each run says it for a fact.
@@ -94,7 +103,9 @@ class Runs {
     judge(result, test, all.outcomes, histogram);
     if (histogram.status == Histogram::Status::ran && (histogram.runs != 0 || !result.outside.empty())) return;
     result.status = TestResult::Status::undecided;
-    result.why = histogram.status == Histogram::Status::ran ? "no run" : histogram.why.empty() ? "the test got no further" : histogram.why;
+    result.why = histogram.status == Histogram::Status::ran ? "no run"
+                 : histogram.why.empty()                    ? "the test got no further"
+                                                            : histogram.why;
   }
 
   void count(const TestResult& r) {
@@ -119,7 +130,8 @@ class Runs {
 
 }  // namespace
 
-Campaign run_campaign(Runner& runner, std::vector<Test>& tests, const model::Kernel& kernel, const CampaignOptions& options) {
+Campaign run_campaign(Runner& runner, std::vector<Test>& tests, const model::Kernel& kernel,
+                      const CampaignOptions& options) {
   return Runs(runner, tests, kernel, options).make();
 }
 

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT
 //
-// Litmus tests on the kernel, judged: an outcome that was seen and that the model does not allow is an error of the model, or of the
-// kernel; one that is allowed and was never seen is a hint that the model allows too much.
+// Litmus tests on the kernel, judged: an outcome that was seen and that the model does not allow is an error of the
+// model, or of the kernel; one that is allowed and was never seen is a hint that the model allows too much.
 #pragma once
-
-#include "impl/litmus/runner.h"
-#include "model/litmus/allowed.h"
 
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "impl/litmus/runner.h"
+#include "model/litmus/allowed.h"
+
 namespace spawncheck::litmus {
 
 struct CampaignOptions {
-  std::uint64_t runs = 0;     // of each test at most; 0: no bound
-  unsigned seconds = 0;       // of the whole; 0: no bound
-  std::uint64_t seed = 1;     // of the order of the tests, and of their delays
+  std::uint64_t runs = 0;  // of each test at most; 0: no bound
+  unsigned seconds = 0;    // of the whole; 0: no bound
+  std::uint64_t seed = 1;  // of the order of the tests, and of their delays
   std::uint32_t fault = SC_LITMUS_FAULT_NONE;
   // Taken from the model's set of each test: a test of this very judge.
   std::function<bool(const Test&, const sc_litmus_outcome&)> hides = nullptr;
@@ -35,8 +35,8 @@ struct TestResult {
   enum class Status { not_run, judged, undecided } status = Status::not_run;
   std::string why;  // undecided
   std::uint64_t runs = 0, allowed = 0, seen_allowed = 0;
-  std::vector<SeenOutcome> outside;     // seen, not allowed
-  std::vector<std::string> unseen;      // allowed, never seen
+  std::vector<SeenOutcome> outside;        // seen, not allowed
+  std::vector<std::string> unseen;         // allowed, never seen
   std::vector<std::string> allowed_texts;  // filled where something is outside
 };
 

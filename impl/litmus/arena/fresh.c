@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * A process for each run of a test that may end it, stop it, or wait for ever. The test's process keeps the world, forks the run, and
- * watches it: that an operation waits for ever is a fact once every thread that has not finished sleeps in the kernel, because nobody is left
- * to wake it; that the process is stopped for good is one once all its threads are. Time decides when to look, never what was seen.
+ * A process for each run of a test that may end it, stop it, or wait for ever. The test's process keeps the world,
+ * forks the run, and watches it: that an operation waits for ever is a fact once every thread that has not finished
+ * sleeps in the kernel, because nobody is left to wake it; that the process is stopped for good is one once all its
+ * threads are. Time decides when to look, never what was seen.
  *
  * A run's main thread blocks every signal, does nothing while the operations run, and looks when they have. */
 #define _GNU_SOURCE
@@ -22,8 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOOK_US 300         /* how long a run may say nothing before it is looked at */
-#define LOOKS_MAX 100000    /* of one run: half a minute */
+#define LOOK_US 300      /* how long a run may say nothing before it is looked at */
+#define LOOKS_MAX 100000 /* of one run: half a minute */
 #define STACK_SIZE (128 * 1024)
 
 static int has_signals(void) { return (litmus->test.looks & SC_LITMUS_SIGNALS) != 0; }
@@ -74,7 +75,8 @@ static void *thread_main(void *argument) {
 
 static uint32_t blocked_count(void) {
   uint32_t blocked = 0;
-  for (uint32_t t = 0; t < litmus->test.thread_count; ++t) blocked += __atomic_load_n(&control->thread[t].is_blocked, __ATOMIC_SEQ_CST) != 0;
+  for (uint32_t t = 0; t < litmus->test.thread_count; ++t)
+    blocked += __atomic_load_n(&control->thread[t].is_blocked, __ATOMIC_SEQ_CST) != 0;
   return blocked;
 }
 
@@ -84,8 +86,10 @@ static _Noreturn void run_main(pid_t holder) {
   if (getppid() != holder) _exit(1);
   setpgid(0, 0);
   shared->arena_pid = (int32_t)getpid();
-  if ((litmus->test.looks & SC_LITMUS_UNSAVED) != 0) world_build();
-  else limit_restore();
+  if ((litmus->test.looks & SC_LITMUS_UNSAVED) != 0)
+    world_build();
+  else
+    limit_restore();
   for (uint32_t t = 0; t < litmus->test.thread_count; ++t) {
     pthread_t thread;
     pthread_attr_t how;
@@ -136,8 +140,8 @@ static int is_stopped(pid_t run) {
   return 1;
 }
 
-/* Every thread that has not finished sleeps in an operation that it has begun and not left; twice, so that none was awake in between
- * that could have woken one that was looked at before. Returns those threads, a bit each. */
+/* Every thread that has not finished sleeps in an operation that it has begun and not left; twice, so that none was
+ * awake in between that could have woken one that was looked at before. Returns those threads, a bit each. */
 static uint32_t who_waits(pid_t run) {
   uint32_t waits = 0, position[2][SC_LITMUS_THREADS_MAX];
   for (int round = 0; round < 2; ++round)
@@ -145,7 +149,9 @@ static uint32_t who_waits(pid_t run) {
       const struct litmus_thread *thread = &control->thread[t];
       position[round][t] = __atomic_load_n(&thread->position, __ATOMIC_SEQ_CST);
       if (__atomic_load_n(&thread->is_finished, __ATOMIC_SEQ_CST)) continue;
-      if (position[round][t] == 0 || (round == 1 && position[0][t] != position[1][t]) || state_of(run, thread->tid) != 'S') return 0;
+      if (position[round][t] == 0 || (round == 1 && position[0][t] != position[1][t]) ||
+          state_of(run, thread->tid) != 'S')
+        return 0;
       waits |= 1u << t;
     }
   return waits;
@@ -186,7 +192,8 @@ static void watch_run(pid_t run) {
   int status = 0;
   while (waitpid(run, &status, 0) < 0 && errno == EINTR) continue;
   if (__atomic_load_n(&control->recorded, __ATOMIC_SEQ_CST) != 0) return;
-  if (!WIFSIGNALED(status)) fail(litmus->where[0] != 0 ? litmus->where : "the run's process exited", litmus->error, SC_LITMUS_BROKEN);
+  if (!WIFSIGNALED(status))
+    fail(litmus->where[0] != 0 ? litmus->where : "the run's process exited", litmus->error, SC_LITMUS_BROKEN);
   struct sc_litmus_outcome outcome;
   memset(&outcome, 0, sizeof outcome);
   outcome.end = SC_LITMUS_ENDED;
@@ -197,8 +204,10 @@ static void watch_run(pid_t run) {
 _Noreturn void run_fresh(void) {
   const uint64_t end_ms = now_ms() + litmus->time_ms_max;
   const pid_t holder = getpid();
-  if ((litmus->test.looks & SC_LITMUS_UNSAVED) == 0) world_build();
-  else syscall(SYS_close_range, 0u, ~0u, 0u);
+  if ((litmus->test.looks & SC_LITMUS_UNSAVED) == 0)
+    world_build();
+  else
+    syscall(SYS_close_range, 0u, ~0u, 0u);
   limit_raise();
   for (uint64_t run = 0; run < litmus->runs && (litmus->time_ms_max == 0 || run == 0 || now_ms() < end_ms); ++run) {
     memset(control, 0, sizeof *control);

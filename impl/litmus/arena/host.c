@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the executor's operations expect of the arena they run in, as litmus has it: the scenario and its records in a mapping of
- * their own; no stamps, since nobody asks for the order of a run; nobody who watches. */
+ * What the executor's operations expect of the arena they run in, as litmus has it: the scenario and its records in a
+ * mapping of their own; no stamps, since nobody asks for the order of a run; nobody who watches. */
 #define _GNU_SOURCE
 #include "litmus.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a run has left, by calls that cost little: F_GETFD says which numbers are open, F_DUPFD_QUERY (Linux 6.10) or kcmp(2) which
- * description each refers to, fstat(2) what kind of file a new one is. Nothing below /proc is read, but for the name of a memfd where
- * two operations make one. */
+ * What a run has left, by calls that cost little: F_GETFD says which numbers are open, F_DUPFD_QUERY (Linux 6.10) or
+ * kcmp(2) which description each refers to, fstat(2) what kind of file a new one is. Nothing below /proc is read, but
+ * for the name of a memfd where two operations make one. */
 #define _GNU_SOURCE
 #include "litmus.h"
 
@@ -89,10 +89,15 @@ static uint8_t kind_of(int fd) {
       if (status.st_dev == pipe_device) return writes ? SC_FILE_PIPE_WRITE : SC_FILE_PIPE_READ;
       return writes ? SC_FILE_FIFO_WRITE : SC_FILE_FIFO_READ;
     }
-    case S_IFSOCK: return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens ? SC_FILE_LISTENER : SC_FILE_SOCKET;
-    case S_IFCHR: return SC_FILE_NULL;
-    case S_IFREG: return kind_of_regular(&status);
-    default: return SC_FILE_EVENTFD;
+    case S_IFSOCK:
+      return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens ? SC_FILE_LISTENER
+                                                                                        : SC_FILE_SOCKET;
+    case S_IFCHR:
+      return SC_FILE_NULL;
+    case S_IFREG:
+      return kind_of_regular(&status);
+    default:
+      return SC_FILE_EVENTFD;
   }
 }
 
@@ -141,7 +146,8 @@ static uint8_t name_of(struct naming *n, pid_t tid, int number, int expected, in
   n->fresh_number[i] = number;
   struct sc_litmus_fresh *fresh = &n->out->fresh[i];
   fresh->kind = kind >= 0 ? (uint8_t)kind : kind_of(number);
-  const int is_told = (litmus->test.looks & SC_LITMUS_CREATORS) != 0 && (fresh->kind == SC_FILE_MEMFD || fresh->kind == SC_FILE_EVENTFD);
+  const int is_told = (litmus->test.looks & SC_LITMUS_CREATORS) != 0 &&
+                      (fresh->kind == SC_FILE_MEMFD || fresh->kind == SC_FILE_EVENTFD);
   fresh->creator = is_told && kind < 0 ? creator_of(number, fresh->kind) : 0;
   return (uint8_t)(SC_LITMUS_FIRST_FRESH + i);
 }
@@ -154,7 +160,8 @@ static void look(struct naming *n) {
     const long flags = syscall(SYS_fcntl, number, F_GETFD, 0);
     if (flags < 0) continue;
     const int marked = world_is_marked() ? world_marked(number) : -1;
-    n->out->slot[i] = (uint8_t)(name_of(n, 0, number, expected_at(i), marked, -1) | ((flags & FD_CLOEXEC) != 0 ? SC_LITMUS_CLOEXEC : 0));
+    n->out->slot[i] = (uint8_t)(name_of(n, 0, number, expected_at(i), marked, -1) |
+                                ((flags & FD_CLOEXEC) != 0 ? SC_LITMUS_CLOEXEC : 0));
   }
 }
 
@@ -183,7 +190,9 @@ void look_fresh(struct sc_litmus_outcome *out, pid_t holder) {
     out->has_own_table |= (uint8_t)(1u << t);
     for (uint32_t i = 0; i < litmus->test.number_count; ++i)
       if (thread->flags[i] >= 0)
-        out->own_slot[t][i] = (uint8_t)(name_of(&n, thread->tid, litmus->test.number[i], expected_at(i), thread->marked[i], thread->kind[i]) | ((thread->flags[i] & FD_CLOEXEC) != 0 ? SC_LITMUS_CLOEXEC : 0));
+        out->own_slot[t][i] = (uint8_t)(name_of(&n, thread->tid, litmus->test.number[i], expected_at(i),
+                                                thread->marked[i], thread->kind[i]) |
+                                        ((thread->flags[i] & FD_CLOEXEC) != 0 ? SC_LITMUS_CLOEXEC : 0));
   }
 }
 
@@ -191,11 +200,17 @@ static void tell_signals(struct sc_litmus_outcome *out) {
   const struct sc_litmus_test *test = &litmus->test;
   const struct sc_history *h = &shared->history;
   for (uint32_t i = 0; i < test->signal_count; ++i) {
-    struct { void (*handler)(int); unsigned long rest[3]; } action;
-    for (uint32_t r = 0; r < h->handled_count && r < SC_HANDLED_MAX; ++r) out->handled[i] = (uint8_t)(out->handled[i] + (h->handled[r].signal == test->signal[i]));
+    struct {
+      void (*handler)(int);
+      unsigned long rest[3];
+    } action;
+    for (uint32_t r = 0; r < h->handled_count && r < SC_HANDLED_MAX; ++r)
+      out->handled[i] = (uint8_t)(out->handled[i] + (h->handled[r].signal == test->signal[i]));
     if (syscall(SYS_rt_sigaction, test->signal[i], NULL, &action, sizeof(uint64_t)) != 0) continue;
-    if (action.handler == SIG_IGN) out->ignored |= 1ull << (test->signal[i] - 1);
-    else if (action.handler != SIG_DFL) out->caught |= 1ull << (test->signal[i] - 1);
+    if (action.handler == SIG_IGN)
+      out->ignored |= 1ull << (test->signal[i] - 1);
+    else if (action.handler != SIG_DFL)
+      out->caught |= 1ull << (test->signal[i] - 1);
   }
   for (uint32_t t = 0; t < test->thread_count; ++t) {
     if (control->thread[t].is_blocked) continue;
@@ -220,5 +235,6 @@ void tell_results(struct sc_litmus_outcome *out) {
   for (uint32_t t = 0; t < test->thread_count && (test->looks & SC_LITMUS_ALTSTACK) != 0; ++t)
     if (!control->thread[t].is_blocked && control->thread[t].has_altstack) out->altstacks |= (uint8_t)(1u << t);
   struct rlimit limit;
-  if ((test->looks & SC_LITMUS_LIMIT) != 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0) out->limit = (int32_t)limit.rlim_cur;
+  if ((test->looks & SC_LITMUS_LIMIT) != 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0)
+    out->limit = (int32_t)limit.rlim_cur;
 }

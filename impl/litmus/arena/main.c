@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The litmus server: small, single-threaded. For each test it forks a process that runs the test as often as it is asked to, and it
- * ends that process when it gets no further. It ends when its host does (end of file on the socket).
+ * The litmus server: small, single-threaded. For each test it forks a process that runs the test as often as it is
+ * asked to, and it ends that process when it gets no further. It ends when its host does (end of file on the socket).
  *
  *   spawncheck-litmus   with descriptors 3 (socket) and 4 (shared memory) */
 #define _GNU_SOURCE
@@ -82,7 +82,8 @@ static _Noreturn void test_main(pid_t server) {
   run_warm();
 }
 
-/* Until it ends. A warm test that gets no further is ended: a test with a process for each run tells what waits for whom. */
+/* Until it ends. A warm test that gets no further is ended: a test with a process for each run tells what waits for
+ * whom. */
 static void watch(pid_t test) {
   uint64_t last_done = ~0ull, since_ms = now_ms();
   const int pidfd = (int)syscall(SYS_pidfd_open, test, 0);
@@ -102,7 +103,8 @@ static void watch(pid_t test) {
   int status = 0;
   while (waitpid(test, &status, 0) < 0 && errno == EINTR) continue;
   if (litmus->status == SC_LITMUS_BROKEN && litmus->where[0] == 0) {
-    snprintf(litmus->where, sizeof litmus->where, WIFSIGNALED(status) ? "the test's process was ended by signal %d" : "the test's process exited with %d",
+    snprintf(litmus->where, sizeof litmus->where,
+             WIFSIGNALED(status) ? "the test's process was ended by signal %d" : "the test's process exited with %d",
              WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     litmus->error = (int32_t)shared->world_errno;
     if (shared->world_errno != 0) snprintf(litmus->where, sizeof litmus->where, "%s", shared->world_where);
@@ -119,8 +121,10 @@ static void run(void) {
   operations_prepare();
   const pid_t server = getpid(), test = fork();
   if (test == 0) test_main(server);
-  if (test < 0) snprintf(litmus->where, sizeof litmus->where, "fork");
-  else watch(test);
+  if (test < 0)
+    snprintf(litmus->where, sizeof litmus->where, "fork");
+  else
+    watch(test);
 }
 
 static void *map_shared(size_t size, int fd) {
@@ -130,7 +134,8 @@ static void *map_shared(size_t size, int fd) {
 
 static void start_clean(void) {
   const uint64_t none = 0;
-  for (int signal_number = 1; signal_number <= SC_SIGNAL_MAX; ++signal_number) set_disposition(signal_number, SC_DISPOSITION_DEFAULT);
+  for (int signal_number = 1; signal_number <= SC_SIGNAL_MAX; ++signal_number)
+    set_disposition(signal_number, SC_DISPOSITION_DEFAULT);
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
   setsid();
 }

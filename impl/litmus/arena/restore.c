@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The world of a test, made once and restored after each run. Duplicates of its descriptions lie at 44 to 59: above every number that a
- * test uses, and within the first word of the table, so that a copy of it is as large as without them. A close_range(2) up to the end
- * closes them too, and with flock(2) in the test nothing may keep a description: then each run makes its world, and marks say which
- * description is which: O_NONBLOCK, which lies in the description and which no operation sets, and the inode. */
+ * The world of a test, made once and restored after each run. Duplicates of its descriptions lie at 44 to 59: above
+ * every number that a test uses, and within the first word of the table, so that a copy of it is as large as without
+ * them. A close_range(2) up to the end closes them too, and with flock(2) in the test nothing may keep a description:
+ * then each run makes its world, and marks say which description is which: O_NONBLOCK, which lies in the description
+ * and which no operation sets, and the inode. */
 #define _GNU_SOURCE
 #include "litmus.h"
 
@@ -21,7 +22,11 @@
 uint8_t wanted[SC_LITMUS_NUMBERS_MAX];
 int saved_count;
 static int number_of[SC_LITMUS_WORLD_MAX]; /* a number of each description */
-static struct { dev_t device; ino_t inode; int access; } mark[SC_LITMUS_WORLD_MAX];
+static struct {
+  dev_t device;
+  ino_t inode;
+  int access;
+} mark[SC_LITMUS_WORLD_MAX];
 
 int saved_number(int description) { return SC_LITMUS_SAVED_FIRST + description; }
 
@@ -35,7 +40,8 @@ static int access_of(int number) { return (int)syscall(SYS_fcntl, number, F_GETF
 static void set_mark(int description) {
   struct stat status;
   const int number = number_of[description];
-  if (fcntl(number, F_SETFL, O_NONBLOCK) != 0 || fstat(number, &status) != 0) fail("fcntl(F_SETFL) of the world", errno, SC_LITMUS_BROKEN);
+  if (fcntl(number, F_SETFL, O_NONBLOCK) != 0 || fstat(number, &status) != 0)
+    fail("fcntl(F_SETFL) of the world", errno, SC_LITMUS_BROKEN);
   mark[description].device = status.st_dev;
   mark[description].inode = status.st_ino;
   mark[description].access = access_of(number);
@@ -87,21 +93,26 @@ static void set_limit(rlim_t soft) {
 }
 
 void limit_raise(void) { set_limit(DEFAULT_LIMIT); }
-void limit_restore(void) { set_limit(litmus->test.world.limit != 0 ? (rlim_t)litmus->test.world.limit : DEFAULT_LIMIT); }
+void limit_restore(void) {
+  set_limit(litmus->test.world.limit != 0 ? (rlim_t)litmus->test.world.limit : DEFAULT_LIMIT);
+}
 
 void world_build(void) {
   list_wanted();
   world_make();
   limit_raise();
   for (int d = 0; d < saved_count; ++d) {
-    if (world_is_marked()) set_mark(d);
-    else if (fcntl(number_of[d], F_DUPFD_CLOEXEC, saved_number(d)) != saved_number(d)) fail("fcntl(F_DUPFD_CLOEXEC) of the world", errno, SC_LITMUS_BROKEN);
+    if (world_is_marked())
+      set_mark(d);
+    else if (fcntl(number_of[d], F_DUPFD_CLOEXEC, saved_number(d)) != saved_number(d))
+      fail("fcntl(F_DUPFD_CLOEXEC) of the world", errno, SC_LITMUS_BROKEN);
   }
   limit_restore();
 }
 
 static int has_lost_saved(void) {
-  return saved_count > 0 && (syscall(SYS_fcntl, saved_number(0), F_GETFD, 0) < 0 || syscall(SYS_fcntl, saved_number(saved_count - 1), F_GETFD, 0) < 0);
+  return saved_count > 0 && (syscall(SYS_fcntl, saved_number(0), F_GETFD, 0) < 0 ||
+                             syscall(SYS_fcntl, saved_number(saved_count - 1), F_GETFD, 0) < 0);
 }
 
 void world_restore(const uint8_t *slots) {
@@ -113,8 +124,10 @@ void world_restore(const uint8_t *slots) {
   for (uint32_t i = 0; i < litmus->test.number_count; ++i) {
     if (slots[i] == wanted[i]) continue;
     const int number = litmus->test.number[i];
-    if (wanted[i] == 0) syscall(SYS_close, number);
-    else if (syscall(SYS_dup3, saved_number((wanted[i] & ~SC_LITMUS_CLOEXEC) - 1), number, (wanted[i] & SC_LITMUS_CLOEXEC) != 0 ? O_CLOEXEC : 0) < 0)
+    if (wanted[i] == 0)
+      syscall(SYS_close, number);
+    else if (syscall(SYS_dup3, saved_number((wanted[i] & ~SC_LITMUS_CLOEXEC) - 1), number,
+                     (wanted[i] & SC_LITMUS_CLOEXEC) != 0 ? O_CLOEXEC : 0) < 0)
       fail("dup3 of the world", errno, SC_LITMUS_BROKEN);
   }
 }
@@ -125,6 +138,8 @@ void signals_restore(void) {
   for (uint32_t i = 0; i < test->signal_count; ++i) {
     const uint64_t bit = 1ull << (test->signal[i] - 1);
     set_disposition(test->signal[i], SC_DISPOSITION_IGNORE);
-    set_disposition(test->signal[i], (test->world.ignored & bit) != 0 ? SC_DISPOSITION_IGNORE : (test->world.handled & bit) != 0 ? SC_DISPOSITION_HANDLER : SC_DISPOSITION_DEFAULT);
+    set_disposition(test->signal[i], (test->world.ignored & bit) != 0   ? SC_DISPOSITION_IGNORE
+                                     : (test->world.handled & bit) != 0 ? SC_DISPOSITION_HANDLER
+                                                                        : SC_DISPOSITION_DEFAULT);
   }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a test's threads share, however they are run: barriers that spin, delays, cores, and the end of a run, where what is pending is
- * taken and each thread tells what it alone can. */
+ * What a test's threads share, however they are run: barriers that spin, delays, cores, and the end of a run, where
+ * what is pending is taken and each thread tells what it alone can. */
 #define _GNU_SOURCE
 #include "litmus.h"
 
@@ -29,12 +29,15 @@ void barrier(uint32_t thread, uint32_t epoch, int spins_max) {
   __atomic_store_n(&control->thread[thread].epoch, epoch, __ATOMIC_RELEASE);
   for (uint32_t t = 0; t < litmus->test.thread_count; ++t)
     for (int spins = 0; (int32_t)(__atomic_load_n(&control->thread[t].epoch, __ATOMIC_ACQUIRE) - epoch) < 0; ++spins) {
-      if (spins >= spins_max) sched_yield();
-      else rest();
+      if (spins >= spins_max)
+        sched_yield();
+      else
+        rest();
     }
 }
 
-/* Up to some microseconds: none for a quarter, else from a range whose size is drawn too, since calls differ in length. */
+/* Up to some microseconds: none for a quarter, else from a range whose size is drawn too, since calls differ in length.
+ */
 void delay(uint64_t *random) {
   const uint64_t r = draw(random);
   if ((r & 3) == 0) return;
@@ -42,8 +45,8 @@ void delay(uint64_t *random) {
   for (uint32_t n = (uint32_t)(r >> 32) % range; n > 0; --n) __asm__ volatile("" ::: "memory");
 }
 
-/* Two cores: the calls overlap. One core: they follow one another, and preemption cuts them. Any: the scheduler decides.
- * Returns 1 when the thread may have moved. */
+/* Two cores: the calls overlap. One core: they follow one another, and preemption cuts them. Any: the scheduler
+ * decides. Returns 1 when the thread may have moved. */
 int place_thread(uint32_t thread, uint64_t run, uint32_t placements, int *spins_max) {
   if (run % RUNS_OF_PLACEMENT != 0) return 0;
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -51,17 +54,21 @@ int place_thread(uint32_t thread, uint64_t run, uint32_t placements, int *spins_
   uint32_t how = block == 3 ? SC_LITMUS_ONE_CORE : block == 6 ? SC_LITMUS_ANY_CORE : SC_LITMUS_TWO_CORES;
   if ((placements & how) == 0) how = placements & -placements;
   if (cores < 2) how = SC_LITMUS_ONE_CORE;
-  *spins_max = how == SC_LITMUS_ONE_CORE || litmus->test.thread_count > (uint64_t)cores ? 0 : how == SC_LITMUS_ANY_CORE ? SPINS_OF_ANY_CORE_MAX : SPINS_MAX;
+  *spins_max = how == SC_LITMUS_ONE_CORE || litmus->test.thread_count > (uint64_t)cores ? 0
+               : how == SC_LITMUS_ANY_CORE                                              ? SPINS_OF_ANY_CORE_MAX
+                                                                                        : SPINS_MAX;
   cpu_set_t set;
   CPU_ZERO(&set);
   for (long core = 0; core < cores; ++core)
-    if (how == SC_LITMUS_ANY_CORE || core == (how == SC_LITMUS_ONE_CORE ? (long)(run / RUNS_OF_PLACEMENT / 8) % cores : (long)thread % cores)) CPU_SET((size_t)core, &set);
+    if (how == SC_LITMUS_ANY_CORE ||
+        core == (how == SC_LITMUS_ONE_CORE ? (long)(run / RUNS_OF_PLACEMENT / 8) % cores : (long)thread % cores))
+      CPU_SET((size_t)core, &set);
   sched_setaffinity(0, sizeof set, &set);
   return 1;
 }
 
-/* A mask that changes makes the kernel look for pending signals anew (kernel/signal.c __set_current_blocked), and on its way back to user
- * mode the thread takes all that are not blocked. */
+/* A mask that changes makes the kernel look for pending signals anew (kernel/signal.c __set_current_blocked), and on
+ * its way back to user mode the thread takes all that are not blocked. */
 void take_pending(void) {
   uint64_t mask = 0, more;
   syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, sizeof mask);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One process for all runs of a test: its threads live on, and after each run thread 0 looks at the table and restores what differs.
- * For tests that return whatever happens. */
+ * One process for all runs of a test: its threads live on, and after each run thread 0 looks at the table and restores
+ * what differs. For tests that return whatever happens. */
 #define _GNU_SOURCE
 #include "litmus.h"
 
@@ -32,8 +32,10 @@ static void conclude(uint64_t run) {
   tell_results(&outcome);
   look_main(&outcome);
   histogram_add(&outcome, run);
-  if (run % RUNS_BETWEEN_WORLDS == RUNS_BETWEEN_WORLDS - 1) world_build();
-  else world_restore(outcome.slot);
+  if (run % RUNS_BETWEEN_WORLDS == RUNS_BETWEEN_WORLDS - 1)
+    world_build();
+  else
+    world_restore(outcome.slot);
   if (has_signals()) signals_restore();
   operations_reset();
   __atomic_store_n(&litmus->runs_done, run + 1, __ATOMIC_RELAXED);
