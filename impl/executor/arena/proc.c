@@ -24,6 +24,13 @@ static int open_path(const char *path, int flags) {
   return fd;
 }
 
+int proc_is_ours(void) {
+  char link[32];
+  const ssize_t size = readlink("/proc/self", link, sizeof link - 1);
+  link[size > 0 ? size : 0] = 0;
+  return atoi(link) == (int)getpid();
+}
+
 int proc_open(pid_t pid) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d", (int)pid);

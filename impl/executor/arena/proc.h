@@ -12,6 +12,7 @@
 
 #define PROC_ARGUMENTS 6
 
+int proc_is_ours(void);                             /* is proc(5) mounted, and that of our own PID namespace? */
 int proc_open(pid_t pid);                           /* its directory; -1: errno, ENOENT when there is no such process */
 int proc_open_task(pid_t pid, pid_t tid);           /* of one thread */
 int proc_open_file(pid_t pid, const char *name);    /* to be kept by the caller, for reading */
