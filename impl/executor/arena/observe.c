@@ -2,11 +2,11 @@
  *
  * Processes seen from outside: proc(5) and kcmp(2), nothing else.
  *
- * Evidence is a fact or absent. A process that ends loses its memory first, then its table, then its directory, its session
- * and dispositions last (kernel/exit.c do_exit: exit_mm, exit_files, exit_fs; release_task). So what was read of it counts when
- * /proc/PID/exe, which needs the memory, could be read afterwards; before that, nothing of it had gone. A child that has
- * ended is said to be dead only when at an instant afterwards no thread of the arena had begun to end: our programs end with
- * the thread that started them. */
+ * Evidence is a fact or absent. A process that ends loses its memory first, then its table, then its directory, its
+ * session and dispositions last (kernel/exit.c do_exit: exit_mm, exit_files, exit_fs; release_task). So what was
+ * read of it counts when /proc/PID/exe, which needs the memory, could be read afterwards; before that, nothing of it
+ * had gone. A child that has ended is said to be dead only when at an instant afterwards no thread of the arena had
+ * begun to end: our programs end with the thread that started them. */
 #define _GNU_SOURCE
 #include "proc.h"
 

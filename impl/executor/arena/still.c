@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Every task is looked at twice. One that is off the processor both times, and has not been on it in between (its count of
- * switches says so), slept all the while from the first look to the second; when that holds of every task there is, and both
- * looks find the same tasks, all of them slept at the instant between the looks. Then nobody is left who could wake another:
- * each is stopped, dead, or in a call without a timeout. Programs that a spawn was asked to run wait with a timeout far beyond
- * the run's bound, and count as waiting for ever.
+ * Every task is looked at twice. One that is off the processor both times, and has not been on it in between (its
+ * count of switches says so), slept all the while from the first look to the second; when that holds of every task
+ * there is, and both looks find the same tasks, all of them slept at the instant between the looks. Then nobody is
+ * left who could wake another: each is stopped, dead, or in a call without a timeout. Programs that a spawn was
+ * asked to run wait with a timeout far beyond the run's bound, and count as waiting for ever.
  *
  * Rejected: "nothing has moved for 30 ms", which on a busy machine only says that nobody got the processor. */
 #define _GNU_SOURCE
@@ -74,8 +74,8 @@ static int look_at_children(struct look *look, int task) {
   return 1;
 }
 
-/* The count of switches is read last: what it was then, it still is at the second look's proof that the task is off the run
- * queue, and so the task has not run in between. */
+/* The count of switches is read last: what it was then, it still is at the second look's proof that the task is
+ * off the run queue, and so the task has not run in between. */
 static int look_at_task(struct look *look, int task, pid_t pid, pid_t tid) {
   struct proc_status status;
   const char state = proc_state(task);
@@ -132,8 +132,9 @@ static enum stillness look_twice(pid_t arena) {
 
 /* ---- the scenario's own threads ----------------------------------------------------------------- */
 
-/* What a thread of the arena does, by its own directory: below the process's, each thread that ends would have to be looked for
- * in all that was ever looked up there (fs/proc/base.c proc_invalidate_siblings_dcache). S, D or T; 0: it may run. */
+/* What a thread of the arena does, by its own directory: below the process's, each thread that ends would have to
+ * be looked for in all that was ever looked up there (fs/proc/base.c proc_invalidate_siblings_dcache). S, D or T;
+ * 0: it may run. */
 static char rest_of_thread(pid_t tid, struct proc_call *call) {
   const int task = proc_open(tid);
   if (task < 0) return 0;
@@ -159,7 +160,8 @@ enum stillness look_whether_signals_are_taken(pid_t arena) {
     const char state = rest_of_thread(thread_of_arena(arena, i), &call);
     is_stopped |= state == 'T';
     if (state == 'T') continue;
-    if (state != 'S' || call.number != SYS_futex || call.argument[0] != (uint64_t)(uintptr_t)&shared->release) return STILL_NOT;
+    const int is_last_wait = call.number == SYS_futex && call.argument[0] == (uint64_t)(uintptr_t)&shared->release;
+    if (state != 'S' || !is_last_wait) return STILL_NOT;
   }
   return is_stopped ? look_twice(arena) : STILL_WAITING;
 }
