@@ -154,7 +154,7 @@ enum stillness look_whether_still(pid_t arena) {
 }
 
 enum stillness look_whether_signals_are_taken(pid_t arena) {
-  struct proc_call call;
+  struct proc_call call = {0};
   int is_stopped = 0;
   for (uint32_t i = 0; i <= shared->thread_count; ++i) {
     const char state = rest_of_thread(thread_of_arena(arena, i), &call);
