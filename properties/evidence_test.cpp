@@ -160,6 +160,21 @@ TEST(Tracer, InterruptsNobodyWhoSleeps) {
   }
 }
 
+// SIGCONT traps every thread of a seized process, and a traced task is sent what it ignores: neither may show.
+TEST(Tracer, NoSignalThatDoesNothingInterruptsASleeper) {
+  auto e = executor();
+  for (const char* send : {"tgkill 1 CONT", "tgkill 0 CONT", "kill CONT", "kill_group CONT", "tgkill 0 WINCH", "tgkill 0 URG", "tgkill 0 CHLD"}) {
+    Scenario s = scenario_of(std::string("fd 0 memfd\nthread\n  fifo a read -> $0\nthread\n  close 0\n  ") + send + "\n  fifo a write\n");
+    s.schedule = {{0, -1}};
+    sc_policy policy{};
+    policy.is_scheduled = 1;
+    policy.rule = SC_RULE_RUN_ON;
+    const sc_history& h = e->run(s, {0, &policy});
+    ASSERT_EQ(h.end, SC_RUN_COMPLETE) << send;
+    EXPECT_EQ(h.op[0][0].value[0], 1) << send;
+  }
+}
+
 // ---- memory -------------------------------------------------------------------------------------
 
 constexpr const char* spawns = "fd 0 null\nthread\n  spawn only hold -> $0\n  spawn only hold -> $0\n  spawn only hold -> $0\n";

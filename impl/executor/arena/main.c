@@ -28,6 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SILENT_TICKS_MAX 5
 #define TICK_MS_MAX 10 /* how often a silent run is looked at: after 1 ms, then after twice as much each time */
 #define REAP_ROUNDS_MAX 1000
 #define STRAYS_MAX 32 /* told apart */
@@ -137,9 +138,31 @@ static enum sc_run_end killed(pid_t arena) {
 
 static int all_done(void) { return __atomic_load_n(&shared->done_count, __ATOMIC_SEQ_CST) == shared->thread_count; }
 
+/* Is each thread through, or in an operation that may wait? */
+static int all_may_wait(void) {
+  for (uint32_t t = 0; t < shared->thread_count; ++t) {
+    const struct sc_thread_state *s = &shared->thread[t];
+    if (__atomic_load_n(&s->is_done, __ATOMIC_SEQ_CST)) continue;
+    const uint32_t o = __atomic_load_n(&s->position, __ATOMIC_SEQ_CST);
+    const uint8_t kind = shared->op[t][o].kind;
+    if (shared->history.op[t][o].begin == 0 || shared->history.op[t][o].end != 0) return 0;
+    if (kind != SC_OP_FIFO && kind != SC_OP_WAIT && kind != SC_OP_SPAWN) return 0;
+  }
+  return 1;
+}
+
+/* Looking costs more than most runs, so where nothing suggests that a run is over it is left alone for a while. */
+static enum stillness look_if_worth_it(pid_t arena, int silent_ticks) {
+  siginfo_t info = {.si_pid = 0};
+  if (silent_ticks == 0 || __atomic_load_n(&shared->gate, __ATOMIC_SEQ_CST) == 0) return STILL_NOT;
+  const int is_stopped = waitid(P_PID, (id_t)arena, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+  return is_stopped || silent_ticks >= SILENT_TICKS_MAX || all_may_wait() ? look_whether_still(arena) : STILL_NOT;
+}
+
 /* Watches a run until each operation has returned, or nothing moves any more. */
 static enum sc_run_end watch(pid_t arena) {
   uint32_t last_stamp = 0, tick_ms = 1;
+  int silent_ticks = 0;
   for (;;) {
     const uint32_t attention = __atomic_load_n(&shared->attention, __ATOMIC_SEQ_CST);
     grant_wishes();
@@ -149,10 +172,11 @@ static enum sc_run_end watch(pid_t arena) {
     if (end != SC_RUN_COMPLETE) return end;
     if (host_is_gone()) return SC_RUN_TIMEOUT;
     const uint32_t stamp = __atomic_load_n(&shared->stamp, __ATOMIC_SEQ_CST);
-    const enum stillness still = stamp == last_stamp ? look_whether_still(arena) : STILL_NOT;
+    silent_ticks = stamp == last_stamp ? silent_ticks + 1 : 0;
+    last_stamp = stamp;
+    const enum stillness still = look_if_worth_it(arena, silent_ticks);
     if (still == STILL_STOPPED) return SC_RUN_STOPPED;
     if (still == STILL_WAITING) return all_done() ? SC_RUN_COMPLETE : SC_RUN_BLOCKED;
-    last_stamp = stamp;
     if (tick_ms < TICK_MS_MAX) tick_ms *= 2;
     if (now_ms() >= deadline_ms) return SC_RUN_TIMEOUT;
   }
@@ -174,7 +198,7 @@ static enum sc_run_end let_signals_be_taken(pid_t arena) {
   while (now_ms() < deadline_ms) {
     const enum sc_run_end end = killed(arena);
     if (end != SC_RUN_COMPLETE) return end;
-    const enum stillness still = look_whether_threads_are_still(arena);
+    const enum stillness still = look_whether_signals_are_taken(arena);
     if (still != STILL_NOT) return still == STILL_STOPPED ? SC_RUN_STOPPED : SC_RUN_COMPLETE;
     usleep(50);
   }
@@ -343,6 +367,10 @@ int main(int argc, char **argv) {
     return 2;
   }
   prctl(PR_SET_CHILD_SUBREAPER, 1);
+  if (!proc_is_ours()) { /* every child would look as if it had gone */
+    answer(1, "/proc is not mounted, or is that of another PID namespace: nothing could be seen of a run");
+    return 1;
+  }
   tracer_prepare();
   filter_prepare();
   implementation = peer_load(argv[1], argc > 2 ? argv[2] : "", text);

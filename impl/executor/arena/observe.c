@@ -2,11 +2,11 @@
  *
  * Processes seen from outside: proc(5) and kcmp(2), nothing else.
  *
- * Evidence is a fact or absent. A process that ends loses its memory first, then its table, then its directory, its session
- * and dispositions last (kernel/exit.c do_exit: exit_mm, exit_files, exit_fs; release_task). So what was read of it counts when
- * /proc/PID/exe, which needs the memory, could be read afterwards; before that, nothing of it had gone. A child that has
- * ended is said to be dead only when at an instant afterwards no thread of the arena had begun to end: our programs end with
- * the thread that started them. */
+ * Evidence is a fact or absent. A process that ends loses its memory first, then its table, then its directory, its
+ * session and dispositions last (kernel/exit.c do_exit: exit_mm, exit_files, exit_fs; release_task). So what was
+ * read of it counts when /proc/PID/exe, which needs the memory, could be read afterwards; before that, nothing of it
+ * had gone. A child that has ended is said to be dead only when at an instant afterwards no thread of the arena had
+ * begun to end: our programs end with the thread that started them. */
 #define _GNU_SOURCE
 #include "proc.h"
 
@@ -22,6 +22,7 @@
 
 #define NUMBERS_MAX 20001
 #define SETTLE_ROUNDS_MAX 10000
+#define ROUNDS_PER_BELIEF 20
 
 static const char *field(const char *text, const char *name) {
   const char *at = strstr(text, name);
@@ -153,10 +154,11 @@ static int is_outside_exec(int directory) {
 }
 
 /* The argument list appears at the very end of exec (fs/binfmt_elf.c create_elf_tables), after it has closed descriptors and
- * reset handlers: only then is the child what the program sees. */
-static enum found look_for_program(int directory, const char *expected, uint32_t *arguments) {
+ * reset handlers: only then is the child what the program sees. May another program be believed yet? It takes longer to find
+ * out than most children need to exec. */
+static enum found look_for_program(int directory, const char *expected, int believes_another, uint32_t *arguments) {
   char link[SC_PATH_MAX];
-  const int was_outside = is_outside_exec(directory);
+  const int was_outside = believes_another && is_outside_exec(directory);
   if (proc_link(directory, "exe", link) <= 0) {
     if (errno == EACCES) return FOUND_NOTHING;
     const char state = proc_state(directory);
@@ -172,7 +174,7 @@ static enum found find_program(int directory, const char *expected, uint32_t *ar
   for (int round = 0; round < SETTLE_ROUNDS_MAX && found == FOUND_NOTHING; ++round) {
     if (round > 100) usleep(100); /* a second and more: on a busy machine a child may not have run yet */
     else if (round > 0) sched_yield();
-    found = look_for_program(directory, expected, arguments);
+    found = look_for_program(directory, expected, round % ROUNDS_PER_BELIEF == ROUNDS_PER_BELIEF - 1, arguments);
   }
   return found;
 }

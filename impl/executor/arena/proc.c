@@ -24,6 +24,13 @@ static int open_path(const char *path, int flags) {
   return fd;
 }
 
+int proc_is_ours(void) {
+  char link[32];
+  const ssize_t size = readlink("/proc/self", link, sizeof link - 1);
+  link[size > 0 ? size : 0] = 0;
+  return atoi(link) == (int)getpid();
+}
+
 int proc_open(pid_t pid) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d", (int)pid);
@@ -149,12 +156,13 @@ int proc_read_status(int process, struct proc_status *s) {
   s->caught = number_after(text, "\nSigCgt:", 16);
   s->pgid = (int32_t)number_after(text, "\nNSpgid:", 10);
   s->sid = (int32_t)number_after(text, "\nNSsid:", 10);
-  s->switches = number_after(text, "\nvoluntary_ctxt_switches:", 10) + number_after(text, "\nnonvoluntary_ctxt_switches:", 10);
+  s->switches = number_after(text, "\nvoluntary_ctxt_switches:", 10);
+  s->switches += number_after(text, "\nnonvoluntary_ctxt_switches:", 10);
   return 1;
 }
 
-/* The last field of its stat (fs/proc/array.c do_task_stat). Who may not see it reads 0 there, and is refused `exe` too: with
- * another error than for a process without memory. */
+/* The last field of its stat (fs/proc/array.c do_task_stat). Who may not see it reads 0 there, and is refused
+ * `exe` too: with another error than for a process without memory. */
 int proc_end_status(int process, int32_t *status) {
   char text[1024], link[SC_PATH_MAX];
   if (proc_read(process, "stat", text, sizeof text) <= 0 || state_in_stat(text) != 'Z') return 0;
@@ -165,9 +173,10 @@ int proc_end_status(int process, int32_t *status) {
   return 1;
 }
 
-/* A process begins to end under its lock, where every thread is sent SIGKILL and woken (kernel/signal.c complete_signal,
- * zap_other_threads), so its main thread is not asleep any more afterwards. Between the flag and the wake-up it still is: but
- * then whoever reads its pending signals, under the same lock, finds SIGKILL among them. Taken by then: it is awake. */
+/* A process begins to end under its lock, where every thread is sent SIGKILL and woken (kernel/signal.c
+ * complete_signal, zap_other_threads), so its main thread is not asleep any more afterwards. Between the flag and
+ * the wake-up it still is: but then whoever reads its pending signals, under the same lock, finds SIGKILL among
+ * them. Taken by then: it is awake. */
 enum proc_life proc_life_of(int process) {
   struct proc_status status;
   for (int round = 0; round < ROUNDS_MAX; ++round) {
@@ -207,8 +216,9 @@ int proc_is_outside_exec(const struct proc_call *c) { return c->number != SYS_ex
 
 int proc_waits_for_ever(const struct proc_call *c) {
   switch (c->number) {
-    case SYS_openat: case SYS_read: case SYS_write: case SYS_readv: case SYS_recvmsg: case SYS_recvfrom: case SYS_sendmsg: case SYS_accept:
-    case SYS_accept4: case SYS_flock: case SYS_wait4: case SYS_waitid: case SYS_rt_sigsuspend: case SYS_clone:
+    case SYS_openat: case SYS_read: case SYS_write: case SYS_readv: case SYS_recvmsg: case SYS_recvfrom: case SYS_sendmsg:
+    case SYS_accept: case SYS_accept4: case SYS_flock: case SYS_wait4: case SYS_waitid: case SYS_rt_sigsuspend:
+    case SYS_clone:
 #ifdef SYS_clone3
     case SYS_clone3:
 #endif

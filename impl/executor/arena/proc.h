@@ -2,9 +2,9 @@
  *
  * THE reader of what proc(5) says of a process or a task: nobody else in the server opens a file below /proc/PID.
  *
- * A process is named by a descriptor of its directory, opened once. Whatever is read through it is of that process or fails,
- * whoever is given its pid later (fs/proc/base.c: the inode refers to the struct pid). Each function reads once: what a
- * reading proves, and what must be read before and after it, is said where it is used. */
+ * A process is named by a descriptor of its directory, opened once. Whatever is read through it is of that process
+ * or fails, whoever is given its pid later (fs/proc/base.c: the inode refers to the struct pid). Each function reads
+ * once: what a reading proves, and what must be read before and after it, is said where it is used. */
 #ifndef SPAWNCHECK_EXECUTOR_PROC_H
 #define SPAWNCHECK_EXECUTOR_PROC_H
 
@@ -12,6 +12,7 @@
 
 #define PROC_ARGUMENTS 6
 
+int proc_is_ours(void);                             /* is proc(5) mounted, and that of our own PID namespace? */
 int proc_open(pid_t pid);                           /* its directory; -1: errno, ENOENT when there is no such process */
 int proc_open_task(pid_t pid, pid_t tid);           /* of one thread */
 int proc_open_file(pid_t pid, const char *name);    /* to be kept by the caller, for reading */
@@ -22,7 +23,8 @@ int proc_read(int process, const char *name, char *buffer, size_t size);
 ssize_t proc_link(int process, const char *name, char link[SC_PATH_MAX]);
 /* The numbers that a directory lists, ascending, at most `max`; -1: errno. */
 int proc_list(int process, const char *name, int *numbers, int max);
-/* Null bytes of its arguments. 0 from within exec until its very end (fs/binfmt_elf.c create_elf_tables), and for one that is ending. */
+/* Null bytes of its arguments. 0 from within exec until its very end (fs/binfmt_elf.c create_elf_tables), and for
+ * one that is ending. */
 uint32_t proc_count_arguments(int process);
 
 /* The state as in proc(5): R, S, D, t, T, Z, X, I; 0: it is gone. */
@@ -55,8 +57,8 @@ int proc_waits_for_ever(const struct proc_call *call);
 /* ... and which is not exec. */
 int proc_is_outside_exec(const struct proc_call *call);
 
-/* LIVES: there was an instant during this call at which no thread of the process had begun to end. Asked of a process whose main
- * thread sleeps or is stopped. */
+/* LIVES: there was an instant during this call at which no thread of the process had begun to end. Asked of a
+ * process whose main thread sleeps or is stopped. */
 enum proc_life { PROC_ENDS, PROC_LIVES, PROC_UNKNOWN };
 enum proc_life proc_life_of(int process);
 enum proc_life proc_life_of_pid(pid_t pid);

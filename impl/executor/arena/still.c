@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Every task is looked at twice. One that is off the processor both times, and has not been on it in between (its count of
- * switches says so), slept all the while from the first look to the second; when that holds of every task there is, and both
- * looks find the same tasks, all of them slept at the instant between the looks. Then nobody is left who could wake another:
- * each is stopped, dead, or in a call without a timeout. Programs that a spawn was asked to run wait with a timeout far beyond
- * the run's bound, and count as waiting for ever.
+ * Every task is looked at twice. One that is off the processor both times, and has not been on it in between (its
+ * count of switches says so), slept all the while from the first look to the second; when that holds of every task
+ * there is, and both looks find the same tasks, all of them slept at the instant between the looks. Then nobody is
+ * left who could wake another: each is stopped, dead, or in a call without a timeout. Programs that a spawn was
+ * asked to run wait with a timeout far beyond the run's bound, and count as waiting for ever.
  *
  * Rejected: "nothing has moved for 30 ms", which on a busy machine only says that nobody got the processor. */
 #define _GNU_SOURCE
@@ -62,7 +62,7 @@ static int is_still(int task, char state, int has_program) {
   return state == 'T' || has_program || proc_waits_for_ever(&call);
 }
 
-static int look_at_process(struct look *look, pid_t pid, int with_children);
+static int look_at_process(struct look *look, pid_t pid);
 
 static int look_at_children(struct look *look, int task) {
   char text[1024];
@@ -70,13 +70,13 @@ static int look_at_children(struct look *look, int task) {
   if (size < 0 || size == (int)sizeof text - 1) return 0;
   char *rest = text;
   for (long child; (child = strtol(rest, &rest, 10)) > 0;)
-    if (!look_at_process(look, (pid_t)child, 1)) return 0;
+    if (!look_at_process(look, (pid_t)child)) return 0;
   return 1;
 }
 
-/* The count of switches is read last: what it was then, it still is at the second look's proof that the task is off the run
- * queue, and so the task has not run in between. */
-static int look_at_task(struct look *look, int task, pid_t pid, pid_t tid, int with_children) {
+/* The count of switches is read last: what it was then, it still is at the second look's proof that the task is
+ * off the run queue, and so the task has not run in between. */
+static int look_at_task(struct look *look, int task, pid_t pid, pid_t tid) {
   struct proc_status status;
   const char state = proc_state(task);
   if (state == 0 || look->count >= TASKS_MAX) return 0;
@@ -86,11 +86,11 @@ static int look_at_task(struct look *look, int task, pid_t pid, pid_t tid, int w
   look->is_stopped |= state == 'T';
   look->without_program += pid == tid && !has_program && !is_dead(state);
   const int before = look->without_program;
-  if (with_children && !is_dead(state) && !look_at_children(look, task)) return 0;
+  if (!is_dead(state) && !look_at_children(look, task)) return 0;
   return state != 'D' || look->without_program > before;
 }
 
-static int look_at_process(struct look *look, pid_t pid, int with_children) {
+static int look_at_process(struct look *look, pid_t pid) {
   int tids[TASKS_MAX];
   const int process = proc_open(pid);
   if (process < 0) return 0;
@@ -99,7 +99,7 @@ static int look_at_process(struct look *look, pid_t pid, int with_children) {
   int ok = count > 0;
   for (int i = 0; i < count && ok; ++i) {
     const int task = proc_open_task(pid, (pid_t)tids[i]);
-    ok = task >= 0 && look_at_task(look, task, pid, (pid_t)tids[i], with_children);
+    ok = task >= 0 && look_at_task(look, task, pid, (pid_t)tids[i]);
     if (task >= 0) close(task);
   }
   return ok;
@@ -113,11 +113,11 @@ static int look_at_all(struct look *look) {
   return ok;
 }
 
-static enum stillness look_twice(pid_t arena, int with_children) {
+static enum stillness look_twice(pid_t arena) {
   static struct look look[2];
   for (int i = 0; i < 2; ++i) {
     look[i].count = look[i].is_stopped = look[i].without_program = 0;
-    if (!(with_children ? look_at_all(&look[i]) : look_at_process(&look[i], arena, 0))) return STILL_NOT;
+    if (!look_at_all(&look[i])) return STILL_NOT;
   }
   int is_there = 0;
   if (look[0].count != look[1].count) return STILL_NOT;
@@ -130,5 +130,38 @@ static enum stillness look_twice(pid_t arena, int with_children) {
   return look[0].is_stopped ? STILL_STOPPED : STILL_WAITING;
 }
 
-enum stillness look_whether_still(pid_t arena) { return look_twice(arena, 1); }
-enum stillness look_whether_threads_are_still(pid_t arena) { return look_twice(arena, 0); }
+/* ---- the scenario's own threads ----------------------------------------------------------------- */
+
+/* What a thread of the arena does, by its own directory: below the process's, each thread that ends would have to
+ * be looked for in all that was ever looked up there (fs/proc/base.c proc_invalidate_siblings_dcache). S, D or T;
+ * 0: it may run. */
+static char rest_of_thread(pid_t tid, struct proc_call *call) {
+  const int task = proc_open(tid);
+  if (task < 0) return 0;
+  char state = proc_state(task);
+  if (state == 0 || strchr("SDT", state) == NULL || !proc_read_call(task, call) || proc_state(task) != state) state = 0;
+  close(task);
+  return state;
+}
+
+static pid_t thread_of_arena(pid_t arena, uint32_t i) { return i == 0 ? arena : shared->thread[i - 1].tid; }
+
+enum stillness look_whether_still(pid_t arena) {
+  struct proc_call call;
+  for (uint32_t i = 0; i <= shared->thread_count; ++i)
+    if (rest_of_thread(thread_of_arena(arena, i), &call) == 0) return STILL_NOT;
+  return look_twice(arena);
+}
+
+enum stillness look_whether_signals_are_taken(pid_t arena) {
+  struct proc_call call = {0};
+  int is_stopped = 0;
+  for (uint32_t i = 0; i <= shared->thread_count; ++i) {
+    const char state = rest_of_thread(thread_of_arena(arena, i), &call);
+    is_stopped |= state == 'T';
+    if (state == 'T') continue;
+    const int is_last_wait = call.number == SYS_futex && call.argument[0] == (uint64_t)(uintptr_t)&shared->release;
+    if (state != 'S' || !is_last_wait) return STILL_NOT;
+  }
+  return is_stopped ? look_twice(arena) : STILL_WAITING;
+}

@@ -14,7 +14,8 @@ enum stillness {
 
 /* The arena's threads, and all processes they have started, and so on. */
 enum stillness look_whether_still(pid_t arena);
-/* Its threads alone: have they handled what they were sent? */
-enum stillness look_whether_threads_are_still(pid_t arena);
+/* Each operation has returned: is each thread in its last wait since, with all it was sent? Whoever sends a signal
+ * wakes the thread that will take it, so one look at each is enough. */
+enum stillness look_whether_signals_are_taken(pid_t arena);
 
 #endif

@@ -408,6 +408,47 @@ static int wants_result(uint8_t effect) {
   return effect == SC_EFFECT_ALLOCATE || effect == SC_EFFECT_ALLOCATE2 || effect == SC_EFFECT_FCNTL || effect == SC_EFFECT_CLONE || effect == SC_EFFECT_EXEC;
 }
 
+/* Is the signal ignored in the arena's process from the beginning to the end? */
+static int is_always_ignored(int signal) {
+  const uint64_t by_default = 1ull << (SIGCHLD - 1) | 1ull << (SIGCONT - 1) | 1ull << (SIGURG - 1) | 1ull << (SIGWINCH - 1);
+  const uint64_t ignored = (by_default & ~shared->world.handled) | shared->world.ignored;
+  if ((ignored >> (signal - 1) & 1) == 0) return 0;
+  for (uint32_t t = 0; t < shared->thread_count; ++t)
+    for (uint32_t o = 0; o < shared->op_count[t]; ++o)
+      if (shared->op[t][o].kind == SC_OP_DISPOSITION && shared->op[t][o].operand[0].value == signal) return 0;
+  return 1;
+}
+
+static int sends_stops(void) {
+  for (uint32_t t = 0; t < shared->thread_count; ++t)
+    for (uint32_t o = 0; o < shared->op_count[t]; ++o) {
+      const struct sc_operation *op = &shared->op[t][o];
+      if ((op->kind == SC_OP_KILL || op->kind == SC_OP_KILL_GROUP) && is_stop_signal(op->operand[0].value)) return 1;
+      if (op->kind == SC_OP_TGKILL && is_stop_signal(op->operand[1].value)) return 1;
+    }
+  return 0;
+}
+
+/* Untraced, the signal that the step sends would have no effect at all. But to a traced task an ignored signal is sent all the
+ * same (kernel/signal.c sig_ignored), and SIGCONT interrupts every thread of a seized process (prepare_signal:
+ * ptrace_trap_notify): sleepers would wake, and a blocked open(2) take another number. So the call is not made then. */
+static int sends_nothing(int i, const struct sc_step *step) {
+  const int is_tgkill = step->call == SC_VISIBLE_tgkill;
+  const int64_t signal = step->arg[is_tgkill ? 2 : 1];
+  if (i >= (int)shared->thread_count || (!is_tgkill && step->call != SC_VISIBLE_kill)) return 0;
+  if (signal < 1 || signal > SC_SIGNAL_MAX || !is_always_ignored((int)signal)) return 0;
+  if (signal == SIGCONT) return !sends_stops() && shared->policy.fault.kind != SC_FAULT_STOP_CHILD;
+  for (int target = 0; is_tgkill && target < (int)shared->thread_count; ++target) {
+    uint64_t mask = ~0ull;
+    if (tracee[target].tid != step->arg[1]) continue;
+    if (task_of(target)->state != SC_TASK_ASLEEP) return 0; /* it takes the signal at its turn, without effect */
+    struct proc_status status;
+    if (process_of(target) >= 0 && proc_read_status(tracee[target].process, &status)) mask = status.mask;
+    return (mask >> (signal - 1) & 1) == 0;
+  }
+  return 0;
+}
+
 void step_task(int i, struct sc_step *step, int error) {
   if (task_of(i)->state == SC_TASK_PROGRAM) {
     step->kind = SC_STEP_PROGRAM;
@@ -428,6 +469,13 @@ void step_task(int i, struct sc_step *step, int error) {
     step->outcome = SC_OUTCOME_RETURNED;
     step->result = -error;
     answer_call(i, -error);
+    resume(i, PTRACE_CONT, 0);
+    run_to_rest(i, step, 0);
+    return;
+  }
+  if (sends_nothing(i, step)) {
+    step->outcome = SC_OUTCOME_RETURNED;
+    answer_call(i, 0);
     resume(i, PTRACE_CONT, 0);
     run_to_rest(i, step, 0);
     return;
