@@ -3,6 +3,7 @@
 
 #include "model/litmus/generate.h"
 #include "properties/litmus/campaign.h"
+#include "properties/session/running_kernel.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -55,7 +56,7 @@ void tell_outside(const LitmusOptions& options, const Test& test, const TestResu
   for (const litmus::SeenOutcome& o : r.outside) {
     if (options.common.json) {
       say_json({{"verdict", "violated"}, {"test", test.name}, {"scenario", print(test.scenario)}, {"observed", o.text}, {"count", o.count}, {"runs", r.runs},
-                {"allowed", r.allowed_texts}, {"kernel", kernel_release()}, {"replay", "spawncheck litmus --tests '" + test.name + "'"}, {"saved", saved}});
+                {"allowed", r.allowed_texts}, {"kernel", kernel_release()}, {"behaviours", behaviours_text()}, {"replay", "spawncheck litmus --tests '" + test.name + "'"}, {"saved", saved}});
       continue;
     }
     fmt::print("outside the model: {}\n  observed: {}    in {} of {} runs\n", test.name, o.text, o.count, r.runs);
@@ -118,7 +119,7 @@ void tell_summary(const LitmusOptions& options, const Campaign& c) {
   const double rate = c.seconds > 0 ? static_cast<double>(c.runs) / c.seconds : 0.0;
   if (options.common.json) {
     say_json({{"verdict", std::string(name(verdict(c)))}, {"tests", c.judged}, {"undecided", c.undecided}, {"not_run", c.not_run}, {"runs", c.runs}, {"seconds", c.seconds},
-              {"runs_per_second", rate}, {"allowed", c.allowed}, {"seen", c.seen}, {"outside", c.outside}, {"outside_runs", c.outside_runs}, {"seed", options.common.seed}, {"kernel", kernel_release()}});
+              {"runs_per_second", rate}, {"allowed", c.allowed}, {"seen", c.seen}, {"outside", c.outside}, {"outside_runs", c.outside_runs}, {"seed", options.common.seed}, {"kernel", kernel_release()}, {"behaviours", behaviours_text()}});
     return;
   }
   fmt::print("{} tests, {} kernel runs ({:.0f}/s), {} outcomes allowed, {} of them seen ({:.1f} %), {} outside{}{}\n", c.judged, c.runs, rate, c.allowed, c.seen, share(c.seen, c.allowed),
@@ -126,7 +127,7 @@ void tell_summary(const LitmusOptions& options, const Campaign& c) {
 }
 
 int tell_tests(const LitmusOptions& options, std::vector<Test>& tests) {
-  const model::Kernel kernel;
+  const model::Kernel kernel = running_kernel();
   for (Test& test : tests) {
     const litmus::Allowed all = litmus::allowed(test, kernel);
     fmt::print("{}\n", test.name);
@@ -159,8 +160,8 @@ int litmus(const LitmusOptions& options) {
   how.progress = [](std::size_t done, std::size_t all) {
     if (done % 64 == 0) say_progress(fmt::format("{} of {} tests", done, all));
   };
-  if (!options.common.json) fmt::print("seed {}, kernel {}, {} tests\n", options.common.seed, kernel_release(), tests.size());
-  const Campaign c = litmus::run_campaign(*runner, tests, model::Kernel{}, how);
+  if (!options.common.json) fmt::print("seed {}, {} tests\nkernel {}: {}\n", options.common.seed, tests.size(), kernel_release(), behaviours_text());
+  const Campaign c = litmus::run_campaign(*runner, tests, running_kernel(), how);
   for (std::size_t i = 0; i < tests.size(); ++i) tell_outside(options, tests[i], c.results[i]);
   tell_undecided(options, tests, c);
   tell_unseen(options, tests, c);
