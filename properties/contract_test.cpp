@@ -148,6 +148,9 @@ class Example : public ::testing::TestWithParam<ExampleRow> {
     return e.verdict.status == Status::violated && e.verdict.clause == row.clause;
   }
 
+  // One of the clause's own rules, so that the reader finds the line.
+  static bool cites_its_clause(const Verdict& v) { return v.clause && v.rule == rule_of(*v.clause, v.rule) && says(v.rule, "/"); }
+
   const ExampleRow& row;
   Scenario scenario;
 };
@@ -167,7 +170,9 @@ TEST_P(Example, ShowsTheClauseKept) {
 
 TEST_P(Example, ShowsTheClauseBroken) {
   if (row.how == "explore") {
-    EXPECT_TRUE(breaks(explored(std::string(row.broken_by))));
+    const explore::Exploration e = explored(std::string(row.broken_by));
+    EXPECT_TRUE(breaks(e));
+    EXPECT_TRUE(e.verdict.status != Status::violated || cites_its_clause(e.verdict)) << e.verdict.rule;
     return;
   }
   const auto s = session(std::string(row.broken_by));
@@ -175,6 +180,7 @@ TEST_P(Example, ShowsTheClauseBroken) {
   const Verdict verdict = judged(*s, runs_max);
   ASSERT_EQ(verdict.status, Status::violated) << verdict.observed << "\n" << print(scenario);
   EXPECT_EQ(name(*verdict.clause), name(row.clause)) << verdict.observed;
+  EXPECT_TRUE(cites_its_clause(verdict)) << verdict.rule;
 }
 
 INSTANTIATE_TEST_SUITE_P(OfEachClause, Example, ::testing::ValuesIn(examples().begin(), examples().end()), [](const auto& i) {

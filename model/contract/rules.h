@@ -117,6 +117,13 @@ inline std::span<const RuleRow> rules() { return rule_rows; }
 constexpr const RuleRow& row(Rule r) { return rule_rows[static_cast<std::size_t>(r)]; }
 // A report's rule line: "contract fd.kept/1; dup2(2): the new descriptor ...".
 inline std::string rule(Rule r) { return "contract " + std::string(row(r).identifier) + "; " + std::string(row(r).source); }
+// A rule line of that clause: `cited` where it is one, else that of the clause's first rule.
+inline std::string rule_of(Clause clause, const std::string& cited) {
+  if (cited.starts_with("contract " + std::string(name(clause)) + "/")) return cited;
+  for (std::size_t r = 0; r < std::size(rule_rows); ++r)
+    if (rule_rows[r].clause == clause) return rule(static_cast<Rule>(r));
+  return cited;
+}
 
 // Columns: enumerator, what stands against the request, the errors that say so, whether spawn must fail ("must"), may fail ("may"), or the run decides nothing
 // ("undecided"), the source.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "model/explore/final_state.h"
+#include "model/contract/rules.h"
 
 #include "model/contract/describe.h"
 
@@ -59,9 +60,9 @@ const sc_entry* observed_at(const sc_process& process, std::int32_t number) {
   return nullptr;
 }
 
-bool differs(Window::Reason* reason, std::string observed, std::string allowed) {
+bool differs(Window::Reason* reason, std::string observed, std::string allowed, Rule r = Rule::table_at_end) {
   if (reason != nullptr)
-    *reason = {std::move(observed), std::move(allowed), "contract fd.untouched: the parent's table is as its other threads left it"};
+    *reason = {std::move(observed), std::move(allowed), rule(r)};
   return false;
 }
 
@@ -76,7 +77,7 @@ bool window_matches(const State& state, const model::Table& table, std::uint64_t
     const bool is_foreign = e != nullptr && e->description != model::none && e->description != placeholder;
     const model::Description& d = state.descriptions[is_foreign ? e->description : placeholder];
     if (seen == nullptr ? !is_foreign : is_same_file(d, seen->key) && (!is_foreign || e->cloexec == (seen->cloexec != 0))) continue;
-    return differs(reason, "at the end number " + std::to_string(n) + " of the parent's window is " + (seen != nullptr ? describe(*seen) : "closed"), describe(d.key));
+    return differs(reason, "at the end number " + std::to_string(n) + " of the parent's window is " + (seen != nullptr ? describe(*seen) : "closed"), describe(d.key), Rule::window_at_end);
   }
   return true;
 }
@@ -135,7 +136,7 @@ bool identity_matches(const model::Table& final, const SettledChild& child, Clau
       reason->observed = "the child's " + std::to_string(e.number) + " is " + describe(e) + ", but another open file description" +
                          (e.same_as_parent >= 0 ? " (that of the parent's " + std::to_string(e.same_as_parent) + ")" : "");
       reason->allowed = "the description the parent's source referred to";
-      reason->rule = "contract fd.kept; kcmp(2) KCMP_FILE";
+      reason->rule = rule(Rule::kept_is_source);
     }
     return false;
   }
@@ -162,7 +163,7 @@ bool final_state_matches(const State& state, Index main, const sc_history& histo
     if (reason != nullptr) {
       reason->observed = "at the end the parent ignores " + describe_signals(parent.ignored) + " and catches " + describe_signals(parent.caught);
       reason->allowed = "ignores " + describe_signals(d.ignored) + ", catches " + describe_signals(d.handled);
-      reason->rule = "contract sig.parent_restored";
+      reason->rule = rule(Rule::process_as_before);
     }
     return false;
   }

@@ -5,6 +5,7 @@
 // still unfinished; an operation under way may always go on. Three moves cost no choice and are made at
 // once: opening a window (opening it earlier only explains more), and calls that touch nothing shared.
 #include "model/explore/linearize.h"
+#include "model/contract/rules.h"
 
 #include "model/contract/describe.h"
 #include "model/explore/final_state.h"
@@ -343,7 +344,7 @@ bool Search::accept(Node& next, Index t, const model::Result& result) {
       refuse(next, {"thread " + std::to_string(t) + ", operation " + std::to_string(next.position[t]) + ": " +
                         print(operation(next, t)) + " gave " + words(r.error, r.value),
                     words(result.error, result.value) + ", when only the scenario's own calls act on the parent's table",
-                    "contract fd.untouched, fd.released; the call's man page"});
+                    rule(Rule::others_unaffected) + "; the call's man page"});
     }
     return false;
   }

@@ -4,6 +4,7 @@
 // operations; does an order explain the rest. When none does, each clause's evidence is left out in turn:
 // the clause without which the run can be explained is the one that is violated.
 #include "model/judge/judge.h"
+#include "model/contract/rules.h"
 
 #include "impl/peers/implementation.h"
 #include "model/judge/facts.h"
@@ -125,7 +126,7 @@ Verdict diagnose(const Facts& f, std::uint64_t work) {
   const Linearization why = explore::linearize(f.scenario, f.history, strict);
   const std::optional<Clause> clause = culprit(f, work);
   if (!clause) return undecided(Status::broken, "the model cannot explain the run at all: " + why.observed + "; it allows: " + why.allowed);
-  Verdict v = violated(*clause, why.observed, why.allowed, why.rule);
+  Verdict v = violated(*clause, why.observed, why.allowed, rule_of(*clause, why.rule));
   v.work = work;
   return v;
 }

@@ -2,6 +2,7 @@
 //
 // Clauses of processes and memory.
 #include "impl/peers/implementation.h"
+#include "model/contract/rules.h"
 #include "model/judge/facts.h"
 #include "model/contract/describe.h"
 
@@ -14,7 +15,7 @@ using explore::SpawnCase;
 Violation live_returns(const Facts& f) {
   if (f.history.fault.kind == SC_FAULT_KILL_PARENT) {
     if (f.history.end == SC_RUN_KILLED) return {};
-    return violated(Clause::live_returns, "the caller was killed, and a child that it had started waits for ever", "it runs the program or ends", "contract live.returns");
+    return violated(Clause::live_returns, "the caller was killed, and a child that it had started waits for ever", "it runs the program or ends", rule(Rule::child_goes_on));
   }
   if (f.history.end != SC_RUN_BLOCKED && f.history.end != SC_RUN_KILLED && f.history.end != SC_RUN_STOPPED) return {};
   // A child that the scenario has stopped before its program suspends its caller.
@@ -25,7 +26,7 @@ Violation live_returns(const Facts& f) {
     const std::string what = f.history.end == SC_RUN_KILLED    ? ": the caller was ended" + by
                              : f.history.end == SC_RUN_STOPPED ? ": the caller was stopped" + by
                                                                : ": it had not returned when nothing could run any more";
-    return violated(Clause::live_returns, where(s) + what, "it returns", "contract live.returns");
+    return violated(Clause::live_returns, where(s) + what, "it returns", rule(Rule::returns));
   }
   return {};
 }
@@ -36,7 +37,7 @@ Violation proc_unzombied(const Facts& f) {
     if (!s.returned) return {};  // it may be its own
   return violated(Clause::proc_unzombied,
                   std::to_string(f.history.stray_count) + " process(es) were left that no successful spawn had reported",
-                  "none", "contract proc.unzombied; waitpid(2): a child that is not waited for stays a zombie");
+                  "none", rule(Rule::nothing_left));
 }
 
 namespace {
@@ -66,28 +67,28 @@ Violation proc_child(const Facts& f) {
     if (!child.observed) {
       if (!child.is_dead || r.program == SC_PROGRAM_EXIT || f.own_doing.may_have_ended_children() || is_ended_by_its_thread(f, s)) continue;
       return violated(Clause::proc_child, where(s) + ": the child had ended with " + std::to_string(child.end_status) + " before anybody ended it",
-                      "it runs the program, which waits", "contract proc.child");
+                      "it runs the program, which waits", rule(Rule::lives_on));
     }
     if (!child.has_execed)
       return violated(Clause::proc_child, where(s) + ": the child does not run the program that was asked for",
-                      "it does when spawn has returned", "contract proc.child");
+                      "it does when spawn has returned", rule(Rule::runs_program));
     if (!parent.observed) continue;
     if (child.ppid != parent.pid)
-      return violated(Clause::proc_child, differing(s, "parent", child.ppid), std::to_string(parent.pid), "contract proc.child; fork(2)");
+      return violated(Clause::proc_child, differing(s, "parent", child.ppid), std::to_string(parent.pid), rule(Rule::parent_is_caller));
     const bool session = (r.set & SPAWNCHECK_NEW_SESSION) != 0;
     const bool group = (r.set & SPAWNCHECK_SET_PGROUP) != 0 && r.pgroup == 0;
     if ((child.sid == child.pid) != session || (!session && child.sid != parent.sid))
       return violated(Clause::proc_child, differing(s, "session", child.sid), session ? "its own" : std::to_string(parent.sid),
-                      "contract proc.child; setsid(2)");
+                      rule(Rule::session_as_asked));
     if ((child.pgid == child.pid) != (session || group) || (!session && !group && r.pgroup == 0 && child.pgid != parent.pgid))
       return violated(Clause::proc_child, differing(s, "process group", child.pgid),
-                      session || group ? "its own" : std::to_string(parent.pgid), "contract proc.child; setpgid(2)");
+                      session || group ? "its own" : std::to_string(parent.pgid), rule(Rule::group_as_asked));
     const std::int32_t cwd = (r.set & SPAWNCHECK_SET_CWD) != 0 ? r.cwd : parent.cwd;
     if (child.cwd != cwd)
-      return violated(Clause::proc_child, differing(s, "directory", child.cwd), std::to_string(cwd), "contract proc.child; chdir(2)");
+      return violated(Clause::proc_child, differing(s, "directory", child.cwd), std::to_string(cwd), rule(Rule::directory_as_asked));
     if (child.argument_count != 1u + r.argument_count)
       return violated(Clause::proc_child, differing(s, "argument count", child.argument_count),
-                      std::to_string(1 + r.argument_count), "contract proc.child; execve(2)");
+                      std::to_string(1 + r.argument_count), rule(Rule::arguments_as_asked));
   }
   return {};
 }
@@ -114,12 +115,12 @@ Violation proc_wait(const Facts& f) {
       if (r.error != 0) {
         if (waited || f.own_doing.may_have_reaped_children() || r.error != ECHILD) continue;
         return violated(Clause::proc_child, "wait for the child of " + where(*spawn) + " gave ECHILD", "its status, once",
-                        "contract proc.child; waitid(2)");
+                        rule(Rule::status_once));
       }
       fits |= spawn->request->program == SC_PROGRAM_EXIT && r.value[0] == 7;
       if (fits && !waited) continue;
       return violated(Clause::proc_child, "wait for the child of " + where(*spawn) + " gave " + std::to_string(r.value[0]),
-                      "what the program exits with or the signal that was sent, once", "contract proc.child; waitid(2)");
+                      "what the program exits with or the signal that was sent, once", rule(Rule::status_once));
     }
   }
   return {};
@@ -127,17 +128,18 @@ Violation proc_wait(const Facts& f) {
 
 Violation mm_unwritten(const Facts& f) {
   // The gravest first.
-  constexpr struct { std::uint32_t what; const char* text; } disturbances[] = {
-      {SC_DISTURBED_MEMORY, "memory it was not given"}, {SC_DISTURBED_ENVIRON, "the environment"}, {SC_DISTURBED_ERRNO, "errno"}};
+  constexpr struct { std::uint32_t what; const char* text; Rule rule; } disturbances[] = {
+      {SC_DISTURBED_MEMORY, "memory it was not given", Rule::memory_unwritten}, {SC_DISTURBED_ENVIRON, "the environment", Rule::environment_unwritten},
+      {SC_DISTURBED_ERRNO, "errno", Rule::errno_unwritten}};
   for (const auto& d : disturbances) {
     for (const SpawnCase& s : f.spawns)
       if (s.returned && (s.record->disturbed & d.what) != 0)
         return violated(Clause::mm_unwritten, where(s) + ": it changed " + d.text, "nothing but its frame and its result changes",
-                        "contract mm.unwritten");
+                        rule(d.rule));
   }
   if (f.history.end == SC_RUN_KILLED && !f.own_doing.ended_caller())
     return violated(Clause::mm_unwritten, "the caller was ended by signal " + std::to_string(f.history.end_signal),
-                    "no signal of the scenario ends it", "contract mm.unwritten");
+                    "no signal of the scenario ends it", rule(Rule::caller_survives));
   return {};
 }
 

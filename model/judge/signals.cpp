@@ -2,6 +2,7 @@
 //
 // Clauses of signals.
 #include "impl/peers/implementation.h"
+#include "model/contract/rules.h"
 #include "model/judge/facts.h"
 #include "model/contract/describe.h"
 
@@ -45,7 +46,7 @@ Violation sig_masks_at_end(const Facts& f) {
     const std::uint64_t expected = mask_of_thread(f, t, f.scenario.threads[t].operations.size());
     if (f.history.thread_mask[t] != expected)
       return violated(Clause::sig_parent_restored, "at the end thread " + std::to_string(t) + " blocks " + describe_signals(f.history.thread_mask[t]),
-                      describe_signals(expected), "contract sig.parent_restored; sigprocmask(2)");
+                      describe_signals(expected), rule(Rule::process_as_before));
   }
   return {};
 }
@@ -93,7 +94,7 @@ Violation sig_none_lost(const Facts& f) {
   for (const SpawnCase& s : f.spawns)
     if (s.child != nullptr && !pending_in_child_was_sent(f, s.child->pending | s.child->shared_pending))
       return violated(Clause::sig_none_lost, where(s) + ": pending in the child: " + describe_signals(s.child->pending | s.child->shared_pending),
-                      "none that was not sent to it", "fork(2): the child's set of pending signals is empty");
+                      "none that was not sent to it", rule(Rule::child_pending_empty));
   if (f.history.end != SC_RUN_COMPLETE || f.history.handled_lost != 0 || !f.history.parent.observed) return {};
   for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
     constexpr int chld = 17;
@@ -109,7 +110,7 @@ Violation sig_none_lost(const Facts& f) {
     if (runs > total || lost)
       return violated(Clause::sig_none_lost,
                       describe_signals(bit(signal)) + " was sent " + std::to_string(total) + " times, its handler ran " + std::to_string(runs) + " times",
-                      "each signal is delivered, once", "contract sig.none_lost; signal(7)");
+                      "each signal is delivered, once", rule(Rule::delivered_once));
   }
   return {};
 }

@@ -106,6 +106,8 @@ std::string kernel_release() {
   return uname(&name) == 0 ? name.release : "unknown";
 }
 
+std::string kernel_line() { return fmt::format("  kernel {}: {}\n", kernel_release(), behaviours_text()); }
+
 std::string libc_version() { return std::string("glibc ") + gnu_get_libc_version(); }
 
 Finding make_finding(Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed, const FindingOptions& options) {
@@ -117,6 +119,7 @@ Finding make_finding(Session& session, const Scenario& scenario, const Verdict& 
   f.behaviours = behaviours_text();
   f.libc = f.implementation.starts_with("musl:") ? "musl" : libc_version();
   f.seed = seed;
+  f.run = options.run;
   f.is_scheduled = !scenario.schedule.empty();
   f.runs_per_try = f.is_scheduled ? 1 : std::max(options.runs_per_try, 1u);
   f.evidence = evidence_of(session, scenario, verdict, f.is_scheduled);
@@ -159,7 +162,7 @@ std::string report(const Finding& f) {
   out += fmt::format("  implementation {}{}, kernel {}, {}\n", f.implementation, f.strategy.empty() ? "" : ", strategy " + f.strategy, f.kernel, f.libc);
   out += fmt::format("  behaviours: {}\n", f.behaviours);
   if (!f.is_suspected()) return out + "  " + reproduction(f) + "\n  replay:\n" + replay_command(f) + "\n";
-  out += fmt::format("  load average {}; the run ended as {}\n", load_text(f.evidence), end_of_run(*f.evidence.history));
+  out += fmt::format("  load average {}; the run ended as {}; it was run {} of seed {}\n", load_text(f.evidence), end_of_run(*f.evidence.history), f.run, f.seed);
   if (!f.evidence.trace.empty()) out += "  trace:\n" + indented(f.evidence.trace);
   out += f.evidence_file.empty() ? "  the whole history: --save DIRECTORY keeps it, --json prints it\n" : fmt::format("  the whole history: {}\n", f.evidence_file);
   return out + "  try it again:\n" + replay_command(f) + "\n";
@@ -185,6 +188,8 @@ nlohmann::json to_json(const Finding& f) {
                            {"runs_per_try", f.runs_per_try},
                            {"violations", f.violations},
                            {"seed", f.seed},
+                           {"run", f.run},
+                           {"run_seed", f.is_scheduled ? 0 : seed_of_run(f.seed, f.run)},
                            {"replay", replay_command(f)}};
   if (f.is_suspected()) object["evidence"] = to_json(f.evidence);
   return object;

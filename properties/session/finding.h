@@ -19,6 +19,7 @@ struct Finding {
   std::string kernel, libc;  // of this machine
   std::string behaviours;    // of this kernel: running_kernel.h
   std::uint64_t seed = 0;
+  unsigned run = 0;          // of the runs from that seed on, the one that showed it first: seed_of_run(seed, run)
   unsigned tries = 0, violations = 0;  // how often it reproduces
   unsigned runs_per_try = 1;           // a try ends at the first run that violates
   bool is_scheduled = false;           // found and replayed by a schedule: the scenario's, its rest run on
@@ -33,6 +34,7 @@ struct Finding {
 };
 
 struct FindingOptions {
+  unsigned run = 0;            // Finding::run
   unsigned shrink_tries_max = 400;
   unsigned runs_per_try = 1;   // free races are repeated
   unsigned confirm_tries = 20;
@@ -56,6 +58,8 @@ nlohmann::json to_json(const Finding&);  // a suspected one with its evidence
 std::string save(Finding&, const std::string& directory, std::string& error);
 
 std::string kernel_release();
+// "  kernel 6.18.44: exec-closes-before-wake no, ...": a line of every report.
+std::string kernel_line();
 std::string libc_version();
 
 }  // namespace spawncheck

@@ -101,8 +101,9 @@ Verdict run_schedules(Session& session, Scenario& scenario, std::uint64_t seed, 
   return worst;
 }
 
-Finding examined(Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed, const CheckOptions& options, const Deadline& deadline) {
+Finding examined(Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed, unsigned run, const CheckOptions& options, const Deadline& deadline) {
   FindingOptions how;
+  how.run = run;
   how.runs_per_try = !options.is_scheduled && scenario.threads.size() > 1 ? runs_per_try_of_race : 1;
   how.is_over = [&] { return options.common.seconds != 0 ? deadline.passed() : interrupted.load(); };
   Finding finding = make_finding(session, scenario, verdict, seed, how);
@@ -176,7 +177,7 @@ int check(const CheckOptions& options) {
       if (verdict.status != Status::holds && first_reason.empty()) first_reason = verdict.observed;
       if (verdict.status == Status::broken) fmt::print(stderr, "spawncheck: broken: {}\n{}", verdict.observed, print(scenario));
     } else {
-      Finding f = examined(*session, scenario, verdict, seed, options, deadline);
+      Finding f = examined(*session, scenario, verdict, seed, used - 1, options, deadline);
       if (!f.is_suspected()) {
         counts.add(Status::violated);
         finding = std::move(f);

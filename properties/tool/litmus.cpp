@@ -64,6 +64,7 @@ void tell_outside(const LitmusOptions& options, const Test& test, const TestResu
                 {"runs", r.runs},
                 {"allowed", r.allowed_texts},
                 {"kernel", kernel_release()},
+                {"behaviours", behaviours_text()},
                 {"replay", "spawncheck litmus --tests '" + test.name + "'"},
                 {"saved", saved}});
       continue;
@@ -148,7 +149,8 @@ void tell_summary(const LitmusOptions& options, const Campaign& c) {
               {"outside", c.outside},
               {"outside_runs", c.outside_runs},
               {"seed", options.common.seed},
-              {"kernel", kernel_release()}});
+              {"kernel", kernel_release()},
+                {"behaviours", behaviours_text()}});
     return;
   }
   fmt::print("{} tests, {} kernel runs ({:.0f}/s), {} outcomes allowed, {} of them seen ({:.1f} %), {} outside{}{}\n",

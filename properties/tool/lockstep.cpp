@@ -40,7 +40,7 @@ sc_policy policy_with(Turns turns, sc_rule rule, std::uint64_t seed, unsigned sn
 }
 
 std::string told(const lockstep::Disagreement& d, const sc_trace& trace) {
-  return fmt::format("step {}: {}\n  the kernel: {}\n  the model:  {}\n", d.step + 1, step_text(trace, d.step), d.kernel, d.model);
+  return fmt::format("step {}: {}\n  the kernel: {}\n  the model:  {}\n{}", d.step + 1, step_text(trace, d.step), d.kernel, d.model, kernel_line());
 }
 
 std::string summary(const Totals& t, double seconds) {

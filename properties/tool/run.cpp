@@ -106,6 +106,7 @@ void tell(const std::string& file, const Scenario& scenario, const Outcome& o, S
   fmt::print("  observed: {}\n", o.verdict.observed);
   if (!o.verdict.allowed.empty()) fmt::print("  allowed:  {}\n", o.verdict.allowed);
   if (!o.verdict.rule.empty()) fmt::print("  rule:     {}\n", o.verdict.rule);
+  if (o.verdict.status == Status::violated) fmt::print("{}", kernel_line());
 }
 
 }  // namespace

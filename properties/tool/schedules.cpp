@@ -109,8 +109,8 @@ int faults(Session& session, const Scenario& scenario, const SchedulesOptions& o
     object.update({{"fault", print(r.fault)}, {"schedule", print(scenario.schedule)}, {"replay", replay}});
     say_json(object);
   } else {
-    fmt::print("violated {}: {}\n  after {}\n  observed: {}\n  allowed:  {}\n  rule:     {}\n  replay:\n{}\n", name(*r.violation->clause), meaning(*r.violation->clause),
-               r.fault.kind == SC_FAULT_NONE ? "no fault" : print(r.fault), r.violation->observed, r.violation->allowed, r.violation->rule, replay);
+    fmt::print("violated {}: {}\n  after {}\n  observed: {}\n  allowed:  {}\n  rule:     {}\n{}  replay:\n{}\n", name(*r.violation->clause), meaning(*r.violation->clause),
+               r.fault.kind == SC_FAULT_NONE ? "no fault" : print(r.fault), r.violation->observed, r.violation->allowed, r.violation->rule, kernel_line(), replay);
   }
   return exit_status(Status::violated);
 }
