@@ -108,6 +108,14 @@ TEST(Driver, AFatalSignalEndsEveryThreadOfTheCaller) {
   for (const std::string& o : outcomes("mask TERM\nthread\n  mask unblock TERM\n  fifo a read\nthread\n  kill TERM\n")) EXPECT_NE(o.find("| ended|"), std::string::npos) << o;
 }
 
+// It reaches a thread in user mode before its next call or only after that has begun; on its way out of a call a thread takes what only it
+// can take.
+TEST(Driver, ASignalTakesItsTimeToReachAThreadInUserMode) {
+  const std::set<std::string> all = outcomes("mask TERM\nfd 5 memfd\nthread\n  kill TERM\n  close 5\nthread\n  mask unblock TERM\n  getfd 5\n");
+  EXPECT_TRUE(any_contains(all, "-1/0 -1/0 -1/0 -1/9 | ended|")) << "its call came after the close, which came after the kill";
+  for (const std::string& o : outcomes("thread\n  tgkill 0 TERM\n  memfd\n")) EXPECT_EQ(o, "-1/0 | ended|") << "sent to itself";
+}
+
 TEST(Driver, AStopSignalStopsEveryThreadAndOnlyCONTOrKILLGetsThrough) {
   for (const char* stop : {"STOP", "TSTP", "TTIN", "TTOU"}) {
     const std::set<std::string> all = outcomes("thread\n  kill " + std::string(stop) + "\nthread\n  memfd\n");

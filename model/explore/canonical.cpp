@@ -68,7 +68,7 @@ model::Hash128 Canonical::add(Hash h, const model::Task& task) {
   if (task.ended) return mix(h, 0xdead);
   const std::size_t tables_met = tables_.met(), dispositions_met = dispositions_.met(), memories_met = memories_.met();
   h = mix(h, tables_.of(task.table) | dispositions_.of(task.dispositions) << 16 | memories_.of(task.memory) << 32 | std::uint64_t{task.altstack} << 48 |
-                 std::uint64_t{task.vfork_child != model::none} << 49 | std::uint64_t{task.flight.active} << 50 | std::uint64_t{task.frames.count} << 51);
+                 std::uint64_t{task.vfork_child != model::none} << 49 | std::uint64_t{task.flight.active} << 50 | std::uint64_t{task.in_user_mode} << 51 | std::uint64_t{task.frames.count} << 52);
   for (std::size_t i = 0; i < task.frames.count; ++i) h = mix(h, task.frames.signal[i]);
   if (tables_.met() != tables_met) h = add_table(h, state_.tables[task.table]);
   if (dispositions_.met() != dispositions_met) h = mix(mix(h, state_.dispositions[task.dispositions].ignored), state_.dispositions[task.dispositions].handled);

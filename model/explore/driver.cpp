@@ -75,20 +75,25 @@ bool Driver::is_exiting(Index task) const {
 }
 
 unsigned Driver::choices(unsigned actor) const {
-  if (actor >= threads_ || !state_.tasks[actor].flight.active || is_exiting(static_cast<Index>(actor)) || operation(actor).kind == SC_OP_SPAWN) return 1;
-  return model::outcome_count(setting_->kernel, state_, static_cast<Index>(actor));
+  const Index task = task_of(actor);
+  if (task == model::none || is_exiting(task)) return 1;
+  if (!state_.tasks[task].flight.active) return model::next_signal(state_, task) != 0 && begins_something(actor) ? 2 : 1;
+  if (actor >= threads_ || operation(actor).kind == SC_OP_SPAWN) return 1;
+  return model::outcome_count(setting_->kernel, state_, task);
+}
+
+// Has it anything to do, and may it do it now? It is between two calls.
+bool Driver::begins_something(unsigned actor) const {
+  const Index task = task_of(actor);
+  if (state_.tasks[task].vfork_child != model::none || !model::may_begin_call(state_, task)) return false;
+  if (actor < threads_) return !is_finished(actor);
+  return !spawns_[actor - threads_].runs_program() || state_.process_of(task).program == SC_PROGRAM_EXIT;
 }
 
 bool Driver::may_go(unsigned actor) const {
   const Index task = task_of(actor);
-  if (task == model::none) return false;
-  const model::Task& own = state_.tasks[task];
-  if (own.ended) return false;
-  if (own.flight.active) return true;
-  if (model::next_signal(state_, task) != 0) return true;
-  if (own.vfork_child != model::none || state_.processes[own.process].stopped_by != 0) return false;
-  if (actor < threads_) return !is_finished(actor);
-  return !spawns_[actor - threads_].runs_program() || state_.processes[own.process].program == SC_PROGRAM_EXIT;
+  if (task == model::none || state_.tasks[task].ended) return false;
+  return state_.tasks[task].flight.active || model::next_signal(state_, task) != 0 || begins_something(actor);
 }
 
 std::int32_t Driver::pid_of(Index process) const {

@@ -52,7 +52,7 @@ class Driver {
 
   // Actors: the threads, then the children of the spawns, in the order of threads and operations.
   unsigned actors() const { return threads_ + static_cast<unsigned>(spawns_.size()); }
-  // Outcomes of its next step. The first step of a call has one.
+  // Outcomes of its next step. The first step of a call has one; who has a signal to take may instead begin a call, see signals.h.
   unsigned choices(unsigned actor) const;
   // False: it cannot go, which need not be tried; true: it may be able to.
   bool may_go(unsigned actor) const;
@@ -104,6 +104,7 @@ class Driver {
   std::size_t begin_spawn(unsigned thread);
   std::optional<model::Call> call_of(unsigned thread, model::Result&) const;
   bool is_exiting(model::Index task) const;
+  bool begins_something(unsigned actor) const;
   std::size_t index_of_spawn(unsigned thread) const;  // under way; spawns_.size(): none
 
   const Setting* setting_;

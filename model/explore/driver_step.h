@@ -7,23 +7,24 @@
 
 namespace spawncheck::explore {
 
-// A task in a call goes on with it. One that is not takes its signals, one a step, before it begins the next; a stopped one begins
-// none.
+// A task in a call goes on with it. One that is not takes a signal (outcome 0, where it has one) or begins the next call, where it may.
 template <typename Observer>
 bool Driver::step(unsigned actor, unsigned outcome, Observer& observer) {
   const model::Index task = task_of(actor);
   if (task == model::none || state_.tasks[task].ended) return false;
   if (is_exiting(task)) return exit(task, observer);
   if (!state_.tasks[task].flight.active) {
-    if (model::next_signal(state_, task) != 0) {
+    if (outcome == 0 && model::next_signal(state_, task) != 0) {
       take_signal(task, observer);
       return true;
     }
-    if (state_.process_of(task).stopped_by != 0) return false;
+    outcome = 0;
+    if (!model::may_begin_call(state_, task)) return false;
   }
-  if (actor >= threads_) return step_child(actor - threads_, observer);
-  if (is_finished(actor)) return false;
-  return operation(actor).kind == SC_OP_SPAWN ? step_spawn(actor, observer) : step_call(actor, outcome, observer);
+  if (actor < threads_ && is_finished(actor)) return false;
+  const bool went = actor >= threads_ ? step_child(actor - threads_, observer) : operation(actor).kind == SC_OP_SPAWN ? step_spawn(actor, observer) : step_call(actor, outcome, observer);
+  if (went && !state_.tasks[task].flight.active) model::leave_kernel(state_, task);
+  return went;
 }
 
 template <typename Observer>
@@ -33,6 +34,7 @@ void Driver::take_signal(model::Index task, Observer& observer) {
   observer.takes_signal(*this, task, signal, how);
   model::deliver(state_, task, signal);
   model::return_from_handlers(state_, task);
+  model::leave_kernel(state_, task);
   if (how == model::Delivery::terminated) model::begin_exit(state_, task, -signal);
 }
 

@@ -84,6 +84,7 @@ Index add_child(State& state, Index task) {
   child.flight = Flight{};
   child.pending = {};
   child.frames = {};
+  child.in_user_mode = true;
   child.process = own;
   if ((flags & SPAWN_START_VM) == 0) {
     child.memory = copy_of(state.memories, child.memory);

@@ -166,6 +166,28 @@ Delivery deliver(State& state, Index task, int signal) {
   return how;
 }
 
+namespace {
+
+// What another thread may take as well can wait for that one (complete_signal wakes one).
+bool must_take_first(const State& state, Index task) {
+  const Task& own = state.tasks[task];
+  std::uint64_t shared = state.processes[own.process].shared_pending.set;
+  if ((own.pending.set | shared) == 0) return false;
+  for (Index other = 0; other < state.tasks.size(); ++other)
+    if (other != task && state.tasks[other].process == own.process && !state.tasks[other].ended) shared &= blocked_signals(state, other);
+  return ((own.pending.set | shared) & ~blocked_signals(state, task)) != 0;
+}
+
+}  // namespace
+
+bool may_begin_call(const State& state, Index task) {
+  return state.tasks[task].in_user_mode || (state.process_of(task).stopped_by == 0 && !must_take_first(state, task));
+}
+
+void leave_kernel(State& state, Index task) {
+  state.tasks[task].in_user_mode = state.process_of(task).stopped_by == 0 && !must_take_first(state, task);
+}
+
 void return_from_handlers(State& state, Index task) {
   Frames& frames = state.tasks[task].frames;
   while (!frames.empty() && next_signal(state, task) == 0) frames.pop();

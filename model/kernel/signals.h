@@ -46,6 +46,13 @@ Delivery effect_of(const State&, Index task, int signal);
 // Does it to the state. Terminated: nothing yet.
 Delivery deliver(State&, Index task, int signal);
 
+// A task between two calls is either on its way out of the kernel, where it takes what is pending for it alone before its program
+// goes on (arch_exit_to_user_mode_loop), or in user mode, where what somebody sends it reaches it before its next call or only after that has
+// begun: the interrupt takes its time. A stop likewise.
+bool may_begin_call(const State&, Index task);
+// Its call has returned, or its signal has been taken: it leaves the kernel, where nothing keeps it.
+void leave_kernel(State&, Index task);
+
 // Handlers return, the last frame's first (arch/x86/kernel/signal.c: before a handler begins the next signal is looked for), as long as
 // the task has nothing to take.
 void return_from_handlers(State&, Index task);

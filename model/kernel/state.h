@@ -185,6 +185,7 @@ struct Task {
   bool altstack = false;
   Index vfork_child = none;  // suspended until that task releases the memory
   bool ended = false;
+  bool in_user_mode = true;  // out of its last call: see signals.h may_begin_call()
   Flight flight;
   bool operator==(const Task&) const = default;
 };
