@@ -354,25 +354,26 @@ TEST(Window, NoSlotIsLostAndNothingStaysOpenWhenSourcesAreReplaced) {
             0);
 }
 
-// Both of one pipe: an end that stays open in a slot would keep its reader waiting for ever.
+// Another thread puts the read end at the source's number, which is the same file to fstat(2): a write end that stayed open in a
+// slot would keep the reader waiting for ever.
 TEST(Window, APipesReaderSeesItsEndWhenTheSourceIsReplacedMeanwhile) {
   EXPECT_EQ(status_of([] {
               if (spawn_window_reserve(2) != 0) return 1;
-              static int source;
-              static std::atomic<int> round{0};
+              static int source, ends[2];
+              static std::atomic<int> round{0}, replaced{0};
               static std::atomic<bool> stop{false};
               std::thread other([] {
-                const int file = eventfd(0, EFD_CLOEXEC);
-                for (int seen = 0; !stop;)
-                  if (const int now = round; now != seen) {
-                    for (int spin = 0; spin < now % 64; ++spin) sched_yield();
-                    dup3(file, source, O_CLOEXEC);
-                    seen = now;
-                  }
+                while (!stop) {
+                  const int now = round;
+                  if (now == replaced) continue;
+                  for (int spin = 0; spin < now % 64; ++spin) sched_yield();
+                  dup3(ends[0], source, O_CLOEXEC);
+                  replaced = now;
+                }
               });
-              for (int i = 1; i <= 300; ++i) {
-                int ends[2];
-                if (pipe2(ends, O_CLOEXEC) != 0) return 2;
+              int wrong = 0;
+              for (int i = 1; i <= 300 && wrong == 0; ++i) {
+                if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) wrong = 2;
                 source = fcntl(ends[1], F_DUPFD_CLOEXEC, 100);
                 close(ends[1]);
                 HoldRequest request;
@@ -380,17 +381,17 @@ TEST(Window, APipesReaderSeesItsEndWhenTheSourceIsReplacedMeanwhile) {
                 request.r.strategy = SPAWN_STRATEGY_STAGED;
                 spawn_result result{};
                 round = i;
-                if (spawn_run(&request.get(), &result) != 0) return 3;
-                Held{result.pid};
-                dup3(2, source, O_CLOEXEC);
+                if (spawn_run(&request.get(), &result) != 0) wrong = 3;
+                else Held{result.pid};
+                while (replaced != i) sched_yield();
                 char byte;
-                if (read(ends[0], &byte, 1) != 0) return 4;
+                if (read(ends[0], &byte, 1) != 0) wrong = 4;  // EAGAIN: somebody could still write
                 close(ends[0]);
                 close(source);
               }
               stop = true;
               other.join();
-              return 0;
+              return wrong;
             }),
             0);
 }

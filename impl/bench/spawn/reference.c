@@ -39,10 +39,12 @@ static int run(void *prepared) {
   return status;
 }
 
-/* As many numbers as all threads need together; they are descriptors that everybody else's copy would pay for. */
+/* For as many sources as all threads need together, where that many fit; they are descriptors that everybody else's copy would pay for. */
 static int enter_window(void *prepared) {
   const struct prepared *p = prepared;
-  const unsigned count = p->request.keep_count * p->at_once;
+  enum { has_room = SPAWN_WINDOW_MAX - 2 }; /* besides 0 to 2 and what is open for a moment */
+  const unsigned all = p->request.keep_count * p->at_once;
+  const unsigned count = p->request.keep_count <= has_room && all > has_room ? has_room : all;
   return spawn_window_reserve == NULL ? ENOTSUP : spawn_window_reserve(count != 0 ? count : 1);
 }
 static void leave_window(void *prepared) {
