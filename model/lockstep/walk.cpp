@@ -373,6 +373,7 @@ bool Walk::wait(const sc_step& s) {
 bool Walk::wakes(const sc_step& s) {
   const Index task = known_[s.task].task;
   const model::Flight& flight = state_.tasks[task].flight;
+  if (s.outcome == SC_OUTCOME_DIED) return dies_asleep(s);
   if (s.call == SC_VISIBLE_wait4 || s.call == SC_VISIBLE_waitid) return wait(s);
   if (flight.active) {
     const RawCall raw{Known::call, flight.call};
@@ -412,6 +413,7 @@ void Walk::settle_deaths() {
 }
 
 bool Walk::send(const sc_step& s) {
+  if (s.is_unsent) return true;
   const bool is_tgkill = s.call == SC_VISIBLE_tgkill;
   const sc_operation* op = operation(s);
   const std::int64_t pid = static_cast<std::int32_t>(s.arg[is_tgkill ? 1 : 0]);
@@ -447,6 +449,17 @@ bool Walk::signal(const sc_step& s) {
   const bool ends = model::deliver(state_, known.task, signal) == model::Delivery::terminated;
   if (ends != (s.outcome == SC_OUTCOME_DIED)) return disagree(ends ? "lives" : "dies", ends ? "dies of signal " + std::to_string(signal) : "lives");
   if (ends) model::end_task(state_, known.task, -signal);
+  return true;
+}
+
+// A fatal signal ends who sleeps within a call, and that call gives nothing.
+bool Walk::dies_asleep(const sc_step& s) {
+  const Index task = known_[s.task].task;
+  if (how_ == Follow::operations || state_.tasks[task].ended) return true;
+  ++comparison_.checked;
+  const int fatal = take_all(task);
+  if (fatal == 0) return disagree("dies", "sleeps on");
+  model::end_task(state_, task, -fatal);
   return true;
 }
 

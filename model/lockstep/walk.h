@@ -39,6 +39,7 @@ class Walk {
   void rest(unsigned trace_task);
   bool wakes(const sc_step&);
   bool signal(const sc_step&);
+  bool dies_asleep(const sc_step&);
   bool program(const sc_step&);
   bool returned(const sc_step&, const RawCall&, model::Step, const model::Result&);
   bool modelled(const sc_step&, const RawCall&);

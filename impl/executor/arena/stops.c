@@ -474,6 +474,7 @@ void step_task(int i, struct sc_step *step, int error) {
     return;
   }
   if (sends_nothing(i, step)) {
+    step->is_unsent = 1;
     step->outcome = SC_OUTCOME_RETURNED;
     answer_call(i, 0);
     resume(i, PTRACE_CONT, 0);
