@@ -183,6 +183,7 @@ bool Walk::call(const sc_step& s) {
     if (is_stopped && known_[s.task].has_called_while_stopped) return disagree("makes its call", "is stopped");
     known_[s.task].has_called_while_stopped = is_stopped;
   }
+  if (s.is_void) return true;
   const std::uint8_t thread = trace_.task[s.task].thread;
   const std::uint64_t* inode = history_.op[thread][s.operation].inode;
   RawCall raw = translate(s, operation(s), sc_identity_of_op(thread, s.operation), inode);

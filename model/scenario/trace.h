@@ -63,6 +63,7 @@ struct sc_step {
   uint8_t is_unread; /* 1: `pointee` could not be read, and what the call was asked is not known */
   uint8_t is_unsent; /* 1: the signal is ignored, and was not sent, since to a traced task it would be */
   uint32_t enabled;  /* bit i: task i could have gone instead; 0 for WAKES */
+  uint8_t is_void;   /* 1: a signal that has no effect was not sent, and the call returned 0 all the same */
   int64_t arg[SC_CALL_ARGUMENTS];
   uint64_t pointee;  /* what an argument of letter m, a, l, n or s points to: its first eight bytes; clone3: flags | exit signal */
   int64_t result;    /* or -errno */

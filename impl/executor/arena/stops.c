@@ -476,6 +476,7 @@ void step_task(int i, struct sc_step *step, int error) {
   if (sends_nothing(i, step)) {
     step->is_unsent = 1;
     step->outcome = SC_OUTCOME_RETURNED;
+    step->is_void = 1;
     answer_call(i, 0);
     resume(i, PTRACE_CONT, 0);
     run_to_rest(i, step, 0);
