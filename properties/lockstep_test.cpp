@@ -150,5 +150,18 @@ TEST(Lockstep, NoticesAnotherSignalAndAnotherOrder) {
   EXPECT_GT(signals, 0u);
 }
 
+// Nothing is given up: a stop, what it does to the other threads, and a signal that ends all of them.
+TEST(Lockstep, FollowsStopsAndTheEndOfTheScenariosOwnProcess) {
+  for (const char* own : {"thread\n  kill STOP\n  memfd\nthread\n  memfd\n  memfd\n", "thread\n  memfd\nthread\n  tgkill 0 TSTP\n  memfd\n",
+                          "fd 0 null\nthread\n  spawn only hold -> $0\n  kill_group TTIN\n", "thread\n  memfd\n  kill TERM\nthread\n  memfd\n",
+                          "fd 0 null\nthread\n  spawn only hold -> $0\n  memfd\nthread\n  kill KILL\n"}) {
+    Record record(own);
+    EXPECT_FALSE(record.first().disagreement) << told(record.first(), record.trace(), record.scenario());
+    EXPECT_EQ(record.first().unknown, "") << own;
+    EXPECT_EQ(record.first().steps, record.trace().step_count) << own;
+    EXPECT_GT(record.first().checked, 0u) << own;
+  }
+}
+
 }  // namespace
 }  // namespace spawncheck

@@ -93,7 +93,10 @@ void prepare_signal(State& state, Index process, int signal) {
   if ((bit(signal) & stops_by_default) != 0) drop_pending(state, process, bit(signal_cont));
   if (signal != signal_cont && signal != signal_kill) return;
   if (signal == signal_cont) drop_pending(state, process, stops_by_default);
+  if (state.processes[process].stopped_by == 0) return;
   state.processes[process].stopped_by = 0;
+  for (Index task = 0; task < state.tasks.size(); ++task)
+    if (state.tasks[task].process == process && !state.tasks[task].ended) leave_kernel(state, task);
 }
 
 }  // namespace

@@ -89,6 +89,7 @@ bool Walk::follow(std::uint32_t at) {
   if (how_ == Follow::operations) return make_own(s);
   if (s.task >= known_.size() || known_[s.task].task == model::none) return unknown("a task the model has not");
   ++comparison_.steps;
+  if (state_.tasks[known_[s.task].task].ended) return s.outcome == SC_OUTCOME_DIED || disagree("goes on", "has ended");
   if (!make(s)) return false;
   const bool is_on_its_way = s.outcome == SC_OUTCOME_RETURNED || s.kind == SC_STEP_SIGNAL || (s.kind == SC_STEP_WAKES && s.outcome != SC_OUTCOME_SLEEPS);
   if (is_on_its_way && !known_[s.task].is_program && !state_.tasks[known_[s.task].task].ended) rest(s.task);
@@ -134,6 +135,7 @@ void Walk::rest(unsigned trace_task) {
     if (known_[trace_task].taken != 0) return;
     model::return_from_handlers(state_, task);
   } while (model::next_signal(state_, task) != 0);
+  model::leave_kernel(state_, task);
 }
 
 namespace {
@@ -174,14 +176,14 @@ bool Walk::make(const sc_step& s) {
 bool Walk::call(const sc_step& s) {
   if (s.outcome == SC_OUTCOME_UNKNOWN) return unknown("a run without results");
   if (s.is_unread) return unknown("an argument that could not be read");
-  if (s.outcome == SC_OUTCOME_DIED && s.call != SC_VISIBLE_exit && s.call != SC_VISIBLE_exit_group) return unknown("death within a call");
+  const bool may_die = s.call == SC_VISIBLE_exit || s.call == SC_VISIBLE_exit_group || s.call == SC_VISIBLE_kill || s.call == SC_VISIBLE_tgkill;
+  if (s.outcome == SC_OUTCOME_DIED && !may_die) return unknown("death within a call");
   if (how_ == Follow::everything) {
     const int first = known_[s.task].taken != 0 ? known_[s.task].taken : next(s.task);
     if (first != 0) return disagree("makes its call", "takes signal " + std::to_string(first) + " first");
-    // Who rests at a call has begun it, and stops when it returns (kernel/signal.c get_signal: on the way to user mode).
-    const bool is_stopped = state_.process_of(known_[s.task].task).stopped_by != 0;
-    if (is_stopped && known_[s.task].has_called_while_stopped) return disagree("makes its call", "is stopped");
-    known_[s.task].has_called_while_stopped = is_stopped;
+    // Who rests at a call when its process is stopped has begun it, and stops when it returns.
+    const Index task = known_[s.task].task;
+    if (state_.process_of(task).stopped_by != 0 && !model::may_begin_call(state_, task)) return disagree("makes its call", "is stopped");
   }
   if (s.is_void) return true;
   const std::uint8_t thread = trace_.task[s.task].thread;
@@ -433,9 +435,9 @@ bool Walk::send(const sc_step& s) {
   model::run_call(kernel_, state_, task, call, result);
   ++comparison_.checked;
   const Result got = result_of(s);
-  if (got.error != result.error) return disagree(text(got, false), text(result, false));
+  if (s.outcome != SC_OUTCOME_DIED && got.error != result.error) return disagree(text(got, false), text(result, false));
   settle_deaths();
-  return true;
+  return s.outcome != SC_OUTCOME_DIED || state_.tasks[task].ended || disagree("dies within its call", "lives");
 }
 
 bool Walk::signal(const sc_step& s) {

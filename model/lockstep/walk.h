@@ -29,7 +29,6 @@ class Walk {
   struct Tracked {
     model::Index task = model::none;
     int taken = 0;                  // a signal: pending no more, and nothing has come of it yet
-    bool has_called_while_stopped = false;  // one call, which it had begun before the stop
     bool is_program = false, program_sleeps = false;
   };
 
