@@ -11,7 +11,9 @@ namespace {
 
 std::uint64_t pair(std::int32_t a, std::int32_t b) { return static_cast<std::uint32_t>(a) | std::uint64_t{static_cast<std::uint32_t>(b)} << 32; }
 
+// Whether there are any has been said.
 model::Hash128 add_pending(model::Hash128 h, const model::Pending& p) {
+  if (p.set == 0) return h;
   h = mix(h, p.set);
   if (p.set >> 31 != 0)
     for (const std::uint8_t count : p.queued) h = mix(h, count);
@@ -68,7 +70,7 @@ model::Hash128 Canonical::add(Hash h, const model::Task& task) {
   if (task.ended) return mix(h, 0xdead);
   const std::size_t tables_met = tables_.met(), dispositions_met = dispositions_.met(), memories_met = memories_.met();
   h = mix(h, tables_.of(task.table) | dispositions_.of(task.dispositions) << 16 | memories_.of(task.memory) << 32 | std::uint64_t{task.altstack} << 48 |
-                 std::uint64_t{task.vfork_child != model::none} << 49 | std::uint64_t{task.flight.active} << 50 | std::uint64_t{task.in_user_mode} << 51 | std::uint64_t{task.frames.count} << 52);
+                 std::uint64_t{task.vfork_child != model::none} << 49 | std::uint64_t{task.flight.active} << 50 | std::uint64_t{task.in_user_mode} << 51 | std::uint64_t{task.frames.count} << 52 | std::uint64_t{task.pending.set != 0} << 63);
   for (std::size_t i = 0; i < task.frames.count; ++i) h = mix(h, task.frames.signal[i]);
   if (tables_.met() != tables_met) h = add_table(h, state_.tables[task.table]);
   if (dispositions_.met() != dispositions_met) h = mix(mix(h, state_.dispositions[task.dispositions].ignored), state_.dispositions[task.dispositions].handled);
@@ -78,7 +80,7 @@ model::Hash128 Canonical::add(Hash h, const model::Task& task) {
 
 model::Hash128 Canonical::add(Hash h, const model::Process& p) const {
   h = mix(h, static_cast<std::uint64_t>(p.life) | std::uint64_t{p.session_leader} << 8 | std::uint64_t{p.is_clone_child} << 9 | std::uint64_t{p.stopped_by} << 16 |
-                 std::uint64_t{p.program_name} << 24 | std::uint64_t{static_cast<std::uint32_t>(p.limit)} << 32);
+                 std::uint64_t{p.program_name} << 24 | std::uint64_t{static_cast<std::uint32_t>(p.limit)} << 32 | std::uint64_t{p.shared_pending.set != 0} << 63);
   h = mix(add_pending(h, p.shared_pending), pair(p.program, p.status));
   const bool leads_group = p.group != 0;  // its own: nobody joins another's
   return mix(h, pair(p.cwd, p.umask) | std::uint64_t{leads_group} << 63);
@@ -102,7 +104,8 @@ model::Hash128 Driver::hash(Canonical& canonical) const {
   h = canonical.add(h, state_.processes[0]);
   for (const SimulatedSpawn& s : spawns_) h = canonical.add(h, s);
   for (unsigned t = 0; t < threads_; ++t) h = mix(h, position_[t]);
-  for (const model::Result& r : results_) h = mix(mix(h, pair(r.value[0], r.value[1])), static_cast<std::uint32_t>(r.error));
+  for (unsigned t = 0; t < threads_; ++t)
+    for (std::size_t o = 0; o < position_[t]; ++o) h = mix(mix(h, pair(result(t, o).value[0], result(t, o).value[1])), static_cast<std::uint32_t>(result(t, o).error));
   return h;
 }
 

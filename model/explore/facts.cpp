@@ -56,13 +56,16 @@ void World::look(std::size_t spawn) {
   s.ever_ignored |= ignored;
   s.always_ignored &= ignored;
   // What spawns stage in the window is not the caller's: for the caller its numbers are placeholders.
+  const Index memory = state.tasks[machine.parent()].memory;
+  const bool has_window = memory != model::none && state.memories[memory].window != 0;
   const auto is_staged = [&](std::int32_t n) {
+    if (!has_window) return false;
     const Entry* e = table.find(n);
     if (e == nullptr || e->description == model::none) return false;
     return std::any_of(driver_.spawns().begin(), driver_.spawns().end(), [&](const SimulatedSpawn& o) { return o.is_own_slot(state, n, e->description); });
   };
   for (std::size_t k = 0; k < keep.size(); ++k) {
-    const std::uint64_t file = is_staged(keep[k].first) ? file_bit(state.memories[state.tasks[machine.parent()].memory].placeholder) : file_at(table, keep[k].first);
+    const std::uint64_t file = is_staged(keep[k].first) ? file_bit(state.memories[memory].placeholder) : file_at(table, keep[k].first);
     s.source[k] |= file;
     s.source_was_closed |= file == 0;
   }
