@@ -66,7 +66,7 @@ Violation proc_child(const Facts& f) {
     const sc_request& r = *s.request;
     if (!child.observed) {
       if (!child.is_dead || r.program == SC_PROGRAM_EXIT || f.own_doing.may_have_ended_children() || is_ended_by_its_thread(f, s)) continue;
-      return violated(Clause::proc_child, where(s) + ": the child had ended with " + std::to_string(child.end_status) + " before anybody ended it",
+      return violated(Clause::proc_child, where(s) + ": the child had ended" + (child.knows_end_status ? " with " + std::to_string(child.end_status) : "") + " before anybody ended it",
                       "it runs the program, which waits", rule(Rule::lives_on));
     }
     if (!child.has_execed)
