@@ -19,13 +19,11 @@ namespace {
 // Every execution; `end` is called with each that cannot go on, once for equal ones. False: there are too many.
 template <typename End>
 bool for_each_end(const Execution& first, std::uint64_t& states, End end) {
-  std::unordered_multimap<std::uint64_t, Execution> seen;
+  std::unordered_map<model::Hash128, Execution> seen;
   std::vector<const Execution*> open;
   const auto add = [&](Execution&& e) {
-    const std::uint64_t hash = e.hash();
-    for (auto [at, stop] = seen.equal_range(hash); at != stop; ++at)
-      if (at->second == e) return;
-    open.push_back(&seen.emplace(hash, std::move(e))->second);  // nodes do not move
+    const auto [at, is_new] = seen.emplace(e.hash(), std::move(e));
+    if (is_new) open.push_back(&at->second);  // nodes do not move
   };
   add(Execution(first));
   while (!open.empty()) {
@@ -34,7 +32,7 @@ bool for_each_end(const Execution& first, std::uint64_t& states, End end) {
     open.pop_back();
     unsigned went = 0;
     for (unsigned actor = 0; actor < now->actors(); ++actor)
-      for (unsigned choice = 0; choice < now->choices(actor); ++choice) {
+      for (unsigned choice = 0; now->may_go(actor) && choice < now->choices(actor); ++choice) {
         Execution next = *now;
         if (!next.step(actor, choice)) continue;
         ++went;
@@ -168,7 +166,8 @@ class Projection {
 
 Allowed allowed(Test& test, const model::Kernel& kernel) {
   Allowed all;
-  const Execution first(test.scenario, kernel);
+  const explore::Setting setting = setting_of(test.scenario, kernel);
+  const Execution first(setting);
   const auto world = static_cast<model::Index>(first.state().descriptions.size());
   std::vector<Execution> ends;
   if (!for_each_end(first, all.states, [&](const Execution& e) { ends.push_back(e); }) || !choose_numbers(test, ends))
