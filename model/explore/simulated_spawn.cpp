@@ -148,7 +148,8 @@ std::uint64_t SimulatedSpawn::read_window(State& state) {
   const std::uint64_t named = numbers_read(planned_->keep) & memory.window;
   read_taken_ = named & memory.window_free;
   memory.window_free &= ~read_taken_;
-  return named & ~read_taken_ & ~(1ull << memory.window_home);
+  const std::uint64_t home = memory.window_home < 0 ? 0 : 1ull << memory.window_home;  // there may be no window
+  return named & ~read_taken_ & ~home;
 }
 
 void SimulatedSpawn::give_back_read(State& state) {
