@@ -9,6 +9,7 @@
 
 /* Columns: implementation, clause, what a violation of it must say to be within the limit, why, with the source. */
 #define SPAWNCHECK_LIMITS(X)                                                                                            \
+  X("reference", "fd.untouched", "; another thread uses the window", "strategy staged asks what a number of the window is and then writes it, two calls in a row: what other code puts there in between is lost. The reservation asks other code to leave these numbers alone (impl/spawn/README.md, The window)") \
   X("posix_spawn", "mm.unwritten", "errno", "errno may change: POSIX lets any function change it (XSH 2.3), and glibc's child shares it") \
   X("musl:posix_spawn", "mm.unwritten", "errno", "errno may change: POSIX lets any function change it (XSH 2.3), and musl's child shares it") \
   X("posix_spawn", "sig.disposition", "", "the child starts with signals 32 and 33 ignored: glibc's spawni.c sets its internal signals to SIG_IGN, which exec keeps (observed with 2.36)") \

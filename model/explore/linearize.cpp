@@ -340,7 +340,8 @@ bool Search::accept(Node& next, Index t, const model::Result& result) {
   if (!agrees && enforces(Clause::fd_untouched)) {
     if (options_.explain) {
       auto words = [](int error, const std::int32_t* value) {
-        return error != 0 ? describe_error(error) : value[0] < 0 ? std::string("success") : std::to_string(value[0]);
+        if (error != 0 || value[0] < 0) return error != 0 ? describe_error(error) : std::string("success");
+        return std::to_string(value[0]) + (value[1] >= 0 ? " and " + std::to_string(value[1]) : "");
       };
       refuse(next, {"thread " + std::to_string(t) + ", operation " + std::to_string(next.position[t]) + ": " +
                         print(operation(next, t)) + " gave " + words(r.error, r.value),

@@ -9,6 +9,7 @@
 #include "impl/peers/implementation.h"
 #include "model/judge/facts.h"
 #include "model/explore/linearize.h"
+#include "model/scenario/words.h"
 
 #include <cerrno>
 
@@ -120,6 +121,21 @@ std::optional<Clause> culprit(const Facts& f, std::uint64_t& work) {
   return std::nullopt;
 }
 
+bool uses_window(const Scenario& scenario) {
+  std::int32_t first = 0, last = -1;
+  for (std::uint32_t i = 0; i < scenario.world.line_count; ++i)
+    if (scenario.world.line[i].kind == SC_WORLD_WINDOW) first = scenario.world.line[i].number, last = scenario.world.line[i].second;
+  const auto is_in = [&](const sc_operand& o) { return !o.variable && first <= o.value && o.value <= last; };
+  for (const Thread& thread : scenario.threads)
+    for (const sc_operation& op : thread.operations) {
+      const std::string_view operands = row_of(op).operands;
+      if (op.kind == SC_OP_CLOSE_RANGE && static_cast<std::uint32_t>(op.operand[0].value) <= static_cast<std::uint32_t>(last) && last >= 0) return true;
+      for (std::size_t i = 0; i < operands.size() && i < 2; ++i)
+        if ((operands[i] == 'f' || operands[i] == 'n') && op.kind != SC_OP_LIMIT && is_in(op.operand[i])) return true;
+    }
+  return false;
+}
+
 Verdict diagnose(const Facts& f, std::uint64_t work) {
   LinearizeOptions strict = search_options(f, f.options.owed);
   strict.explain = true;
@@ -127,6 +143,7 @@ Verdict diagnose(const Facts& f, std::uint64_t work) {
   const std::optional<Clause> clause = culprit(f, work);
   if (!clause) return undecided(Status::broken, "the model cannot explain the run at all: " + why.observed + "; it allows: " + why.allowed);
   Verdict v = violated(*clause, why.observed, why.allowed, rule_of(*clause, why.rule));
+  if (*clause == Clause::fd_untouched && uses_window(f.scenario)) v.observed += window_is_used;
   v.work = work;
   return v;
 }

@@ -7,6 +7,8 @@
 #include "model/kernel/call.h"
 #include "model/scenario/history.h"
 
+#include <string_view>
+
 namespace spawncheck {
 
 struct JudgeOptions {
@@ -17,6 +19,10 @@ struct JudgeOptions {
   model::Kernel kernel{};           // the one that made the history
   std::uint64_t work_max = 200'000; // states visited before the verdict is *inconclusive*
 };
+
+// At the end of what fd.untouched observed, where an operation of the scenario names a number of the caller's window, which its
+// reservation asks other code to leave alone (spawn_window_reserve).
+inline constexpr std::string_view window_is_used = "; another thread uses the window";
 
 Verdict judge(const Scenario&, const sc_history&, const JudgeOptions&);
 

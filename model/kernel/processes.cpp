@@ -212,7 +212,7 @@ Step step_exec(const Kernel& kernel, State& state, Index task, unsigned outcome,
     return Step::advanced;
   }
   for (const Entry& e : state.table_of(task).entries()) {
-    if (!e.cloexec) continue;
+    if (!e.cloexec || e.description == none) continue;  // fs/file.c do_close_on_exec: an empty slot is passed over
     close_deferred(kernel, state, task, state.tasks[task].table, e.number, e.last);  // one description: nobody can tell them apart
     return Step::advanced;
   }

@@ -53,10 +53,13 @@ static long create(struct context *c, long fd) {
   return 0;
 }
 
+/* The end of the operation, then what only looks. What the operation gave is in the record before its end is: a signal may end the
+ * process at any instant. */
 static long identify_pair(struct context *c, const int fd[2]) {
   struct stat status;
+  for (int i = 0; i < 2; ++i) c->record->value[i] = fd[i];
+  __atomic_store_n(&c->record->end, next_stamp(), __ATOMIC_SEQ_CST);
   for (int i = 0; i < 2; ++i) {
-    c->record->value[i] = fd[i];
     c->record->inode[i] = syscall(SYS_fstat, fd[i], &status) == 0 ? (uint64_t)status.st_ino : 0;
   }
   return 0;
@@ -75,13 +78,11 @@ OPERATION(NULL_DEVICE) { return create(c, syscall(SYS_openat, AT_FDCWD, "/dev/nu
 OPERATION(PIPE) {
   int fd[2];
   if (syscall(SYS_pipe2, fd, cloexec_of(c, O_CLOEXEC)) != 0) return -errno;
-  c->record->end = next_stamp();
   return identify_pair(c, fd);
 }
 OPERATION(SOCKETPAIR) {
   int fd[2];
   if (syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | cloexec_of(c, SOCK_CLOEXEC), 0, fd) != 0) return -errno;
-  c->record->end = next_stamp();
   return identify_pair(c, fd);
 }
 OPERATION(EVENTFD) { return create(c, syscall(SYS_eventfd2, (unsigned)sc_identity_of_op(c->thread, c->index), cloexec_of(c, EFD_CLOEXEC))); }

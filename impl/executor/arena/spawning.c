@@ -146,8 +146,14 @@ void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_
   errno = SENTINEL;
   const int error = implementation->spawn(&request, &result);
   const int errno_now = errno;
-  /* The end of the operation: what follows only looks. */
-  record->end = next_stamp();
+  record->error = error;
+  if (error == 0) {
+    record->value[0] = result.pid;
+    record->value[1] = result.pidfd;
+    record->child = report_child(result.pid);
+  }
+  /* The end of the operation: what follows only looks. What it gave is in the record before: a signal may end the process here. */
+  __atomic_store_n(&record->end, next_stamp(), __ATOMIC_SEQ_CST);
   if (error == 0 && is_to_be_looked_at(thread, index)) {
     record->looked |= SC_LOOKED_AT_MEMORY;
     if (runs_on_our_memory(thread, result.pid)) record->disturbed |= SC_DISTURBED_VM_SHARED;
@@ -156,9 +162,4 @@ void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_
   record->disturbed |= differences(&then, &now);
   if (errno_now != SENTINEL) record->disturbed |= SC_DISTURBED_ERRNO;
   if (sum_of_environment() != environment_then) record->disturbed |= SC_DISTURBED_ENVIRON;
-  record->error = error;
-  if (error != 0) return;
-  record->value[0] = result.pid;
-  record->value[1] = result.pidfd;
-  record->child = report_child(result.pid);
 }
