@@ -168,6 +168,7 @@ class Looked {
     if (r_.policy != SPAWN_FDS_ONLY)
       for (int n = 0; n < numbers_max; ++n)
         if (fcntl(n, F_GETFD) == 0) wanted.insert(n);
+    if (asks(SPAWN_PROGRAM_FD)) wanted.erase(r_.program_fd);
     const std::string directory = "/proc/" + process_ + "/fd";
     for (std::uint32_t i = 0; i < r_.keep_count; ++i) {
       struct stat source {}, target {};

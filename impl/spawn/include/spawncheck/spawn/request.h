@@ -60,7 +60,7 @@ struct spawn_request {
   uint32_t strategy; /* enum spawn_strategy; one that is not AUTOMATIC is used or refused with ENOTSUP */
   uint32_t set;      /* SPAWN_SET_* and the other bits of that enum */
   const char *path;  /* of the program, relative to the child's directory; no PATH search but with SPAWN_SEARCH */
-  int program_fd;    /* with SPAWN_PROGRAM_FD, in place of path */
+  int program_fd;    /* with SPAWN_PROGRAM_FD, in place of path; the program does not get it, unless a target has its number */
   char *const *argv; /* null-terminated, not null, argv[0] there */
   char *const *envp; /* null-terminated; null: an empty environment */
   const struct spawn_keep *keep;
