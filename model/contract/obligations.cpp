@@ -11,8 +11,6 @@ namespace {
 
 using model::bit;
 
-constexpr std::uint64_t stops = bit(SIGSTOP) | bit(SIGTSTP) | bit(SIGTTIN) | bit(SIGTTOU);
-
 // What the operations that have begun may have sent.
 struct Sent {
   std::uint64_t to_caller = 0, to_children = 0;  // a bit a signal
@@ -58,15 +56,15 @@ bool may_ignore_sigchld(const Scenario& scenario) {
 OwnDoing::OwnDoing(const Scenario& scenario, const sc_history& history) {
   const Sent all = sent(scenario, history);
   const std::uint64_t by_default = all.to_caller & may_be_default(scenario);
-  const std::uint64_t fatal = ~(stops | model::ignored_by_default);
+  const std::uint64_t fatal = ~(model::stops_by_default | model::ignored_by_default);
   const bool is_named = history.end_signal >= 1 && history.end_signal <= SC_SIGNAL_MAX;
   ended_caller_ = history.end == SC_RUN_KILLED && is_named && (by_default & fatal & bit(history.end_signal)) != 0;
   ended_caller_ |= history.end == SC_RUN_KILLED && history.fault.kind == SC_FAULT_KILL_PARENT;
   // A signal that libc keeps for itself, with a handler that nobody but libc may call: glibc's of 33 crashes (nptl/nptl_setxid.c).
   ended_caller_ |= history.end == SC_RUN_KILLED && (all.to_caller & history.caught_by_libc) != 0;
-  stopped_caller_ = history.end == SC_RUN_STOPPED && ((by_default | all.to_children) & stops) != 0;
+  stopped_caller_ = history.end == SC_RUN_STOPPED && ((by_default | all.to_children) & model::stops_by_default) != 0;
   may_have_ended_children_ = (all.to_children & fatal) != 0;
-  may_have_stopped_children_ = (all.to_children & stops) != 0;
+  may_have_stopped_children_ = (all.to_children & model::stops_by_default) != 0;
   may_have_reaped_children_ = may_ignore_sigchld(scenario);
 }
 

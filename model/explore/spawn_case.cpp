@@ -31,8 +31,6 @@ std::int32_t resolve(const Scenario& scenario, const sc_history& history, std::u
 
 namespace {
 
-constexpr std::uint64_t unblockable = 1ull << 8 | 1ull << 18;
-
 // Does following source -> target from some entry lead back to it, over more than one entry?
 bool has_cycle(const std::vector<Kept>& keep) {
   for (const Kept& start : keep) {
@@ -75,7 +73,7 @@ void add_attribute_errors(SpawnCase& c, bool reference) {
   else if (group && r.pgroup != 0) add(c.sometimes, {EPERM, ESRCH});              // setpgid(2): no such group in the session
   const std::uint64_t dflt = (r.set & SPAWNCHECK_SET_DEFAULT) != 0 ? r.dflt : 0;
   const std::uint64_t ignore = (r.set & SPAWNCHECK_SET_IGNORE) != 0 ? r.ignore : 0;
-  if ((dflt & ignore) != 0 || ((dflt | ignore) & unblockable) != 0) c.sometimes.add(EINVAL);
+  if ((dflt & ignore) != 0 || ((dflt | ignore) & model::unblockable) != 0) c.sometimes.add(EINVAL);
 }
 
 // The child dies of a signal before it could find out that something is wrong, or before exec.
