@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "model/contract/verdict.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace spawncheck {
 
 namespace {
@@ -52,6 +55,46 @@ Clauses Clauses::promised_by(std::string_view promises) {
     promises = end == std::string_view::npos ? std::string_view{} : promises.substr(end + 1);
   }
   return set;
+}
+
+bool Verdict::violates(Clause wanted) const {
+  return clause == wanted || std::any_of(also.begin(), also.end(), [&](const Breach& b) { return b.clause == wanted; });
+}
+
+void Verdict::name_by(Clause wanted) {
+  const auto found = std::find_if(also.begin(), also.end(), [&](const Breach& b) { return b.clause == wanted; });
+  if (clause == wanted || found == also.end() || !clause) return;
+  Breach named{*clause, std::move(observed), std::move(allowed), std::move(rule)};
+  std::swap(named, *found);
+  clause = named.clause;
+  observed = std::move(named.observed);
+  allowed = std::move(named.allowed);
+  rule = std::move(named.rule);
+}
+
+std::vector<Breach> breaches_of(const Verdict& v) {
+  if (!v.clause) return {};
+  std::vector<Breach> all{{*v.clause, v.observed, v.allowed, v.rule}};
+  all.insert(all.end(), v.also.begin(), v.also.end());
+  return all;
+}
+
+Verdict named(std::vector<Breach> found) {
+  // Causes before what follows from them; the others in the order in which they were found.
+  constexpr Clause first[] = {Clause::live_returns, Clause::sig_no_handler_in_child, Clause::mm_released, Clause::mm_unwritten, Clause::proc_unzombied, Clause::err_exact};
+  Verdict v;
+  v.status = Status::violated;
+  v.clause = found[0].clause;
+  v.observed = std::move(found[0].observed);
+  v.allowed = std::move(found[0].allowed);
+  v.rule = std::move(found[0].rule);
+  v.also.assign(std::make_move_iterator(found.begin() + 1), std::make_move_iterator(found.end()));
+  for (const Clause clause : first) {
+    if (!v.violates(clause)) continue;
+    v.name_by(clause);
+    break;
+  }
+  return v;
 }
 
 }  // namespace spawncheck

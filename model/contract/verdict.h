@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace spawncheck {
 
@@ -66,13 +67,30 @@ class Clauses {
   std::uint32_t bits_ = 0;
 };
 
+// A clause that a run violated.
+struct Breach {
+  Clause clause;
+  std::string observed, allowed;
+  std::string rule;  // where the rule comes from: man page, POSIX, kernel function
+};
+
+// A violation is named by one clause; what else the same run violated stands in `also`, each clause once.
 struct Verdict {
   Status status = Status::holds;
   std::optional<Clause> clause;  // of a violation
   std::string observed;          // a violation's; else the reason
   std::string allowed;
-  std::string rule;              // where the rule comes from: man page, POSIX, kernel function
+  std::string rule;
+  std::vector<Breach> also;
   std::uint64_t work = 0;        // states the judge visited
+
+  bool violates(Clause) const;   // by name, or also
+  void name_by(Clause);          // one of those that it violates: the others stand in `also`
 };
+
+std::vector<Breach> breaches_of(const Verdict&);  // of a violation: all of them, its name's first
+// A violation of these, at least one. It is named by the cause rather than by what follows from it: a child that does not run its program
+// (proc.child) follows from an error that was not reported (err.exact).
+Verdict named(std::vector<Breach>);
 
 }  // namespace spawncheck

@@ -2,7 +2,7 @@
 //
 // The order of the questions: can this be judged at all; do the clauses hold that need no order of
 // operations; does an order explain the rest. When none does, each clause's evidence is left out in turn:
-// the clause without which the run can be explained is the one that is violated.
+// the clauses without which the run can be explained are those that are violated.
 #include "model/judge/judge.h"
 #include "model/contract/rules.h"
 
@@ -11,7 +11,9 @@
 #include "model/explore/linearize.h"
 #include "model/scenario/words.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 namespace spawncheck {
 
@@ -102,23 +104,34 @@ LinearizeOptions search_options(const Facts& f, Clauses enforced) {
   return o;
 }
 
-// The clause without whose evidence the run can be explained; where no single one is enough, the last of
-// those that had to be left out together.
-std::optional<Clause> culprit(const Facts& f, std::uint64_t& work) {
+// The clauses without whose evidence the run can be explained: a single one where that is enough, else as few of the searched ones as
+// must be left out together. Empty: not even without all of them.
+std::vector<Clause> culprits(const Facts& f, std::uint64_t work_max, std::uint64_t& work) {
   auto is_explained = [&](Clauses enforced) {
-    const Linearization found = explore::linearize(f.scenario, f.history, search_options(f, enforced));
+    LinearizeOptions options = search_options(f, enforced);
+    options.work_max = work_max;
+    const Linearization found = explore::linearize(f.scenario, f.history, options);
     work += found.work;
     return found.explained == Explained::yes;
   };
   for (Clause clause : searched)
-    if (f.options.owed.has(clause) && is_explained(f.options.owed.without(clause))) return clause;
+    if (f.options.owed.has(clause) && is_explained(f.options.owed.without(clause))) return {clause};
   Clauses rest = f.options.owed;
+  std::vector<Clause> left_out;
   for (Clause clause : searched) {
     if (!rest.has(clause)) continue;
     rest = rest.without(clause);
-    if (is_explained(rest)) return clause;
+    left_out.push_back(clause);
+    if (!is_explained(rest)) continue;
+    // The last one is needed. Of the others, those without which it can be explained have nothing to do with it.
+    for (std::size_t i = left_out.size() - 1; i-- > 0;) {
+      if (!is_explained(rest.with(left_out[i]))) continue;
+      rest = rest.with(left_out[i]);
+      left_out.erase(left_out.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+    return left_out;
   }
-  return std::nullopt;
+  return {};
 }
 
 bool uses_window(const Scenario& scenario) {
@@ -136,33 +149,54 @@ bool uses_window(const Scenario& scenario) {
   return false;
 }
 
-Verdict diagnose(const Facts& f, std::uint64_t work) {
-  LinearizeOptions strict = search_options(f, f.options.owed);
-  strict.explain = true;
-  const Linearization why = explore::linearize(f.scenario, f.history, strict);
-  const std::optional<Clause> clause = culprit(f, work);
-  if (!clause) return undecided(Status::broken, "the model cannot explain the run at all: " + why.observed + "; it allows: " + why.allowed);
-  Verdict v = violated(*clause, why.observed, why.allowed, rule_of(*clause, why.rule));
-  if (*clause == Clause::fd_untouched && uses_window(f.scenario)) v.observed += window_is_used;
-  v.work = work;
-  return v;
+// Each clause's own evidence: the others' is left out.
+Breach breach_of(const Facts& f, Clause clause, const std::vector<Clause>& all) {
+  Clauses enforced = f.options.owed;
+  for (const Clause other : all)
+    if (other != clause) enforced = enforced.without(other);
+  LinearizeOptions options = search_options(f, enforced);
+  options.explain = true;
+  Linearization why = explore::linearize(f.scenario, f.history, options);
+  if (clause == Clause::fd_untouched && uses_window(f.scenario)) why.observed += window_is_used;
+  return {clause, std::move(why.observed), std::move(why.allowed), rule_of(clause, why.rule)};
 }
 
-Verdict search(const Facts& f) {
+// What an order of the operations cannot explain. `found` has what has been found without one: then a search that comes to no end says nothing more.
+Verdict search(const Facts& f, std::vector<Breach>& found) {
   if (f.history.end == SC_RUN_TIMEOUT) return undecided(Status::inconclusive, "the run reached its bound in time");
-  const Linearization found = explore::linearize(f.scenario, f.history, search_options(f, f.options.owed));
+  const std::uint64_t work_max = found.empty() ? f.options.work_max : f.options.work_max / 10;
+  LinearizeOptions options = search_options(f, f.options.owed);
+  options.work_max = work_max;
+  const Linearization whole = explore::linearize(f.scenario, f.history, options);
   Verdict v;
-  v.work = found.work;
-  if (found.explained == Explained::yes) return v;
-  if (found.explained == Explained::unknown) {
+  v.work = whole.work;
+  if (whole.explained == Explained::yes) return v;
+  if (whole.explained == Explained::unknown) {
     v.status = Status::inconclusive;
-    v.observed = "no order of the operations was found within " + std::to_string(f.options.work_max) + " states";
+    v.observed = "no order of the operations was found within " + std::to_string(work_max) + " states";
     return v;
   }
-  return diagnose(f, found.work);
+  const std::vector<Clause> all = culprits(f, work_max, v.work);
+  for (const Clause clause : all)
+    if (std::none_of(found.begin(), found.end(), [&](const Breach& b) { return b.clause == clause; })) found.push_back(breach_of(f, clause, all));
+  if (!all.empty() || !found.empty()) return v;
+  options.explain = true;
+  const Linearization why = explore::linearize(f.scenario, f.history, options);
+  return undecided(Status::broken, "the model cannot explain the run at all: " + why.observed + "; it allows: " + why.allowed);
+}
+
+std::vector<Breach> breaches_without_search(const Facts& f) {
+  std::vector<Breach> found;
+  for (const Check& c : checks) {
+    if (!f.options.owed.has(c.clause) || (!found.empty() && found.back().clause == c.clause)) continue;
+    if (Violation v = c.check(f)) found.push_back({c.clause, std::move(v->observed), std::move(v->allowed), std::move(v->rule)});
+  }
+  return found;
 }
 
 }  // namespace
+
+bool needs_order(Clause clause) { return std::find(std::begin(searched), std::end(searched), clause) != std::end(searched); }
 
 Verdict judge(const Scenario& scenario, const sc_history& history, const JudgeOptions& options) {
   Facts facts{scenario, history, options};
@@ -184,11 +218,13 @@ Verdict judge(const Scenario& scenario, const sc_history& history, const JudgeOp
   if ((facts.own_doing.ended_caller() || facts.own_doing.stopped_caller()) && !has_any_returned(facts))
     return undecided(Status::inconclusive, "a signal of the scenario ended or stopped its own process before any operation returned");
   if (const auto reason = machine_is_full(facts)) return undecided(Status::inconclusive, *reason);
-  for (const Check& c : checks) {
-    if (!options.owed.has(c.clause)) continue;
-    if (Violation v = c.check(facts)) return *std::move(v);
-  }
-  return search(facts);
+  std::vector<Breach> found = breaches_without_search(facts);
+  Verdict verdict = search(facts, found);
+  if (found.empty()) return verdict;
+  const std::uint64_t work = verdict.work;
+  verdict = named(std::move(found));
+  verdict.work = work;
+  return verdict;
 }
 
 }  // namespace spawncheck

@@ -24,6 +24,9 @@ struct JudgeOptions {
 // reservation asks other code to leave alone (spawn_window_reserve).
 inline constexpr std::string_view window_is_used = "; another thread uses the window";
 
+// Is the clause one whose evidence is a matter of the order of operations?
+bool needs_order(Clause);
+
 Verdict judge(const Scenario&, const sc_history&, const JudgeOptions&);
 
 }  // namespace spawncheck

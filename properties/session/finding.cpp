@@ -75,10 +75,11 @@ class Repeater {
   }
 
   bool is_same(const Scenario& s, const Verdict& again) {
-    const bool same = again.status == Status::violated && again.clause == f_.verdict.clause;
-    if (!same) return false;
-    f_.verdict = again;
-    f_.evidence = evidence_of(session_, s, again, f_.is_scheduled);
+    if (again.status != Status::violated || !again.violates(*f_.verdict.clause)) return false;
+    Verdict same = again;
+    same.name_by(*f_.verdict.clause);
+    f_.verdict = std::move(same);
+    f_.evidence = evidence_of(session_, s, f_.verdict, f_.is_scheduled);
     return true;
   }
 
@@ -159,6 +160,8 @@ std::string report(const Finding& f) {
                                      : fmt::format("violated {}: {}\n", name(*f.verdict.clause), meaning(*f.verdict.clause));
   out += "  scenario:\n" + indented(print(f.scenario));
   out += fmt::format("  observed: {}\n  allowed:  {}\n  rule:     {}\n", f.verdict.observed, f.verdict.allowed, f.verdict.rule);
+  for (const Breach& b : f.verdict.also)
+    out += fmt::format("  also violated, {}: {}\n    allowed:  {}\n    rule:     {}\n", name(b.clause), b.observed, b.allowed, b.rule);
   out += fmt::format("  implementation {}{}, kernel {}, {}\n", f.implementation, f.strategy.empty() ? "" : ", strategy " + f.strategy, f.kernel, f.libc);
   out += fmt::format("  behaviours: {}\n", f.behaviours);
   if (!f.is_suspected()) return out + "  " + reproduction(f) + "\n  replay:\n" + replay_command(f) + "\n";
@@ -166,6 +169,12 @@ std::string report(const Finding& f) {
   if (!f.evidence.trace.empty()) out += "  trace:\n" + indented(f.evidence.trace);
   out += f.evidence_file.empty() ? "  the whole history: --save DIRECTORY keeps it, --json prints it\n" : fmt::format("  the whole history: {}\n", f.evidence_file);
   return out + "  try it again:\n" + replay_command(f) + "\n";
+}
+
+nlohmann::json also_json(const Verdict& v) {
+  nlohmann::json all = nlohmann::json::array();
+  for (const Breach& b : v.also) all.push_back({{"clause", std::string(name(b.clause))}, {"observed", b.observed}, {"allowed", b.allowed}, {"rule", b.rule}});
+  return all;
 }
 
 nlohmann::json to_json(const Finding& f) {
@@ -184,6 +193,7 @@ nlohmann::json to_json(const Finding& f) {
                            {"observed", f.verdict.observed},
                            {"allowed", f.verdict.allowed},
                            {"rule", f.verdict.rule},
+                           {"also", also_json(f.verdict)},
                            {"runs", f.tries},
                            {"runs_per_try", f.runs_per_try},
                            {"violations", f.violations},

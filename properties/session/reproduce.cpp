@@ -180,8 +180,10 @@ bool shows(Session& session, Scenario scenario, const std::vector<Turn>& turns, 
   scenario.expectations.clear();
   scenario.schedule = turns;
   const Verdict verdict = session.run_scheduled(scenario, policy_of(Turns::strict));
-  if (verdict.status == Status::violated && verdict.clause == expected.clause) {
-    seen = verdict.observed;
+  if (verdict.violates(*expected.clause)) {
+    Verdict shown = verdict;
+    shown.name_by(*expected.clause);
+    seen = shown.observed;
     return true;
   }
   // What the explorer refutes may be a limit that the reference documents: on the kernel it shows all the same.

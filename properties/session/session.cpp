@@ -12,9 +12,9 @@ namespace spawncheck {
 namespace {
 
 // A violated clause that the peer's own documentation excepts is no finding.
-const spawncheck_limit* limit_of(const std::string& implementation, const Verdict& violation) {
+const spawncheck_limit* limit_of(const std::string& implementation, const Breach& breach) {
   for (const spawncheck_limit& limit : spawncheck_limits)
-    if (limit.implementation == implementation && limit.clause == name(*violation.clause) && violation.observed.find(limit.says) != std::string::npos) return &limit;
+    if (limit.implementation == implementation && limit.clause == name(breach.clause) && breach.observed.find(limit.says) != std::string::npos) return &limit;
   return nullptr;
 }
 
@@ -62,25 +62,28 @@ GenerateOptions Session::generate_options() const {
 }
 
 // Behind a documented limit every other clause is still looked at; but when numbers of the caller's table may come and go,
-// nothing that its other threads did to it can be explained any more.
+// nothing that its other threads did to it can be explained any more, and what needs an order of the operations accuses nobody.
 Verdict Session::judged(const Scenario& scenario) const {
   JudgeOptions options = judge_;
   std::optional<Verdict> limited;
-  Verdict verdict = judge(scenario, *history_, options);
-  while (verdict.status == Status::violated) {
-    const spawncheck_limit* limit = limit_of(options_.implementation, verdict);
-    if (limit == nullptr) return verdict;
-    options.owed = options.owed.without(*verdict.clause);
+  for (;;) {
+    Verdict verdict = judge(scenario, *history_, options);
+    if (verdict.status != Status::violated) return limited && verdict.status == Status::holds ? *limited : verdict;
+    std::vector<Breach> breaches = breaches_of(verdict);
+    const auto limit = [&](const Breach& b) { return limit_of(options_.implementation, b); };
+    const auto excepted = std::find_if(breaches.begin(), breaches.end(), limit);
+    if (excepted == breaches.end()) return verdict;
+    options.owed = options.owed.without(excepted->clause);
     if (!limited) {
-      limited = std::move(verdict);
+      limited.emplace();
       limited->status = Status::unsupported;
-      limited->clause.reset();
-      limited->observed = "a documented limit, " + std::string(limit->clause) + ": " + limit->why;
+      limited->work = verdict.work;
+      limited->observed = "a documented limit, " + std::string(name(excepted->clause)) + ": " + limit(*excepted)->why;
     }
-    if (limit->clause == name(Clause::fd_untouched)) return *limited;
-    verdict = judge(scenario, *history_, options);
+    if (excepted->clause != Clause::fd_untouched) continue;
+    std::erase_if(breaches, [&](const Breach& b) { return needs_order(b.clause) || limit(b) != nullptr; });
+    return breaches.empty() ? *limited : named(std::move(breaches));
   }
-  return limited && verdict.status == Status::holds ? *limited : verdict;
 }
 
 Verdict Session::unsupported() {

@@ -215,7 +215,7 @@ int matrix(const MatrixOptions& options) {
       const Verdict verdict = session->run(scenario, seed_of_run(common.seed + i, 1));
       ++runs;
       is_decided |= verdict.status == Status::holds || verdict.status == Status::violated;
-      if (verdict.status == Status::violated) ++violated[static_cast<std::size_t>(*verdict.clause)];
+      for (int c = 0; c < clause_count; ++c) violated[static_cast<std::size_t>(c)] += verdict.status == Status::violated && verdict.violates(static_cast<Clause>(c));
       for (int c = 0; c < clause_count; ++c)
         if (verdict.status == Status::unsupported && verdict.observed.starts_with("a documented limit, " + std::string(name(static_cast<Clause>(c))) + ":"))
           ++limits[static_cast<std::size_t>(c)];

@@ -93,6 +93,7 @@ nlohmann::json verdict_json(const Verdict& verdict, const Session& session, cons
           {"behaviours", behaviours_text()},
           {"observed", verdict.observed},
           {"allowed", verdict.allowed},
+          {"also", also_json(verdict)},
           {"scenario", print(scenario)}};
 }
 

@@ -31,7 +31,8 @@ std::vector<const Expectation*> applying(const Scenario& scenario, const Session
 }
 
 bool is_met(const Expectation& e, const Verdict& v) {
-  return e.status == v.status && (e.clause.empty() || (v.clause && name(*v.clause) == e.clause));
+  const std::optional<Clause> clause = clause_named(e.clause);
+  return e.status == v.status && (e.clause.empty() || (clause && v.violates(*clause)));
 }
 
 std::string text_of(const Expectation& e) { return std::string(name(e.status)) + (e.clause.empty() ? "" : " " + e.clause); }
@@ -106,6 +107,7 @@ void tell(const std::string& file, const Scenario& scenario, const Outcome& o, S
   fmt::print("  observed: {}\n", o.verdict.observed);
   if (!o.verdict.allowed.empty()) fmt::print("  allowed:  {}\n", o.verdict.allowed);
   if (!o.verdict.rule.empty()) fmt::print("  rule:     {}\n", o.verdict.rule);
+  for (const Breach& b : o.verdict.also) fmt::print("  also violated, {}: {}\n    allowed:  {}\n    rule:     {}\n", name(b.clause), b.observed, b.allowed, b.rule);
   if (o.verdict.status == Status::violated) fmt::print("{}", kernel_line());
 }
 
