@@ -27,7 +27,7 @@ Totals follow(const std::string& implementation, unsigned scenarios, std::uint64
   for (unsigned i = 0; i < scenarios; ++i) {
     Random random(seed + i);
     GenerateOptions options = session.generate_options();
-    options.families = 1u << (i % family_count);
+    options.families = 1u << static_cast<int>(family_in_turn(i));
     const Scenario scenario = generate(random, options);
     sc_policy policy = policy_of(Turns::lenient, SC_RULE_RANDOM, seed + i);
     policy.snapshot_every = 40;

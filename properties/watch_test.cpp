@@ -36,7 +36,7 @@ TEST(Watch, TheReferenceIsUnseenByEachStrategy) {
       Random random(500 + i);
       GenerateOptions options = session.generate_options();
       options.threads_max = 1;
-      options.families = 1u << (i % family_count);
+      options.families = 1u << static_cast<int>(family_in_turn(i));
       const Scenario scenario = generate(random, options);
       std::uint32_t lines = 0;
       for (std::uint32_t l = 0; l < scenario.world.line_count; ++l) lines += scenario.world.line[l].kind == SC_WORLD_FILL;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "properties/tool/tool.h"
 
+#include "properties/tool/coverage.h"
+
 #include "model/scenario/mutate.h"
 #include "properties/session/running_kernel.h"
 #include "properties/session/scheduled.h"
@@ -139,9 +141,9 @@ void tell_whole(const Counts& counts, const std::vector<Finding>& suspicions, co
 Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session& session) {
   Random random(seed * 0x10001 + i);
   GenerateOptions options = session.generate_options();
-  options.families = 1u << (i % family_count);
+  options.families = 1u << static_cast<int>(family_in_turn(i));
   Scenario scenario = generate(random, options);
-  if (i / family_count % 3 == 2) scenario = mutate(scenario, random);
+  if (i % 3 == 2) scenario = mutate(scenario, random);
   return scenario;
 }
 
@@ -160,12 +162,14 @@ int check(const CheckOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   Counts counts;
+  Coverage coverage;
   std::vector<Finding> suspicions;
   std::optional<Finding> finding;
   std::string first_reason;
   for (std::uint64_t i = 0; !finding && counts.of(Status::broken) == 0 && !deadline.passed() && (options.runs == 0 || counts.runs < options.runs); ++i) {
     Scenario scenario = scenario_number(options.common.seed, i, *session);
     scenario.schedule.clear();
+    if (options.has_coverage) coverage.add(scenario);
     const std::uint64_t seed = options.common.seed + i;
     unsigned used = 0;
     const Verdict verdict = options.is_scheduled ? run_schedules(*session, scenario, seed, used)
@@ -190,6 +194,8 @@ int check(const CheckOptions& options) {
     if (i % 64 == 0) say_progress(summary(counts, elapsed()));
   }
   say_progress("");
+  if (options.has_coverage && options.common.json) say_json({{"coverage", coverage.to_json()}});
+  else if (options.has_coverage) fmt::print("{}", coverage.table());
   tell_whole(counts, suspicions, first_reason, elapsed(), options);
   if (finding) tell(*finding, options.common.json);
   return exit_status(whole(counts));

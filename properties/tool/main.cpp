@@ -60,6 +60,7 @@ int main(int argc, char** argv) {
   check_command->add_option("--snapshots", check_options.snapshot_every, "lockstep: compare every task's table and attributes after each so many steps; 0: never");
   check_command->add_option("--replays", check_options.replays, "scheduled: repeat every run so often by its own schedule, and compare the traces");
   check_command->add_option("--save", check_options.save, "store a violation's scenario in this directory");
+  check_command->add_flag("--coverage", check_options.has_coverage, "at the end: which features the scenarios had, and which of them met in one");
   add_common(*check_command, check_options.common);
 
   SchedulesOptions schedules_options;

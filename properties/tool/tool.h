@@ -73,10 +73,11 @@ struct CheckOptions {
   unsigned snapshot_every = 16;  // lockstep: steps between two comparisons of every table; 0: never
   unsigned replays = 0;    // scheduled: how often each run is repeated by its own schedule, and its trace compared
   std::string save;        // a directory for regressions
+  bool has_coverage = false;  // say at the end which features were made, and which met
 };
 int check(const CheckOptions&);
 
-// Which scenario comes i-th: families take turns, every third is mutated.
+// Which scenario comes i-th: families take turns by their weights, every third is mutated.
 Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session&);
 
 // lockstep.cpp: a disagreement counts as violated, and is told with its call. The first gives an exit status.
