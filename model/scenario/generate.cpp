@@ -247,7 +247,7 @@ void Generator::add_permutation(sc_request& r) {
   std::vector<std::int32_t> to = from;
   for (std::size_t i = to.size(); i > 1; --i) std::swap(to[i - 1], to[random_.below(static_cast<std::uint32_t>(i))]);
   if (!to.empty() && random_.chance(1, 3)) to[random_.below(static_cast<std::uint32_t>(to.size()))] = 15 + random_.between(0, 3);
-  for (std::size_t i = 0; i < from.size() && r.keep_count < SC_KEEP_MAX; ++i) r.keep[r.keep_count++] = {{from[i], 0}, to[i]};
+  for (std::size_t i = 0; i < from.size() && r.keep_count < SC_KEEP_MAX; ++i) r.keep[r.keep_count++] = {{from[i], 0}, to[i], 0};
 }
 
 void Generator::add_keep(sc_request& r) {
@@ -257,7 +257,7 @@ void Generator::add_keep(sc_request& r) {
     const std::int32_t target = random_.chance(1, 4) ? source : some_target();
     const bool is_taken = std::any_of(r.keep, r.keep + r.keep_count, [&](const sc_keep& k) { return k.target == target; });
     if (is_taken && !random_.chance(1, 30)) continue;
-    r.keep[r.keep_count++] = {{source, 0}, target};
+    r.keep[r.keep_count++] = {{source, 0}, target, 0};
   }
 }
 
@@ -462,7 +462,7 @@ void Generator::errors() {
   switch (random_.below(5)) {
     case 0: case 1: case 2: r.program = static_cast<std::uint8_t>(SC_PROGRAM_MISSING + random_.below(SC_PROGRAM_COUNT - SC_PROGRAM_MISSING)); break;
     case 3:
-      if (r.keep_count < SC_KEEP_MAX) r.keep[r.keep_count++] = {{random_.between(15, 40), 0}, random_.between(30, 50)};
+      if (r.keep_count < SC_KEEP_MAX) r.keep[r.keep_count++] = {{random_.between(15, 40), 0}, random_.between(30, 50), 0};
       break;
     default:
       if (r.keep_count > 0 && r.keep_count < SC_KEEP_MAX) {
