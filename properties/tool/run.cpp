@@ -128,6 +128,7 @@ int run(const RunOptions& options) {
   const Deadline deadline(options.common.seconds);
   Status worst = Status::holds;
   std::size_t empty = 0;  // lockstep: runs with nothing to compare; they count when there are no others
+  Status worst_empty = Status::unsupported;
   for (std::size_t i = 0; i < scenarios.size(); ++i) {
     if (deadline.passed()) {
       fmt::print(stderr, "spawncheck: {} of {} scenarios were not run\n", scenarios.size() - i, scenarios.size());
@@ -143,8 +144,9 @@ int run(const RunOptions& options) {
     }
     if (options.lockstep) {
       const LockstepVerdict v = run_in_lockstep(*session, scenarios[i], options.files[i], options.snapshot_every);
-      if (v.is_empty) ++empty;
-      else if (is_worse(v.status, worst)) worst = v.status;
+      Status& of_kind = v.is_empty ? worst_empty : worst;
+      empty += v.is_empty;
+      if (is_worse(v.status, of_kind)) of_kind = v.status;
       continue;
     }
     Outcome outcome = run_scenario(*session, scenarios[i], options);
@@ -159,7 +161,7 @@ int run(const RunOptions& options) {
     const Status counts = outcome.expected ? Status::holds : outcome.is_suspected() ? Status::inconclusive : outcome.unexpected ? Status::violated : outcome.verdict.status;
     if (is_worse(counts, worst)) worst = counts;
   }
-  if (empty == scenarios.size()) worst = Status::inconclusive;
+  if (empty == scenarios.size()) worst = worst_empty;
   return exit_status(worst);
 }
 
