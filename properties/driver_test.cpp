@@ -181,6 +181,39 @@ TEST(Signals, AnOrphanedGroupIsNotStoppedFromATerminal) {
   EXPECT_EQ(model::effect_of(state, leader, 19), model::Delivery::stopped) << "STOP stops everybody";
 }
 
+// kernel/sys.c setpgid: a group is there as long as one of its members has not been waited for, and only for its own session.
+TEST(Groups, AreJoinedWhileAnyMemberIsLeft) {
+  sc_world world{};
+  model::State state = model::initial_state(world, 1, nullptr);
+  const model::Kernel kernel;
+  const auto call = [&](model::Index task, model::CallKind kind, std::int32_t a = -1) {
+    model::Result result;
+    model::run_call(kernel, state, task, model::make_call(kind, a), result);
+    return result;
+  };
+  const auto child = [&] { return static_cast<model::Index>(call(0, model::CallKind::clone).value[0]); };
+  const auto joins = [&](model::Index task, std::int32_t group) { return call(task, model::CallKind::setpgid, group).error; };
+  const model::Index leader = child();
+  const std::int32_t group = state.tasks[leader].process + 1;
+  EXPECT_EQ(joins(child(), group), EPERM) << "nobody leads it";
+  EXPECT_EQ(joins(leader, model::group_of_caller), 0);
+  EXPECT_EQ(joins(child(), group), 0);
+  const model::Index other = child();
+  call(other, model::CallKind::setsid);
+  EXPECT_EQ(joins(child(), state.tasks[other].process + 1), EPERM) << "of another session";
+  EXPECT_EQ(joins(other, group), EPERM) << "it leads a session";
+  EXPECT_EQ(joins(child(), model::group_of_nobody), EPERM);
+  EXPECT_EQ(joins(child(), -1), EINVAL);
+  model::end_task(state, leader, 0);
+  EXPECT_EQ(joins(child(), group), 0) << "a zombie is a member";
+  for (model::Index t = 0; t < state.tasks.size(); ++t)
+    if (t != 0 && state.process_of(t).group == group) {
+      if (!state.tasks[t].ended) model::end_task(state, t, 0);
+      state.process_of(t).life = model::Life::reaped;
+    }
+  EXPECT_EQ(joins(child(), group), EPERM);
+}
+
 // dequeue_signal: the thread's own before the process's, of each the lowest, the synchronous ones first; a handler that has not
 // returned blocks its signal.
 TEST(Signals, AreTakenInTheKernelsOrder) {

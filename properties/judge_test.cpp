@@ -46,6 +46,17 @@ class Told {
     history_->child[r.child].pid = r.value[0];
     return *this;
   }
+  // It was seen, with nothing open, in that group.
+  Told& in_group(std::int32_t group) {
+    sc_process& child = history_->child[history_->child_count - 1];
+    child.observed = child.has_execed = 1;
+    child.pgid = group;
+    child.argument_count = 1;
+    child.cwd = -1;
+    history_->parent.observed = 1;
+    history_->parent.cwd = -1;
+    return *this;
+  }
   Told& died(int status) {
     history_->child[history_->child_count - 1].is_dead = 1;
     history_->child[history_->child_count - 1].end_status = status;
@@ -61,7 +72,7 @@ class Told {
     return *this;
   }
 
-  Verdict verdict() const { return judge(scenario_, *history_, {}); }
+  Verdict verdict(const JudgeOptions& options = {}) const { return judge(scenario_, *history_, options); }
 
  private:
   sc_op_record& record(unsigned thread, unsigned operation) { return history_->op[thread][operation]; }
@@ -215,6 +226,55 @@ TEST(Judge, ANumberKeptWhereItIsMaySucceedOrFailAboveTheLimit) {
 
 TEST(Judge, ATargetAboveTheLimitFails) {
   violates(Told("fd 4 memfd\nlimit 20\nthread\n  spawn only hold keep 4>40 -> $0\n").op(0, 0, 1, 2, 77).child(0, 0), Clause::err_exact);
+}
+
+// ---- groups, lists, refusals --------------------------------------------------------------------
+
+constexpr const char* joins_group = "thread\n  spawn only hold pgroup 0 -> $0\n  spawn only hold pgroup $0 -> $1\n";
+
+TEST(Judge, AGroupThatIsKnownIsJoined) {
+  holds(Told(joins_group).op(0, 0, 1, 2, 77).child(0, 0).in_group(77).op(0, 1, 3, 4, 78).child(0, 1).in_group(77));
+  violates(Told(joins_group).op(0, 0, 1, 2, 77).child(0, 0).in_group(77).failed(0, 1, 3, 4, EPERM), Clause::err_exact);
+  violates(Told(joins_group).op(0, 0, 1, 2, 77).child(0, 0).in_group(77).op(0, 1, 3, 4, 78).child(0, 1).in_group(78), Clause::proc_child);
+  violates(Told(joins_group).op(0, 0, 1, 2, 77).child(0, 0).in_group(77).op(0, 1, 3, 4, 78).child(0, 1).in_group(0), Clause::proc_child);
+}
+
+TEST(Judge, AGroupOfWhichNothingIsKnownMayBeMissing) {
+  holds(Told("thread\n  disposition CHLD ignore\n  spawn only hold pgroup 0 -> $0\n  spawn only hold pgroup $0 -> $1\n").op(0, 0, 1, 2).op(0, 1, 3, 4, 77).child(0, 1).failed(0, 2, 5, 6, EPERM));
+  holds(Told("thread\n  spawn only exit pgroup 0 -> $0\n  wait $0\n  spawn only hold pgroup $0 -> $1\n").op(0, 0, 1, 2, 77).child(0, 0).op(0, 1, 3, 4, 7).failed(0, 2, 5, 6, EPERM));
+  holds(Told("thread\n  spawn only hold -> $0\n  spawn only hold pgroup $0 -> $1\n").op(0, 0, 1, 2, 77).child(0, 0).failed(0, 1, 3, 4, EPERM));
+  holds(Told("thread\n  spawn only hold pgroup 1\n").failed(0, 0, 1, 2, ESRCH));
+}
+
+TEST(Judge, TheGroupOfASpawnThatFailedIsNone) {
+  violates(Told("thread\n  spawn only missing -> $0\n  spawn only hold pgroup $0 -> $1\n").failed(0, 0, 1, 2, ENOENT).op(0, 1, 3, 4, 78).child(0, 1), Clause::err_exact);
+  holds(Told("thread\n  spawn only missing -> $0\n  spawn only hold pgroup $0 -> $1\n").failed(0, 0, 1, 2, ENOENT).failed(0, 1, 3, 4, EINVAL));
+}
+
+Verdict of_reference(const Told& told, bool is_reference) {
+  JudgeOptions options;
+  options.resource_errors_allowed = !is_reference;
+  return told.verdict(options);
+}
+
+TEST(Judge, ALongListMayBeRefusedByOthersThanTheReference) {
+  const Told refused = std::move(Told("fill 100 400\nthread\n  spawn only hold keep 100..199>500\n").failed(0, 0, 1, 2, E2BIG));
+  EXPECT_EQ(of_reference(refused, false).status, Status::holds);
+  EXPECT_EQ(of_reference(refused, true).clause, Clause::err_exact);
+  const Told beyond = std::move(Told("limit 12000\nfill 100 4300\nthread\n  spawn only hold keep 100..4196>5000\n").op(0, 0, 1, 2, 77).child(0, 0));
+  EXPECT_EQ(of_reference(beyond, false).status, Status::holds);
+  EXPECT_EQ(of_reference(beyond, true).clause, Clause::err_exact);
+}
+
+TEST(Judge, WhatIsRefusedMayBeReported) {
+  const auto refused = [](const char* line, int error) {
+    return std::move(Told((std::string(line) + "\nfd 3 memfd\nthread\n  spawn only hold keep 3>4\n").c_str()).failed(0, 0, 1, 2, error));
+  };
+  EXPECT_EQ(of_reference(refused("refuse execve EACCES", EACCES), true).status, Status::holds);
+  EXPECT_EQ(of_reference(refused("refuse clone3 ENOMEM", ENOMEM), true).status, Status::holds) << "and not that the machine may be full";
+  EXPECT_EQ(of_reference(refused("refuse close_range ENOSYS", ENOSYS), false).status, Status::holds);
+  EXPECT_EQ(of_reference(refused("refuse close_range ENOSYS", ENOSYS), true).clause, Clause::err_exact) << "it has another way";
+  EXPECT_EQ(of_reference(refused("refuse close_range ENOSYS", EPERM), false).clause, Clause::err_exact);
 }
 
 }  // namespace

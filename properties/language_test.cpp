@@ -2,6 +2,7 @@
 //
 // The scenario language: print and parse are inverse, mistakes are placed, generated and changed
 // scenarios are valid.
+#include "model/scenario/kept.h"
 #include "model/scenario/mutate.h"
 #include "model/scenario/words.h"
 #include "properties/arbitrary.h"
@@ -125,7 +126,25 @@ INSTANTIATE_TEST_SUITE_P(
                       Malformed{"second_keep_entry", "thread\n  spawn only hold keep 3>4,5\n", 2, 28},
                       Malformed{"words_left_over", "thread\n  close 3 4\n", 2, 11}, Malformed{"no_such_thread", "thread\n  tgkill 3 USR1\n", 2, 10},
                       Malformed{"scheduled_thread", "thread\n  memfd\nschedule 0 1\n", 3, 12}, Malformed{"expect_what", "expect joy\n", 1, 8},
-                      Malformed{"world_after_threads", "thread\nfd 3 null\n", 2, 1}),
+                      Malformed{"world_after_threads", "thread\nfd 3 null\n", 2, 1},
+                      Malformed{"run_backwards", "thread\n  spawn only hold keep 3>4,9..8>5\n", 2, 28},
+                      Malformed{"run_of_a_variable", "thread\n  memfd -> $0\n  spawn only hold keep $0..9>5\n", 3, 24},
+                      Malformed{"run_beyond_the_last_number", "thread\n  spawn only hold keep 0..9>19995\n", 2, 24},
+                      Malformed{"run_without_end", "thread\n  spawn only hold keep 3..>5\n", 2, 27},
+                      Malformed{"too_many_kept", "thread\n  spawn only hold keep 0..8000>0,0..8000>9000\n", 2, 34},
+                      Malformed{"group_of_nothing", "thread\n  spawn only hold pgroup $0\n", 2, 26},
+                      Malformed{"memfds_backwards", "memfds 9 3\n", 1, 8}, Malformed{"too_many_memfds", "memfds 0 299\nmemfds 1000 1300\n", 2, 8},
+                      Malformed{"memfds_over_another", "fd 5 null\nmemfds 3 9\n", 2, 8},
+                      Malformed{"refuse_nothing", "refuse\n", 1, 7}, Malformed{"refuse_what", "refuse sing ENOSYS\n", 1, 8},
+                      Malformed{"refuse_why", "refuse close_range EJOY\n", 1, 20}, Malformed{"refuse_twice", "refuse dup ENOMEM\nrefuse dup EPERM\n", 2, 8},
+                      Malformed{"refuse_what_nobody_can_do_without", "refuse futex ENOSYS\n", 1, 8},
+                      Malformed{"refuse_what_the_program_asks", "refuse prctl EPERM\n", 1, 8},
+                      Malformed{"refuse_with_an_untruth", "refuse close_range EBADF\n", 1, 8},
+                      Malformed{"refuse_what_is_tried_for_ever", "refuse openat EINTR\n", 1, 8},
+                      Malformed{"refuse_what_an_operation_needs", "refuse close_range ENOSYS\nthread\n  close_range 3 max\n", 1, 8},
+                      Malformed{"fault_at_no_place", "thread\n  spawn only hold\nfault EMFILE\n", 3, 7},
+                      Malformed{"fault_of_no_spawn", "thread\n  memfd\nfault EMFILE@0.0.1\n", 3, 7},
+                      Malformed{"two_faults", "thread\n  spawn only hold\nfault EMFILE@0.0.1\nfault EMFILE@0.0.2\n", 4, 1}),
     [](const auto& i) { return i.param.name; });
 
 TEST(Language, RefusesWhatIsTooLong) {
@@ -148,8 +167,38 @@ TEST(Language, CommentsBlanksAndCaseOfSignalsDoNotCount) {
 TEST(Language, EveryOperationPrintsByItsSignature) {
   EXPECT_EQ(print(parsed("thread\n  close_range 3 max unshare cloexec\n").threads[0].operations[0]), "close_range 3 max unshare cloexec");
   EXPECT_EQ(print(parsed("thread\n  close_range 3 4 flags=9\n").threads[0].operations[0]), "close_range 3 4 flags=9");
-  const char* spawn = "spawn drop written b keep 3>4,5>0 mask none default USR1 ignore 34,64 pgroup 7 session cwd c arguments 12 pidfd -> $1 $2";
+  const char* spawn = "spawn drop written b keep 3>4,5>0,300..555>10 mask none default USR1 ignore 34,64 pgroup 7 session cwd c arguments 12 pidfd -> $1 $2";
   EXPECT_EQ(print(parsed("thread\n  " + std::string(spawn) + "\n").threads[0].operations[0]), spawn);
+}
+
+TEST(Language, PrintsWhatItReads) {
+  for (const char* text : {"memfds 300 555 cloexec\nthread\n  spawn only hold keep 300..555>10 pgroup 0 -> $0\n  spawn only hold keep 7>7 pgroup $0\n",
+                           "refuse close_range ENOSYS\nrefuse fcntl EMFILE\nfd 3 memfd\nthread\n  getfd 3\n  spawn only hold\nschedule 0 0.0\nfault signal:USR1@0.1.3\nexpect holds\n",
+                           "thread\n  spawn only hold\nfault EINTR@0.0.65535\n"})
+    EXPECT_EQ(print(parsed(text)), text);
+  EXPECT_EQ(print(parsed("thread\n  spawn only hold keep 3..3>4\n")), "thread\n  spawn only hold keep 3>4\n");
+}
+
+TEST(Language, AKeepListIsReadEntryByEntry) {
+  const sc_request r = parsed("thread\n  memfd -> $0\n  spawn only hold keep 3>9,5..7>0,$0>4\n").threads[0].operations[1].request;
+  std::string text;
+  for (const sc_keep& k : kept(r)) text += (k.source.variable ? "$" : "") + std::to_string(k.source.value) + ">" + std::to_string(k.target) + " ";
+  EXPECT_EQ(text, "3>9 5>0 6>1 7>2 $0>4 ");
+  EXPECT_EQ(sc_kept_count(&r), 5u);
+}
+
+TEST(Language, RunsAreShrunkByHalves) {
+  const Scenario s = parsed("memfds 300 555\nrefuse close_range ENOSYS\nthread\n  memfd\n  spawn only hold pgroup 0 -> $0\n  spawn only hold keep 300..555>10 pgroup $0\nfault ENOMEM@0.2.40\n");
+  const auto keeps_number_400 = [](const Scenario& c) {
+    for (const Thread& t : c.threads)
+      for (const sc_operation& op : t.operations)
+        for (const sc_keep& k : kept(op.request))
+          if (k.source.value == 400) return true;
+    return false;
+  };
+  EXPECT_EQ(print(shrink(s, keeps_number_400, 5000)), "thread\n  spawn only hold keep 400>110\n");
+  const auto goes_wrong = [](const Scenario& c) { return c.fault.kind != SC_FAULT_NONE; };
+  EXPECT_EQ(print(shrink(s, goes_wrong, 5000)), "thread\n  spawn only hold\nfault ENOMEM@0.0.0\n");
 }
 
 // The generator's distribution, printed; everything the language has must turn up.

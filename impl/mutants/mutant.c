@@ -33,7 +33,7 @@
 #endif
 
 #define HAS(fault) (SPAWNCHECK_FAULT == SPAWNCHECK_FAULT_##fault)
-#define KEEP_MAX 64
+#define KEEP_MAX (HAS(SMALL_STACK) ? 64 : 1024)
 #define LISTED_MAX 8192
 
 struct kernel_action {

@@ -43,16 +43,18 @@ static int is_kept(const struct spawncheck_request *r, int number) {
 /* In the child, alone: everything may be rearranged. `report` moves out of the way of a target. */
 static int set_descriptors(const struct spawncheck_request *r, int *report) {
   int *aside = r->keep_count ? __builtin_alloca(r->keep_count * sizeof *aside) : NULL;
-  for (uint32_t i = 0; i < r->keep_count; ++i) {
-    int below[64], count = 0;
-    do { /* a number that is nobody's target */
-      aside[i] = fcntl(r->keep[i].source, F_DUPFD_CLOEXEC, 0);
-      if (aside[i] < 0) return -1;
-      if (!is_kept(r, aside[i])) break;
-      below[count++] = aside[i];
-    } while (count < 64);
-    while (count > 0) close(below[--count]);
-  }
+  int from = 0;
+  for (uint32_t i = 0; i < r->keep_count; ++i)
+    for (aside[i] = -1; aside[i] < 0;) { /* a number that is nobody's target */
+      const int got = fcntl(r->keep[i].source, F_DUPFD_CLOEXEC, from);
+      if (got < 0) {
+        if (errno == EINVAL) errno = EMFILE; /* `from` has reached the limit */
+        return -1;
+      }
+      from = got + 1;
+      if (is_kept(r, got)) close(got);
+      else aside[i] = got;
+    }
   while (is_kept(r, *report)) {
     const int moved = fcntl(*report, F_DUPFD_CLOEXEC, *report + 1);
     if (moved < 0) {

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define KEEP_MAX 256
+#define KEEP_MAX 1024
 
 /* sigaddset(3) refuses the signals that a libc keeps for itself; the attributes take them, whatever the child makes of
  * them (limits.h). */

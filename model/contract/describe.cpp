@@ -13,6 +13,7 @@ std::string name_of(std::uint64_t id) { return std::string(1, static_cast<char>(
 
 std::string creator_of(std::uint64_t id) {
   if (id < 1000) return "of world line " + std::to_string(id - 1);
+  if (id >= sc_identity_of_number(0)) return "of number " + std::to_string(id - sc_identity_of_number(0));
   return "of thread " + std::to_string((id - 1000) / 100) + ", operation " + std::to_string((id - 1000) % 100);
 }
 

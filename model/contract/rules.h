@@ -132,6 +132,7 @@ inline std::string rule_of(Clause clause, const std::string& cited) {
   X(source_once_closed, "a source is closed at some instant of the call", "EBADF", "may", "dup2(2), fcntl(2)")                          \
   X(negative_number, "a source or a target is negative", "EBADF EINVAL", "must", "dup2(2); posix_spawn_file_actions_adddup2(3)")        \
   X(target_twice, "a target is named twice", "EINVAL EBADF", "must", "no standard speaks of it")                                        \
+  X(list_long, "the keep-list has more than 64 entries; not for the reference, whose bound is 4096", "EINVAL E2BIG ENOMEM EMFILE", "may", "no standard has a bound")  \
   X(target_at_limit, "a target that is not its own source is at or above RLIMIT_NOFILE at every instant", "EBADF EINVAL", "must",       \
     "dup2(2) EBADF, fcntl(2) F_DUPFD EINVAL; fs/file.c ksys_dup3, f_dupfd")                                                             \
   X(target_once_at_limit, "the same, at some instant", "EBADF EINVAL", "may", "fs/file.c ksys_dup3 reads the limit without the lock")   \
@@ -151,7 +152,8 @@ inline std::string rule_of(Clause clause, const std::string& cited) {
   X(numbers_scarce, "fewer than 2 x kept + 8 numbers are free below RLIMIT_NOFILE at some instant; not for the reference",              \
     "EMFILE ENFILE ENOMEM EAGAIN EINVAL", "may", "dup(2); fcntl(2) F_DUPFD EINVAL: an argument at the limit")                           \
   X(machine_exhausted, "the machine may be out of processes, memory or files", "EAGAIN ENOMEM ENFILE", "undecided", "fork(2), open(2) ENFILE") \
-  X(injected, "a system call of the spawn was refused on purpose", "that error", "may", "a run's fault; after ENOSYS or EPERM also EOPNOTSUPP")
+  X(injected, "a system call of the spawn was refused on purpose", "that error", "may",                                                   \
+    "a run's fault, or a line `refuse`; after ENOSYS or EPERM also EOPNOTSUPP")
 
 struct AllowedErrorRow {
   std::string_view word, reason, errors, owed, source;

@@ -82,8 +82,8 @@ model::Hash128 Canonical::add(Hash h, const model::Process& p) const {
   h = mix(h, static_cast<std::uint64_t>(p.life) | std::uint64_t{p.session_leader} << 8 | std::uint64_t{p.is_clone_child} << 9 | std::uint64_t{p.stopped_by} << 16 |
                  std::uint64_t{p.program_name} << 24 | std::uint64_t{static_cast<std::uint32_t>(p.limit)} << 32 | std::uint64_t{p.shared_pending.set != 0} << 63);
   h = mix(add_pending(h, p.shared_pending), pair(p.program, p.status));
-  const bool leads_group = p.group != 0;  // its own: nobody joins another's
-  return mix(h, pair(p.cwd, p.umask) | std::uint64_t{leads_group} << 63);
+  const std::int32_t group = p.group == 0 ? 0 : driver_.pid_of(static_cast<Index>(p.group - 1));
+  return mix(mix(h, pair(p.cwd, p.umask)), static_cast<std::uint32_t>(group));
 }
 
 model::Hash128 Canonical::add(Hash h, const SimulatedSpawn& s) {

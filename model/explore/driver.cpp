@@ -3,6 +3,7 @@
 
 #include "model/explore/canonical.h"
 #include "model/kernel/operation_call.h"
+#include "model/scenario/kept.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -123,11 +124,20 @@ std::optional<Call> Driver::call_of(unsigned t, Result& result) const {
   return model::call_of(op, resolved);
 }
 
+// The group that a child is to join, as setpgid's Call::a. A number that no spawn gave is nobody's.
+std::int32_t Driver::group_of(unsigned t, const sc_operand& operand) const {
+  const std::int32_t pid = resolve(t, operand);
+  if (pid <= 0) return pid;
+  for (const SimulatedSpawn& s : spawns_)
+    if (s.child() != model::none && pid_of(s) == pid) return state_.tasks[s.child()].process + 1;
+  return model::group_of_nobody;
+}
+
 std::size_t Driver::begin_spawn(unsigned t) {
   KeepList keep;
   const sc_request& request = operation(t).request;
-  for (std::uint32_t k = 0; k < request.keep_count; ++k) keep.emplace_back(resolve(t, request.keep[k].source), request.keep[k].target);
-  SimulatedSpawn s(setting_->plans, request, keep, static_cast<Index>(t), position_[t]);
+  for (const sc_keep& k : kept(request)) keep.emplace_back(resolve(t, k.source), k.target);
+  SimulatedSpawn s(setting_->plans, request, keep, group_of(t, request.pgroup), static_cast<Index>(t), position_[t]);
   // By thread and operation, so that which began first does not matter.
   const auto at = std::find_if(spawns_.begin(), spawns_.end(), [&](const SimulatedSpawn& o) { return std::pair(o.parent(), o.operation()) > std::pair(s.parent(), s.operation()); });
   const auto index = static_cast<std::size_t>(at - spawns_.begin());

@@ -102,6 +102,7 @@ class Driver {
   template <typename Observer>
   void return_with(unsigned thread, const model::Result&, Observer&);
   std::size_t begin_spawn(unsigned thread);
+  std::int32_t group_of(unsigned thread, const sc_operand&) const;
   std::optional<model::Call> call_of(unsigned thread, model::Result&) const;
   bool is_exiting(model::Index task) const;
   bool begins_something(unsigned actor) const;

@@ -49,6 +49,10 @@ struct Exploration {
 };
 
 // Files of a scenario that is explored are few: more than 64 is inconclusive.
+// *unsupported*, without a step, where the scenario has what the model has no word for.
 Exploration explore(const Scenario&, const Planner&, const ExploreOptions&);
+
+// What that is; empty: nothing.
+std::string why_unexplorable(const Scenario&);
 
 }  // namespace spawncheck::explore

@@ -142,6 +142,7 @@ SpawnFacts World::facts_of_return(std::size_t spawn) const {
                   (error == ECANCELED && machine.was_killed());
   for (const std::uint64_t source : seen_[spawn].source) f.has_closed_source |= source == 0;
   f.may_succeed = !f.has_closed_source && model::error_of_program(machine.request().program) == 0;
+  f.may_fail_so |= error == EPERM && (machine.request().set & SPAWNCHECK_SET_PGROUP) != 0 && machine.request().pgroup.value + machine.request().pgroup.variable != 0;
   for (const auto& [source, target] : machine.keep()) f.may_fail_so |= error == EBADF && (source < 0 || target < 0 || target >= state.process_of(machine.parent()).limit);
   return f;
 }

@@ -55,9 +55,9 @@ SettledChild settle_child(State& state, Index parent, const Window& window) {
 namespace {
 
 const sc_entry* observed_at(const sc_process& process, std::int32_t number) {
-  for (std::uint32_t i = 0; i < process.entry_count; ++i)
-    if (process.entry[i].number <= number && number <= process.entry[i].last) return &process.entry[i];
-  return nullptr;
+  const sc_entry* end = process.entry + process.entry_count;
+  const sc_entry* at = std::lower_bound(process.entry, end, number, [](const sc_entry& e, std::int32_t n) { return e.last < n; });
+  return at != end && at->number <= number ? at : nullptr;
 }
 
 bool differs(Window::Reason* reason, std::string observed, std::string allowed, Rule r = Rule::table_at_end) {

@@ -2,6 +2,7 @@
 #include "model/explore/independence.h"
 
 #include "impl/peers/implementation.h"
+#include "model/scenario/kept.h"
 
 #include <algorithm>
 
@@ -31,11 +32,11 @@ Reduction::Reduction(const Setting& setting) {
       has_dispositions_ |= op.kind == SC_OP_DISPOSITION;
       if (op.kind != SC_OP_SPAWN) continue;
       KeepList keep;
-      for (std::uint32_t i = 0; i < op.request.keep_count; ++i) {
-        if (op.request.keep[i].source.variable) leaves_tables_alone_ = false;  // whose plan is not known yet
-        keep.emplace_back(op.request.keep[i].source.value, op.request.keep[i].target);
+      for (const sc_keep& k : kept(op.request)) {
+        if (k.source.variable) leaves_tables_alone_ = false;  // whose plan is not known yet
+        keep.emplace_back(k.source.value, k.target);
       }
-      if (leaves_tables_alone_) leaves_tables_alone_ = setting.plans.of(op.request, keep, 0)->leaves_table_alone();
+      if (leaves_tables_alone_) leaves_tables_alone_ = setting.plans.of(op.request, keep, 0, 0)->leaves_table_alone();
     }
 }
 
@@ -77,8 +78,8 @@ bool Reduction::is_stable(const Driver& driver, unsigned t, std::int32_t number)
 bool Reduction::keeps_its_sources(const Driver& driver, unsigned t) const {
   const sc_request& request = driver.operation(t).request;
   if (request.policy != SPAWNCHECK_FDS_ONLY || has_limits_ || !leaves_tables_alone_) return false;
-  for (std::uint32_t k = 0; k < request.keep_count; ++k)
-    if (!is_stable(driver, t, driver.resolve(t, request.keep[k].source))) return false;
+  for (const sc_keep& k : kept(request))
+    if (!is_stable(driver, t, driver.resolve(t, k.source))) return false;
   return true;
 }
 
@@ -118,10 +119,11 @@ bool Reduction::is_private_child(const Driver& driver, const SimulatedSpawn& s) 
   const spawn_step* next = s.next_step();
   if (next == nullptr) return false;
   switch (next->kind) {
-    case SPAWN_STEP_RESET_HANDLERS: case SPAWN_STEP_DEFAULT: case SPAWN_STEP_IGNORE: case SPAWN_STEP_MASK: case SPAWN_STEP_SESSION: case SPAWN_STEP_PGROUP:
+    case SPAWN_STEP_RESET_HANDLERS: case SPAWN_STEP_DEFAULT: case SPAWN_STEP_IGNORE: case SPAWN_STEP_MASK: case SPAWN_STEP_SESSION:
     case SPAWN_STEP_UMASK: case SPAWN_STEP_CHDIR: case SPAWN_STEP_NICE: case SPAWN_STEP_SCHEDULING: case SPAWN_STEP_AFFINITY: case SPAWN_STEP_LIMIT:
     case SPAWN_STEP_GROUPS: case SPAWN_STEP_GID: case SPAWN_STEP_UID: case SPAWN_STEP_DEATH_SIGNAL: case SPAWN_STEP_NO_NEW_PRIVS:
       return true;
+    case SPAWN_STEP_PGROUP: return next->a == 0;  // another's group may go
     case SPAWN_STEP_FETCH: return is_stable(driver, s.parent(), next->a);  // reads the caller's table
     default: return state.table_of(child).users() <= 1 || model::closes_in_own_copy(state, child);
   }

@@ -19,18 +19,19 @@ bool PlannedSpawn::leaves_table_alone() const {
   return true;
 }
 
-const PlannedSpawn* Plans::of(const sc_request& request, const KeepList& keep, std::uint64_t window, std::uint64_t window_in_use, std::int32_t placeholder) {
+const PlannedSpawn* Plans::of(const sc_request& request, const KeepList& keep, std::int32_t pgroup, std::uint64_t window, std::uint64_t window_in_use, std::int32_t placeholder) {
   const std::lock_guard guard(lock_);
   for (const PlannedSpawn& known : all_)
-    if (known.request == &request && known.keep == keep && known.window == window && known.window_in_use == window_in_use) return &known;
+    if (known.request == &request && known.keep == keep && known.pgroup == pgroup && known.window == window && known.window_in_use == window_in_use) return &known;
   PlannedSpawn& made = all_.emplace_back();
   made.request = &request;
   made.keep = keep;
+  made.pgroup = pgroup;
   made.window = window;
   made.window_in_use = window_in_use;
   spawn_plan plan{};
   const char* directory = (request.set & SPAWNCHECK_SET_CWD) != 0 ? simulated_directory(request.cwd) : nullptr;
-  made.error = planner_(PlanRequest{&request, keep, simulated_program(request.program, request.name), directory, window, window_in_use, placeholder}, plan);
+  made.error = planner_(PlanRequest{&request, keep, pgroup, simulated_program(request.program, request.name), directory, window, window_in_use, placeholder}, plan);
   if (made.error != 0) return &made;
   made.start = plan.start;
   made.steps.assign(plan.step, plan.step + plan.step_count);

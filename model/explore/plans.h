@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The plans of a scenario's spawns, made once for each request, keep-list and set of free slots of the window, and then shared by every state of an exploration.
+// The plans of a scenario's spawns, made once for each request, keep-list, group and set of free slots of the window, and then shared by every state of an exploration.
 #pragma once
 
 #include "model/explore/simulate.h"
@@ -15,6 +15,7 @@ using KeepList = std::vector<std::pair<std::int32_t, std::int32_t>>;  // source,
 struct PlannedSpawn {
   const sc_request* request;
   KeepList keep;
+  std::int32_t pgroup;
   std::uint64_t window;  // the free slots that it was made for
   std::uint64_t window_in_use;  // numbers of the window that it reads and another spawn has
   int error = 0;  // what the planner refused it with
@@ -29,7 +30,7 @@ struct PlannedSpawn {
 class Plans {
  public:
   explicit Plans(const Planner& planner) : planner_(planner) {}
-  const PlannedSpawn* of(const sc_request&, const KeepList&, std::uint64_t window, std::uint64_t window_in_use = 0, std::int32_t placeholder = -1);
+  const PlannedSpawn* of(const sc_request&, const KeepList&, std::int32_t pgroup, std::uint64_t window, std::uint64_t window_in_use = 0, std::int32_t placeholder = -1);
 
  private:
   const Planner& planner_;

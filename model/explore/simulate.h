@@ -21,6 +21,7 @@ namespace spawncheck::explore {
 struct PlanRequest {
   const sc_request* request;
   std::vector<std::pair<std::int32_t, std::int32_t>> keep;  // source, target
+  std::int32_t pgroup;    // likewise resolved: a process of the simulation's
   const char* program;    // stands for the path: what simulate() finds again in SPAWN_STEP_EXEC
   const char* directory;  // likewise in SPAWN_STEP_CHDIR; null: none asked for
   std::uint64_t window = 0;  // spawn_abilities.window: the slots that are free now

@@ -118,7 +118,7 @@ bool SimulatedSpawn::plan(State& state) {
   model::Memory& memory = state.memories[state.tasks[parent_].memory];
   constexpr std::uint8_t tries_with_slots = 2;
   const std::uint64_t in_use = read_window(state);
-  planned_ = plans_->of(*planned_->request, planned_->keep, tries_ < tries_with_slots ? memory.window_free : 0, in_use, memory.window_home);
+  planned_ = plans_->of(*planned_->request, planned_->keep, planned_->pgroup, tries_ < tries_with_slots ? memory.window_free : 0, in_use, memory.window_home);
   error_ = planned_->error;
   if (error_ == 0 && !check(state)) error_ = EBADF;
   if (error_ != 0) {

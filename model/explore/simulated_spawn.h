@@ -22,8 +22,8 @@ class SimulatedSpawn {
   enum class Stage : std::uint8_t { check, block, stage, clone, suspended, collect, close_pidfd, unstage, restore, returned };
 
   // The plans outlive it.
-  SimulatedSpawn(Plans& plans, const sc_request& request, const KeepList& keep, model::Index parent, std::uint8_t operation)
-      : plans_(&plans), planned_(plans.of(request, keep, 0)), parent_(parent), operation_(operation) {}
+  SimulatedSpawn(Plans& plans, const sc_request& request, const KeepList& keep, std::int32_t pgroup, model::Index parent, std::uint8_t operation)
+      : plans_(&plans), planned_(plans.of(request, keep, pgroup, 0)), parent_(parent), operation_(operation) {}
 
   Stage stage() const { return stage_; }
   bool has_returned() const { return stage_ == Stage::returned; }

@@ -4,6 +4,8 @@
 #include "impl/peers/implementation.h"
 #include "model/contract/obligations.h"
 #include "model/kernel/call.h"
+#include "model/scenario/kept.h"
+#include "model/scenario/visible.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -13,7 +15,7 @@ namespace spawncheck::explore {
 bool Errors::has(int error) const { return std::find(errors_, errors_ + count_, error) != errors_ + count_; }
 
 bool SpawnCase::is_target(std::int32_t number) const {
-  return std::any_of(keep.begin(), keep.end(), [&](const Kept& k) { return k.target == number; });
+  return std::binary_search(targets.begin(), targets.end(), number);
 }
 
 std::int32_t resolve(const Scenario& scenario, const sc_history& history, std::uint32_t thread,
@@ -31,49 +33,92 @@ std::int32_t resolve(const Scenario& scenario, const sc_history& history, std::u
 
 namespace {
 
-// Does following source -> target from some entry lead back to it, over more than one entry?
+// Targets are distinct, so that at most one entry leads to a number. Is there a number to which a way of more than one entry leads back?
 bool has_cycle(const std::vector<Kept>& keep) {
-  for (const Kept& start : keep) {
-    std::int32_t at = start.target;
-    for (std::size_t steps = 0; steps < keep.size(); ++steps) {
-      if (at == start.source && steps > 0) return true;
-      auto next = std::find_if(keep.begin(), keep.end(), [&](const Kept& k) { return k.source == at && k.target != at; });
-      if (next == keep.end()) break;
-      at = next->target;
+  std::vector<Kept> by_target;
+  for (const Kept& k : keep)
+    if (k.source != k.target) by_target.push_back(k);
+  std::sort(by_target.begin(), by_target.end(), [](const Kept& a, const Kept& b) { return a.target < b.target; });
+  const auto leading_to = [&](std::int32_t number) {
+    const auto at = std::lower_bound(by_target.begin(), by_target.end(), number, [](const Kept& k, std::int32_t n) { return k.target < n; });
+    return at != by_target.end() && at->target == number ? static_cast<std::size_t>(at - by_target.begin()) : by_target.size();
+  };
+  std::vector<std::size_t> walk_of(by_target.size(), 0);  // the walk, from 1, that has come by an entry first
+  for (std::size_t walk = 1; walk <= by_target.size(); ++walk)
+    for (std::size_t at = walk - 1; at < by_target.size(); at = leading_to(by_target[at].source)) {
+      if (walk_of[at] == walk) return true;
+      if (walk_of[at] != 0) break;
+      walk_of[at] = walk;
     }
-  }
   return false;
 }
 
 // The contract: a negative number, a target twice: an error and no child. The reference says EBADF and
 // EINVAL; the contract leaves it to others which of the two they say.
 void add_keep_errors(SpawnCase& c, bool reference) {
-  for (std::size_t i = 0; i < c.keep.size(); ++i) {
-    if (c.keep[i].source < 0 || c.keep[i].target < 0) {
-      c.always.add(EBADF);
-      if (!reference) c.always.add(EINVAL);
-    }
-    for (std::size_t j = 0; j < i; ++j)
-      if (c.keep[i].target == c.keep[j].target) {
-        c.always.add(EINVAL);
-        if (!reference) c.always.add(EBADF);
-      }
+  const bool is_negative = std::any_of(c.keep.begin(), c.keep.end(), [](const Kept& k) { return k.source < 0 || k.target < 0; });
+  const bool is_twice = std::adjacent_find(c.targets.begin(), c.targets.end()) != c.targets.end();
+  if (is_negative) c.always.add(EBADF);
+  if (is_twice) c.always.add(EINVAL);
+  if ((is_negative || is_twice) && !reference) {
+    c.always.add(EINVAL);
+    c.always.add(EBADF);
   }
+  constexpr std::size_t kept_by_everyone = 64, kept_by_reference = 4096;  // impl/spawn/include/spawncheck/spawn/request.h SPAWN_KEEP_MAX
+  if (reference && c.keep.size() > kept_by_reference) c.always.add(EINVAL);
+  if (!reference && c.keep.size() > kept_by_everyone)
+    for (const int error : {EINVAL, E2BIG, ENOMEM, EMFILE}) c.sometimes.add(error);
 }
 
-void add_attribute_errors(SpawnCase& c, bool reference) {
+void add_attribute_errors(SpawnCase& c, bool reference, bool is_group_known) {
   const sc_request& r = *c.request;
   const bool session = (r.set & SPAWNCHECK_NEW_SESSION) != 0, group = (r.set & SPAWNCHECK_SET_PGROUP) != 0;
   const auto add = [](Errors& errors, std::initializer_list<int> numbers) {
     for (const int number : numbers) errors.add(number);
   };
   if (session && group && reference) add(c.always, {EINVAL});
-  else if (session && group && r.pgroup == 0) add(c.sometimes, {EINVAL, EPERM});  // a session's leader is its group's leader already
-  else if (group && (session || r.pgroup < 0)) add(c.always, {EINVAL, EPERM});    // both cannot be; there is no such group
-  else if (group && r.pgroup != 0) add(c.sometimes, {EPERM, ESRCH});              // setpgid(2): no such group in the session
+  else if (session && group && c.pgroup == 0) add(c.sometimes, {EINVAL, EPERM});  // a session's leader is its group's leader already
+  else if (group && (session || c.pgroup < 0)) add(c.always, {EINVAL, EPERM});    // both cannot be; there is no such group
+  else if (group && c.pgroup != 0 && !is_group_known) add(c.sometimes, {EPERM, ESRCH});  // setpgid(2): no such group in the session
   const std::uint64_t dflt = (r.set & SPAWNCHECK_SET_DEFAULT) != 0 ? r.dflt : 0;
   const std::uint64_t ignore = (r.set & SPAWNCHECK_SET_IGNORE) != 0 ? r.ignore : 0;
   if ((dflt & ignore) != 0 || ((dflt | ignore) & model::unblockable) != 0) c.sometimes.add(EINVAL);
+}
+
+// A call that the world refuses, or the run's fault refused once: what it gave is what the spawn may say, or that it has no other way.
+void add_refused(SpawnCase& c, int error) {
+  c.sometimes.add(error);
+  if (error == ENOSYS || error == EPERM) c.sometimes.add(EOPNOTSUPP);  // a way that was asked for, and that the kernel has not
+}
+
+// What the reference does without (impl/spawn/README.md): absent or forbidden, none of these makes it fail.
+bool has_fallback(std::uint8_t call) {
+  return call == SC_VISIBLE_clone3 || call == SC_VISIBLE_close_range || call == SC_VISIBLE_pidfd_open || call == SC_VISIBLE_pidfd_getfd || call == SC_VISIBLE_unshare;
+}
+
+void add_refusals(SpawnCase& c, const sc_world& world, bool reference) {
+  for (std::uint32_t i = 0; i < world.refusal_count; ++i) {
+    const sc_refusal& r = world.refusal[i];
+    const bool says_absent = r.error == ENOSYS || r.error == EPERM;
+    if (reference && says_absent && has_fallback(r.call)) c.sometimes.add(EOPNOTSUPP);
+    else add_refused(c, r.error);
+  }
+}
+
+// Is the group that the spawn is to join known to exist in its caller's session: that of an earlier child of the thread, started as the
+// leader of its own, and not waited for? A zombie's group still does (kernel/sys.c setpgid, kernel/exit.c __unhash_process).
+bool leads_group(const Scenario& scenario, const sc_history& history, const SpawnCase& c) {
+  const auto& operations = scenario.threads[c.thread].operations;
+  bool leads = false;
+  for (std::uint32_t o = 0; o < c.operation; ++o) {
+    const sc_op_record& r = history.op[c.thread][o];
+    if (r.end == 0 || r.error != 0 || c.pgroup <= 0) continue;
+    const sc_request& other = operations[o].request;
+    if (operations[o].kind == SC_OP_SPAWN && r.value[0] == c.pgroup)
+      leads = (other.set & (SPAWNCHECK_SET_PGROUP | SPAWNCHECK_NEW_SESSION)) == SPAWNCHECK_SET_PGROUP && resolve(scenario, history, c.thread, o, other.pgroup) == 0;
+    if (operations[o].kind == SC_OP_WAIT && resolve(scenario, history, c.thread, o, operations[o].operand[0]) == c.pgroup) leads = false;
+  }
+  return leads;
 }
 
 // The child dies of a signal before it could find out that something is wrong, or before exec.
@@ -99,17 +144,20 @@ SpawnCase spawn_case(const Scenario& scenario, const sc_history& history, std::u
     const sc_process& child = history.child[c.record->child];
     if (child.observed && child.has_execed && !child.truncated) c.child = &child;
   }
-  for (std::uint32_t i = 0; i < c.request->keep_count; ++i)
-    c.keep.push_back({resolve(scenario, history, thread, operation, c.request->keep[i].source), c.request->keep[i].target});
+  for (const sc_keep& k : kept(*c.request)) {
+    c.keep.push_back({resolve(scenario, history, thread, operation, k.source), k.target});
+    c.targets.push_back(k.target);
+  }
+  std::sort(c.targets.begin(), c.targets.end());
+  c.pgroup = resolve(scenario, history, thread, operation, c.request->pgroup);
   c.has_cycle = has_cycle(c.keep);
   add_keep_errors(c, reference_errors);
-  add_attribute_errors(c, reference_errors);
+  const OwnDoing own_doing(scenario, history);
+  add_attribute_errors(c, reference_errors, !own_doing.may_have_reaped_children() && leads_group(scenario, history, c));
   if (const int error = model::error_of_program(c.request->program)) c.always.add(error);
-  if (OwnDoing(scenario, history).may_have_ended_children()) add_early_end(c);
-  if (history.fault.kind == SC_FAULT_ERROR && history.fault.thread == thread && history.fault.operation == operation) {
-    c.sometimes.add(history.fault.value);
-    if (history.fault.value == ENOSYS || history.fault.value == EPERM) c.sometimes.add(EOPNOTSUPP);  // a way that was asked for, and that the kernel has not
-  }
+  if (own_doing.may_have_ended_children()) add_early_end(c);
+  if (history.fault.kind == SC_FAULT_ERROR && history.fault.thread == thread && history.fault.operation == operation) add_refused(c, history.fault.value);
+  add_refusals(c, scenario.world, reference_errors);
   return c;
 }
 

@@ -16,13 +16,14 @@ namespace spawncheck::explore {
 // A few errno values, as a set.
 class Errors {
  public:
-  void add(int error) { if (!has(error) && count_ < 8) errors_[count_++] = error; }
+  void add(int error) { if (!has(error) && count_ < errors_max) errors_[count_++] = error; }
   void add(const Errors& other) { for (int i = 0; i < other.count_; ++i) add(other.errors_[i]); }
   bool has(int error) const;
   bool empty() const { return count_ == 0; }
 
  private:
-  int errors_[8]{};
+  static constexpr int errors_max = 32;
+  int errors_[errors_max]{};
   int count_ = 0;
 };
 
@@ -36,10 +37,12 @@ struct SpawnCase {
   const sc_op_record* record = nullptr;
   const sc_process* child = nullptr;  // null: not observed
   std::vector<Kept> keep;             // resolved to numbers
+  std::vector<std::int32_t> targets;  // of these, ascending
   Errors always;                      // errors of the request alone, whatever the table: it must fail
   Errors sometimes;                   // errors that are right as well as success
   bool has_cycle = false;             // the keep-list needs a temporary number
   bool wants_pidfd = false;
+  std::int32_t pgroup = 0;            // resolved; counts where the request sets one
   bool returned = false, succeeded = false;
 
   bool is_target(std::int32_t number) const;

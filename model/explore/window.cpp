@@ -44,29 +44,41 @@ std::vector<Range> without(const std::vector<Range>& ranges, const Table& table,
 
 bool crosses(const Entry* e) { return e != nullptr && e->description != model::none && !e->cloexec; }
 
+// The given numbers without some more.
+void cut(std::vector<Range>& ranges, std::int32_t first, std::int32_t last) {
+  std::vector<Range> left;
+  for (const Range& r : ranges) {
+    if (last < r.first || first > r.last) {
+      left.push_back(r);
+      continue;
+    }
+    if (r.first < first) left.push_back({r.first, first - 1, r.entry});
+    if (r.last > last) left.push_back({last + 1, r.last, r.entry});
+  }
+  ranges = std::move(left);
+}
+
+// A run of targets at once.
+void cut_targets(const SpawnCase& c, std::vector<Range>& ranges) {
+  for (std::size_t i = 0; i < c.targets.size();) {
+    std::size_t end = i + 1;
+    while (end < c.targets.size() && c.targets[end] - c.targets[i] == static_cast<std::int32_t>(end - i)) ++end;
+    cut(ranges, c.targets[i], c.targets[i] + static_cast<std::int32_t>(end - i) - 1);
+    i = end;
+  }
+}
+
 // The given numbers without those of the child's table and without the targets.
 void cut_known(const SpawnCase& c, std::vector<Range>& ranges) {
-  auto cut = [&](std::int32_t first, std::int32_t last) {
-    std::vector<Range> left;
-    for (const Range& r : ranges) {
-      if (last < r.first || first > r.last) {
-        left.push_back(r);
-        continue;
-      }
-      if (r.first < first) left.push_back({r.first, first - 1, r.entry});
-      if (r.last > last) left.push_back({last + 1, r.last, r.entry});
-    }
-    ranges = std::move(left);
-  };
-  for (const Kept& k : c.keep) cut(k.target, k.target);
+  cut_targets(c, ranges);
   if (c.child == nullptr) return;
-  for (std::uint32_t i = 0; i < c.child->entry_count; ++i) cut(c.child->entry[i].number, c.child->entry[i].last);
+  for (std::uint32_t i = 0; i < c.child->entry_count; ++i) cut(ranges, c.child->entry[i].number, c.child->entry[i].last);
 }
 
 const sc_entry* observed_at(const sc_process& child, std::int32_t number) {
-  for (std::uint32_t i = 0; i < child.entry_count; ++i)
-    if (child.entry[i].number <= number && number <= child.entry[i].last) return &child.entry[i];
-  return nullptr;
+  const sc_entry* end = child.entry + child.entry_count;
+  const sc_entry* at = std::lower_bound(child.entry, end, number, [](const sc_entry& e, std::int32_t n) { return e.last < n; });
+  return at != end && at->number <= number ? at : nullptr;
 }
 
 }  // namespace
@@ -74,15 +86,13 @@ const sc_entry* observed_at(const sc_process& child, std::int32_t number) {
 void Window::open(const SpawnCase& spawn, const State& state, Index task) {
   *this = Window{};
   case_ = &spawn;
-  const auto count = static_cast<std::uint32_t>(spawn.keep.size());
-  kept_unexplained_ = sources_never_open_ = count == 32 ? ~0u : (1u << count) - 1;
+  kept_unexplained_.assign(spawn.keep.size(), true);
+  sources_never_open_.assign(spawn.keep.size(), true);
   if (spawn.child != nullptr) {
     for (std::uint32_t i = 0; i < spawn.child->entry_count; ++i) {
       const sc_entry& e = spawn.child->entry[i];
       std::vector<Range> range{{e.number, e.last, static_cast<std::int32_t>(i)}};
-      SpawnCase targets_only;
-      targets_only.keep = spawn.keep;
-      cut_known(targets_only, range);
+      cut_targets(spawn, range);
       unexplained_.insert(unexplained_.end(), range.begin(), range.end());
     }
     if (spawn.reads_table()) {
@@ -95,9 +105,12 @@ void Window::open(const SpawnCase& spawn, const State& state, Index task) {
 }
 
 void Window::add_candidate(std::int32_t number, Index description) {
-  if (candidates_.size() >= 64) return;
-  const std::pair<std::int32_t, Index> candidate{number, description};
-  if (std::find(candidates_.begin(), candidates_.end(), candidate) == candidates_.end()) candidates_.push_back(candidate);
+  constexpr std::size_t of_one_number_max = 64;
+  const auto first = std::lower_bound(candidates_.begin(), candidates_.end(), number, [](const auto& c, std::int32_t n) { return c.first < n; });
+  auto end = first;
+  for (; end != candidates_.end() && end->first == number; ++end)
+    if (end->second == description) return;
+  if (static_cast<std::size_t>(end - first) < of_one_number_max) candidates_.insert(end, {number, description});
 }
 
 bool Window::was_installed_in(std::int32_t first, std::int32_t last) const {
@@ -110,13 +123,13 @@ void Window::look_at_kept(const Table& table, bool& all_match) {
     const Entry* source = k.source < 0 ? nullptr : table.find(k.source);
     const bool is_open = source != nullptr && source->description != model::none &&
                          !(source->description == own_pidfd_ && k.source == pidfd_number);
-    if (is_open) sources_never_open_ &= ~(1u << i);
-    else sources_once_closed_ |= 1u << i;
+    if (is_open) sources_never_open_.remove(i);
+    else is_source_once_closed_ = true;
     if (case_->child == nullptr) continue;
     const sc_entry* observed = observed_at(*case_->child, k.target);
     if (is_open && observed != nullptr && !observed->cloexec &&
         is_same_file(descriptions_->at(source->description), observed->key)) {
-      kept_unexplained_ &= ~(1u << i);
+      kept_unexplained_.remove(i);
       add_candidate(k.target, source->description);
     } else if (!was_installed_in(k.source, k.source)) {
       all_match = false;
@@ -201,13 +214,13 @@ void Window::look(const State& state, Index task) {
 }
 
 bool Window::may_succeed() const {
-  if (!case_->always.empty() || sources_never_open_ != 0 || !limit_ever_good_) return false;
+  if (!case_->always.empty() || !sources_never_open_.is_empty() || !limit_ever_good_) return false;
   return case_->request->program != SC_PROGRAM_WRITTEN || program_ever_free_;
 }
 
 bool Window::may_fail(int error, bool resource_errors) const {
   if (case_->always.has(error) || case_->sometimes.has(error)) return true;
-  if (error == EBADF) return sources_once_closed_ != 0 || limit_ever_bad_;
+  if (error == EBADF) return is_source_once_closed_ || limit_ever_bad_;
   if (error == EINVAL && limit_ever_bad_) return true;
   if (error == ETXTBSY) return program_ever_busy_;
   if (error == EMFILE && ((case_->wants_pidfd && numbers_ever_exhausted_) || temporary_ever_exhausted_)) return true;
@@ -236,13 +249,13 @@ SpawnFacts Window::facts() const {
   f.ever_ignored = ever_ignored_;
   f.always_ignored = always_ignored_;
   f.may_succeed = may_succeed();
-  f.has_closed_source = sources_never_open_ != 0;
+  f.has_closed_source = !sources_never_open_.is_empty();
   f.is_one_instant = same_instant_;
   if (case_->child == nullptr) return f;
   const sc_process& child = *case_->child;
   f.child = {child.mask, child.ignored, child.caught};
   for (std::size_t i = 0; i < case_->keep.size(); ++i) {
-    if ((kept_unexplained_ >> i & 1) == 0) continue;
+    if (!kept_unexplained_.has(i)) continue;
     const sc_entry* e = observed_at(child, case_->keep[i].target);
     f.not_kept.push_back({case_->keep[i].source, case_->keep[i].target, e != nullptr ? describe(*e) : "closed"});
   }
@@ -253,7 +266,7 @@ SpawnFacts Window::facts() const {
 
 bool Window::table_is_explained(Clauses enforced, Reason* reason) const {
   const auto refused = [&](Violation (*clause)(const SpawnFacts&)) { return refuse(reason, reason != nullptr ? clause(facts()) : Violation{}); };
-  if (enforced.has(Clause::fd_kept) && kept_unexplained_ != 0) return refused(clauses::fd_kept);
+  if (enforced.has(Clause::fd_kept) && !kept_unexplained_.is_empty()) return refused(clauses::fd_kept);
   if (enforced.has(Clause::fd_exact) && (!unexplained_.empty() || !always_crossing_.empty())) return refused(clauses::fd_exact);
   if (enforced.has(Clause::fd_snapshot) && !same_instant_) return refused(clauses::fd_snapshot);
   return true;
@@ -295,10 +308,10 @@ model::Hash128 Window::hash(model::Hash128 h) const {
   if (case_ == nullptr) return mix(h, 7);
   const auto pair = [](std::int32_t a, std::int32_t b) { return static_cast<std::uint32_t>(a) | std::uint64_t{static_cast<std::uint32_t>(b)} << 32; };
   const bool flags[] = {same_instant_,       limit_ever_good_,          limit_ever_bad_,      program_ever_free_, program_ever_busy_,
-                        numbers_ever_exhausted_, temporary_ever_exhausted_, numbers_ever_scarce_};
+                        numbers_ever_exhausted_, temporary_ever_exhausted_, numbers_ever_scarce_, is_source_once_closed_};
   std::uint64_t bits = static_cast<std::uint8_t>(pidfd);
   for (const bool flag : flags) bits = bits << 1 | std::uint64_t{flag};
-  h = mix(mix(h, kept_unexplained_ | std::uint64_t{sources_never_open_} << 32), sources_once_closed_ | bits << 32);
+  h = mix(sources_never_open_.hash(kept_unexplained_.hash(h)), bits);
   h = mix(mix(h, pair(pidfd_number, own_pidfd_)), pair(highest_limit_, lowest_limit_));
   for (const std::vector<Range>* ranges : {&unexplained_, &always_crossing_}) {
     h = mix(h, ranges->size());

@@ -86,8 +86,8 @@ bool has_any_returned(const Facts& f) {
 std::optional<std::string> machine_is_full(const Facts& f) {
   for (const explore::SpawnCase& s : f.spawns) {
     const int error = s.record->error;
-    const bool is_injected = f.history.fault.kind == SC_FAULT_ERROR && f.history.fault.value == error;
-    if (s.returned && !is_injected && (error == EAGAIN || error == ENOMEM || error == ENFILE))
+    const bool has_reason = s.always.has(error) || s.sometimes.has(error);
+    if (s.returned && !has_reason && (error == EAGAIN || error == ENOMEM || error == ENFILE))
       return judging::where(s) + " failed with errno " + std::to_string(error) + ": the machine may be out of processes, memory or files";
   }
   return std::nullopt;

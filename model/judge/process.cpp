@@ -76,13 +76,14 @@ Violation proc_child(const Facts& f) {
     if (child.ppid != parent.pid)
       return violated(Clause::proc_child, differing(s, "parent", child.ppid), std::to_string(parent.pid), rule(Rule::parent_is_caller));
     const bool session = (r.set & SPAWNCHECK_NEW_SESSION) != 0;
-    const bool group = (r.set & SPAWNCHECK_SET_PGROUP) != 0 && r.pgroup == 0;
+    const bool sets_group = (r.set & SPAWNCHECK_SET_PGROUP) != 0;
+    const std::int32_t group = session || (sets_group && s.pgroup == 0) ? child.pid : sets_group ? s.pgroup : parent.pgid;
     if ((child.sid == child.pid) != session || (!session && child.sid != parent.sid))
       return violated(Clause::proc_child, differing(s, "session", child.sid), session ? "its own" : std::to_string(parent.sid),
                       rule(Rule::session_as_asked));
-    if ((child.pgid == child.pid) != (session || group) || (!session && !group && r.pgroup == 0 && child.pgid != parent.pgid))
+    if (child.pgid != group)
       return violated(Clause::proc_child, differing(s, "process group", child.pgid),
-                      session || group ? "its own" : std::to_string(parent.pgid), rule(Rule::group_as_asked));
+                      group == child.pid ? "its own" : std::to_string(group), rule(Rule::group_as_asked));
     const std::int32_t cwd = (r.set & SPAWNCHECK_SET_CWD) != 0 ? r.cwd : parent.cwd;
     if (child.cwd != cwd)
       return violated(Clause::proc_child, differing(s, "directory", child.cwd), std::to_string(cwd), rule(Rule::directory_as_asked));

@@ -84,7 +84,7 @@ inline constexpr std::uint32_t close_range_unshare = SPAWN_CLOSE_RANGE_UNSHARE, 
   X(store, "a: cell; b: value") \
   X(load, "a: cell") \
   X(setsid, "") \
-  X(setpgid, "a: group") \
+  X(setpgid, "a: the group's leader as process + 1, or group_of_*") \
   X(umask, "a") \
   X(chdir, "a: directory's name") \
   X(clone, "flags: SPAWN_START_*; a: exit signal, -1: SIGCHLD; value[0]: the child's task, value[1]: the pidfd") \

@@ -7,6 +7,7 @@
 
 #include <spawncheck/spawn/plan.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace spawncheck::model {
@@ -35,12 +36,27 @@ Step step_setsid(const Kernel&, State& state, Index task, unsigned, Result& resu
   return Step::done;
 }
 
-// kernel/sys.c setpgid: EPERM for a session leader, and for a group that does not exist in the session.
+namespace {
+
+// kernel/sys.c setpgid asks a member of the group for its session (pid_task, PIDTYPE_PGID). A zombie is one until it is waited for
+// (kernel/exit.c __unhash_process). The arena's group is always there.
+bool has_group(const State& state, std::int32_t group, std::int32_t session) {
+  if (group == 0) return session == 0;
+  return std::any_of(state.processes.begin(), state.processes.end(),
+                     [&](const Process& p) { return p.group == group && p.session == session && p.life != Life::reaped; });
+}
+
+}  // namespace
+
+// kernel/sys.c setpgid: EINVAL for a negative number, EPERM for a session leader, and for a group that does not exist in the session.
 Step step_setpgid(const Kernel&, State& state, Index task, unsigned, Result& result) {
-  const std::int32_t own = state.tasks[task].process + 1, group = state.tasks[task].flight.call.a;
+  const std::int32_t own = state.tasks[task].process + 1, asked = state.tasks[task].flight.call.a;
   Process& process = state.process_of(task);
-  if (process.session_leader || group != 0) return fail(result, EPERM);
-  process.group = own;
+  if (asked < 0) return fail(result, EINVAL);
+  if (process.session_leader || asked == group_of_nobody) return fail(result, EPERM);
+  const std::int32_t group = asked == group_of_caller ? own : asked == 1 ? 0 : asked;
+  if (group != own && !has_group(state, group, process.session)) return fail(result, EPERM);
+  process.group = group;
   return Step::done;
 }
 

@@ -22,6 +22,9 @@ void release_memory(State&, Index task);
 // will_become_orphaned_pgrp): TSTP, TTIN and TTOU stop nobody there. The arena's own parent, who is also that of orphans, leads the session.
 bool is_in_orphaned_group(const State&, Index process);
 
+// In Call::a of a setpgid: the index + 1 of the process that leads the group, one of these, or a negative number as it is.
+inline constexpr std::int32_t group_of_caller = 0, group_of_nobody = INT32_MAX;
+
 // wait(2), which child may be waited for (kernel/exit.c eligible_child). In Call::flags of a wait.
 inline constexpr std::uint32_t wait_no_hang = 1, wait_leaves_it = 2, wait_all = 4, wait_clones = 8;
 

@@ -258,6 +258,9 @@ void add_world_line(State& state, const sc_world_line& line, std::uint32_t index
       if (const Entry* e = table.find(line.second)) state.put(0, line.number, e->description, cloexec);
       break;
     case SC_WORLD_FILL: state.put(0, line.number, line.second, add(SC_FILE_NULL, 0), cloexec); break;
+    case SC_WORLD_MEMFDS:
+      for (std::int32_t n = line.number; n <= line.second; ++n) state.put(0, n, add(SC_FILE_MEMFD, sc_identity_of_number(n)), cloexec);
+      break;
     case SC_WORLD_WINDOW: {
       Memory& memory = state.memories[0];
       memory.placeholder = add(SC_FILE_MEMFD, sc_identity_of_world(index));

@@ -16,10 +16,11 @@ bool is_usable(std::int32_t number) { return number < SC_LITMUS_NUMBER_BOUND || 
 
 std::string breach_of(const Scenario& s) {
   if (s.threads.empty() || s.threads.size() > SC_LITMUS_THREADS_MAX) return "a litmus test has 1 to 3 threads";
+  if (s.world.refusal_count != 0 || s.fault.kind != SC_FAULT_NONE) return "in a litmus test nothing is refused";
   std::uint32_t descriptions = 0;
   for (std::uint32_t i = 0; i < s.world.line_count; ++i) {
     const sc_world_line& line = s.world.line[i];
-    if (line.kind == SC_WORLD_WINDOW || line.kind == SC_WORLD_FILL) return "windows and filled ranges belong to spawns";
+    if (line.kind == SC_WORLD_WINDOW || line.kind == SC_WORLD_FILL || line.kind == SC_WORLD_MEMFDS) return "windows and filled ranges belong to spawns";
     if (!is_usable(line.number) || !is_usable(line.second)) return "numbers 40 to 63 are the arena's";
     descriptions += line.kind == SC_WORLD_ALIAS ? 0 : world_rows()[line.kind].line == "fds" ? 2 : 1;
   }

@@ -69,6 +69,8 @@ std::uint8_t lowest_sharer(const Walk& walk, std::span<const sc_snapshot> batch,
 
 bool sharing_agrees(Walk& walk, std::span<const sc_snapshot> batch, const sc_snapshot& s) {
   const auto told = [&](const char* what, unsigned seen, unsigned expected) {
+    // Not where the one that it was found to share with had no room in the batch.
+    if (std::none_of(batch.begin(), batch.end(), [&](const sc_snapshot& other) { return other.task == seen; })) return true;
     const auto with = [&](unsigned other) { return other == s.task ? std::string("its own") : "that of task " + std::to_string(other); };
     return seen == expected || walk.disagree("task " + std::to_string(s.task) + "'s " + what + " is " + with(seen), with(expected));
   };

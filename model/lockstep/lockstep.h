@@ -24,6 +24,7 @@ struct Comparison {
   std::uint32_t checked = 0;    // of them: a result, a sleep, a signal or a death that the model foretold
   std::uint32_t snapshots = 0;  // tables and attributes compared
   std::optional<Disagreement> disagreement;  // the first; it ends the comparison
+  bool is_declined = false;     // no run was made: the scenario has what no kernel of the model does
   std::string unknown;          // not empty: the model has no word for this, and the comparison ended there
 };
 

@@ -83,6 +83,13 @@ int Walk::task_with_pid(std::int64_t pid) const {
   return -1;
 }
 
+std::int32_t Walk::group_named(std::int32_t pid) const {
+  if (pid <= 0) return pid;
+  if (history_.parent.observed && pid == history_.parent.pid) return 1;
+  const int leader = task_with_pid(pid);
+  return leader < 0 ? model::group_of_nobody : state_.tasks[known_[static_cast<unsigned>(leader)].task].process + 1;
+}
+
 bool Walk::follow(std::uint32_t at) {
   at_ = at;
   const sc_step& s = trace_.step[at];
@@ -191,6 +198,7 @@ bool Walk::call(const sc_step& s) {
   RawCall raw = translate(s, operation(s), sc_identity_of_op(thread, s.operation), inode);
   // A spawn's child has a pidfd of its caller, or of nobody.
   if (s.call == SC_VISIBLE_pidfd_getfd && trace_.task[s.task].child >= 0) raw = {Known::call, make_call(CallKind::fetch, static_cast<std::int32_t>(s.arg[1]), -1, SC_FLAG_CLOEXEC)};
+  if (s.call == SC_VISIBLE_setpgid && raw.known == Known::call) raw.call.a = group_named(raw.call.a);
   switch (raw.known) {
     case Known::nothing: return true;
     case Known::unknown: return unknown("a call the model has not");

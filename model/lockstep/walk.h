@@ -54,6 +54,7 @@ class Walk {
   const sc_operation* operation(const sc_step&) const;  // the scenario's, null: a spawn's call, or nobody's
   const sc_operation* spawn(const sc_step&) const;
   int task_with_pid(std::int64_t pid) const;  // of the trace, -1: none
+  std::int32_t group_named(std::int32_t pid) const;  // as the model's setpgid asks for it
   int next(unsigned trace_task) const;  // the signal that it takes next, 0: none, or one that passes without a stop
   int take(unsigned trace_task);
   int take_all(model::Index task);

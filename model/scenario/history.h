@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-#define SC_ENTRIES_MAX 256   /* observed descriptors of one process, in runs (struct sc_entry.last) */
+#define SC_ENTRIES_MAX 640   /* observed descriptors of one process, in runs (struct sc_entry.last) */
 #define SC_CHILDREN_MAX 16   /* observed children of one run */
 #define SC_HANDLED_MAX 256   /* recorded handler runs of one run */
 
@@ -34,9 +34,10 @@ struct sc_key {
 };
 
 /* The identity that a creator gives to what it creates: unique in the run, known without another
- * system call. World line i: 1 + i. Operation o of thread t: 1000 + 100 * t + o. */
+ * system call. World line i: 1 + i. Operation o of thread t: 1000 + 100 * t + o. Number n of a `memfds` line: 100000 + n. */
 static inline uint64_t sc_identity_of_world(uint32_t line) { return 1 + line; }
 static inline uint64_t sc_identity_of_op(uint32_t thread, uint32_t op) { return 1000 + 100 * thread + op; }
+static inline uint64_t sc_identity_of_number(int32_t number) { return 100000 + (uint64_t)number; }
 
 /* Bits of sc_op_record.disturbed: what a spawn left different in its caller. */
 enum {
@@ -98,25 +99,6 @@ struct sc_handled {
   uint8_t thread;
 };
 
-/* What a scheduled run is to suffer, on purpose. */
-enum sc_fault_kind {
-  SC_FAULT_NONE,
-  SC_FAULT_ERROR,         /* the call is not made and gives errno `value` */
-  SC_FAULT_SIGNAL,        /* signal `value` is sent to the arena's process */
-  SC_FAULT_SIGNAL_CHILD,  /* to the spawn's child */
-  SC_FAULT_KILL_CHILD,    /* the spawn's child is ended by SIGKILL */
-  SC_FAULT_STOP_CHILD,    /* it is stopped, and continued once nothing else can go */
-  SC_FAULT_KILL_PARENT    /* the arena's process is ended by SIGKILL */
-};
-
-/* At the `at`-th visible call (from 0) of operation `operation` of thread `thread`, by whichever of its tasks: before
- * the call is made. */
-struct sc_fault {
-  uint8_t kind, thread, operation;
-  uint16_t at;
-  int32_t value;
-};
-
 enum sc_run_end {
   SC_RUN_COMPLETE, /* every operation returned */
   SC_RUN_BLOCKED,  /* nothing can run any more, which is a fact: what has not returned waits for somebody who will not come */
@@ -133,7 +115,7 @@ enum sc_run_end {
 
 #define SC_WHERE_MAX 96
 
-/* Everything that is known of one run. Large (about 200 KiB): kept on the heap or in shared memory, never
+/* Everything that is known of one run. Large (about 500 KiB): kept on the heap or in shared memory, never
  * copied on a hot path; a new run resets the counts and the records it uses, not the whole.
  *
  * op[t][o] belongs to operation o of thread t of the scenario. `parent` is the arena's process at the

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "model/scenario/mutate.h"
 
+#include "impl/peers/implementation.h"
 #include "model/scenario/generate.h"
+#include "model/scenario/visible.h"
 #include "model/scenario/words.h"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace spawncheck {
 
@@ -20,7 +23,8 @@ class Mutator {
                                   &Mutator::swap_operations,  &Mutator::move_operation,   &Mutator::change_operation, &Mutator::change_operation,
                                   &Mutator::change_request,   &Mutator::change_request,   &Mutator::change_keep,      &Mutator::change_keep,      &Mutator::change_keep,      &Mutator::change_keep,
                                   &Mutator::change_world,     &Mutator::change_world,     &Mutator::change_signals,   &Mutator::change_threads,
-                                  &Mutator::change_schedule};
+                                  &Mutator::change_schedule,  &Mutator::change_group,     &Mutator::change_memfds,    &Mutator::change_refusals,
+                                  &Mutator::change_fault};
     const std::uint32_t count = 1 + random_.below(3);
     for (std::uint32_t i = 0; i < count; ++i) (this->*changes[random_.below(std::size(changes))])();
     repair(s_);
@@ -51,6 +55,12 @@ class Mutator {
   sc_operand some_operand() {
     if (s_.world.line_count > 0 && random_.chance(1, 2)) return {s_.world.line[below(s_.world.line_count)].number, 0};
     return {random_.chance(1, 3) ? random_.between(0, 6) : some_number(), static_cast<std::uint8_t>(random_.chance(1, 3))};
+  }
+
+  // Mostly single entries; runs end where lists and tables change their size.
+  std::int32_t some_more() {
+    constexpr std::int32_t edges[] = {1, 2, 15, 16, 31, 32, 62, 63, 64, 127, 128, 255, 256, 1023};
+    return random_.chance(2, 3) ? 0 : edges[below(std::size(edges))];
   }
 
   sc_operation new_operation() {
@@ -122,9 +132,9 @@ class Mutator {
     sc_request* r = some_request();
     if (r == nullptr) return;
     const std::uint32_t at = below(r->keep_count);
-    switch (random_.below(5)) {
+    switch (random_.below(6)) {
       case 0:
-        if (r->keep_count < SC_KEEP_MAX) r->keep[r->keep_count++] = {some_operand(), some_number()};
+        if (r->keep_count < SC_KEEP_MAX) r->keep[r->keep_count++] = {some_operand(), some_number(), some_more()};
         break;
       case 1:
         if (r->keep_count > 0) r->keep[at] = r->keep[--r->keep_count];
@@ -135,9 +145,12 @@ class Mutator {
       case 3:
         if (r->keep_count > 0) r->keep[at].source = some_operand();
         break;
+      case 4:
+        if (r->keep_count > 0) r->keep[at].more = some_more();
+        break;
       default:  // towards a swap
         if (r->keep_count > 0 && r->keep_count < SC_KEEP_MAX && !r->keep[at].source.variable)
-          r->keep[r->keep_count++] = {{r->keep[at].target, 0}, r->keep[at].source.value};
+          r->keep[r->keep_count++] = {{r->keep[at].target, 0}, r->keep[at].source.value, r->keep[at].more};
     }
   }
   void change_world() {
@@ -172,6 +185,37 @@ class Mutator {
     } else if (s_.threads.size() > 1) {
       s_.threads.erase(s_.threads.begin() + below(s_.threads.size()));
     }
+  }
+  void change_group() {
+    sc_request* r = some_request();
+    if (r == nullptr) return;
+    r->set |= SPAWNCHECK_SET_PGROUP;
+    r->pgroup = {random_.chance(1, 4) ? 0 : random_.between(0, 4), static_cast<std::uint8_t>(random_.chance(2, 3))};
+  }
+  void change_memfds() {
+    sc_world& w = s_.world;
+    if (w.line_count >= SC_WORLD_MAX) return;
+    const std::int32_t first = random_.chance(1, 2) ? 300 : some_number();
+    w.line[w.line_count++] = {SC_WORLD_MEMFDS, 0, static_cast<std::uint8_t>(below(2)), first, first + some_more()};
+  }
+  void change_refusals() {
+    sc_world& w = s_.world;
+    if (w.refusal_count > 0 && random_.chance(1, 2)) {
+      --w.refusal_count;
+      return;
+    }
+    constexpr std::int32_t errors[] = {ENOSYS, EPERM, EMFILE, ENOMEM, EINTR};
+    if (w.refusal_count < SC_REFUSALS_MAX) w.refusal[w.refusal_count++] = {static_cast<std::uint8_t>(below(SC_VISIBLE_marker)), errors[below(std::size(errors))]};
+  }
+  void change_fault() {
+    if (s_.threads.empty() || random_.chance(1, 2)) {
+      s_.fault = {};
+      return;
+    }
+    constexpr std::int32_t errors[] = {ENOSYS, EPERM, EMFILE, ENOMEM, EINTR, EAGAIN};
+    const std::uint32_t thread = below(s_.threads.size());
+    s_.fault = {static_cast<std::uint8_t>(1 + below(SC_FAULT_KILL_PARENT)), static_cast<std::uint8_t>(thread),
+                static_cast<std::uint8_t>(below(s_.threads[thread].operations.size() + 1)), static_cast<std::uint16_t>(below(30)), errors[below(std::size(errors))]};
   }
   void change_schedule() {
     if (s_.threads.empty() || random_.chance(3, 4)) return;

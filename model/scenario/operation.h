@@ -18,7 +18,10 @@
 #define SC_OPS_MAX 32        /* of one thread */
 #define SC_VARIABLES_MAX 32  /* of one thread: $0 .. $31 */
 #define SC_WORLD_MAX 64      /* lines that open descriptors in the initial world */
-#define SC_KEEP_MAX 32       /* entries of one keep-list */
+#define SC_KEEP_MAX 32       /* entries of one keep-list as it is written; a run is one */
+#define SC_KEPT_MAX 8192     /* entries that it stands for */
+#define SC_MEMFDS_MAX 512    /* numbers that the world's `memfds` lines open */
+#define SC_REFUSALS_MAX 8    /* system calls that the world refuses */
 #define SC_CELLS_MAX 8       /* memory cells, named by number */
 #define SC_NAMES_MAX 4       /* files, FIFOs, queues, ports, directories are named a, b, c, d */
 #define SC_NUMBER_MAX 19999  /* largest descriptor number, limit or bound a scenario may name */
@@ -119,13 +122,16 @@ struct sc_operand {
   uint8_t variable; /* 1: value is a variable's index */
 };
 
+/* A run: source + i to target + i, for each i up to `more`. A variable stays single. */
 struct sc_keep {
   struct sc_operand source;
   int32_t target;
+  int32_t more; /* how many follow the first */
 };
 
-/* On the line: spawn POLICY PROGRAM [NAME] [keep S>T,S>T...] [mask SET] [default SET] [ignore SET]
- *                [pgroup N] [session] [cwd NAME] [arguments N] [pidfd] [-> $pid [$pidfd]]
+/* On the line: spawn POLICY PROGRAM [NAME] [keep S>T,S..S>T,...] [mask SET] [default SET] [ignore SET]
+ *                [pgroup N|$N] [session] [cwd NAME] [arguments N] [pidfd] [-> $pid [$pidfd]]
+ * A run 300..302>10 stands for 300>10,301>11,302>12. pgroup $N is the group of an earlier child of the same thread.
  * POLICY is inherit, drop or only. `set` holds SPAWNCHECK_SET_* bits (impl/peers/implementation.h): which
  * of the fields were given. */
 struct sc_request {
@@ -136,10 +142,25 @@ struct sc_request {
   uint16_t keep_count;
   uint16_t argument_count;
   uint32_t set;
-  int32_t pgroup;
+  struct sc_operand pgroup;
   uint64_t mask, dflt, ignore; /* bit n-1 is signal n */
   struct sc_keep keep[SC_KEEP_MAX];
 };
+
+/* Entries that the keep-list stands for. */
+static inline uint32_t sc_kept_count(const struct sc_request *r) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < r->keep_count; ++i) count += 1 + (uint32_t)r->keep[i].more;
+  return count;
+}
+
+/* The i-th entry of a run. */
+static inline struct sc_keep sc_kept_of(struct sc_keep run, int32_t i) {
+  run.source.value += run.source.variable ? 0 : i;
+  run.target += i;
+  run.more = 0;
+  return run;
+}
 
 /* operand[i] is the i-th letter of the signature; enumerated words (d, h, D, o, N) are their value. A
  * set of signals is in `signals`, a request in `request`. Unused fields are zero, so that equal
@@ -158,19 +179,48 @@ struct sc_operation {
  *   fds N M pipe|socketpair [cloexec]        two ends: read, write for a pipe
  *   alias N M [cloexec]                      N refers to the description of M, an earlier line
  *   fill N M [cloexec]                       every number N..M refers to one description of /dev/null
+ *   memfds N M [cloexec]                     every number N..M refers to a memfd of its own
  *   window N M                               N..M below 64 are what the caller has set aside for the reference
  *                                            (spawn_window_reserve): close-on-exec, one description of a memfd; N is its own, the
  *                                            others its slots. One line at most. For other implementations just descriptors */
 enum sc_world_kind {
   SC_WORLD_MEMFD, SC_WORLD_NULL, SC_WORLD_EVENTFD, SC_WORLD_MQUEUE, SC_WORLD_FILE,
-  SC_WORLD_PIPE, SC_WORLD_SOCKETPAIR, SC_WORLD_ALIAS, SC_WORLD_FILL, SC_WORLD_WINDOW, SC_WORLD_KIND_COUNT
+  SC_WORLD_PIPE, SC_WORLD_SOCKETPAIR, SC_WORLD_ALIAS, SC_WORLD_FILL, SC_WORLD_WINDOW, SC_WORLD_MEMFDS,
+  SC_WORLD_KIND_COUNT
 };
 
 struct sc_world_line {
   uint8_t kind;
   uint8_t name;
   uint8_t cloexec;
-  int32_t number, second; /* second: of fds, alias, fill and window; else -1 */
+  int32_t number, second; /* second: of fds, alias, fill, memfds and window; else -1 */
+};
+
+/* On the line: refuse CALL ERRNO, as in `refuse close_range ENOSYS`. From the moment the race begins, every such call of the
+ * scenario's threads and of the processes they start gives that error and is not made. Not what the scenario's own operations
+ * need: validate.h. */
+struct sc_refusal {
+  uint8_t call;  /* enum sc_visible */
+  int32_t error; /* errno */
+};
+
+/* What a scheduled run is to suffer, on purpose. */
+enum sc_fault_kind {
+  SC_FAULT_NONE,
+  SC_FAULT_ERROR,         /* the call is not made and gives errno `value` */
+  SC_FAULT_SIGNAL,        /* signal `value` is sent to the arena's process */
+  SC_FAULT_SIGNAL_CHILD,  /* to the spawn's child */
+  SC_FAULT_KILL_CHILD,    /* the spawn's child is ended by SIGKILL */
+  SC_FAULT_STOP_CHILD,    /* it is stopped, and continued once nothing else can go */
+  SC_FAULT_KILL_PARENT    /* the arena's process is ended by SIGKILL */
+};
+
+/* At the `at`-th visible call (from 0) of operation `operation` of thread `thread`, by whichever of its tasks: before
+ * the call is made. */
+struct sc_fault {
+  uint8_t kind, thread, operation;
+  uint16_t at;
+  int32_t value;
 };
 
 struct sc_world {
@@ -180,6 +230,8 @@ struct sc_world {
   uint64_t mask;      /* of every thread */
   uint64_t ignored;   /* dispositions; a signal is in at most one of the two */
   uint64_t handled;
+  uint32_t refusal_count;
+  struct sc_refusal refusal[SC_REFUSALS_MAX];
 };
 
 #endif

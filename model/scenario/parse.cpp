@@ -5,6 +5,7 @@
 #include "impl/peers/implementation.h"
 #include "model/scenario/scenario.h"
 #include "model/scenario/validate.h"
+#include "model/scenario/visible.h"
 #include "model/scenario/words.h"
 
 #include <charconv>
@@ -34,6 +35,7 @@ class Parser {
       line_ = use.line;
       if (use.thread >= static_cast<int>(scenario_.threads.size())) fail(use.column, "a thread of the scenario");
     }
+    check_refusals();
     if (error_) return *std::move(error_);
     return std::move(scenario_);
   }
@@ -41,6 +43,9 @@ class Parser {
  private:
   struct ThreadUse {  // threads may be named before they are written
     int thread, line, column;
+  };
+  struct Place {  // of what depends on operations that follow
+    int line = 0, column = 0;
   };
 
   enum class Part { world, threads, schedule, expectations };
@@ -55,8 +60,11 @@ class Parser {
   void parse_keep(const Word& list, sc_request& r);
   void parse_flags(const OperationRow& row, sc_operation& op);
   void parse_results(const OperationRow& row, sc_operation& op);
+  void parse_refusal();
   void parse_schedule();
+  void parse_fault(const Word& first);
   void parse_expectation();
+  void check_refusals();
 
   // Words of the current line.
   bool at_end() const { return next_ >= words_.size(); }
@@ -91,6 +99,7 @@ class Parser {
   std::size_t next_ = 0;
   std::uint32_t defined_ = 0;  // variables of the current thread
   std::vector<ThreadUse> thread_uses_;
+  Place refusal_place_[SC_REFUSALS_MAX], fault_place_;
 };
 
 std::int32_t Parser::number(const Word& word, std::int32_t low, std::int32_t high, std::string_view what) {
@@ -177,6 +186,9 @@ void Parser::parse_line(std::string_view line) {
     if (part_ == Part::schedule && !scenario_.schedule.empty()) fail(first.column, "one schedule");
     part_ = Part::schedule;
     parse_schedule();
+  } else if (part_ <= Part::schedule && first.text == "fault") {
+    part_ = Part::schedule;
+    parse_fault(first);
   } else if (part_ <= Part::threads && first.text == "thread") {
     part_ = Part::threads;
     defined_ = 0;
@@ -187,7 +199,7 @@ void Parser::parse_line(std::string_view line) {
   } else if (part_ == Part::threads) {
     parse_operation(first);
   } else {
-    fail(first.column, part_ == Part::schedule ? "expect" : "expect, or the end");
+    fail(first.column, part_ == Part::schedule ? "schedule, fault or expect" : "expect, or the end");
   }
   if (!at_end()) fail(peek().column, "the end of the line");
 }
@@ -208,15 +220,49 @@ void Parser::parse_world(const Word& first) {
     world.handled &= ~signal_bit(number);
     if (how == SC_DISPOSITION_IGNORE) world.ignored |= signal_bit(number);
     if (how == SC_DISPOSITION_HANDLER) world.handled |= signal_bit(number);
+  } else if (first.text == "refuse") {
+    parse_refusal();
   } else {
     parse_world_line(first);
   }
 }
 
+void Parser::parse_refusal() {
+  sc_world& world = scenario_.world;
+  const Word call = take(), error = take();
+  const int named = call_named(call.text), number = errno_named(error.text);
+  if (named < 0) return fail(call.column, "a system call that another task can see, as in `refuse close_range ENOSYS`");
+  if (number == 0) return fail(error.column, "the name of an errno");
+  if (world.refusal_count >= SC_REFUSALS_MAX) return fail(call.column, "at most " + std::to_string(SC_REFUSALS_MAX) + " calls that are refused");
+  for (std::uint32_t i = 0; i < world.refusal_count; ++i)
+    if (world.refusal[i].call == named) return fail(call.column, "a call that no earlier line refuses");
+  refusal_place_[world.refusal_count] = {line_, call.column};
+  world.refusal[world.refusal_count++] = {static_cast<std::uint8_t>(named), number};
+}
+
+void Parser::parse_fault(const Word& first) {
+  const Word word = take();
+  if (scenario_.fault.kind != SC_FAULT_NONE) return fail(first.column, "one fault");
+  const std::optional<sc_fault> fault = fault_named(word.text);
+  if (!fault) return fail(word.column, "WHAT@THREAD.OPERATION.CALL, as in EMFILE@0.0.3");
+  scenario_.fault = *fault;
+  fault_place_ = {line_, word.column};
+}
+
+void Parser::check_refusals() {
+  for (std::uint32_t i = 0; i < scenario_.world.refusal_count && !error_; ++i) {
+    line_ = refusal_place_[i].line;
+    if (const char* breach = refusal_breach(scenario_, scenario_.world.refusal[i])) fail(refusal_place_[i].column, breach);
+  }
+  if (error_ || scenario_.fault.kind == SC_FAULT_NONE) return;
+  line_ = fault_place_.line;
+  if (const char* breach = fault_breach(scenario_, scenario_.fault)) fail(fault_place_.column, breach);
+}
+
 void Parser::parse_world_line(const Word& first) {
   bool known = false;
   for (const WorldRow& row : world_rows()) known |= row.line == first.text;
-  if (!known) return fail(first.column, "limit, mask, disposition, fd, fds, alias, fill, window, thread, schedule or expect");
+  if (!known) return fail(first.column, "limit, mask, disposition, refuse, fd, fds, alias, fill, memfds, window, thread, schedule or expect");
   sc_world& world = scenario_.world;
   if (world.line_count >= SC_WORLD_MAX) return fail(first.column, "at most " + std::to_string(SC_WORLD_MAX) + " lines that open descriptors");
   sc_world_line line{};
@@ -333,7 +379,9 @@ void Parser::parse_request_field(const Word& word, sc_request& r) {
     r.ignore = signals(take());
   } else if (t == "pgroup") {
     r.set |= SPAWNCHECK_SET_PGROUP;
-    r.pgroup = number(take(), 0, INT32_MAX, "a process group");
+    const Word group = take();
+    if (group.text.starts_with('$')) r.pgroup = descriptor(group, true);
+    else r.pgroup = {number(group, 0, INT32_MAX, "$N, or a process group"), 0};
   } else if (t == "session") {
     r.set |= SPAWNCHECK_NEW_SESSION;
   } else if (t == "cwd") {
@@ -355,12 +403,19 @@ void Parser::parse_keep(const Word& list, sc_request& r) {
     const std::string_view entry = list.text.substr(at, comma - at);
     const std::size_t arrow = entry.find('>');
     const int column = list.column + static_cast<int>(at);
-    if (arrow == std::string_view::npos) return fail(column, "SOURCE>TARGET, joined by commas");
-    if (r.keep_count >= SC_KEEP_MAX) return fail(column, "at most " + std::to_string(SC_KEEP_MAX) + " entries to keep");
-    sc_keep& keep = r.keep[r.keep_count];
-    keep.source = descriptor({entry.substr(0, arrow), column}, false);
+    if (arrow == std::string_view::npos) return fail(column, "SOURCE>TARGET or FIRST..LAST>TARGET, joined by commas");
+    if (r.keep_count >= SC_KEEP_MAX) return fail(column, "at most " + std::to_string(SC_KEEP_MAX) + " entries to keep, or runs of them");
+    const std::string_view source = entry.substr(0, arrow);
+    const std::size_t dots = source.find("..");
+    const bool is_run = dots != std::string_view::npos;
+    sc_keep keep{};
+    if (is_run) keep.source.value = number({source.substr(0, dots), column}, 0, SC_NUMBER_MAX, "a number");
+    else keep.source = descriptor({source, column}, false);
+    if (is_run) keep.more = number({source.substr(dots + 2), column + static_cast<int>(dots) + 2}, 0, SC_NUMBER_MAX, "a number") - keep.source.value;
     keep.target = number({entry.substr(arrow + 1), column + static_cast<int>(arrow) + 1}, 0, SC_NUMBER_MAX, "a target");
-    ++r.keep_count;
+    if (error_) return;
+    if (const char* breach = keep_breach(r, keep)) return fail(column, breach);
+    r.keep[r.keep_count++] = keep;
     if (comma == list.text.size()) return;
     at = comma + 1;
   }

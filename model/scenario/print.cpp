@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "impl/peers/implementation.h"
 #include "model/scenario/scenario.h"
+#include "model/scenario/visible.h"
 #include "model/scenario/words.h"
 
 #include <cstring>
@@ -49,13 +50,20 @@ void put_request(std::string& out, const sc_request& r) {
   for (std::uint32_t i = 0; i < r.keep_count; ++i) {
     out += i == 0 ? " keep " : ",";
     put_operand(out, r.keep[i].source);
+    if (r.keep[i].more > 0) {
+      out += "..";
+      put_number(out, r.keep[i].source.value + r.keep[i].more);
+    }
     out += '>';
     put_number(out, r.keep[i].target);
   }
   if (r.set & SPAWNCHECK_SET_MASK) out += " mask " + signal_set_text(r.mask);
   if (r.set & SPAWNCHECK_SET_DEFAULT) out += " default " + signal_set_text(r.dflt);
   if (r.set & SPAWNCHECK_SET_IGNORE) out += " ignore " + signal_set_text(r.ignore);
-  if (r.set & SPAWNCHECK_SET_PGROUP) out += " pgroup " + std::to_string(r.pgroup);
+  if (r.set & SPAWNCHECK_SET_PGROUP) {
+    out += " pgroup ";
+    put_operand(out, r.pgroup);
+  }
   if (r.set & SPAWNCHECK_NEW_SESSION) out += " session";
   if (r.set & SPAWNCHECK_SET_CWD) {
     out += " cwd ";
@@ -91,6 +99,11 @@ void put_world(std::string& out, const sc_world& world) {
   for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
     if (world.ignored & signal_bit(signal)) out += "disposition " + signal_name(signal) + " ignore\n";
     if (world.handled & signal_bit(signal)) out += "disposition " + signal_name(signal) + " handler\n";
+  }
+  for (std::uint32_t i = 0; i < world.refusal_count; ++i) {
+    put_word(out += "refuse", sc_visible_calls[world.refusal[i].call].name);
+    put_word(out, errno_name(world.refusal[i].error));
+    out += '\n';
   }
   for (std::uint32_t i = 0; i < world.line_count; ++i) {
     const sc_world_line& line = world.line[i];
@@ -133,6 +146,7 @@ std::string print(const Scenario& s) {
     out += "schedule";
     out += ' ' + print(s.schedule) + '\n';
   }
+  if (s.fault.kind != SC_FAULT_NONE) out += "fault " + print(s.fault) + '\n';
   for (const Expectation& e : s.expectations) {
     put_word(out += "expect", name(e.status));
     if (!e.clause.empty()) put_word(out, e.clause);

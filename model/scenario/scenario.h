@@ -9,18 +9,21 @@
 //   fd 5 memfd cloexec
 //   fds 6 7 pipe cloexec
 //   window 60 63
+//   memfds 300 555 cloexec
+//   refuse close_range ENOSYS
 //   thread
-//     spawn only hold keep 5>3,7>4 -> $0
+//     spawn only hold keep 5>3,7>4,300..555>10 -> $0
 //     wait $0
 //   thread
 //     memfd -> $0
 //     close $0
 //   schedule 0 0 1 0.0 1
+//   fault EMFILE@0.0.3
 //   expect holds
 //   expect violated fd.kept by canary
 //
-// '#' starts a comment. Blank lines and indentation do not count. Order: world, threads, schedule,
-// expectations. parse() and print() are inverse: parse(print(s)) == s, and print(parse(x)) is the
+// '#' starts a comment. Blank lines and indentation do not count. Order: world, threads, schedule and fault,
+// expectations. A scenario with a schedule or a fault runs scheduled. parse() and print() are inverse: parse(print(s)) == s, and print(parse(x)) is the
 // canonical text of x.
 #pragma once
 
@@ -63,8 +66,12 @@ struct Scenario {
   sc_world world{};
   std::vector<Thread> threads;
   std::vector<Turn> schedule;  // empty: none
+  sc_fault fault{};            // kind SC_FAULT_NONE: none
   std::vector<Expectation> expectations;
 };
+
+// Whether it can only be run scheduled.
+inline bool is_scheduled(const Scenario& s) { return !s.schedule.empty() || s.fault.kind != SC_FAULT_NONE; }
 
 inline constexpr std::size_t schedule_turns_max = 4096;
 inline constexpr int schedule_child_max = 31;
@@ -88,10 +95,15 @@ std::string print(const Scenario&);
 std::string print(const sc_operation&);
 std::string print(const std::vector<Turn>&);  // "0*12 1 0.0"; empty for none
 
+// "EMFILE@0.2.5": at the sixth call (5) of operation 2 of thread 0. Instead of an errno: `signal:USR1` for the
+// caller's process, `child:TERM`, `kill-child`, `stop-child`, `kill-parent`.
+std::string print(const sc_fault&);
+std::optional<sc_fault> fault_named(std::string_view text);
+
 // What a scenario must satisfy beyond syntax, so that generator, mutator and shrinker can build freely
 // and repair: bounds of operation.h; a variable is used only after an operation of the same thread gave
 // it; world numbers are distinct and below the limit, an alias names an earlier line; a thread index
-// exists. parse() reports a breach at its place; repair() drops what breaches.
+// exists; a refused call is none that the operations make; a fault is a spawn's. parse() reports a breach at its place; repair() drops what breaches.
 bool is_valid(const Scenario&);
 void repair(Scenario&);
 

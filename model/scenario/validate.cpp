@@ -11,7 +11,7 @@ namespace spawncheck {
 
 namespace {
 
-bool is_run(std::uint8_t kind) { return kind == SC_WORLD_FILL || kind == SC_WORLD_WINDOW; }
+bool is_run(std::uint8_t kind) { return kind == SC_WORLD_FILL || kind == SC_WORLD_WINDOW || kind == SC_WORLD_MEMFDS; }
 bool is_pair(std::uint8_t kind) { return kind == SC_WORLD_PIPE || kind == SC_WORLD_SOCKETPAIR; }
 
 // The numbers a line opens: one, two single ones, or a run.
@@ -30,20 +30,53 @@ bool overlaps(const sc_world_line& a, const sc_world_line& b) {
 }  // namespace
 
 const char* world_breach(const sc_world& world, const sc_world_line& line) {
-  if (line.kind == SC_WORLD_FILL && line.second < line.number) return "a run of numbers, the smaller one first";
+  if ((line.kind == SC_WORLD_FILL || line.kind == SC_WORLD_MEMFDS) && line.second < line.number) return "a run of numbers, the smaller one first";
   if (line.kind == SC_WORLD_WINDOW && (line.second <= line.number || line.second >= 64)) return "two numbers or more below 64, the smaller one first";
   if (is_pair(line.kind) && line.second == line.number) return "two different numbers";
   bool has_aliased = false;
+  std::int32_t memfds = line.kind == SC_WORLD_MEMFDS ? line.second - line.number + 1 : 0;
   for (std::uint32_t i = 0; i < world.line_count; ++i) {
     if (overlaps(world.line[i], line)) return "a number that is not open yet";
     if (line.kind == SC_WORLD_WINDOW && world.line[i].kind == SC_WORLD_WINDOW) return "one window at most";
     has_aliased |= opens(world.line[i], line.second);
+    if (world.line[i].kind == SC_WORLD_MEMFDS) memfds += world.line[i].second - world.line[i].number + 1;
   }
+  if (line.kind == SC_WORLD_MEMFDS && memfds > SC_MEMFDS_MAX) return "512 numbers at most, of all memfds lines";
   if (line.kind == SC_WORLD_ALIAS && !has_aliased) return "an alias of a number that an earlier line opens";
   return nullptr;
 }
 
+static_assert(SC_MEMFDS_MAX == 512 && SC_KEPT_MAX == 8192, "as the messages say");
+
+const char* keep_breach(const sc_request& r, const sc_keep& run) {
+  if (run.more < 0 || (run.source.variable && run.more != 0)) return "a run of numbers, the smaller one first";
+  if (run.target + run.more > SC_NUMBER_MAX || (!run.source.variable && run.source.value + run.more > SC_NUMBER_MAX)) return "a run that ends at 19999 or below";
+  return sc_kept_count(&r) + static_cast<std::uint32_t>(run.more) + 1 > SC_KEPT_MAX ? "a run of fewer: at most 8192 entries to keep" : nullptr;
+}
+
 namespace {
+
+void repair_refusals(Scenario& s) {
+  sc_world& world = s.world;
+  sc_refusal good[SC_REFUSALS_MAX]{};
+  std::uint32_t count = 0;
+  for (std::uint32_t i = 0; i < std::min<std::uint32_t>(world.refusal_count, SC_REFUSALS_MAX); ++i) {
+    const bool is_twice = std::any_of(good, good + count, [&](const sc_refusal& r) { return r.call == world.refusal[i].call; });
+    if (is_twice || refusal_breach(s, world.refusal[i]) != nullptr) continue;
+    good[count].call = world.refusal[i].call;
+    good[count++].error = world.refusal[i].error;
+  }
+  std::copy(good, good + SC_REFUSALS_MAX, world.refusal);
+  world.refusal_count = count;
+}
+
+void repair_fault(Scenario& s) {
+  const sc_fault old = s.fault;
+  s.fault = sc_fault{};
+  if (old.kind == SC_FAULT_NONE || old.kind > SC_FAULT_KILL_PARENT || fault_breach(s, old) != nullptr) return;
+  s.fault = old;
+  if (old.kind == SC_FAULT_KILL_CHILD || old.kind == SC_FAULT_STOP_CHILD || old.kind == SC_FAULT_KILL_PARENT) s.fault.value = 0;
+}
 
 void repair_world(sc_world& world) {
   constexpr std::uint64_t unblockable = 1ull << 8 | 1ull << 18;
@@ -74,17 +107,23 @@ void repair_request(sc_request& r, std::uint32_t defined) {
   r.set = old.set & 127;
   r.argument_count = std::min<std::uint16_t>(old.argument_count, SC_ARGUMENTS_MAX);
   if (r.set & SPAWNCHECK_SET_CWD) r.cwd = static_cast<std::uint8_t>(old.cwd % SC_NAMES_MAX);
-  if (r.set & SPAWNCHECK_SET_PGROUP) r.pgroup = std::max(old.pgroup, 0);
+  const auto is_known = [&](const sc_operand& o) { return o.value >= 0 && o.value < SC_VARIABLES_MAX && (defined >> o.value & 1) != 0; };
+  if (r.set & SPAWNCHECK_SET_PGROUP) {
+    r.pgroup.variable = old.pgroup.variable != 0 && is_known(old.pgroup);
+    r.pgroup.value = r.pgroup.variable ? old.pgroup.value : std::max(old.pgroup.value, 0);
+  }
   if (r.set & SPAWNCHECK_SET_MASK) r.mask = old.mask;
   if (r.set & SPAWNCHECK_SET_DEFAULT) r.dflt = old.dflt;
   if (r.set & SPAWNCHECK_SET_IGNORE) r.ignore = old.ignore;
   for (std::uint32_t i = 0; i < std::min<std::uint32_t>(old.keep_count, SC_KEEP_MAX); ++i) {
     sc_keep keep = old.keep[i];
-    const bool known = keep.source.variable && keep.source.value >= 0 && keep.source.value < SC_VARIABLES_MAX && (defined >> keep.source.value & 1);
-    if (keep.source.variable && !known) continue;
+    if (keep.source.variable && !is_known(keep.source)) continue;
     if (!keep.source.variable) keep.source.value = std::clamp(keep.source.value, 0, SC_NUMBER_MAX);
     keep.source.variable = keep.source.variable != 0;
     keep.target = std::clamp(keep.target, 0, SC_NUMBER_MAX);
+    const std::int32_t room = static_cast<std::int32_t>(SC_KEPT_MAX - sc_kept_count(&r)) - 1;
+    if (room < 0) break;
+    keep.more = keep.source.variable ? 0 : std::clamp(keep.more, 0, std::min(room, SC_NUMBER_MAX - std::max(keep.source.value, keep.target)));
     r.keep[r.keep_count++] = keep;
   }
 }
@@ -148,6 +187,8 @@ void repair(Scenario& s) {
     std::erase_if(ops, [&](sc_operation& op) { return !repair_operation(op, defined, s.threads.size()); });
     if (ops.size() > SC_OPS_MAX) ops.resize(SC_OPS_MAX);
   }
+  repair_refusals(s);
+  repair_fault(s);
   if (s.schedule.size() > schedule_turns_max) s.schedule.resize(schedule_turns_max);
   std::erase_if(s.schedule, [&](const Turn& t) { return t.thread >= s.threads.size() || t.child > schedule_child_max; });
   for (Turn& t : s.schedule) t.child = std::max<std::int8_t>(t.child, -1);

@@ -2,8 +2,10 @@
 #include "model/scenario/words.h"
 
 #include "model/scenario/scenario.h"
+#include "model/scenario/visible.h"
 
 #include <charconv>
+#include <cstring>
 
 namespace spawncheck {
 
@@ -25,6 +27,7 @@ constexpr ProgramRow programs[] = {
 constexpr WorldRow worlds[] = {
     {"fd", "memfd", false}, {"fd", "null", false},  {"fd", "eventfd", false},     {"fd", "mqueue", true}, {"fd", "file", true},
     {"fds", "pipe", false}, {"fds", "socketpair", false}, {"alias", "", false}, {"fill", "", false}, {"window", "", false},
+    {"memfds", "", false},
 };
 
 constexpr std::string_view hows[] = {"block", "unblock", "set"};
@@ -98,6 +101,24 @@ std::string signal_set_text(std::uint64_t set) {
     text += signal_name(signal);
   }
   return text;
+}
+
+int errno_named(std::string_view word) {
+  constexpr int errors = 134;  // asm-generic/errno.h ends at 133
+  for (int error = 1; error < errors; ++error)
+    if (const char* name = strerrorname_np(error); name != nullptr && name == word) return error;
+  return 0;
+}
+
+std::string errno_name(int error) {
+  const char* name = error > 0 ? strerrorname_np(error) : nullptr;
+  return name != nullptr ? name : "";
+}
+
+int call_named(std::string_view word) {
+  for (int call = 0; call < SC_VISIBLE_marker; ++call)
+    if (sc_visible_calls[call].name == word) return call;
+  return -1;
 }
 
 sc_operation blank_operation(std::uint8_t kind) {

@@ -26,7 +26,7 @@ struct ProgramRow {
 
 // How a line of the initial world looks after its word.
 struct WorldRow {
-  std::string_view line;  // fd, fds, alias, fill or window
+  std::string_view line;  // fd, fds, alias, fill, memfds or window
   std::string_view word;  // of fd and fds: what is opened
   bool named;
 };
@@ -49,6 +49,10 @@ int signal_named(std::string_view word);
 std::string signal_name(int signal);         // USR1; 34
 std::string signal_set_text(std::uint64_t);  // none, all, or names joined by commas
 std::uint64_t signal_bit(int signal);
+
+int errno_named(std::string_view word);  // EMFILE; 0: none of that name
+std::string errno_name(int error);       // empty: it has none
+int call_named(std::string_view word);   // enum sc_visible, -1: none that is visible
 
 // An operation with nothing set: zero, results not taken.
 sc_operation blank_operation(std::uint8_t kind);

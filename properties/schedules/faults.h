@@ -12,11 +12,6 @@
 
 namespace spawncheck {
 
-// "EMFILE@0.2.5": at the sixth call (5) of operation 2 of thread 0. Instead of an errno: `signal:USR1` for the
-// caller's process, `child:TERM`, `kill-child`, `stop-child`, `kill-parent`.
-std::string print(const sc_fault&);
-std::optional<sc_fault> fault_named(std::string_view text);
-
 // Those that fit each call that the spawns of the scenario made in `trace`.
 std::vector<sc_fault> faults_of(const Scenario&, const sc_trace&);
 

@@ -121,7 +121,7 @@ Finding make_finding(Session& session, const Scenario& scenario, const Verdict& 
   f.libc = f.implementation.starts_with("musl:") ? "musl" : libc_version();
   f.seed = seed;
   f.run = options.run;
-  f.is_scheduled = !scenario.schedule.empty();
+  f.is_scheduled = is_scheduled(scenario);
   f.runs_per_try = f.is_scheduled ? 1 : std::max(options.runs_per_try, 1u);
   f.evidence = evidence_of(session, scenario, verdict, f.is_scheduled);
   Repeater repeater(session, f, options);

@@ -22,7 +22,7 @@ int ReferencePlanner::operator()(const explore::PlanRequest& p, spawn_plan& plan
   r.mask = p.request->mask;
   r.dflt = p.request->dflt;
   r.ignore = p.request->ignore;
-  r.pgroup = p.request->pgroup;
+  r.pgroup = p.pgroup;
   steps_.resize(spawn_plan_steps_max(&r));
   plan = spawn_plan{};
   plan.step = steps_.data();

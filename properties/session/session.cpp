@@ -2,7 +2,9 @@
 #include "properties/session/session.h"
 
 #include "impl/peers/limits.h"
+#include "properties/session/possible_faults.h"
 #include "properties/session/running_kernel.h"
+#include "properties/session/scheduled.h"
 
 #include <algorithm>
 #include <cstring>
@@ -86,33 +88,48 @@ Verdict Session::judged(const Scenario& scenario) const {
   }
 }
 
-Verdict Session::unsupported() {
+Verdict Session::unsupported(const std::string& why) {
   if (not_run_ == nullptr) not_run_ = std::make_unique<sc_history>();
   not_run_->end = SC_RUN_REFUSED;
-  std::strncpy(not_run_->broken_where, why_unsupported_.c_str(), sizeof not_run_->broken_where - 1);
+  std::strncpy(not_run_->broken_where, why.c_str(), sizeof not_run_->broken_where - 1);
   history_ = not_run_.get();
   Verdict verdict;
   verdict.status = Status::unsupported;
-  verdict.observed = why_unsupported_;
+  verdict.observed = why;
   return verdict;
 }
 
 Verdict Session::run(const Scenario& scenario, std::uint64_t seed) {
-  if (!why_unsupported_.empty()) return unsupported();
+  if (!why_unsupported_.empty()) return unsupported(why_unsupported_);
+  if (scenario.fault.kind != SC_FAULT_NONE) return run_scheduled(scenario, policy_of(Turns::lenient));
   history_ = &executor_->run(scenario, {seed});
   return judged(scenario);
 }
 
 Verdict Session::run_scheduled(const Scenario& scenario, const sc_policy& policy) {
-  if (!why_unsupported_.empty()) return unsupported();
+  if (!why_unsupported_.empty()) return unsupported(why_unsupported_);
+  if (policy.fault.kind == SC_FAULT_NONE && scenario.fault.kind != SC_FAULT_NONE) {
+    sc_policy with_fault = policy;
+    with_fault.fault = scenario.fault;
+    return run_scheduled(scenario, with_fault);
+  }
   history_ = &executor_->run(scenario, {0, &policy});
-  return judged(scenario);
+  Verdict verdict = judged(scenario);
+  if (verdict.status != Status::violated) return verdict;
+  const std::string why = why_impossible(scenario, trace(), history_->fault);
+  if (why.empty()) return verdict;
+  Verdict nothing;
+  nothing.status = Status::unsupported;
+  nothing.observed = "the fault: " + why;
+  return nothing;
 }
 
 lockstep::Comparison Session::run_lockstep(const Scenario& scenario, sc_policy policy) {
   policy.results = 1;
   lockstep::Comparison nothing;
-  if (!why_unsupported_.empty()) nothing.unknown = unsupported().observed;
+  nothing.is_declined = scenario.world.refusal_count != 0;
+  const std::string why = nothing.is_declined ? "the scenario refuses system calls, and the model's kernel refuses none" : why_unsupported_;
+  if (!why.empty()) nothing.unknown = unsupported(why).observed;
   else history_ = &executor_->run(scenario, {0, &policy});
   if (history_->end != SC_RUN_BROKEN && history_->end != SC_RUN_REFUSED) return lockstep::compare(running_kernel(), scenario, executor_->trace(), *history_);
   if (nothing.unknown.empty()) nothing.unknown = "a run that failed: " + std::string(history_->broken_where);
@@ -122,7 +139,7 @@ lockstep::Comparison Session::run_lockstep(const Scenario& scenario, sc_policy p
 LockstepVerdict lockstep_verdict(const lockstep::Comparison& c, const sc_history& history) {
   if (c.disagreement) return {Status::violated, {}};
   if (history.end == SC_RUN_BROKEN) return {Status::broken, c.unknown};
-  if (history.end == SC_RUN_REFUSED) return {Status::unsupported, c.unknown};
+  if (history.end == SC_RUN_REFUSED) return {Status::unsupported, c.unknown, c.is_declined};
   if (history.end == SC_RUN_TIMEOUT) return {Status::inconclusive, "the run reached its bound in time after " + std::to_string(c.steps) + " steps that agree"};
   if (history.end == SC_RUN_MISLED) return {Status::inconclusive, "a turn of the schedule is not enabled"};
   const bool has_ended = history.end == SC_RUN_COMPLETE || history.end == SC_RUN_BLOCKED;

@@ -28,11 +28,12 @@ class Session {
   // Null: `error` says in one line what is missing.
   static std::unique_ptr<Session> start(const SessionOptions&, std::string& error);
 
-  // Runs once, freely, and judges. Seed 0: no race is provoked.
+  // Runs once, freely, and judges. Seed 0: no race is provoked. A scenario with a fault runs scheduled, each task on.
   Verdict run(const Scenario&, std::uint64_t seed);
-  // One scheduled run (policy_of() in scheduled.h): the scenario's turns, then the policy's rule.
+  // One scheduled run (policy_of() in scheduled.h): the scenario's turns, then the policy's rule; the policy's fault, else the scenario's.
+  // *unsupported* where the fault happened to a call that can give no such error.
   Verdict run_scheduled(const Scenario&, const sc_policy&);
-  // One more, whose every step is compared with the model instead of being judged.
+  // One more, whose every step is compared with the model instead of being judged; of a scenario in which nothing is refused or goes wrong.
   lockstep::Comparison run_lockstep(const Scenario&, sc_policy);
   const sc_history& history() const { return *history_; }            // of the last run
   const sc_trace& trace() const { return executor_->trace(); }       // of the last run, a scheduled one
@@ -53,7 +54,7 @@ class Session {
  private:
   Session(SessionOptions, std::unique_ptr<Executor>);
   Verdict judged(const Scenario&) const;  // of history_
-  Verdict unsupported();                  // of a run that is not made
+  Verdict unsupported(const std::string& why);  // of a run that is not made
   SessionOptions options_;
   std::string why_unsupported_;
   std::unique_ptr<sc_history> not_run_;
@@ -67,7 +68,8 @@ class Session {
 struct LockstepVerdict {
   Status status = Status::holds;
   std::string why;  // not empty unless it holds or the model and the kernel disagree
-  bool is_empty = false;  // it ran to its end and made no call that another task can see: inconclusive, but nothing went wrong
+  // Nothing went wrong either: it ran to its end and made no call that another task can see (inconclusive), or it refuses calls (unsupported).
+  bool is_empty = false;
 };
 LockstepVerdict lockstep_verdict(const lockstep::Comparison&, const sc_history&);
 

@@ -125,7 +125,8 @@ int explore(const ExploreToolOptions& options) {
   if (e.verdict.status == Status::holds)
     fmt::print("  states are told apart by 128 bits of hash: that two of them were taken for one, and one was not looked at, has a probability of at most {:.1e}\n", e.collision_bound());
   if (is_this) fmt::print("  kernel {}: {}\n", kernel_release(), behaviours_text());
-  if (e.verdict.status == Status::inconclusive) fmt::print("  {}\n", e.verdict.observed);
+  if (e.verdict.status != Status::holds && e.verdict.status != Status::violated) fmt::print("  {}\n", e.verdict.observed);
+  if (e.verdict.status == Status::unsupported) return exit_status(e.verdict.status);
   if (e.verdict.status == Status::violated) {
     fmt::print("  observed: {}\n  allowed:  {}\n  rule:     {}\n", e.verdict.observed, e.verdict.allowed, e.verdict.rule);
     tell_trace("  the shortest way there:", e.trace);

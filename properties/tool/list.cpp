@@ -29,7 +29,7 @@ std::string_view operand_words(char letter) {
     case 't': return "THREAD";
     case 'c': return "CELL";
     case 'v': return "VALUE";
-    default: return "POLICY PROGRAM [keep S>T,...] [mask SIGNALS] [default SIGNALS] [ignore SIGNALS] [pgroup N] [session] [cwd a|b|c|d] [arguments N] [pidfd]";
+    default: return "POLICY PROGRAM [keep S>T,S..S>T,...] [mask SIGNALS] [default SIGNALS] [ignore SIGNALS] [pgroup N|$N] [session] [cwd a|b|c|d] [arguments N] [pidfd]";
   }
 }
 

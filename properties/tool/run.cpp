@@ -71,14 +71,14 @@ sc_policy scheduled_policy(const RunOptions& options) {
   return policy;
 }
 
-// By its schedule, if it has one, else freely.
+// By its schedule or with its fault, if it has one, else freely.
 Outcome run_scenario(Session& session, const Scenario& scenario, const RunOptions& options) {
   Outcome outcome;
   const auto expectations = applying(scenario, session);
   const bool waits_for_violation = std::any_of(expectations.begin(), expectations.end(), [](auto* e) { return e->status == Status::violated; });
   unsigned runs = std::max(options.runs, 1u), used = 0;
   if (waits_for_violation) runs = std::max(runs, runs_for_expected_race);
-  outcome.is_scheduled = !scenario.schedule.empty() || options.trace || !options.fault.empty();
+  outcome.is_scheduled = is_scheduled(scenario) || options.trace || !options.fault.empty();
   outcome.verdict = outcome.is_scheduled ? session.run_scheduled(scenario, scheduled_policy(options)) : session.run_until_violated(scenario, runs, options.common.seed, used);
   outcome.expected = std::any_of(expectations.begin(), expectations.end(), [&](auto* e) { return is_met(*e, outcome.verdict); });
   outcome.unexpected = !expectations.empty() && outcome.verdict.status != Status::unsupported && !outcome.expected;
@@ -130,6 +130,7 @@ int run(const RunOptions& options) {
   const Deadline deadline(options.common.seconds);
   Status worst = Status::holds;
   std::size_t empty = 0;  // lockstep: runs with nothing to compare; they count when there are no others
+  Status worst_empty = Status::unsupported;
   for (std::size_t i = 0; i < scenarios.size(); ++i) {
     if (deadline.passed()) {
       fmt::print(stderr, "spawncheck: {} of {} scenarios were not run\n", scenarios.size() - i, scenarios.size());
@@ -145,8 +146,9 @@ int run(const RunOptions& options) {
     }
     if (options.lockstep) {
       const LockstepVerdict v = run_in_lockstep(*session, scenarios[i], options.files[i], options.snapshot_every);
-      if (v.is_empty) ++empty;
-      else if (is_worse(v.status, worst)) worst = v.status;
+      Status& of_kind = v.is_empty ? worst_empty : worst;
+      empty += v.is_empty;
+      if (is_worse(v.status, of_kind)) of_kind = v.status;
       continue;
     }
     Outcome outcome = run_scenario(*session, scenarios[i], options);
@@ -161,7 +163,7 @@ int run(const RunOptions& options) {
     const Status counts = outcome.expected ? Status::holds : outcome.is_suspected() ? Status::inconclusive : outcome.unexpected ? Status::violated : outcome.verdict.status;
     if (is_worse(counts, worst)) worst = counts;
   }
-  if (empty == scenarios.size()) worst = Status::inconclusive;
+  if (empty == scenarios.size()) worst = worst_empty;
   return exit_status(worst);
 }
 
@@ -173,10 +175,10 @@ int shrink(const ShrinkOptions& options) {
   const std::unique_ptr<Session> session = start_session(options.common, status);
   if (session == nullptr) return status;
   unsigned used = 0;
-  const bool is_scheduled = !scenario->schedule.empty();
-  const Verdict verdict = is_scheduled ? session->run_scheduled(*scenario, policy_of(Turns::strict))
+  const bool by_schedule = is_scheduled(*scenario);
+  const Verdict verdict = by_schedule ? session->run_scheduled(*scenario, policy_of(Turns::strict))
                                        : session->run_until_violated(*scenario, std::max(options.runs, 50u), options.common.seed, used, [&] { return deadline.passed(); });
-  if (is_scheduled && session->history().end == SC_RUN_MISLED) {
+  if (by_schedule && session->history().end == SC_RUN_MISLED) {
     fmt::print(stderr, "{}: {}\n", options.file, bad_turn_text(*scenario, session->trace()));
     return exit_usage;
   }

@@ -86,6 +86,14 @@ Status whole(const FaultResult& r) {
   return of(Status::unsupported) != 0 && of(Status::inconclusive) == 0 ? Status::unsupported : Status::inconclusive;
 }
 
+// As a file that shows it alone; empty: it cannot be written, or not be read again (the fault is no spawn's).
+std::string save_fault(Session& session, const Scenario& scenario, const Verdict& verdict, const SchedulesOptions& options, std::string& error) {
+  FindingOptions how;
+  how.is_only_tried = true;
+  Finding finding = make_finding(session, scenario, verdict, options.common.seed, how);
+  return save(finding, options.save, error);
+}
+
 int faults(Session& session, const Scenario& scenario, const SchedulesOptions& options, SearchLimits limits) {
   std::map<std::string, unsigned> reasons;  // of what neither holds nor is violated
   const auto after_run = limits.after_run;
@@ -102,10 +110,15 @@ int faults(Session& session, const Scenario& scenario, const SchedulesOptions& o
   if (!options.common.json)
     for (const auto& [reason, count] : reasons) fmt::print("  {} times: {}\n", count, reason);
   if (!r.violation) return exit_status(whole(r));
-  const std::string replay = fmt::format("spawncheck run --implementation {}{} --fault {} {}", options.common.implementation,
-                                         options.common.strategy.empty() ? "" : " --strategy " + options.common.strategy, print(r.fault), options.file);
+  Scenario shown = scenario;
+  if (r.fault.kind != SC_FAULT_NONE) shown.fault = r.fault;
+  std::string saved, error;
+  if (!options.save.empty()) saved = save_fault(session, shown, *r.violation, options, error);
+  if (!error.empty()) fmt::print(stderr, "spawncheck: {}\n", error);
+  const std::string how = fmt::format("spawncheck run --implementation {}{}", options.common.implementation, options.common.strategy.empty() ? "" : " --strategy " + options.common.strategy);
+  const std::string replay = saved.empty() ? fmt::format("{} --fault {} {}", how, print(r.fault), options.file) : fmt::format("{} {}", how, saved);
   if (options.common.json) {
-    nlohmann::json object = verdict_json(*r.violation, session, scenario);
+    nlohmann::json object = verdict_json(*r.violation, session, shown);
     object.update({{"fault", print(r.fault)}, {"schedule", print(scenario.schedule)}, {"replay", replay}});
     say_json(object);
   } else {

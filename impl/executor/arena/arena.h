@@ -62,6 +62,9 @@ void observe_child(int16_t index); /* unless it has been tried before */
 void filter_prepare(void);
 int filter_install(void);
 
+/* refuse.c, in the arena: what the world refuses is refused from here on, to every thread and all that they start. 0 or an errno. */
+int refusals_install(void);
+
 /* watch.c, in the arena: has its memory watched. */
 void watch_offer(void);
 

@@ -25,9 +25,9 @@ static uint8_t lowest_sharer(int task, int what) {
 static void take_of(int task) {
   static struct sc_process process;
   struct sc_trace *trace = &shared->trace;
+  if (trace->snapshot_count >= SC_SNAPSHOTS_MAX || trace->entry_count + SC_ENTRIES_MAX > SC_SNAPSHOT_ENTRIES_MAX) return;
   observe_held(&process, tracee[task].tid);
   if (!process.observed || process.truncated) return;
-  if (trace->snapshot_count >= SC_SNAPSHOTS_MAX || trace->entry_count + process.entry_count > SC_SNAPSHOT_ENTRIES_MAX) return;
   struct sc_snapshot *s = &trace->snapshot[trace->snapshot_count++];
   *s = (struct sc_snapshot){.after_step = trace->step_count - 1, .task = (uint8_t)task, .mask = process.mask, .ignored = process.ignored, .caught = process.caught};
   s->shares_table = lowest_sharer(task, KCMP_FILES);

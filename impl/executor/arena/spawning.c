@@ -125,15 +125,24 @@ static int runs_on_our_memory(uint32_t thread, pid_t pid) {
   return state->is_sharer != 0;
 }
 
+/* The keep-list of the thread's request, with its runs spelled out: not on the stack, which is small in some libcs. */
+static const struct spawncheck_keep *keep_list(const struct sc_request *r, uint32_t thread, uint32_t index) {
+  static struct spawncheck_keep lists[SC_THREADS_MAX][SC_KEPT_MAX];
+  struct spawncheck_keep *next = lists[thread];
+  for (uint32_t i = 0; i < r->keep_count; ++i)
+    for (int32_t n = 0; n <= r->keep[i].more; ++n) {
+      const struct sc_keep k = sc_kept_of(r->keep[i], n);
+      *next++ = (struct spawncheck_keep){operand_value(thread, index, k.source), k.target};
+    }
+  return lists[thread];
+}
+
 void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_t index, struct sc_op_record *record) {
   const struct sc_request *r = &op->request;
-  struct spawncheck_keep keep[SC_KEEP_MAX];
-  for (uint32_t i = 0; i < r->keep_count; ++i)
-    keep[i] = (struct spawncheck_keep){operand_value(thread, index, r->keep[i].source), r->keep[i].target};
   const struct spawncheck_request request = {
       .size = sizeof request, .fd_policy = r->policy, .path = path_of(r), .argv = argument_vector(r), .envp = environment,
-      .keep = keep, .keep_count = r->keep_count, .set = r->set, .mask = r->mask, .dflt = r->dflt, .ignore = r->ignore,
-      .pgroup = r->pgroup, .cwd = places.directory[r->cwd]};
+      .keep = keep_list(r, thread, index), .keep_count = sc_kept_count(r), .set = r->set, .mask = r->mask, .dflt = r->dflt, .ignore = r->ignore,
+      .pgroup = operand_value(thread, index, r->pgroup), .cwd = places.directory[r->cwd]};
   struct spawncheck_result result = {.pid = -1, .pidfd = -1};
   struct before then, now;
   if ((implementation->policies >> r->policy & 1) == 0 || (r->set & ~implementation->sets) != 0) {

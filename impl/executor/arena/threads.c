@@ -118,6 +118,17 @@ static void look_at_libc(void) {
   shared->knows_libc = 1;
 }
 
+/* The main thread, once every other one is at the gate: from here on what the world refuses is refused. */
+static void refuse(void) {
+  while (__atomic_load_n(&shared->ready, __ATOMIC_SEQ_CST) < shared->thread_count) sched_yield();
+  const int error = refusals_install();
+  if (error == 0) return;
+  shared->world_errno = (uint32_t)error;
+  snprintf(shared->world_where, sizeof shared->world_where, "seccomp(SECCOMP_SET_MODE_FILTER) for what is refused");
+  attract_attention();
+  _exit(1);
+}
+
 /* The main thread of a scheduled run: from here on every visible call of every thread stops. */
 static void open_scheduled(void) {
   while (__atomic_load_n(&shared->ready, __ATOMIC_SEQ_CST) < shared->thread_count) sched_yield();
@@ -155,6 +166,7 @@ _Noreturn void arena_main(void) {
     if (shared->world.ignored & bit) set_disposition(signal, SC_DISPOSITION_IGNORE);
     if (shared->world.handled & bit) set_disposition(signal, SC_DISPOSITION_HANDLER);
   }
+  if (shared->world.refusal_count != 0) refuse();
   if (shared->policy.is_scheduled) open_scheduled();
   else pass_the_gate();
   if (shared->thread_count == 0) attract_attention();

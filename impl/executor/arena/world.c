@@ -86,6 +86,9 @@ static void make_line(const struct sc_world_line *l, uint32_t line) {
     case SC_WORLD_ALIAS:
       if (dup3(l->second, l->number, l->cloexec ? O_CLOEXEC : 0) < 0) give_up("dup3", line);
       break;
+    case SC_WORLD_MEMFDS:
+      for (int n = l->number; n <= l->second; ++n) place(memory_file(sc_identity_of_number(n)), n, l->cloexec, line);
+      break;
     case SC_WORLD_WINDOW:
       place(memory_file(sc_identity_of_world(line)), l->number, 1, line);
       for (int n = l->number + 1; n <= l->second; ++n)
