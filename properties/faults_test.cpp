@@ -60,7 +60,7 @@ struct Planted {
   const char *word, *shows, *clauses;
 };
 const Planted planted[] = {
-#define SPAWNCHECK_ROW(id, word, shows, clauses, what) {word, shows, clauses},
+#define SPAWNCHECK_ROW(id, word, class_, shows, clauses, what) {word, shows, clauses},
     SPAWNCHECK_FAULTS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
 };

@@ -14,11 +14,11 @@ namespace spawncheck {
 namespace {
 
 struct Mutant {
-  const char *word, *shows, *clauses, *what;
+  const char *word, *class_, *shows, *clauses, *what;
 };
 
 const Mutant mutants[] = {
-#define SPAWNCHECK_ROW(id, word, shows, clauses, what) {word, shows, clauses, what},
+#define SPAWNCHECK_ROW(id, word, class_, shows, clauses, what) {word, class_, shows, clauses, what},
     SPAWNCHECK_FAULTS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
 };
