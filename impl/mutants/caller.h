@@ -80,8 +80,17 @@ static void restore_spared(const struct job *job) {
   for (unsigned i = 0; i < 3; ++i) set_action(spared_signals[i], &job->spared[i]);
 }
 
-static void mark_sources(const struct job *job, int flags) {
-  for (uint32_t i = 0; i < job->source_count; ++i) fcntl(job->sources[i], F_SETFD, flags);
+/* CLEARED_MEANWHILE: those that have close-on-exec lose it for the time of the call. */
+static void clear_sources(struct job *job) {
+  for (uint32_t i = 0; i < job->source_count; ++i) {
+    job->cleared[i] = fcntl(job->sources[i], F_GETFD) == FD_CLOEXEC;
+    if (job->cleared[i]) fcntl(job->sources[i], F_SETFD, 0);
+  }
+}
+
+static void mark_sources(const struct job *job) {
+  for (uint32_t i = 0; i < job->source_count; ++i)
+    if (HAS(SOURCE_MARKED) || job->cleared[i]) fcntl(job->sources[i], F_SETFD, FD_CLOEXEC);
 }
 
 static void change_attributes_of_caller(const struct spawncheck_request *r) {
@@ -106,14 +115,14 @@ static void change_caller(struct job *job) {
   if (HAS(HANDLERS_WITHOUT_FLAGS) || HAS(HANDLERS_OTHER_MASK)) install_handlers_again();
   if (HAS(ALTSTACK_SMALLER) || HAS(ALTSTACK_LOST)) change_altstack();
   if (HAS(IGNORED_MEANWHILE)) spare_signals(job);
-  if (HAS(CLEARED_MEANWHILE)) mark_sources(job, 0);
-  if (HAS(SOURCE_MARKED)) mark_sources(job, FD_CLOEXEC);
+  if (HAS(CLEARED_MEANWHILE)) clear_sources(job);
+  if (HAS(SOURCE_MARKED)) mark_sources(job);
   change_attributes_of_caller(&job->request);
 }
 
 static void change_caller_after(const struct job *job) {
   if (HAS(IGNORED_MEANWHILE)) restore_spared(job);
-  if (HAS(CLEARED_MEANWHILE)) mark_sources(job, FD_CLOEXEC);
+  if (HAS(CLEARED_MEANWHILE)) mark_sources(job);
   for (uint32_t i = 0; HAS(SOURCE_CONSUMED) && i < job->source_count; ++i) close(job->sources[i]);
 }
 

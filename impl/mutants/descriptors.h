@@ -27,7 +27,9 @@ static int close_gap(unsigned first, unsigned last, unsigned flags) {
 
 /* What lies above all sources. */
 static int close_rest(unsigned first, unsigned flags) {
-  const unsigned end = HAS(SWEEP_TO_256) ? 256 : HAS(SWEEP_TO_1024) ? 1024 : HAS(SWEEP_TO_LIMIT) ? (unsigned)limit_of_descriptors() : 0;
+  rlim_t limit = 0;
+  if (HAS(SWEEP_TO_LIMIT) && read_limit(&limit) != 0) return -1;
+  const unsigned end = HAS(SWEEP_TO_256) ? 256 : HAS(SWEEP_TO_1024) ? 1024 : (unsigned)limit;
   if (end == 0 && !HAS(SWEEP_TO_GAP)) return close_gap(first, ~0u, flags);
   if (unshare(CLONE_FILES) != 0) return -1;
   for (unsigned n = first; HAS(SWEEP_TO_GAP) && n < LOOP_MAX && close((int)n) == 0; ++n) continue;

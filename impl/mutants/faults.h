@@ -69,8 +69,8 @@
     "entries with numbers of 1024 and above are skipped, as by an fd_set")                                                                \
   X(TARGET_0, "target-0", "number", "D", "fd.kept fd.exact err.exact", "an entry with target 0 is taken for an unset one")                \
   X(SOURCE_0, "source-0", "number", "D", "fd.kept fd.exact err.exact", "an entry with source 0 is taken for an unset one")                \
-  X(DUPLICATE_ACCEPTED, "duplicate-accepted", "request", "D", "err.exact", "a target that is named twice gets the last source")           \
-  X(NEGATIVE_SKIPPED, "negative-skipped", "request", "D", "err.exact", "entries with negative numbers are skipped")                       \
+  X(DUPLICATE_ACCEPTED, "duplicate-accepted", "request", "D", "err.exact fd.kept", "a target that is named twice gets the last source")   \
+  X(NEGATIVE_SKIPPED, "negative-skipped", "request", "D", "err.exact fd.kept", "entries with negative numbers are skipped")               \
   X(CLOSED_SKIPPED, "closed-skipped", "request", "D", "err.exact fd.kept", "entries with closed sources are skipped")                     \
   X(CLOSED_HIGH_SKIPPED, "closed-high-skipped", "request", "D", "err.exact fd.kept", "likewise, where the source is 64 or above")         \
   X(LIMIT_SKIPPED, "limit-skipped", "request", "D", "err.exact fd.kept", "entries with targets at or above the limit are skipped")        \
@@ -89,11 +89,11 @@
   X(PIDFD_LEFT, "pidfd-left", "result", "D", "fd.untouched", "the pidfd stays open after a failure")                                      \
   X(PIDFD_PASSED, "pidfd-passed", "result", "D", "fd.exact", "the pidfd is passed on to the child")                                       \
   X(PIDFD_INHERITABLE, "pidfd-inheritable", "result", "D", "proc.child fd.untouched", "the pidfd is not close-on-exec")                   \
-  X(PIDFD_OF_CALLER, "pidfd-of-caller", "result", "D", "proc.child", "the pidfd names the caller")                                        \
+  X(PIDFD_OF_CALLER, "pidfd-of-caller", "result", "D", "proc.child fd.untouched", "the pidfd names the caller")                           \
   X(PIDFD_UNASKED, "pidfd-unasked", "result", "D", "proc.child fd.untouched", "a pidfd is opened and given that nobody asked for")        \
   X(PIDFD_ZERO, "pidfd-zero", "result", "D", "proc.child", "the result names 0 as pidfd where none was asked for")                        \
   X(PIDFD_MISSING, "pidfd-missing", "result", "D", "proc.child", "a pidfd was asked for, and success comes without one")                  \
-  X(PID_ZERO, "pid-zero", "result", "D", "proc.child", "success comes with pid 0")                                                        \
+  X(PID_ZERO, "pid-zero", "result", "D", "proc.child proc.unzombied", "success comes with pid 0")                                         \
   X(ERROR_STALE, "error-stale", "result", "D", "err.exact", "the result's error is that of an earlier try, although spawn returns 0")     \
   X(ERROR_UNSET, "error-unset", "result", "D", "err.exact", "the result's error is 0, although spawn returns an errno")                   \
   X(ERRNO_LOST, "errno-lost", "error", "D", "err.exact", "every failure is reported as ENOENT")                                           \
@@ -137,7 +137,7 @@
   X(HANDLERS_OTHER_MASK, "handlers-other-mask", "caller", "D", "sig.parent_restored",                                                     \
     "handlers are installed again with every signal in sa_mask")                                                                          \
   X(PIPE_IGNORED, "pipe-ignored", "caller", "D", "sig.parent_restored sig.disposition", "SIGPIPE is ignored in the caller from then on")  \
-  X(IGNORED_MEANWHILE, "ignored-meanwhile", "caller", "D", "sig.none_lost",                                                               \
+  X(IGNORED_MEANWHILE, "ignored-meanwhile", "caller", "D", "sig.none_lost sig.disposition sig.parent_restored",                           \
     "INT, QUIT and PIPE are ignored in the caller for the time of the call, as by system(3)")                                             \
   X(ALTSTACK_SMALLER, "altstack-smaller", "caller", "D", "sig.parent_restored", "the alternate stack is set again with half its size")    \
   X(ALTSTACK_LOST, "altstack-lost", "caller", "D", "sig.parent_restored", "the alternate stack is disabled")                              \

@@ -16,7 +16,7 @@
 #include <stddef.h>
 
 static size_t job_size(uint32_t keep_count) {
-  return sizeof(struct job) + keep_count * (sizeof(struct spawncheck_keep) + 3 * sizeof(int));
+  return sizeof(struct job) + keep_count * (sizeof(struct spawncheck_keep) + 4 * sizeof(int));
 }
 
 static struct job *make_job(const struct spawncheck_request *request) {
@@ -33,6 +33,7 @@ static struct job *make_job(const struct spawncheck_request *request) {
   job->sources = (int *)(job->keep + count);
   job->targets = job->sources + count;
   job->aside = job->targets + count;
+  job->cleared = job->aside + count;
   copy_request(job, request);
   return job;
 }

@@ -49,6 +49,7 @@ struct job {
   struct spawncheck_keep *keep;
   int *sources, *targets; /* ascending; each source once */
   int *aside;             /* the temporary of each entry */
+  int *cleared;           /* of each source: it had close-on-exec (CLEARED_MEANWHILE) */
   uint32_t source_count;
   uint32_t listed_count;
   int listed[LISTS_NUMBERS ? LISTED_MAX : 1];

@@ -75,6 +75,14 @@ class Steps {
     std::memmove(plan_.step + i, plan_.step + i + 1, static_cast<unsigned>(count() - i - 1) * sizeof(spawn_step));
     --plan_.step_count;
   }
+  void mark_after(int i, int number) {  // the number becomes close-on-exec after step i
+    if (plan_.step_count >= plan_.step_capacity) return;
+    std::memmove(plan_.step + i + 2, plan_.step + i + 1, static_cast<unsigned>(count() - i - 1) * sizeof(spawn_step));
+    plan_.step[i + 1] = {};
+    plan_.step[i + 1].kind = SPAWN_STEP_SET_CLOEXEC;
+    plan_.step[i + 1].a = number;
+    ++plan_.step_count;
+  }
   void move_before(int i, int before) {  // i < before
     if (i < 0 || before < 0) return;
     const spawn_step moved = plan_.step[i];
@@ -116,7 +124,7 @@ void spoil_staged(Steps& steps) {
   if (HAS(STAGED_FIRST_LOST) && steps.is(0, SPAWN_STEP_STAGE)) steps.remove(0);
   if (HAS(STAGED_SWAPPED)) steps.swap_sources(SPAWN_STEP_STAGE);
   for (int i = 0; i < steps.count(); ++i) {
-    if (HAS(STAGED_SOURCE_CLOEXEC) && steps.is(i, SPAWN_STEP_DUP) && is_slot(steps, steps[i].a)) steps[i].flags |= O_CLOEXEC;
+    if (HAS(STAGED_SOURCE_CLOEXEC) && steps.is(i, SPAWN_STEP_DUP) && is_slot(steps, steps[i].a)) steps.mark_after(i, steps[i].b);
     if (HAS(STAGED_COPY_LEFT) && steps.is(i, SPAWN_STEP_CLOSE) && is_slot(steps, steps[i].a)) steps[i].kind = SPAWN_STEP_CLEAR_CLOEXEC;
   }
 }
@@ -139,7 +147,7 @@ void spoil_fetched(Steps& steps) {
   for (int i = 0; i < steps.count(); ++i) {
     const bool is_moved = steps.is(i, SPAWN_STEP_DUP) && steps.is(i - 1, SPAWN_STEP_FETCH);
     if (HAS(FETCHED_BY_TARGET) && steps.is(i, SPAWN_STEP_FETCH)) steps[i].a = target_of(steps, i);
-    if (HAS(FETCHED_MOVED_CLOEXEC) && is_moved) steps[i].flags |= O_CLOEXEC;
+    if (HAS(FETCHED_MOVED_CLOEXEC) && is_moved) steps.mark_after(i, steps[i].b);
     if (HAS(FETCHED_COPIED) && steps.is(i, SPAWN_STEP_DUP) && !is_moved && latest >= 0) steps[i].a = latest;
     if (steps.is(i, SPAWN_STEP_CLEAR_CLOEXEC)) latest = steps[i].a;
     if (steps.is(i, SPAWN_STEP_DUP)) latest = steps[i].b;

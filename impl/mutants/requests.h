@@ -12,12 +12,14 @@
 #include <string.h>
 #include <sys/resource.h>
 
-static rlim_t limit_of_descriptors(void) {
+/* 0, or -1 with errno. */
+static int read_limit(rlim_t *limit) {
   static rlim_t known; /* LIMIT_ONCE */
-  struct rlimit limit;
-  if (HAS(LIMIT_ONCE) && known != 0) return known;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
-  return known = limit.rlim_cur;
+  struct rlimit now;
+  if (HAS(LIMIT_ONCE) && known != 0) now.rlim_cur = known;
+  else if (getrlimit(RLIMIT_NOFILE, &now) != 0) return -1;
+  *limit = known = now.rlim_cur;
+  return 0;
 }
 
 static int is_open(int number) { return fcntl(number, F_GETFD) >= 0; }
@@ -34,7 +36,8 @@ static int is_lost(const struct spawncheck_request *r, uint32_t i) {
   if (HAS(NEGATIVE_SKIPPED)) return k.source < 0 || k.target < 0;
   if (HAS(CLOSED_SKIPPED)) return k.source >= 0 && !is_open(k.source);
   if (HAS(CLOSED_HIGH_SKIPPED)) return k.source >= 64 && !is_open(k.source);
-  if (HAS(LIMIT_SKIPPED)) return k.target >= 0 && (rlim_t)k.target >= limit_of_descriptors();
+  rlim_t limit;
+  if (HAS(LIMIT_SKIPPED)) return k.target >= 0 && read_limit(&limit) == 0 && (rlim_t)k.target >= limit;
   return 0;
 }
 
@@ -89,7 +92,8 @@ static void copy_request(struct job *job, const struct spawncheck_request *reque
 }
 
 static int check(const struct job *job) {
-  const rlim_t limit = limit_of_descriptors();
+  rlim_t limit;
+  if (read_limit(&limit) != 0) return errno;
   for (uint32_t i = 0; i < job->request.keep_count; ++i) {
     const struct spawncheck_keep k = job->keep[i];
     if (k.source < 0 || k.target < 0 || (rlim_t)k.target >= limit) return EBADF;

@@ -103,9 +103,14 @@ static void give(const struct job *job, int pid, struct spawncheck_result *resul
   result->pidfd = is_asked || HAS(PIDFD_UNASKED) ? job->pidfd : HAS(PIDFD_ZERO) ? 0 : -1;
   if (!is_asked) return;
   if (HAS(PIDFD_INHERITABLE)) fcntl(job->pidfd, F_SETFD, 0);
-  if (HAS(PIDFD_OF_CALLER) || HAS(PIDFD_MISSING)) close(job->pidfd);
-  if (HAS(PIDFD_MISSING)) result->pidfd = -1;
-  if (HAS(PIDFD_OF_CALLER)) result->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+  if (HAS(PIDFD_MISSING)) {
+    close(job->pidfd);
+    result->pidfd = -1;
+  }
+  if (HAS(PIDFD_OF_CALLER)) {
+    const int own = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (own >= 0 && dup3(own, job->pidfd, O_CLOEXEC) >= 0) close(own);
+  }
 }
 
 static int start(struct job *job, struct spawncheck_result *result) {
