@@ -32,6 +32,7 @@ static void set_limit(rlim_t soft) {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) give_up("getrlimit", 0);
   limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
   if (setrlimit(RLIMIT_NOFILE, &limit) != 0) give_up("setrlimit", 0);
+  shared->limit = limit.rlim_cur;
 }
 
 static void place(int fd, int number, int cloexec, uint32_t line) {
