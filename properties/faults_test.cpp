@@ -17,7 +17,7 @@ std::vector<Scenario> scenarios(const std::string& policy) {
   const std::string spawn = world + "thread\n  spawn " + policy;
   return {scenario_of(spawn + " hold keep 5>3 mask none -> $0\n  kill_child $0 KILL\n  wait $0\n" + opener),
           scenario_of(spawn + " exit keep 5>9,9>5 session -> $0\n  wait $0\n" + opener),
-          scenario_of(spawn + " missing keep 5>3 -> $0\n" + opener)};
+          scenario_of(spawn + " missing keep 5>3 -> $0\n" + opener), scenario_of(spawn + " hold keep 5>9,9>5 pidfd -> $0 $1\n" + opener)};
 }
 
 Session& mutant(const std::string& word) { return session_with(directory_of_binaries() + "/mutants/" + word + ".so"); }
@@ -60,7 +60,7 @@ struct Planted {
   const char *word, *shows, *clauses;
 };
 const Planted planted[] = {
-#define SPAWNCHECK_ROW(id, word, shows, clauses, what) {word, shows, clauses},
+#define SPAWNCHECK_ROW(id, word, class_, shows, clauses, what) {word, shows, clauses},
     SPAWNCHECK_FAULTS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
 };

@@ -71,8 +71,13 @@ struct spawncheck_implementation {
   int (*spawn)(const struct spawncheck_request *, struct spawncheck_result *);
 };
 
-/* The one exported symbol. The object it returns lives as long as the process. */
+/* The one symbol that must be exported. The object it returns lives as long as the process. */
 const struct spawncheck_implementation *spawncheck_implementation_v1(void);
+
+/* A second symbol, which may be. Called before the first spawn where the scenario's world has a `window` line: the numbers
+ * first..last, below 64, are close-on-exec descriptors of one memfd, which no other code of the process uses, and the implementation may
+ * have other files there while a spawn is under way. 0 or an errno. An object without it is told nothing. */
+int spawncheck_adopt_window_v1(int first, int last);
 
 #ifdef __cplusplus
 }

@@ -20,6 +20,13 @@ static const struct spawncheck_implementation *refuse(char text[PEER_TEXT_MAX], 
   return NULL;
 }
 
+static int (*adopt_window_of_object)(int first, int last); /* NULL: no object, or one that takes none */
+
+int peer_adopt_window(int first, int last) {
+  const int error = peer_reference_adopt_window(first, last);
+  return error != 0 || adopt_window_of_object == NULL ? error : adopt_window_of_object(first, last);
+}
+
 static const struct spawncheck_implementation *load_object(const char *path, char text[PEER_TEXT_MAX]) {
   void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (object == NULL) return refuse(text, path, dlerror());
@@ -30,6 +37,7 @@ static const struct spawncheck_implementation *load_object(const char *path, cha
   if (found == NULL || found->abi != SPAWNCHECK_ABI) return refuse(text, path, "is not of ABI version 1");
   if (found->spawn == NULL || found->name == NULL) return refuse(text, path, "has no spawn function or no name");
   if ((found->policies & 7) == 0) return refuse(text, path, "offers no policy");
+  *(void **)&adopt_window_of_object = dlsym(object, "spawncheck_adopt_window_v1");
   return found;
 }
 

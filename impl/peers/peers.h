@@ -26,7 +26,9 @@ const struct spawncheck_implementation *peer_load(const char *which, const char 
 /* reference.c: 0, or -1 for a name that is no strategy. Not thread-safe; before the first spawn. */
 int peer_reference_force(const char *strategy);
 
-/* The numbers first..last of the table are the reference's window from now on, whichever implementation runs. 0 or an errno. */
-int peer_reference_adopt_window(int first, int last);
+/* The numbers first..last of the table are the window from now on: the reference's, whichever implementation runs, and that of the
+ * loaded object if it wants one. 0 or an errno. */
+int peer_adopt_window(int first, int last);
+int peer_reference_adopt_window(int first, int last); /* reference.c */
 
 #endif

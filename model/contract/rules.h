@@ -16,7 +16,7 @@ namespace spawncheck {
 // Columns: enumerator, clause, identifier (the clause's name and a number that never changes its meaning), the obligation, its source.
 #define SPAWNCHECK_RULES(X)                                                                                                             \
   X(only_the_kept, fd_exact, "fd.exact/1", "policy only: the child has the targets of the keep-list, and nothing else",                 \
-    "close_range(2); fs/file.c __close_range")                                                                                         \
+    "close_range(2); fs/file.c __close_range")                                                                                          \
   X(nothing_more, fd_exact, "fd.exact/2",                                                                                               \
     "other policies: what else the child has, the caller had there without close-on-exec at some instant of the call",                  \
     "execve(2): close-on-exec descriptors are closed; fs/file.c do_close_on_exec")                                                      \
@@ -30,6 +30,9 @@ namespace spawncheck {
     "dup2(2): the new descriptor refers to the same open file description, close-on-exec clear")                                        \
   X(kept_is_source, fd_kept, "fd.kept/2", "each target is the very open file description, not the same file opened anew",               \
     "dup2(2); kcmp(2) KCMP_FILE")                                                                                                       \
+  X(kept_unchanged, fd_kept, "fd.kept/3",                                                                                               \
+    "the description's status flags and position are as the caller left them",                                                          \
+    "fcntl(2) F_SETFL, lseek(2): they belong to the description, which both share")                                                     \
   X(others_unaffected, fd_untouched, "fd.untouched/1",                                                                                  \
     "every call of another thread gives what it would give without the spawn; only a pidfd that was asked for takes a number",          \
     "open(2): the lowest number not in use; fs/file.c alloc_fd")                                                                        \
@@ -38,6 +41,9 @@ namespace spawncheck {
   X(window_at_end, fd_untouched, "fd.untouched/3",                                                                                      \
     "a number of the window has its placeholder or nothing, or what another thread has put there",                                      \
     "impl/spawn/include/spawncheck/spawn/request.h spawn_window_reserve")                                                               \
+  X(descriptions_at_end, fd_untouched, "fd.untouched/4",                                                                                \
+    "at the end the status flags and the position of each of the caller's descriptions are as they were made",                          \
+    "fcntl(2) F_SETFL, lseek(2); proc(5) /proc/pid/fdinfo")                                                                             \
   X(released_at_return, fd_released, "fd.released/1",                                                                                   \
     "once spawn has returned, flock, bind and exec of what the child does not get succeed as if there were no child",                   \
     "flock(2), bind(2) EADDRINUSE, execve(2) ETXTBSY: each counts references")                                                          \
@@ -59,19 +65,37 @@ namespace spawncheck {
     "sigprocmask(2), sigaltstack(2), pthread_setcancelstate(3)")                                                                        \
   X(process_as_before, sig_parent_restored, "sig.parent_restored/2",                                                                    \
     "at the end masks and dispositions are as the scenario's own operations left them", "sigaction(2), sigprocmask(2)")                 \
+  X(caller_state_as_before, sig_parent_restored, "sig.parent_restored/3",                                                               \
+    "on return the caller's handlers have their flags and masks, it has no timer that it had not, and its cancel type, name and what prctl(2) tells are as before", \
+    "sigaction(2), setitimer(2), pthread_setcanceltype(3), prctl(2)")                                                                   \
+  X(attributes_as_before, sig_parent_restored, "sig.parent_restored/4",                                                                 \
+    "at the end the caller's limits, ids, groups, capabilities, priorities, processors, umask, directories and namespaces are as before", \
+    "model/scenario/attributes.h: each with its source")                                                                                \
   X(delivered_once, sig_none_lost, "sig.none_lost/1",                                                                                   \
     "a signal sent to the caller is delivered in the caller, once; standard signals may merge while pending",                           \
     "signal(7); kernel/signal.c __send_signal_locked")                                                                                  \
   X(child_pending_empty, sig_none_lost, "sig.none_lost/2", "in the child nothing is pending that was not sent to it",                   \
     "fork(2): the child's set of pending signals is empty; kernel/fork.c copy_process")                                                 \
+  X(pending_stays, sig_none_lost, "sig.none_lost/3",                                                                                    \
+    "a signal that is pending and blocked for the caller as spawn is called is so when it returns, or has been delivered",              \
+    "signal(7); kernel/signal.c dequeue_signal, flush_sigqueue_mask")                                                                   \
+  X(child_signal_arrives, sig_none_lost, "sig.none_lost/4",                                                                             \
+    "the end of a child that was waited for has run the handler of CHLD, or CHLD is pending",                                           \
+    "signal(7); kernel/signal.c do_notify_parent")                                                                                      \
   X(memory_unwritten, mm_unwritten, "mm.unwritten/1",                                                                                   \
     "no memory of the caller changes but the frames of the call and its result: other threads', libc's and the request's do not",       \
     "vfork(2): the child runs on its parent's memory")                                                                                  \
-  X(environment_unwritten, mm_unwritten, "mm.unwritten/2", "environ and its strings are unchanged", "environ(7)")                        \
+  X(environment_unwritten, mm_unwritten, "mm.unwritten/2", "environ and its strings are unchanged", "environ(7)")                       \
   X(errno_unwritten, mm_unwritten, "mm.unwritten/3",                                                                                    \
     "errno is unchanged: the error is what spawn returns",                                                                              \
-    "vfork(2): a child on its parent's memory shares errno; impl/peers/implementation.h")                                                                      \
+    "vfork(2): a child on its parent's memory shares errno; impl/peers/implementation.h")                                               \
   X(caller_survives, mm_unwritten, "mm.unwritten/4", "the caller is not ended by a signal that nobody sent", "signal(7)")               \
+  X(request_unwritten, mm_unwritten, "mm.unwritten/5",                                                                                  \
+    "the request, its arrays and its strings are unchanged",                                                                            \
+    "impl/peers/implementation.h: const")                                                                                               \
+  X(caller_goes_on, mm_unwritten, "mm.unwritten/6",                                                                                     \
+    "the caller does not exit",                                                                                                         \
+    "_exit(2)")                                                                                                                         \
   X(memory_released, mm_released, "mm.released/1", "on return the child has memory of its own, or is gone",                             \
     "vfork(2); kernel/fork.c wait_for_vfork_done, fs/exec.c exec_mmap; kcmp(2) KCMP_VM")                                                \
   X(runs_program, proc_child, "proc.child/1", "when spawn returns the child runs the program that was asked for",                       \
@@ -87,12 +111,30 @@ namespace spawncheck {
   X(status_once, proc_child, "proc.child/9",                                                                                            \
     "its wait status arrives once, unless the kernel reaps it (SIGCHLD ignored, SA_NOCLDWAIT)",                                         \
     "waitpid(2); kernel/signal.c do_notify_parent")                                                                                     \
+  X(pid_is_given, proc_child, "proc.child/10",                                                                                          \
+    "a spawn that succeeds gives the pid of its child",                                                                                 \
+    "impl/peers/implementation.h")                                                                                                      \
+  X(no_unasked_pidfd, proc_child, "proc.child/11",                                                                                      \
+    "the result has no pidfd, -1, where none was asked for",                                                                            \
+    "impl/peers/implementation.h")                                                                                                      \
+  X(environment_as_asked, proc_child, "proc.child/12",                                                                                  \
+    "its environment is that of the request, string by string",                                                                         \
+    "execve(2), environ(7)")                                                                                                            \
+  X(attributes_inherited, proc_child, "proc.child/13",                                                                                  \
+    "what else a program has of its parent it has of the caller: limits, ids, groups, capabilities, priorities, processors, umask, directories, namespaces", \
+    "fork(2), execve(2); model/scenario/attributes.h")                                                                                  \
+  X(no_exit_of_caller, proc_child, "proc.child/14",                                                                                     \
+    "between clone and exec it runs none of the caller's exit handlers and flushes none of its streams",                                \
+    "exit(3), _exit(2), vfork(2)")                                                                                                      \
   X(nothing_left, proc_unzombied, "proc.unzombied/1",                                                                                   \
     "a spawn that failed leaves no child and no zombie; one that succeeded leaves none but the child it reports",                       \
     "waitpid(2): a child that is not waited for stays a zombie")                                                                        \
   X(no_error_without_reason, err_exact, "err.exact/1", "spawn fails only with an error that the table of allowed errors has a reason for", \
     "contract.md, Allowed errors")                                                                                                      \
   X(error_where_owed, err_exact, "err.exact/2", "spawn fails where the table of allowed errors says that it must", "contract.md, Allowed errors") \
+  X(error_in_result, err_exact, "err.exact/3",                                                                                          \
+    "the result's error is what spawn returns, 0 on success",                                                                           \
+    "impl/peers/implementation.h")                                                                                                      \
   X(returns, live_returns, "live.returns/1", "spawn returns, whatever other threads do and whatever becomes of the child",              \
     "signal(7), vfork(2)")                                                                                                              \
   X(child_goes_on, live_returns, "live.returns/2", "a child whose caller was killed runs its program or ends",                          \
@@ -163,22 +205,22 @@ std::span<const AllowedErrorRow> allowed_errors();
 // Columns: clause, a scenario below corpus/, who keeps the clause there, who breaks it, how the breach is seen (run: by the judge, in up to 300 runs by chance
 // schedules; explore: on the model).
 #define SPAWNCHECK_EXAMPLES(X)                                                                                                   \
-  X(fd_exact, "contract/fd.exact.scenario", "reference", "mutants/no-sweep", "run")                                                   \
-  X(fd_snapshot, "contract/fd.snapshot.scenario", "reference:copy", "mutants/captured-twice", "run")                                  \
-  X(fd_kept, "contract/fd.kept.scenario", "reference", "mutants/sequential", "run")                                                   \
-  X(fd_untouched, "contract/fd.untouched.scenario", "reference", "mutants/clear-first", "run")                                        \
-  X(fd_released, "seeds/claims/close-on-exec-except-one.scenario", "reference:copy", "fork", "explore")                               \
-  X(fd_untransient, "seeds/claims/one-kept.scenario", "reference:except", "reference:unshare", "explore")                             \
-  X(sig_mask, "contract/sig.mask.scenario", "reference", "mutants/mask-full", "run")                                                  \
-  X(sig_disposition, "contract/sig.disposition.scenario", "reference", "mutants/ignore-reset", "run")                                 \
-  X(sig_no_handler_in_child, "seeds/claims/handlers.scenario", "reference:unshare", "handlers-kept", "explore")                       \
-  X(sig_parent_restored, "contract/sig.parent_restored.scenario", "reference", "mutants/mask-left", "run")                            \
-  X(sig_none_lost, "contract/sig.none_lost.scenario", "reference", "mutants/signal-swallowed", "run")                                 \
-  X(mm_unwritten, "contract/mm.unwritten.scenario", "reference", "mutants/environment-written", "run")                                \
-  X(mm_released, "seeds/claims/one-kept.scenario", "reference:copy", "no-vfork", "explore")                                           \
-  X(proc_child, "contract/proc.child.scenario", "reference", "mutants/cwd-ignored", "run")                                            \
-  X(proc_unzombied, "contract/proc.unzombied.scenario", "reference", "mutants/zombie", "run")                                         \
-  X(err_exact, "contract/err.exact.scenario", "reference", "mutants/errno-lost", "run")                                               \
+  X(fd_exact, "contract/fd.exact.scenario", "reference", "mutants/no-sweep", "run")                                                     \
+  X(fd_snapshot, "contract/fd.snapshot.scenario", "reference:copy", "mutants/captured-twice", "run")                                    \
+  X(fd_kept, "contract/fd.kept.scenario", "reference", "mutants/sequential", "run")                                                     \
+  X(fd_untouched, "contract/fd.untouched.scenario", "reference", "mutants/clear-first", "run")                                          \
+  X(fd_released, "seeds/claims/close-on-exec-except-one.scenario", "reference:copy", "fork", "explore")                                 \
+  X(fd_untransient, "seeds/claims/one-kept.scenario", "reference:except", "reference:unshare", "explore")                               \
+  X(sig_mask, "contract/sig.mask.scenario", "reference", "mutants/mask-full", "run")                                                    \
+  X(sig_disposition, "contract/sig.disposition.scenario", "reference", "mutants/ignore-reset", "run")                                   \
+  X(sig_no_handler_in_child, "seeds/claims/handlers.scenario", "reference:unshare", "handlers-kept", "explore")                         \
+  X(sig_parent_restored, "contract/sig.parent_restored.scenario", "reference", "mutants/mask-left", "run")                              \
+  X(sig_none_lost, "contract/sig.none_lost.scenario", "reference", "mutants/signal-swallowed", "run")                                   \
+  X(mm_unwritten, "contract/mm.unwritten.scenario", "reference", "mutants/environment-written", "run")                                  \
+  X(mm_released, "seeds/claims/one-kept.scenario", "reference:copy", "no-vfork", "explore")                                             \
+  X(proc_child, "contract/proc.child.scenario", "reference", "mutants/cwd-ignored", "run")                                              \
+  X(proc_unzombied, "contract/proc.unzombied.scenario", "reference", "mutants/zombie", "run")                                           \
+  X(err_exact, "contract/err.exact.scenario", "reference", "mutants/errno-lost", "run")                                                 \
   X(live_returns, "contract/live.returns.scenario", "reference", "mutants/never-returns", "run")
 
 struct ExampleRow {

@@ -43,9 +43,11 @@ Violation mm_released(const SpawnFacts& f) {
 Violation sig_parent_restored(const SpawnFacts& f) {
   if (!f.has_returned) return {};
   const std::uint64_t difference = f.mask_after ? (*f.mask_after ^ f.mask_before) & ~unblockable : 0;
-  if (difference == 0 && f.left_different == nullptr) return {};
-  if (difference == 0)
-    return violated(Clause::sig_parent_restored, where(f) + ": it left the caller with another value of " + f.left_different, "as before the call", rule(Rule::caller_as_before));
+  const auto left = [&](const std::string& what, Rule r) { return violated(Clause::sig_parent_restored, where(f) + ": it left the caller with another " + what, "as before the call", rule(r)); };
+  if (difference == 0 && f.left_different != nullptr)
+    return left(std::string("value of ") + f.left_different, f.is_left_at_once ? Rule::caller_as_before : Rule::caller_state_as_before);
+  if (difference == 0 && f.actions != 0) return left("handler, flags or mask of " + describe_signals(f.actions), Rule::caller_state_as_before);
+  if (difference == 0) return {};
   return violated(Clause::sig_parent_restored, where(f) + ": it left the caller with the mask " + describe_signals(*f.mask_after) + of_libc(difference), describe_signals(f.mask_before),
                   rule(Rule::caller_as_before));
 }

@@ -32,6 +32,8 @@ struct SpawnFacts {
   std::uint64_t mask_before = 0;              // of the thread
   std::optional<std::uint64_t> mask_after;
   const char* left_different = nullptr;       // another thing of the thread: "the alternate stack"
+  bool is_left_at_once = true;                // that was asked at the return: the mask, the alternate stack, the cancel state
+  std::uint64_t actions = 0;                  // signals whose handler, flags or mask differ, and which nobody else may have changed
   PidfdFact pidfd = PidfdFact::unknown;       // where one was asked for
 
   // The child as its program begins.

@@ -82,8 +82,13 @@ bool window_matches(const State& state, const model::Table& table, std::uint64_t
   return true;
 }
 
+// A spawn's pidfd has its child's pid as its identity. Of a process that is gone it says -1.
+bool names_another(const model::Description& d, const sc_entry& seen) {
+  return !d.wildcard && d.key.kind == SC_FILE_PIDFD && seen.key.kind == SC_FILE_PIDFD && seen.pidfd_of > 0 && static_cast<std::uint64_t>(seen.pidfd_of) != d.key.id;
+}
+
 // Every number the model has is there, as it should be; and nothing else is.
-bool table_matches(const State& state, const model::Table& all, std::uint64_t window, const sc_process& parent, Window::Reason* reason) {
+bool table_matches(const State& state, const model::Table& all, std::uint64_t window, const sc_process& parent, bool asks_pidfd, Window::Reason* reason) {
   std::int64_t expected = 0, observed = 0;
   const model::Table without_window = window != 0 ? all.without(window) : model::Table{};
   const model::Table& table = window != 0 ? without_window : all;
@@ -101,6 +106,9 @@ bool table_matches(const State& state, const model::Table& all, std::uint64_t wi
         return differs(reason, "at the end the parent's " + std::to_string(n) + " is " + describe(seen), "it is closed");
       const model::Description& d = state.descriptions[e->description];
       const bool flag_differs = !d.wildcard && e->cloexec != (seen.cloexec != 0);
+      if (asks_pidfd && names_another(d, seen))
+        return differs(reason, "at the end the caller's pidfd " + std::to_string(n) + " names process " + std::to_string(seen.pidfd_of), "the spawn's child, " + std::to_string(d.key.id),
+                       Rule::pidfd_names_child);
       if (!is_same_file(d, seen.key) || flag_differs)
         return differs(reason, "at the end the parent's " + std::to_string(n) + " is " + describe(seen),
                        describe(d.key) + (e->cloexec ? ", close-on-exec" : ""));
@@ -152,7 +160,7 @@ bool final_state_matches(const State& state, Index main, const sc_history& histo
   const model::Table& table = state.table_of(main);
   if (enforced.has(Clause::fd_untouched)) {
     const model::Memory& memory = state.memories[state.tasks[main].memory];
-    if (!parent.truncated && !table_matches(state, table, memory.window, parent, reason)) return false;
+    if (!parent.truncated && !table_matches(state, table, memory.window, parent, enforced.has(Clause::proc_child), reason)) return false;
     if (!parent.truncated && memory.window != 0 && !window_matches(state, table, memory.window, memory.placeholder, parent, reason)) return false;
     for (const SettledChild& child : children)
       if (!identity_matches(table, child, enforced, reason)) return false;

@@ -96,6 +96,9 @@ void Recorder::reset() {
   history_.child_count = history_.handled_count = history_.handled_lost = history_.stray_count = 0;
   history_.end = SC_RUN_COMPLETE;
   history_.end_signal = 0;
+  history_.ran_in_child = 0;
+  history_.inherited = 0;  // nothing was read of anybody's attributes
+  for (unsigned t = 0; t < SC_THREADS_MAX; ++t) history_.made[t].known = history_.left[t].known = 0;
   std::memcpy(history_.world_inode, setting_.world_inode, sizeof history_.world_inode);
 }
 

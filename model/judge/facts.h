@@ -31,11 +31,26 @@ SpawnFacts spawn_facts(const Facts&, const explore::SpawnCase&);
 // The mask a thread has after its first `operations` operations: masks are a thread's own business.
 std::uint64_t mask_of_thread(const Facts&, std::uint32_t thread, std::size_t operations);
 
+// Signals whose disposition some operation sets.
+std::uint64_t named_by_dispositions(const Scenario&);
+const char* disturbance_text(std::uint32_t bit);  // of SC_DISTURBED
+
+// result.cpp: what spawn gave.
+Violation err_result(const Facts&);
+Violation proc_result(const Facts&);
+
+// left.cpp: what the caller has at the end, and what its programs have of it.
+Violation attributes_at_end(const Facts&);
+Violation proc_attributes(const Facts&);
+Violation descriptions_of_caller(const Facts&);
+Violation descriptions_of_children(const Facts&);
+
 // process.cpp
 Violation live_returns(const Facts&);
 Violation proc_unzombied(const Facts&);
 Violation proc_child(const Facts&);
 Violation proc_wait(const Facts&);
+Violation proc_ending(const Facts&);
 Violation mm_unwritten(const Facts&);
 
 // signals.cpp

@@ -49,13 +49,20 @@ constexpr Check checks[] = {
     {Clause::live_returns, judging::live_returns},
     {Clause::sig_no_handler_in_child, judging::sig_no_handler_in_child},
     {Clause::mm_released, of_each<clauses::mm_released>},
+    {Clause::proc_child, judging::proc_ending},
     {Clause::mm_unwritten, judging::mm_unwritten},
+    {Clause::err_exact, judging::err_result},
+    {Clause::proc_child, judging::proc_result},
     {Clause::proc_unzombied, judging::proc_unzombied},
     {Clause::sig_parent_restored, of_each<clauses::sig_parent_restored>},
     {Clause::sig_parent_restored, judging::sig_masks_at_end},
+    {Clause::sig_parent_restored, judging::attributes_at_end},
     {Clause::sig_mask, of_each<clauses::sig_mask>},
     {Clause::sig_disposition, of_each<clauses::sig_disposition>},
     {Clause::proc_child, judging::proc_child},
+    {Clause::proc_child, judging::proc_attributes},
+    {Clause::fd_untouched, judging::descriptions_of_caller},
+    {Clause::fd_kept, judging::descriptions_of_children},
     {Clause::proc_child, judging::proc_wait},
     {Clause::sig_none_lost, judging::sig_none_lost},
 };
@@ -64,7 +71,7 @@ constexpr Check checks[] = {
 // only its promises owe first, then the narrow, then the wide.
 constexpr Clause searched[] = {Clause::fd_snapshot,     Clause::fd_untransient,      Clause::fd_released,
                                Clause::err_exact,       Clause::sig_disposition,     Clause::fd_kept,
-                               Clause::fd_exact,        Clause::sig_parent_restored, Clause::fd_untouched};
+                               Clause::fd_exact,        Clause::sig_parent_restored, Clause::proc_child, Clause::fd_untouched};
 
 std::optional<std::string> unsupported(const Facts& f) {
   for (const explore::SpawnCase& s : f.spawns) {

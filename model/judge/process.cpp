@@ -20,7 +20,8 @@ Violation live_returns(const Facts& f) {
   if (f.history.end != SC_RUN_BLOCKED && f.history.end != SC_RUN_KILLED && f.history.end != SC_RUN_STOPPED) return {};
   // A child that the scenario has stopped before its program suspends its caller.
   if (f.own_doing.ended_caller() || f.own_doing.stopped_caller() || f.own_doing.may_have_stopped_children()) return {};
-  const std::string by = " by signal " + std::to_string(f.history.end_signal) + " meanwhile, which nobody had sent";
+  const bool has_exited = f.history.end == SC_RUN_KILLED && f.history.end_signal == 0;
+  const std::string by = has_exited ? ", it exited meanwhile" : " by signal " + std::to_string(f.history.end_signal) + " meanwhile, which nobody had sent";
   for (const SpawnCase& s : f.spawns) {
     if (s.returned) continue;
     const std::string what = f.history.end == SC_RUN_KILLED    ? ": the caller was ended" + by
@@ -56,7 +57,17 @@ std::string differing(const SpawnCase& s, const char* what, std::int64_t observe
   return where(s) + ": the child's " + what + " is " + std::to_string(observed);
 }
 
+std::string different(const SpawnCase& s, const char* what, const sc_difference& d) {
+  return where(s) + ": the child's " + what + " " + std::to_string(d.index) + " is \"" + d.seen + '"';
+}
+
 }  // namespace
+
+Violation proc_ending(const Facts& f) {
+  if (f.history.ran_in_child == 0) return {};
+  return violated(Clause::proc_child, (f.history.ran_in_child & SC_RAN_EXIT_HANDLER) != 0 ? "an exit handler of the caller ran in a child" : "a stream of the caller was flushed in a child", "never",
+                  rule(Rule::no_exit_of_caller));
+}
 
 Violation proc_child(const Facts& f) {
   const sc_process& parent = f.history.parent;
@@ -87,6 +98,10 @@ Violation proc_child(const Facts& f) {
     const std::int32_t cwd = (r.set & SPAWNCHECK_SET_CWD) != 0 ? r.cwd : parent.cwd;
     if (child.cwd != cwd)
       return violated(Clause::proc_child, differing(s, "directory", child.cwd), std::to_string(cwd), rule(Rule::directory_as_asked));
+    if (child.argument.is_known && child.argument.is_different)
+      return violated(Clause::proc_child, different(s, "argument", child.argument), '"' + std::string(child.argument.asked) + '"', rule(Rule::arguments_as_asked));
+    if (child.environment.is_known && child.environment.is_different)
+      return violated(Clause::proc_child, different(s, "string of the environment", child.environment), '"' + std::string(child.environment.asked) + '"', rule(Rule::environment_as_asked));
     if (child.argument_count != 1u + r.argument_count)
       return violated(Clause::proc_child, differing(s, "argument count", child.argument_count),
                       std::to_string(1 + r.argument_count), rule(Rule::arguments_as_asked));
@@ -129,15 +144,16 @@ Violation proc_wait(const Facts& f) {
 
 Violation mm_unwritten(const Facts& f) {
   // The gravest first.
-  constexpr struct { std::uint32_t what; const char* text; Rule rule; } disturbances[] = {
-      {SC_DISTURBED_MEMORY, "memory it was not given", Rule::memory_unwritten}, {SC_DISTURBED_ENVIRON, "the environment", Rule::environment_unwritten},
-      {SC_DISTURBED_ERRNO, "errno", Rule::errno_unwritten}};
+  constexpr struct { std::uint32_t what; Rule rule; } disturbances[] = {{SC_DISTURBED_MEMORY, Rule::memory_unwritten}, {SC_DISTURBED_ENVIRON, Rule::environment_unwritten},
+                                                                        {SC_DISTURBED_REQUEST, Rule::request_unwritten}, {SC_DISTURBED_ERRNO, Rule::errno_unwritten}};
   for (const auto& d : disturbances) {
     for (const SpawnCase& s : f.spawns)
       if (s.returned && (s.record->disturbed & d.what) != 0)
-        return violated(Clause::mm_unwritten, where(s) + ": it changed " + d.text, "nothing but its frame and its result changes",
+        return violated(Clause::mm_unwritten, where(s) + ": it changed " + disturbance_text(d.what), "nothing but its frame and its result changes",
                         rule(d.rule));
   }
+  if (f.history.end == SC_RUN_KILLED && f.history.end_signal == 0)
+    return violated(Clause::mm_unwritten, "the caller has exited", "it does not", rule(Rule::caller_goes_on));
   if (f.history.end == SC_RUN_KILLED && !f.own_doing.ended_caller())
     return violated(Clause::mm_unwritten, "the caller was ended by signal " + std::to_string(f.history.end_signal),
                     "no signal of the scenario ends it", rule(Rule::caller_survives));

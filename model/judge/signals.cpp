@@ -5,6 +5,7 @@
 #include "model/contract/rules.h"
 #include "model/judge/facts.h"
 #include "model/contract/describe.h"
+#include "model/kernel/signals.h"
 
 #include <bit>
 
@@ -15,6 +16,7 @@ using explore::SpawnCase;
 namespace {
 
 constexpr std::uint64_t unblockable = 1ull << 8 | 1ull << 18;
+constexpr int chld = 17, cont = 18;
 constexpr std::uint64_t bit(int signal) { return 1ull << (signal - 1); }
 
 }  // namespace
@@ -86,23 +88,81 @@ bool pending_in_child_was_sent(const Facts& f, std::uint64_t pending) {
   return pending == 0;
 }
 
+// Signals that are blocked for the thread from the world on, whatever its operations do; that are never.
+std::uint64_t always_blocked(const Facts& f, std::size_t thread) {
+  std::uint64_t set = f.scenario.world.mask;
+  for (const sc_operation& op : f.scenario.threads[thread].operations) {
+    if (op.kind != SC_OP_MASK || op.operand[0].value == SC_HOW_BLOCK) continue;
+    set &= op.operand[0].value == SC_HOW_SET ? op.signals : ~op.signals;
+  }
+  return set;
+}
+
+std::uint64_t never_blocked(const Facts& f, std::size_t thread) {
+  std::uint64_t set = ~f.scenario.world.mask;
+  for (const sc_operation& op : f.scenario.threads[thread].operations)
+    if (op.kind == SC_OP_MASK && op.operand[0].value != SC_HOW_UNBLOCK) set &= ~op.signals;
+  return set;
+}
+
+std::uint32_t handled_in_caller(const Facts& f, int signal) {
+  std::uint32_t runs = 0;
+  for (std::uint32_t i = 0; i < f.history.handled_count; ++i) runs += f.history.handled[i].signal == signal && !f.history.handled[i].in_child;
+  return runs;
+}
+
+// What was pending and blocked before a spawn, and afterwards is not, and has not been handled. A signal of the process stays where no thread
+// takes it, and the main thread blocks all; stop signals and CONT also remove one another (kernel/signal.c prepare_signal).
+std::uint64_t swallowed(const Facts& f, const SpawnCase& s) {
+  const bool is_alone = f.scenario.threads.size() == 1;
+  std::uint64_t certain = ~(named_by_dispositions(f.scenario) | f.scenario.world.ignored | model::libc_internal | unblockable);
+  if (!is_alone)
+    for (std::size_t t = 0; t < f.scenario.threads.size(); ++t) certain &= always_blocked(f, t);
+  if (!is_alone || f.history.fault.kind == SC_FAULT_SIGNAL) certain &= ~(model::stops_by_default | bit(cont));
+  std::uint64_t lost = s.record->pending_before & ~s.record->pending_after & certain;
+  for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal)
+    if ((lost & bit(signal)) != 0 && handled_in_caller(f, signal) != 0) lost &= ~bit(signal);
+  return lost;
+}
+
+bool has_waited_for_child(const Facts& f) {
+  for (std::size_t t = 0; t < f.scenario.threads.size(); ++t)
+    for (std::size_t o = 0; o < f.scenario.threads[t].operations.size(); ++o)
+      if (f.scenario.threads[t].operations[o].kind == SC_OP_WAIT && f.history.op[t][o].end != 0 && f.history.op[t][o].error == 0) return true;
+  return false;
+}
+
+// The end of a child sends CHLD before anybody can have waited for it (kernel/exit.c exit_notify), and a thread that never blocks it takes it.
+bool child_signal_is_lost(const Facts& f) {
+  if ((f.scenario.world.handled & ~named_by_dispositions(f.scenario) & bit(chld)) == 0 || !has_waited_for_child(f)) return false;
+  if (handled_in_caller(f, chld) != 0 || (f.history.parent.shared_pending & bit(chld)) != 0) return false;
+  for (std::size_t t = 0; t < f.scenario.threads.size(); ++t)
+    if ((never_blocked(f, t) & bit(chld)) != 0) return true;
+  return false;
+}
+
 }  // namespace
 
 // Counts of handler runs against counts of sends, for signals that the world handles and nobody changes.
 // Standard signals may merge while pending, real-time ones (34 and up) may not.
 Violation sig_none_lost(const Facts& f) {
-  for (const SpawnCase& s : f.spawns)
+  for (const SpawnCase& s : f.spawns) {
     if (s.child != nullptr && !pending_in_child_was_sent(f, s.child->pending | s.child->shared_pending))
       return violated(Clause::sig_none_lost, where(s) + ": pending in the child: " + describe_signals(s.child->pending | s.child->shared_pending),
                       "none that was not sent to it", rule(Rule::child_pending_empty));
+    if (!s.returned) continue;
+    if (const std::uint64_t lost = swallowed(f, s))
+      return violated(Clause::sig_none_lost, where(s) + ": pending for the caller before it, and neither afterwards nor handled: " + describe_signals(lost), "it stays pending",
+                      rule(Rule::pending_stays));
+  }
   if (f.history.end != SC_RUN_COMPLETE || f.history.handled_lost != 0 || !f.history.parent.observed) return {};
+  if (child_signal_is_lost(f))
+    return violated(Clause::sig_none_lost, "a child was waited for, and the handler of CHLD has not run", "it runs, or CHLD is pending", rule(Rule::child_signal_arrives));
   for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
-    constexpr int chld = 17;
     if ((f.scenario.world.handled & bit(signal)) == 0 || signal == chld) continue;
     const Sent count = sent(f, signal);
     if (count.disposition_changes) continue;
-    std::uint32_t runs = 0;
-    for (std::uint32_t i = 0; i < f.history.handled_count; ++i) runs += f.history.handled[i].signal == signal && !f.history.handled[i].in_child;
+    const std::uint32_t runs = handled_in_caller(f, signal);
     const std::uint32_t total = count.to_process + count.to_thread;
     const bool is_pending = (f.history.parent.shared_pending & bit(signal)) != 0;
     const bool lost = count.to_process > 0 && !is_pending &&

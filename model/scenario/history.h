@@ -8,6 +8,7 @@
 #ifndef SPAWNCHECK_SCENARIO_HISTORY_H
 #define SPAWNCHECK_SCENARIO_HISTORY_H
 
+#include "model/scenario/attributes.h"
 #include "model/scenario/operation.h"
 
 #include <stdint.h>
@@ -39,12 +40,32 @@ static inline uint64_t sc_identity_of_world(uint32_t line) { return 1 + line; }
 static inline uint64_t sc_identity_of_op(uint32_t thread, uint32_t op) { return 1000 + 100 * thread + op; }
 static inline uint64_t sc_identity_of_number(int32_t number) { return 100000 + (uint64_t)number; }
 
-/* Bits of sc_op_record.disturbed: what a spawn left different in its caller. */
+/* Bits of sc_op_record.disturbed: what a spawn left different in its caller. Columns: enumerator, bit, what it is. */
+#define SC_DISTURBANCES(X)                                                              \
+  X(MASK, 0, "the mask")                                                                \
+  X(ALTSTACK, 1, "the alternate stack")                                                 \
+  X(CANCEL, 2, "the cancel state")                                                      \
+  X(ERRNO, 3, "errno")                                                                  \
+  X(ENVIRON, 4, "the environment")                                                      \
+  X(MEMORY, 5, "memory it was not given")                                               \
+  X(VM_SHARED, 6, "the child ran on the caller's memory after spawn had returned: a fact") \
+  X(MASK_OF_LIBC, 7, "the mask; only 32 to 34 differ") /* beside MASK: a libc may keep them for itself */ \
+  X(CANCEL_TYPE, 8, "the cancel type")                                                  \
+  X(TIMERS, 9, "an interval timer")                                                     \
+  X(DUMPABLE, 10, "PR_GET_DUMPABLE")                                                    \
+  X(DEATH_SIGNAL, 11, "PR_GET_PDEATHSIG")                                               \
+  X(NAME, 12, "the thread's name")                                                      \
+  X(KEEPS_CAPS, 13, "PR_GET_KEEPCAPS")                                                  \
+  X(SUBREAPER, 14, "PR_GET_CHILD_SUBREAPER")                                            \
+  X(SECURE_BITS, 15, "PR_GET_SECUREBITS")                                               \
+  X(TIMER_SLACK, 16, "PR_GET_TIMERSLACK")                                               \
+  X(REQUEST, 17, "the request")                                                         \
+  X(RESULT, 18, "result.error: it is not what spawn returned")
+
 enum {
-  SC_DISTURBED_MASK = 1, SC_DISTURBED_ALTSTACK = 2, SC_DISTURBED_CANCEL = 4, SC_DISTURBED_ERRNO = 8,
-  SC_DISTURBED_ENVIRON = 16, SC_DISTURBED_MEMORY = 32,
-  SC_DISTURBED_MASK_OF_LIBC = 128, /* beside MASK: it differs in none but 32 to 34, which a libc may keep for itself */
-  SC_DISTURBED_VM_SHARED = 64 /* a fact: after spawn had returned, the child ran on the caller's memory */
+#define SC_ROW(id, bit, text) SC_DISTURBED_##id = 1 << bit,
+  SC_DISTURBANCES(SC_ROW)
+#undef SC_ROW
 };
 
 struct sc_op_record {
@@ -59,11 +80,15 @@ struct sc_op_record {
   uint32_t identified;
   int16_t child; /* index into the run's observed children, -1: none */
   uint8_t looked; /* bits of SC_LOOKED: what was looked at when the operation had returned */
+  uint64_t pending_before, pending_after; /* of a spawn: signals pending and blocked for the thread, before the call and after it */
+  uint64_t actions; /* of a spawn: signals whose handler, flags, mask or restorer is not what the world set */
+  int32_t result_error; /* of a spawn: result.error */
 };
 
 /* A spawn's memory is looked at (SC_DISTURBED_VM_SHARED) where that can hide nothing from the thread's later operations, and
- * in some of the other runs, drawn from the seed: see impl/executor/arena/spawning.c. */
-enum { SC_LOOKED_AT_MEMORY = 1 };
+ * in some of the other runs, drawn from the seed: see impl/executor/arena/spawning.c. The caller is looked at (`actions`, timers and
+ * what prctl(2) tells) before the thread's first later operation that looking cannot hide anything from: SC_LOOKED_AT_CALLER. */
+enum { SC_LOOKED_AT_MEMORY = 1, SC_LOOKED_AT_CALLER = 2 };
 
 /* Numbers number..last refer to one and the same description, with the same flag. */
 struct sc_entry {
@@ -73,6 +98,17 @@ struct sc_entry {
   uint8_t compared;       /* kcmp(2) was possible: same_as_parent counts */
   int32_t same_as_parent; /* a number in the arena's final table with the same description, -1: none */
   int32_t pidfd_of;       /* pid a pidfd refers to, -1 when its process is gone, 0: no pidfd */
+  uint32_t status_flags;  /* of the description: O_APPEND, O_NONBLOCK, ...; neither access mode nor O_CLOEXEC nor O_LARGEFILE */
+  uint64_t position;      /* of the description */
+};
+
+/* The first of the strings of a list, such as argv, that is not as it was asked for. Bounded texts; nothing: the string is not there. */
+#define SC_STRING_MAX 40
+struct sc_difference {
+  uint8_t is_known;     /* the list was read; 0: the rest says nothing */
+  uint8_t is_different;
+  uint32_t index;
+  char asked[SC_STRING_MAX], seen[SC_STRING_MAX];
 };
 
 /* A process (or a thread with a table of its own) as seen from outside. */
@@ -90,7 +126,12 @@ struct sc_process {
   int32_t ppid, pgid, sid;
   uint32_t argument_count;
   int32_t cwd; /* name index of the scratch directory, -1: another one */
+  struct sc_attributes attributes;      /* of a child */
+  struct sc_difference argument, environment; /* of a child that runs the program */
 };
+
+/* Bits of sc_history.ran_in_child: what belongs to the end of the caller's process, and ran in another one. */
+enum { SC_RAN_EXIT_HANDLER = 1, SC_RAN_FLUSH = 2 };
 
 /* One run of a signal handler that the scenario installed. */
 struct sc_handled {
@@ -103,7 +144,7 @@ enum sc_run_end {
   SC_RUN_COMPLETE, /* every operation returned */
   SC_RUN_BLOCKED,  /* nothing can run any more, which is a fact: what has not returned waits for somebody who will not come */
   SC_RUN_TIMEOUT,  /* the bound was reached and something still ran, or waited with a timeout. `parent` is not seen */
-  SC_RUN_KILLED,   /* the arena's process was ended by a signal: end_signal */
+  SC_RUN_KILLED,   /* the arena's process was ended by a signal: end_signal; 0: it has exited, which none of its own code does */
   SC_RUN_BROKEN,   /* the machinery failed: broken_errno, broken_where */
   SC_RUN_CUT,      /* a scheduled run made more steps than a trace holds */
   SC_RUN_REFUSED,  /* a scheduled run: the kernel does not let us trace: broken_errno, broken_where */
@@ -130,6 +171,11 @@ struct sc_history {
   struct sc_process child[SC_CHILDREN_MAX];
   struct sc_process parent;
   uint64_t thread_mask[SC_THREADS_MAX];
+  /* Of the threads that spawn: what they were made with, and what they have at the end. `inherited`: the attributes that a program started by
+   * plain fork(2) and execve(2) has of its parent, as it was tried on this machine; the others accuse no spawn. */
+  struct sc_attributes made[SC_THREADS_MAX], left[SC_THREADS_MAX];
+  uint64_t inherited;
+  uint32_t ran_in_child;
   uint64_t caught_by_libc; /* signals that had a handler before the world's dispositions were set */
   uint32_t handled_count, handled_lost; /* lost: runs beyond SC_HANDLED_MAX */
   struct sc_handled handled[SC_HANDLED_MAX];

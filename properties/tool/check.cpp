@@ -147,6 +147,11 @@ Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session& ses
   return scenario;
 }
 
+Verdict run_as_check(Session& session, Scenario& scenario, bool is_scheduled, std::uint64_t seed, unsigned& used, const std::function<bool()>& is_over) {
+  if (is_scheduled) return run_schedules(session, scenario, seed, used);
+  return session.run_until_violated(scenario, scenario.threads.size() > 1 ? runs_of_race : 1, seed, used, is_over);
+}
+
 int check(const CheckOptions& options) {
   int status = 0;
   const unsigned seconds = options.common.seconds == 0 && options.runs == 0 ? 10 : options.common.seconds;
@@ -172,8 +177,7 @@ int check(const CheckOptions& options) {
     if (options.has_coverage) coverage.add(scenario);
     const std::uint64_t seed = options.common.seed + i;
     unsigned used = 0;
-    const Verdict verdict = options.is_scheduled ? run_schedules(*session, scenario, seed, used)
-                                                 : session->run_until_violated(scenario, scenario.threads.size() > 1 ? runs_of_race : 1, seed, used, [&] { return deadline.passed(); });
+    const Verdict verdict = run_as_check(*session, scenario, options.is_scheduled, seed, used, [&] { return deadline.passed(); });
     counts.runs += used;
     if (options.is_scheduled && options.replays != 0 && verdict.status != Status::violated) replay(*session, scenario, options.replays, counts);
     if (verdict.status != Status::violated) {

@@ -96,15 +96,15 @@ void list_implementations(bool json) {
 
 void list_mutants(bool json) {
   struct Mutant {
-    const char *word, *shows, *clauses, *what;
+    const char *word, *class_, *shows, *clauses, *what;
   };
   static const Mutant mutants[] = {
-#define SPAWNCHECK_ROW(id, word, shows, clauses, what) {word, shows, clauses, what},
+#define SPAWNCHECK_ROW(id, word, class_, shows, clauses, what) {word, class_, shows, clauses, what},
       SPAWNCHECK_FAULTS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
   };
   for (const Mutant& m : mutants) {
-    if (json) say_json({{"mutant", m.word}, {"shows", m.shows}, {"clauses", m.clauses}, {"what", m.what}});
+    if (json) say_json({{"mutant", m.word}, {"class", m.class_}, {"shows", m.shows}, {"clauses", m.clauses}, {"what", m.what}});
     else fmt::print("mutants/{}.so{:>{}}{}{}\n", m.word, "", 24 - static_cast<int>(std::string_view(m.word).size()), m.what, m.shows[0] == 'R' ? " (in a race)" : "");
   }
 }

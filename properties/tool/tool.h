@@ -80,6 +80,9 @@ int check(const CheckOptions&);
 // Which scenario comes i-th: families take turns by their weights, every third is mutated.
 Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session&);
 
+// What check does with it: up to a few free runs, or schedules. `used`: so many; a violation's scenario gets the schedule that shows it.
+Verdict run_as_check(Session&, Scenario&, bool is_scheduled, std::uint64_t seed, unsigned& used, const std::function<bool()>& is_over);
+
 // lockstep.cpp: a disagreement counts as violated, and is told with its call. The first gives an exit status.
 int check_in_lockstep(Session&, const CheckOptions&);
 LockstepVerdict run_in_lockstep(Session&, const Scenario&, const std::string& file, unsigned snapshot_every);

@@ -7,6 +7,7 @@
 #include "impl/executor/program.h"
 #include "impl/peers/implementation.h"
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -43,7 +44,33 @@ void operation_run(uint32_t thread, uint32_t index);
 long set_disposition(int signal, int disposition); /* rt_sigaction(2); the raw result */
 extern int32_t cells[SC_CELLS_MAX];
 
+/* lists.c: argv and envp of every request; `count` arguments beside the first. Prepared once, in the server. */
+void lists_prepare(void);
+char *const *list_of_arguments(uint32_t count);
+char *const *list_of_environment(void);
+uint64_t lists_sum(uint32_t count, uint64_t sum); /* of their vectors and strings */
+uint64_t memory_sum(uint64_t sum, const void *from, size_t size);
+
+/* ending.c: an exit handler and a stream that tell. Once, in the server. */
+void ending_prepare(void);
+
+/* caller.c: what the calling thread can tell of itself at once, before and after a spawn; what differs, as bits of SC_DISTURBED. */
+struct caller {
+  uint64_t mask, pending;
+  stack_t altstack;
+  int cancel_state, cancel_type;
+};
+void caller_ask(struct caller *c);
+uint32_t caller_differs(const struct caller *then, const struct caller *now);
+void caller_begin(void);                /* once all dispositions are set */
+void caller_begin_thread(uint32_t thread); /* in the thread, before the race */
+void caller_look(uint32_t thread, struct sc_op_record *record); /* what is asked later */
+
+/* attributes.c, in the arena too: what a thread may run on; 0 is the caller. */
+uint64_t attributes_processors(pid_t pid);
+
 /* spawning.c */
+void spawn_look_later(uint32_t thread, uint32_t index); /* after each operation: at the caller, where that can hide nothing any more */
 void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_t index, struct sc_op_record *record);
 
 /* threads.c: the arena process. Does not return. */
@@ -73,7 +100,7 @@ extern int observe_error; /* why a process that may be there could not be looked
 /* A process or thread that nobody lets go on meanwhile: it is stopped, or sleeps and nobody is left to wake it. */
 void observe_held(struct sc_process *out, pid_t pid);
 /* A spawn's child, which should run the program `expected`: waits, within bounds, until it does, or is known not to. */
-void observe_spawned(struct sc_process *out, pid_t pid, const char *expected, pid_t arena);
+void observe_spawned(struct sc_process *out, pid_t pid, const struct sc_request *request, pid_t arena);
 void compare_descriptions(struct sc_process *child, const struct sc_process *parent);
 
 /* memory.c, in the server: is it certain that the child ran on the arena's memory, alive and outside of exec, at an instant

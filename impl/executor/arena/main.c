@@ -82,10 +82,6 @@ static void answer(uint32_t is_failure, const char *text) {
   if (send(SC_SOCKET_FD, &a, sizeof a, MSG_NOSIGNAL) != (ssize_t)sizeof a) leave(1);
 }
 
-static const char *expected_program(const struct sc_operation *op) {
-  return op->request.program == SC_PROGRAM_WRITTEN ? places.program[op->request.name] : places.executable[op->request.program];
-}
-
 /* The operation that started a child. */
 static const struct sc_operation *starter(int16_t child) {
   for (uint32_t t = 0; t < shared->thread_count; ++t)
@@ -103,7 +99,7 @@ void observe_child(int16_t index) {
   const struct sc_operation *op = starter(index);
   if ((looked_at >> index & 1) != 0 || op == NULL) return;
   looked_at |= 1u << index;
-  observe_spawned(child, child->pid, expected_program(op), shared->arena_pid);
+  observe_spawned(child, child->pid, &op->request, shared->arena_pid);
 }
 
 static void grant_wishes(void) {
@@ -131,8 +127,8 @@ static enum sc_run_end killed(pid_t arena) {
   siginfo_t info;
   info.si_pid = 0;
   if (waitid(P_PID, (id_t)arena, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return SC_RUN_COMPLETE;
-  if (info.si_code == CLD_EXITED || shared->world_errno != 0) return SC_RUN_BROKEN;
-  shared->history.end_signal = info.si_status;
+  if (shared->world_errno != 0) return SC_RUN_BROKEN;
+  shared->history.end_signal = info.si_code == CLD_EXITED ? 0 : info.si_status;
   return SC_RUN_KILLED;
 }
 
@@ -187,6 +183,7 @@ static int sends_signals(void) {
     for (uint32_t o = 0; o < shared->op_count[t]; ++o) {
       const uint8_t kind = shared->op[t][o].kind;
       if (kind == SC_OP_KILL || kind == SC_OP_KILL_GROUP || kind == SC_OP_TGKILL) return 1;
+      if (kind == SC_OP_WAIT && (shared->world.handled >> (SIGCHLD - 1) & 1) != 0) return 1; /* the child's end has sent one */
     }
   return 0;
 }
@@ -223,6 +220,7 @@ static void observe_all(pid_t arena) {
   struct sc_history *h = &shared->history;
   const uint32_t seen_before = looked_at;
   if (h->end != SC_RUN_TIMEOUT) observe_held(&h->parent, arena);
+  if (h->end == SC_RUN_COMPLETE) attributes_of_threads();
   for (uint32_t i = 0; i < h->child_count; ++i) {
     if ((seen_before >> i & 1) != 0) continue;
     observe_child((int16_t)i);
@@ -231,6 +229,7 @@ static void observe_all(pid_t arena) {
   const enum proc_life life = proc_life_of_pid(arena);
   if (life == PROC_LIVES) return;
   h->parent.observed = 0;
+  for (uint32_t t = 0; t < shared->thread_count; ++t) h->left[t].known = 0;
   for (uint32_t i = 0; i < h->child_count; ++i)
     if ((seen_before >> i & 1) == 0) h->child[i].observed = h->child[i].is_dead = 0;
   if (life == PROC_ENDS && h->end != SC_RUN_TIMEOUT) h->end = (uint8_t)wait_for_end(arena);
@@ -291,6 +290,8 @@ static void reset(void) {
   shared->world_errno = 0;
   shared->arena_pid = 0;
   memset(shared->thread, 0, sizeof shared->thread);
+  for (uint32_t t = 0; t < SC_THREADS_MAX; ++t) h->made[t].known = h->left[t].known = 0;
+  h->ran_in_child = 0;
   h->thread_count = shared->thread_count;
   for (uint32_t t = 0; t < shared->thread_count; ++t)
     for (uint32_t o = 0; o < shared->op_count[t]; ++o)
@@ -387,6 +388,9 @@ int main(int argc, char **argv) {
     answer(1, why);
     leave(1);
   }
+  lists_prepare();
+  attributes_begin(places.executable[SC_PROGRAM_HOLD]);
+  ending_prepare();
   answer(0, "");
   for (char request; recv(SC_SOCKET_FD, &request, 1, 0) == 1;) {
     run();

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define NUMBERS_MAX 20001
+#define LARGE_FILE 0100000 /* O_LARGEFILE of the kernel, which libc's says nothing of */
 #define SETTLE_ROUNDS_MAX 10000
 #define ROUNDS_PER_BELIEF 20
 
@@ -73,7 +74,8 @@ static struct sc_key key_of(const char *link, const char *info) {
 
 static int is_same_run(const struct sc_entry *a, const struct sc_entry *b) {
   /* Only long runs of /dev/null are worth joining, and cannot be told apart. */
-  return a->last + 1 == b->number && a->key.kind == SC_FILE_NULL && b->key.kind == SC_FILE_NULL && a->cloexec == b->cloexec;
+  return a->last + 1 == b->number && a->key.kind == SC_FILE_NULL && b->key.kind == SC_FILE_NULL && a->cloexec == b->cloexec &&
+         a->status_flags == b->status_flags && a->position == b->position;
 }
 
 static void observe_table(struct sc_process *out, int directory) {
@@ -86,7 +88,10 @@ static void observe_table(struct sc_process *out, int directory) {
     snprintf(name, sizeof name, "fdinfo/%d", numbers[i]);
     if (proc_read(directory, name, info, sizeof info) < 0) continue;
     struct sc_entry entry = {.number = numbers[i], .last = numbers[i], .key = key_of(link, info), .same_as_parent = -1};
-    entry.cloexec = (number_field(info, "flags:", 8) & O_CLOEXEC) != 0;
+    const uint32_t flags = (uint32_t)number_field(info, "flags:", 8);
+    entry.cloexec = (flags & O_CLOEXEC) != 0;
+    entry.status_flags = flags & ~(uint32_t)(O_ACCMODE | O_CLOEXEC | LARGE_FILE);
+    entry.position = number_field(info, "pos:", 10);
     if (entry.key.kind == SC_FILE_PIDFD) entry.pidfd_of = (int32_t)strtol(field(info, "\nPid:") ? field(info, "\nPid:") : "0", NULL, 10);
     if (out->entry_count > 0 && is_same_run(&out->entry[out->entry_count - 1], &entry)) {
       out->entry[out->entry_count - 1].last = entry.last;
@@ -101,9 +106,11 @@ static void observe_table(struct sc_process *out, int directory) {
 
 /* One that is being released has no session and no dispositions any more, and then no threads (kernel/exit.c __exit_signal;
  * fs/proc/array.c task_sig). */
-static int observe_status(struct sc_process *out, int directory) {
+static int observe_status(struct sc_process *out, int directory, int reads_attributes) {
   struct proc_status s;
-  if (!proc_read_status(directory, &s)) return 0;
+  char text[PROC_STATUS_MAX];
+  if (!proc_read_status_text(directory, text, &s)) return 0;
+  if (reads_attributes) attributes_of_status(text, &out->attributes);
   out->ppid = s.ppid;
   out->pgid = s.pgid;
   out->sid = s.sid;
@@ -119,17 +126,20 @@ static void forget(struct sc_process *out, pid_t pid) {
   out->pid = pid;
   out->observed = out->is_dead = out->knows_end_status = out->has_execed = out->truncated = 0;
   out->entry_count = out->argument_count = 0;
+  out->attributes.known = 0;
+  out->argument.is_known = out->environment.is_known = 0;
 }
 
 int observe_error;
 
 /* 1: all of it counts, as far as the process did nothing meanwhile. */
-static int observe_all_of(struct sc_process *out, int directory) {
+static int observe_all_of(struct sc_process *out, int directory, int reads_attributes) {
   char link[SC_PATH_MAX];
   proc_link(directory, "cwd", link);
   out->cwd = name_index(link, places.directory);
   observe_table(out, directory);
-  return observe_status(out, directory) && proc_link(directory, "exe", link) > 0;
+  if (reads_attributes) attributes_read(directory, out->pid, attributes_are_thorough(), &out->attributes);
+  return observe_status(out, directory, reads_attributes) && proc_link(directory, "exe", link) > 0;
 }
 
 void observe_held(struct sc_process *out, pid_t pid) {
@@ -137,7 +147,7 @@ void observe_held(struct sc_process *out, pid_t pid) {
   const int directory = proc_open(pid);
   if (directory < 0 && errno != ENOENT && errno != ESRCH) observe_error = errno;
   if (directory < 0) return;
-  out->observed = (uint8_t)observe_all_of(out, directory);
+  out->observed = (uint8_t)observe_all_of(out, directory, 0);
   close(directory);
 }
 
@@ -148,7 +158,7 @@ enum found { FOUND_NOTHING, FOUND_PROGRAM, FOUND_ANOTHER, FOUND_ENDED };
 /* exec changes the program in its middle (fs/exec.c begin_new_exec), where it wakes a vfork parent, or closes an error pipe a
  * little earlier still. So another program counts only from a task that sleeps outside of exec: what it runs afterwards, it
  * ran then. In a scheduled run nobody is in the middle of anything. */
-static int is_outside_exec(int directory) {
+int proc_is_settled(int directory) {
   struct proc_call call;
   return shared->policy.is_scheduled || (proc_read_call(directory, &call) && proc_is_outside_exec(&call));
 }
@@ -158,7 +168,7 @@ static int is_outside_exec(int directory) {
  * out than most children need to exec. */
 static enum found look_for_program(int directory, const char *expected, int believes_another, uint32_t *arguments) {
   char link[SC_PATH_MAX];
-  const int was_outside = believes_another && is_outside_exec(directory);
+  const int was_outside = believes_another && proc_is_settled(directory);
   if (proc_link(directory, "exe", link) <= 0) {
     if (errno == EACCES) return FOUND_NOTHING;
     const char state = proc_state(directory);
@@ -179,6 +189,17 @@ static enum found find_program(int directory, const char *expected, uint32_t *ar
   return found;
 }
 
+int proc_waits_in_program(int directory, const char *program) {
+  uint32_t arguments;
+  if (find_program(directory, program, &arguments) != FOUND_PROGRAM) return 0;
+  for (int round = 0; round < SETTLE_ROUNDS_MAX; ++round) {
+    struct proc_call call;
+    if (proc_read_call(directory, &call) && proc_is_outside_exec(&call)) return 1;
+    usleep(100);
+  }
+  return 0;
+}
+
 /* directory -1: it is gone. */
 static void observe_end(struct sc_process *out, int directory, pid_t arena) {
   const int knows = directory >= 0 && proc_end_status(directory, &out->end_status);
@@ -187,7 +208,8 @@ static void observe_end(struct sc_process *out, int directory, pid_t arena) {
   out->knows_end_status = (uint8_t)knows;
 }
 
-void observe_spawned(struct sc_process *out, pid_t pid, const char *expected, pid_t arena) {
+void observe_spawned(struct sc_process *out, pid_t pid, const struct sc_request *request, pid_t arena) {
+  const char *expected = request->program == SC_PROGRAM_WRITTEN ? places.program[request->name] : places.executable[request->program];
   forget(out, pid);
   const int directory = proc_open(pid);
   if (directory < 0) {
@@ -198,7 +220,8 @@ void observe_spawned(struct sc_process *out, pid_t pid, const char *expected, pi
   enum found found = find_program(directory, expected, &out->argument_count);
   if (found == FOUND_PROGRAM || found == FOUND_ANOTHER) {
     out->has_execed = found == FOUND_PROGRAM;
-    out->observed = (uint8_t)observe_all_of(out, directory);
+    if (out->has_execed) lists_compare(directory, request->argument_count, &out->argument, &out->environment);
+    out->observed = (uint8_t)observe_all_of(out, directory, 1);
     /* Who has lost its arena meanwhile has another parent, and soon ends. */
     if (out->observed && out->ppid != arena && proc_life_of_pid(arena) != PROC_LIVES) out->observed = 0;
     if (!out->observed) found = find_program(directory, "", &out->argument_count);

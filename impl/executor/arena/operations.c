@@ -298,4 +298,5 @@ void operation_run(uint32_t thread, uint32_t index) {
   record->error = result < 0 ? (int32_t)-result : 0;
   if (record->end != 0) record->identified = now;
   __atomic_store_n(&record->end, record->end != 0 ? record->end : now, __ATOMIC_SEQ_CST);
+  spawn_look_later(thread, index);
 }

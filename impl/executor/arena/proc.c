@@ -143,8 +143,12 @@ static uint64_t number_after(const char *text, const char *name, int base) {
 }
 
 int proc_read_status(int process, struct proc_status *s) {
-  char text[8192];
-  if (proc_read(process, "status", text, sizeof text) <= 0) return 0;
+  char text[PROC_STATUS_MAX];
+  return proc_read_status_text(process, text, s);
+}
+
+int proc_read_status_text(int process, char text[PROC_STATUS_MAX], struct proc_status *s) {
+  if (proc_read(process, "status", text, PROC_STATUS_MAX) <= 0) return 0;
   const char *state = strstr(text, "\nState:\t");
   s->state = state != NULL ? state[8] : 'X';
   s->ppid = (int32_t)number_after(text, "\nPPid:", 10);

@@ -39,6 +39,8 @@ struct proc_status {
   uint64_t switches; /* how often it has left the processor: the same number twice means the same sleep */
 };
 int proc_read_status(int process, struct proc_status *status); /* 0: it is gone */
+#define PROC_STATUS_MAX 8192
+int proc_read_status_text(int process, char text[PROC_STATUS_MAX], struct proc_status *status); /* and keeps the text */
 
 /* What a zombie ended with, as in sc_op_record.value of wait. 0: it is none, or we may not know. */
 int proc_end_status(int process, int32_t *status);
@@ -56,6 +58,20 @@ int proc_read_call(int process, struct proc_call *call); /* 0: it runs, it is go
 int proc_waits_for_ever(const struct proc_call *call);
 /* ... and which is not exec. */
 int proc_is_outside_exec(const struct proc_call *call);
+
+/* attributes.c: THE reader of attributes. What /proc/PID/status says of them is in its text; is_thorough: also what costs a file each. */
+void attributes_of_status(const char *text, struct sc_attributes *out);
+void attributes_read(int process, pid_t pid, int is_thorough, struct sc_attributes *out);
+int attributes_are_thorough(void);           /* in this run? In those without a seed, and in some others, drawn from it */
+void attributes_begin(const char *program);  /* once, in the server: `program` waits */
+void attributes_of_threads(void);      /* of those that spawn, which nobody lets go on meanwhile: history.made and left */
+
+/* lists.c: what the program has, against what every request asks for. */
+void lists_compare(int process, uint32_t count, struct sc_difference *argument, struct sc_difference *in_environment);
+
+/* observe.c: in a scheduled run, or asleep outside of exec. */
+int proc_is_settled(int process);
+int proc_waits_in_program(int process, const char *program); /* waits, within bounds, until it does */
 
 /* LIVES: there was an instant during this call at which no thread of the process had begun to end. Asked of a
  * process whose main thread sleeps or is stopped. */

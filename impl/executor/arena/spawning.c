@@ -14,63 +14,53 @@
 #include <unistd.h>
 
 #define LOOK_ONE_IN 4
-#define SENTINEL 12321 /* an errno no call gives */
-
-static char argument_text[] = "argument-of-thirty-one-bytes...";
-static char *arguments[SC_ARGUMENTS_MAX + 2];
-static char environment_text[] = "SPAWNCHECK=1";
-static char *environment[] = {environment_text, NULL};
+#define SENTINEL 12321 /* an errno no call gives, and neither a pid nor a descriptor of ours */
+#define PAGE 4096
 
 /* Memory nobody but a wrong spawn writes. */
 static volatile uint64_t canary[64];
 
-static char *const *argument_vector(const struct sc_request *r) {
-  /* Threads fill in the same pointers; the vector of one request ends where the text ends. */
-  static char *const hold[] = {argument_text, NULL};
-  if (r->argument_count == 0) return hold;
-  for (uint32_t i = 0; i <= SC_ARGUMENTS_MAX; ++i) arguments[i] = argument_text;
-  return arguments + (SC_ARGUMENTS_MAX - r->argument_count);
-}
-
-struct before {
-  uint64_t mask, sum;
-  stack_t altstack;
-  int cancel_state;
-};
-
-static uint64_t sum_of_memory(void) {
-  uint64_t sum = 0;
-  for (size_t i = 0; i < sizeof canary / sizeof *canary; ++i) sum = sum * 31 + canary[i];
-  for (const char *c = argument_text; *c; ++c) sum = sum * 31 + (unsigned char)*c;
-  return sum;
-}
+/* A thread's request, on pages of its own: who watches pages (watch.c) sees also what is undone. */
+static struct {
+  _Alignas(PAGE) struct spawncheck_request request;
+  struct spawncheck_keep keep[SC_KEPT_MAX];
+} calls[SC_THREADS_MAX];
 
 extern char **environ;
 
+static uint64_t sum_of_canary(void) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < sizeof canary / sizeof *canary; ++i) sum = sum * 31 + canary[i];
+  return sum;
+}
+
 static uint64_t sum_of_environment(void) {
   uint64_t sum = (uint64_t)(uintptr_t)environ;
-  for (char **e = environ; e && *e; ++e)
-    for (const char *c = *e; *c; ++c) sum = sum * 31 + (unsigned char)*c;
-  for (const char *c = environment_text; *c; ++c) sum = sum * 31 + (unsigned char)*c;
-  return sum * 31 + (environment[0] == environment_text) * 2 + (environment[1] == NULL);
+  for (char **e = environ; e && *e; ++e) sum = memory_sum(sum, *e, strlen(*e) + 1);
+  return sum;
 }
 
-static void look(struct before *state) {
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &state->mask, sizeof state->mask);
-  syscall(SYS_sigaltstack, NULL, &state->altstack);
-  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state->cancel_state);
-  pthread_setcancelstate(state->cancel_state, NULL);
-  state->sum = sum_of_memory();
+static uint64_t sum_of_request(uint32_t thread, const struct sc_request *r) {
+  const struct spawncheck_request *request = &calls[thread].request;
+  uint64_t sum = memory_sum(1, request, sizeof *request);
+  sum = memory_sum(sum, calls[thread].keep, sc_kept_count(r) * sizeof *calls[thread].keep);
+  sum = memory_sum(sum, request->path, strlen(request->path) + 1);
+  sum = memory_sum(sum, request->cwd, strlen(request->cwd) + 1);
+  return lists_sum(r->argument_count, sum);
 }
 
-static uint32_t differences(const struct before *then, const struct before *now) {
-  uint32_t bits = 0;
-  if (then->mask != now->mask) bits |= SC_DISTURBED_MASK;
-  if (then->mask != now->mask && ((then->mask ^ now->mask) & ~(7ull << 31)) == 0) bits |= SC_DISTURBED_MASK_OF_LIBC;
-  if (then->altstack.ss_sp != now->altstack.ss_sp || then->altstack.ss_flags != now->altstack.ss_flags) bits |= SC_DISTURBED_ALTSTACK;
-  if (then->cancel_state != now->cancel_state) bits |= SC_DISTURBED_CANCEL;
-  if (then->sum != now->sum) bits |= SC_DISTURBED_MEMORY;
-  return bits;
+/* What is compared before and after. */
+struct sums {
+  uint64_t canary, environment, request;
+};
+
+static struct sums sums(uint32_t thread, const struct sc_request *r) {
+  return (struct sums){sum_of_canary(), sum_of_environment(), sum_of_request(thread, r)};
+}
+
+static uint32_t sums_differ(const struct sums *then, const struct sums *now) {
+  return (then->canary != now->canary ? SC_DISTURBED_MEMORY : 0) | (then->environment != now->environment ? SC_DISTURBED_ENVIRON : 0) |
+         (then->request != now->request ? SC_DISTURBED_REQUEST : 0);
 }
 
 static const char *path_of(const struct sc_request *r) {
@@ -98,16 +88,20 @@ static int may_find_busy(const struct sc_operation *op) {
   }
 }
 
+static int finds_busy_later(uint32_t thread, uint32_t index) {
+  for (uint32_t o = index + 1; o < shared->op_count[thread]; ++o)
+    if (may_find_busy(&shared->op[thread][o])) return 1;
+  return 0;
+}
+
 /* kcmp(2) waits until the child's exec is through (kernel/kcmp.c: exec_update_lock), and so until it has closed what it drops:
  * whoever calls it right after a spawn cannot see any more what the child held when spawn returned. So a free run looks after
  * a spawn where none of the thread's later operations could have seen it, and else in one run out of LOOK_ONE_IN.
  * What looking may still hide: what other threads' later operations find, which this thread's loss of time may delay. */
 static int is_to_be_looked_at(uint32_t thread, uint32_t index) {
-  if (shared->policy.is_scheduled) return 1;
+  if (shared->policy.is_scheduled || !finds_busy_later(thread, index)) return 1;
   uint64_t random = shared->seed ^ (thread * SC_OPS_MAX + index);
-  for (uint32_t o = index + 1; o < shared->op_count[thread]; ++o)
-    if (may_find_busy(&shared->op[thread][o])) return shared->seed != 0 && draw(&random) % LOOK_ONE_IN == 0;
-  return 1;
+  return shared->seed != 0 && draw(&random) % LOOK_ONE_IN == 0;
 }
 
 /* Is the child on our memory although spawn has returned? In a scheduled run each task rests, outside of exec. Else the server
@@ -125,50 +119,66 @@ static int runs_on_our_memory(uint32_t thread, pid_t pid) {
   return state->is_sharer != 0;
 }
 
-/* The keep-list of the thread's request, with its runs spelled out: not on the stack, which is small in some libcs. */
-static const struct spawncheck_keep *keep_list(const struct sc_request *r, uint32_t thread, uint32_t index) {
-  static struct spawncheck_keep lists[SC_THREADS_MAX][SC_KEPT_MAX];
-  struct spawncheck_keep *next = lists[thread];
+/* The last spawn of each thread whose caller has not been looked at yet; null: none. */
+static struct sc_op_record *unseen[SC_THREADS_MAX];
+
+void spawn_look_later(uint32_t thread, uint32_t index) {
+  if (unseen[thread] == NULL || (!shared->policy.is_scheduled && finds_busy_later(thread, index))) return;
+  caller_look(thread, unseen[thread]);
+  unseen[thread] = NULL;
+}
+
+static void fill_in(uint32_t thread, uint32_t index, const struct sc_request *r) {
+  struct spawncheck_keep *next = calls[thread].keep;
   for (uint32_t i = 0; i < r->keep_count; ++i)
     for (int32_t n = 0; n <= r->keep[i].more; ++n) {
       const struct sc_keep k = sc_kept_of(r->keep[i], n);
       *next++ = (struct spawncheck_keep){operand_value(thread, index, k.source), k.target};
     }
-  return lists[thread];
+  calls[thread].request = (struct spawncheck_request){
+      .size = sizeof(struct spawncheck_request), .fd_policy = r->policy, .path = path_of(r), .argv = list_of_arguments(r->argument_count),
+      .envp = list_of_environment(), .keep = calls[thread].keep, .keep_count = sc_kept_count(r), .set = r->set, .mask = r->mask, .dflt = r->dflt,
+      .ignore = r->ignore, .pgroup = operand_value(thread, index, r->pgroup), .cwd = places.directory[r->cwd]};
+}
+
+static void take_result(const struct spawncheck_result *result, int error, struct sc_op_record *record) {
+  record->error = error;
+  record->result_error = result->error;
+  if (result->error != error) record->disturbed |= SC_DISTURBED_RESULT;
+  if (error != 0) return;
+  record->value[0] = result->pid;
+  record->value[1] = result->pidfd;
+  if (result->pid > 0 && result->pid != SENTINEL) record->child = report_child(result->pid);
 }
 
 void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_t index, struct sc_op_record *record) {
   const struct sc_request *r = &op->request;
-  const struct spawncheck_request request = {
-      .size = sizeof request, .fd_policy = r->policy, .path = path_of(r), .argv = argument_vector(r), .envp = environment,
-      .keep = keep_list(r, thread, index), .keep_count = sc_kept_count(r), .set = r->set, .mask = r->mask, .dflt = r->dflt, .ignore = r->ignore,
-      .pgroup = operand_value(thread, index, r->pgroup), .cwd = places.directory[r->cwd]};
-  struct spawncheck_result result = {.pid = -1, .pidfd = -1};
-  struct before then, now;
+  struct caller then, now;
   if ((implementation->policies >> r->policy & 1) == 0 || (r->set & ~implementation->sets) != 0) {
     record->error = EOPNOTSUPP; /* the judge says unsupported, whatever the error */
     return;
   }
-  look(&then);
-  const uint64_t environment_then = sum_of_environment();
+  fill_in(thread, index, r);
+  struct spawncheck_result result = {.pid = -1, .pidfd = -1, .error = SENTINEL};
+  caller_ask(&then);
+  const struct sums sums_then = sums(thread, r);
   shared->thread[thread].frame = (uint64_t)(uintptr_t)__builtin_frame_address(0);
   errno = SENTINEL;
-  const int error = implementation->spawn(&request, &result);
+  const int error = implementation->spawn(&calls[thread].request, &result);
   const int errno_now = errno;
-  record->error = error;
-  if (error == 0) {
-    record->value[0] = result.pid;
-    record->value[1] = result.pidfd;
-    record->child = report_child(result.pid);
-  }
+  take_result(&result, error, record);
   /* The end of the operation: what follows only looks. What it gave is in the record before: a signal may end the process here. */
   __atomic_store_n(&record->end, next_stamp(), __ATOMIC_SEQ_CST);
-  if (error == 0 && is_to_be_looked_at(thread, index)) {
+  caller_ask(&now);
+  record->pending_before = then.pending & then.mask;
+  record->pending_after = now.pending;
+  record->disturbed |= caller_differs(&then, &now);
+  if (errno_now != SENTINEL) record->disturbed |= SC_DISTURBED_ERRNO;
+  const struct sums sums_now = sums(thread, r);
+  record->disturbed |= sums_differ(&sums_then, &sums_now);
+  if (record->child >= 0 && is_to_be_looked_at(thread, index)) {
     record->looked |= SC_LOOKED_AT_MEMORY;
     if (runs_on_our_memory(thread, result.pid)) record->disturbed |= SC_DISTURBED_VM_SHARED;
   }
-  look(&now);
-  record->disturbed |= differences(&then, &now);
-  if (errno_now != SENTINEL) record->disturbed |= SC_DISTURBED_ERRNO;
-  if (sum_of_environment() != environment_then) record->disturbed |= SC_DISTURBED_ENVIRON;
+  unseen[thread] = record;
 }

@@ -184,7 +184,7 @@ static void die(int i, int status, struct sc_step *step) {
   forget_process(i);
   if (step != NULL) step->outcome = SC_OUTCOME_DIED;
   ++signals; /* SIGCHLD */
-  if (i < (int)shared->thread_count) shared->history.end_signal = WIFSIGNALED(status) ? WTERMSIG(status) : SIGKILL;
+  if (i < (int)shared->thread_count) shared->history.end_signal = WIFSIGNALED(status) ? WTERMSIG(status) : WIFEXITED(status) ? HAS_EXITED : SIGKILL;
   wake_parent(i);
 }
 

@@ -93,6 +93,7 @@ static void *thread_main(void *argument) {
   uint64_t random = shared->seed ^ (thread + 1) * 0x9e3779b97f4a7c15u;
   state->tid = (int32_t)syscall(SYS_gettid);
   if (shared->seed != 0) pin(shared->seed, thread);
+  caller_begin_thread(thread);
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &shared->world.mask, NULL, sizeof shared->world.mask);
   pass_the_gate();
   for (uint32_t i = 0; i < shared->op_count[thread]; ++i) {
@@ -167,6 +168,7 @@ _Noreturn void arena_main(void) {
     if (shared->world.handled & bit) set_disposition(signal, SC_DISPOSITION_HANDLER);
   }
   if (shared->world.refusal_count != 0) refuse();
+  caller_begin();
   if (shared->policy.is_scheduled) open_scheduled();
   else pass_the_gate();
   if (shared->thread_count == 0) attract_attention();

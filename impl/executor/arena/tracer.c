@@ -158,6 +158,7 @@ enum sc_run_end tracer_run(pid_t arena) {
   shared->trace.is_begun = (uint8_t)tracer_gather(arena);
   if (shared->trace.is_begun) end = run_steps();
   else if (is_over) end = SC_RUN_TIMEOUT;
+  if (shared->history.end_signal == HAS_EXITED) shared->history.end_signal = 0;
   set_ticks(0);
   watch_end();
   tracer_forget();

@@ -56,6 +56,9 @@ struct call_info {
 };
 #define GET_CALL_INFO 0x420e
 
+/* history.end_signal while a run goes on, of an arena that has exited. */
+#define HAS_EXITED (-1)
+
 int add_task(pid_t tid, uint8_t thread, int parent); /* its index; -1: there are too many */
 int rest_at_call(int task);                           /* at the entry of a visible call. 1: the task rests there */
 void tracer_begin(void);                              /* a run's first: nobody has been sent anything */

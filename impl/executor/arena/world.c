@@ -32,6 +32,7 @@ static void set_limit(rlim_t soft) {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) give_up("getrlimit", 0);
   limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
   if (setrlimit(RLIMIT_NOFILE, &limit) != 0) give_up("setrlimit", 0);
+  shared->limit = limit.rlim_cur;
 }
 
 static void place(int fd, int number, int cloexec, uint32_t line) {
@@ -93,7 +94,7 @@ static void make_line(const struct sc_world_line *l, uint32_t line) {
       place(memory_file(sc_identity_of_world(line)), l->number, 1, line);
       for (int n = l->number + 1; n <= l->second; ++n)
         if (dup3(l->number, n, O_CLOEXEC) < 0) give_up("dup3", line);
-      if (peer_reference_adopt_window(l->number, l->second) != 0) give_up("spawn_window_adopt", line);
+      if (peer_adopt_window(l->number, l->second) != 0) give_up("spawn_window_adopt", line);
       break;
     default:
       fd[0] = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The caller of a spawn, before and after: what the calling thread itself can tell.
+ *
+ * What takes three calls is asked at once. The rest, some seventy calls, would give a child the time to let go of what the thread's next
+ * operations may find busy: it is asked later, before anything of the scenario changes it. Nothing does but `disposition`, and the
+ * judge leaves out the signals that such an operation names. */
+#define _GNU_SOURCE
+#include "arena.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+void caller_ask(struct caller *c) {
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &c->mask, sizeof c->mask);
+  syscall(SYS_rt_sigpending, &c->pending, sizeof c->pending);
+  memset(&c->altstack, 0, sizeof c->altstack);
+  syscall(SYS_sigaltstack, NULL, &c->altstack);
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &c->cancel_state);
+  pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &c->cancel_type);
+  pthread_setcanceltype(c->cancel_type, NULL);
+  pthread_setcancelstate(c->cancel_state, NULL);
+}
+
+uint32_t caller_differs(const struct caller *then, const struct caller *now) {
+  uint32_t bits = 0;
+  const uint64_t mask = then->mask ^ now->mask;
+  if (mask != 0) bits |= SC_DISTURBED_MASK;
+  if (mask != 0 && (mask & ~(7ull << 31)) == 0) bits |= SC_DISTURBED_MASK_OF_LIBC;
+  if (then->altstack.ss_sp != now->altstack.ss_sp || then->altstack.ss_flags != now->altstack.ss_flags || then->altstack.ss_size != now->altstack.ss_size)
+    bits |= SC_DISTURBED_ALTSTACK;
+  if (then->cancel_state != now->cancel_state) bits |= SC_DISTURBED_CANCEL;
+  if (then->cancel_type != now->cancel_type) bits |= SC_DISTURBED_CANCEL_TYPE;
+  return bits;
+}
+
+/* ---- what is asked later ------------------------------------------------------------------------ */
+
+struct kernel_action {
+  void (*handler)(int);
+  unsigned long flags;
+  void (*restorer)(void);
+  uint64_t mask;
+};
+
+static struct kernel_action made[SC_SIGNAL_MAX + 1]; /* as the world set them */
+
+static void ask_action(int signal, struct kernel_action *action) {
+  memset(action, 0, sizeof *action);
+  syscall(SYS_rt_sigaction, signal, NULL, action, sizeof action->mask);
+}
+
+void caller_begin(void) {
+  for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) ask_action(signal, &made[signal]);
+}
+
+static uint64_t changed_actions(void) {
+  uint64_t set = 0;
+  struct kernel_action now;
+  for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
+    ask_action(signal, &now);
+    if (memcmp(&now, &made[signal], sizeof now) != 0) set |= 1ull << (signal - 1);
+  }
+  return set;
+}
+
+/* What prctl(2) gives, by its value or through its argument. */
+#define PRCTL_COUNT 6
+static const struct asked {
+  uint32_t bit;
+  int option, is_through_argument;
+} asked[PRCTL_COUNT] = {{SC_DISTURBED_DUMPABLE, PR_GET_DUMPABLE, 0},        {SC_DISTURBED_DEATH_SIGNAL, PR_GET_PDEATHSIG, 1},
+                        {SC_DISTURBED_KEEPS_CAPS, PR_GET_KEEPCAPS, 0},      {SC_DISTURBED_SUBREAPER, PR_GET_CHILD_SUBREAPER, 1},
+                        {SC_DISTURBED_SECURE_BITS, PR_GET_SECUREBITS, 0},   {SC_DISTURBED_TIMER_SLACK, PR_GET_TIMERSLACK, 0}};
+
+struct of_thread {
+  long value[PRCTL_COUNT];
+  char name[16];
+};
+
+static void ask_prctl(struct of_thread *t) {
+  for (int i = 0; i < PRCTL_COUNT; ++i) {
+    int value = 0;
+    const long result = syscall(SYS_prctl, asked[i].option, asked[i].is_through_argument ? &value : 0, 0, 0, 0);
+    t->value[i] = asked[i].is_through_argument ? value : result;
+  }
+  memset(t->name, 0, sizeof t->name);
+  syscall(SYS_prctl, PR_GET_NAME, t->name, 0, 0, 0);
+}
+
+static struct of_thread threads[SC_THREADS_MAX];
+
+void caller_begin_thread(uint32_t thread) {
+  struct sc_thread_state *state = &shared->thread[thread];
+  state->processors = attributes_processors(0);
+  state->no_new_privs = 1; /* a scheduled run's filter is for all: filter.c */
+  state->seccomp = 2;
+  if (shared->policy.is_scheduled) return;
+  ask_prctl(&threads[thread]);
+  if (shared->world.refusal_count != 0) return; /* likewise: refuse.c */
+  state->no_new_privs = (uint32_t)syscall(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+  state->seccomp = (uint32_t)syscall(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0);
+}
+
+static uint32_t has_timer(void) {
+  for (int which = ITIMER_REAL; which <= ITIMER_PROF; ++which) {
+    struct itimerval timer = {0};
+    if (getitimer(which, &timer) == 0 && (timer.it_value.tv_sec | timer.it_value.tv_usec | timer.it_interval.tv_sec | timer.it_interval.tv_usec) != 0)
+      return SC_DISTURBED_TIMERS;
+  }
+  return 0;
+}
+
+/* In a scheduled run prctl(2) is a step of the schedule, which looking must not be. */
+void caller_look(uint32_t thread, struct sc_op_record *record) {
+  record->actions = changed_actions();
+  record->disturbed |= has_timer();
+  record->looked |= SC_LOOKED_AT_CALLER;
+  if (shared->policy.is_scheduled) return;
+  struct of_thread now;
+  ask_prctl(&now);
+  for (int i = 0; i < PRCTL_COUNT; ++i)
+    if (now.value[i] != threads[thread].value[i]) record->disturbed |= asked[i].bit;
+  if (memcmp(now.name, threads[thread].name, sizeof now.name) != 0) record->disturbed |= SC_DISTURBED_NAME;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The argument lists and the environment of every request: built once, in the server, read by its arenas, and compared by the server
+ * with what a program has (proc(5) cmdline, environ).
+ *
+ * A list of n arguments is the end of one vector, as its strings are the end of one text: argument 0 is none of the program's names,
+ * each has a number of its own, and the last is empty. */
+#define _GNU_SOURCE
+#include "proc.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ARGUMENT_BYTES 32
+#define READ_ROUNDS_MAX 2000
+
+static char text[SC_ARGUMENTS_MAX][ARGUMENT_BYTES];
+static char empty[1];
+static char *vector[SC_ARGUMENTS_MAX + 2];
+static char alone[] = "the-only-argument";
+static char *vector_of_one[] = {alone, NULL};
+
+/* A name with '=' in its value, one without a value, a string that is no assignment, and one name twice. */
+static char environment_text[] = "SPAWNCHECK=1\0EQUALS=a=b\0EMPTY=\0no assignment\0TWICE=first\0TWICE=second\0";
+static char *environment[8];
+
+void lists_prepare(void) {
+  for (int i = 0; i < SC_ARGUMENTS_MAX; ++i) {
+    snprintf(text[i], ARGUMENT_BYTES, "argument-%05d-of-31-characters", i % 100000);
+    vector[i] = text[i];
+  }
+  vector[SC_ARGUMENTS_MAX] = empty;
+  int count = 0;
+  for (char *at = environment_text; *at != 0; at += strlen(at) + 1) environment[count++] = at;
+}
+
+char *const *list_of_arguments(uint32_t count) { return count == 0 ? vector_of_one : vector + (SC_ARGUMENTS_MAX - count); }
+
+char *const *list_of_environment(void) { return environment; }
+
+/* By words: a spawn may have thousands of arguments. */
+static uint64_t sum_of(uint64_t sum, const void *from, size_t size) {
+  const unsigned char *at = from;
+  uint64_t word;
+  for (; size >= sizeof word; size -= sizeof word, at += sizeof word) {
+    memcpy(&word, at, sizeof word);
+    sum = (sum ^ word) * 0x9e3779b97f4a7c15u;
+  }
+  for (; size > 0; --size, ++at) sum = (sum ^ *at) * 0x9e3779b97f4a7c15u;
+  return sum;
+}
+
+uint64_t lists_sum(uint32_t count, uint64_t sum) {
+  const uint32_t from = SC_ARGUMENTS_MAX - count;
+  sum = sum_of(sum, vector + from, (count + 2) * sizeof *vector);
+  sum = sum_of(sum, text + from, count * sizeof *text);
+  sum = sum_of(sum, vector_of_one, sizeof vector_of_one);
+  sum = sum_of(sum, alone, sizeof alone);
+  sum = sum_of(sum, empty, sizeof empty);
+  sum = sum_of(sum, environment, sizeof environment);
+  return sum_of(sum, environment_text, sizeof environment_text);
+}
+
+uint64_t memory_sum(uint64_t sum, const void *from, size_t size) { return sum_of(sum, from, size); }
+
+/* ---- in the server ------------------------------------------------------------------------------ */
+
+static void take(char to[SC_STRING_MAX], const char *from) { snprintf(to, SC_STRING_MAX, "%.*s", SC_STRING_MAX - 1, from); }
+
+/* What was read, `size` bytes of strings that end with a null byte each, against a vector. */
+static void compare(const char *seen, size_t size, char *const *asked, struct sc_difference *out) {
+  const char *const end = seen + size;
+  *out = (struct sc_difference){.is_known = 1};
+  for (; *asked != NULL && seen < end && strcmp(*asked, seen) == 0; ++asked, ++out->index) seen += strlen(seen) + 1;
+  if (*asked == NULL && seen >= end) return;
+  out->is_different = 1;
+  take(out->asked, *asked != NULL ? *asked : "");
+  take(out->seen, seen < end ? seen : "");
+}
+
+void lists_compare(int process, uint32_t count, struct sc_difference *argument, struct sc_difference *in_environment) {
+  static char seen[(SC_ARGUMENTS_MAX + 2) * ARGUMENT_BYTES];
+  argument->is_known = in_environment->is_known = 0;
+  int size = proc_read(process, "cmdline", seen, sizeof seen);
+  if (size > 0) compare(seen, (size_t)size, list_of_arguments(count), argument);
+  /* The environment appears a moment after the arguments (fs/binfmt_elf.c create_elf_tables): that there is none is known of a task
+   * that is outside of exec. */
+  int is_outside = 0;
+  for (int round = 0; round < READ_ROUNDS_MAX; ++round) {
+    size = proc_read(process, "environ", seen, sizeof seen);
+    if (size < 0) return;
+    if (size > 0 || is_outside) break;
+    is_outside = proc_is_settled(process);
+  }
+  if (size > 0 || is_outside) compare(seen, (size_t)size, environment, in_environment);
+}
