@@ -125,6 +125,18 @@ std::uint64_t swallowed(const Facts& f, const SpawnCase& s) {
   return lost;
 }
 
+// CONT removes the stop signals that are pending, and each of these CONT (kernel/signal.c prepare_signal).
+bool may_be_removed(const Facts& f, int signal) {
+  const bool is_stop = (model::stops_by_default & bit(signal)) != 0;
+  if (!is_stop && signal != cont) return false;
+  for (int other = 1; other <= SC_SIGNAL_MAX; ++other) {
+    if (is_stop ? other != cont : (model::stops_by_default & bit(other)) == 0) continue;
+    const Sent count = sent(f, other);
+    if (count.to_process + count.to_thread != 0) return true;
+  }
+  return false;
+}
+
 bool has_waited_for_child(const Facts& f) {
   for (std::size_t t = 0; t < f.scenario.threads.size(); ++t)
     for (std::size_t o = 0; o < f.scenario.threads[t].operations.size(); ++o)
@@ -161,7 +173,7 @@ Violation sig_none_lost(const Facts& f) {
   for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
     if ((f.scenario.world.handled & bit(signal)) == 0 || signal == chld) continue;
     const Sent count = sent(f, signal);
-    if (count.disposition_changes) continue;
+    if (count.disposition_changes || may_be_removed(f, signal)) continue;
     const std::uint32_t runs = handled_in_caller(f, signal);
     const std::uint32_t total = count.to_process + count.to_thread;
     const bool is_pending = (f.history.parent.shared_pending & bit(signal)) != 0;
