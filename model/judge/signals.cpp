@@ -80,6 +80,7 @@ Sent sent(const Facts& f, int signal) {
 bool pending_in_child_was_sent(const Facts& f, std::uint64_t pending) {
   pending &= ~unblockable;
   if (f.history.fault.kind == SC_FAULT_SIGNAL_CHILD) pending &= ~bit(f.history.fault.value);
+  if (f.history.fault.kind == SC_FAULT_STOP_CHILD) pending &= ~bit(cont);
   for (const Thread& thread : f.scenario.threads)
     for (const sc_operation& op : thread.operations) {
       if (op.kind == SC_OP_KILL_CHILD) pending &= ~bit(op.operand[1].value);
