@@ -101,6 +101,22 @@ TEST_F(Tool, CheckFindsTheCanaryAndItsReplayCommandReplays) {
   EXPECT_EQ(shell("sh " + directory + "/replay").status, 1);
 }
 
+TEST_F(Tool, AFaultThatShowsAViolationIsALineOfTheSavedScenario) {
+  const std::string mutant = "--implementation " + directory_of_binaries() + "/mutants/clone-mask-left.so ";
+  const std::string scenario = file("scenario", "fd 0 null\nfd 5 memfd\nthread\n  spawn only hold keep 5>3 -> $0\n");
+  const std::string saved = directory + "/saved";
+  std::filesystem::create_directory(saved);
+  ASSERT_EQ(spawncheck("schedules --faults " + mutant + "--save " + saved + " " + scenario).status, 1);
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(saved)) {
+    ++files;
+    EXPECT_EQ(spawncheck("run " + mutant + entry.path().string()).status, 0) << "it says what is expected";
+    EXPECT_EQ(spawncheck("shrink " + mutant + entry.path().string()).status, 1);
+    EXPECT_NE(shell("cat " + entry.path().string()).text.find("\nfault "), std::string::npos);
+  }
+  EXPECT_EQ(files, 1);
+}
+
 TEST_F(Tool, CheckSavesAScenarioThatRunMeets) {
   ASSERT_EQ(spawncheck("check --implementation canary --runs 500 --save " + directory).status, 1);
   int files = 0;

@@ -24,7 +24,7 @@ int spawn(const spawncheck_request* request, spawncheck_result* result) {
   const int saved = errno;
   sc_request policy{};
   policy.policy = static_cast<std::uint8_t>(request->fd_policy);
-  PlanRequest r{&policy, {}, request->path, nullptr};
+  PlanRequest r{&policy, {}, 0, request->path, nullptr};
   for (std::uint32_t k = 0; k < request->keep_count; ++k) r.keep.emplace_back(request->keep[k].source, request->keep[k].target);
   *result = {-1, -1, 0};
   spawn_plan plan{};

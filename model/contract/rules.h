@@ -195,7 +195,7 @@ inline std::string rule_of(Clause clause, const std::string& cited) {
     "EMFILE ENFILE ENOMEM EAGAIN EINVAL", "may", "dup(2); fcntl(2) F_DUPFD EINVAL: an argument at the limit")                           \
   X(machine_exhausted, "the machine may be out of processes, memory or files", "EAGAIN ENOMEM ENFILE", "undecided", "fork(2), open(2) ENFILE") \
   X(injected, "a system call of the spawn was refused on purpose", "that error", "may",                                                   \
-    "a run's fault, or a line `refuse`; after ENOSYS or EPERM also EOPNOTSUPP")
+    "a run's fault, or a line `refuse`; after ENOSYS, EPERM or EACCES also EOPNOTSUPP")
 
 struct AllowedErrorRow {
   std::string_view word, reason, errors, owed, source;

@@ -88,7 +88,7 @@ void add_attribute_errors(SpawnCase& c, bool reference, bool is_group_known) {
 // A call that the world refuses, or the run's fault refused once: what it gave is what the spawn may say, or that it has no other way.
 void add_refused(SpawnCase& c, int error) {
   c.sometimes.add(error);
-  if (error == ENOSYS || error == EPERM) c.sometimes.add(EOPNOTSUPP);  // a way that was asked for, and that the kernel has not
+  if (error == ENOSYS || error == EPERM || error == EACCES) c.sometimes.add(EOPNOTSUPP);  // a way that was asked for, and that the kernel has not
 }
 
 // What the reference does without (impl/spawn/README.md): absent or forbidden, none of these makes it fail.

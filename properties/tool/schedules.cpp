@@ -86,12 +86,17 @@ Status whole(const FaultResult& r) {
   return of(Status::unsupported) != 0 && of(Status::inconclusive) == 0 ? Status::unsupported : Status::inconclusive;
 }
 
-// As a file that shows it alone; empty: it cannot be written, or not be read again (the fault is no spawn's).
-std::string save_fault(Session& session, const Scenario& scenario, const Verdict& verdict, const SchedulesOptions& options, std::string& error) {
+// The scenario with the fault that shows it, and, where turns matter, with those it went by.
+Finding finding_of(Session& session, const Scenario& scenario, const FaultResult& r, const SchedulesOptions& options) {
+  Scenario shown = scenario;
+  if (r.fault.kind != SC_FAULT_NONE) shown.fault = r.fault;
+  if (r.fault.kind == SC_FAULT_NONE || !scenario.schedule.empty()) shown.schedule = turns_of(session.trace());
   FindingOptions how;
   how.is_only_tried = true;
-  Finding finding = make_finding(session, scenario, verdict, options.common.seed, how);
-  return save(finding, options.save, error);
+  Finding finding = make_finding(session, shown, *r.violation, options.common.seed, how);
+  std::string error;
+  if (!options.save.empty() && save(finding, options.save, error).empty()) fmt::print(stderr, "spawncheck: {}\n", error);
+  return finding;
 }
 
 int faults(Session& session, const Scenario& scenario, const SchedulesOptions& options, SearchLimits limits) {
@@ -110,15 +115,10 @@ int faults(Session& session, const Scenario& scenario, const SchedulesOptions& o
   if (!options.common.json)
     for (const auto& [reason, count] : reasons) fmt::print("  {} times: {}\n", count, reason);
   if (!r.violation) return exit_status(whole(r));
-  Scenario shown = scenario;
-  if (r.fault.kind != SC_FAULT_NONE) shown.fault = r.fault;
-  std::string saved, error;
-  if (!options.save.empty()) saved = save_fault(session, shown, *r.violation, options, error);
-  if (!error.empty()) fmt::print(stderr, "spawncheck: {}\n", error);
-  const std::string how = fmt::format("spawncheck run --implementation {}{}", options.common.implementation, options.common.strategy.empty() ? "" : " --strategy " + options.common.strategy);
-  const std::string replay = saved.empty() ? fmt::format("{} --fault {} {}", how, print(r.fault), options.file) : fmt::format("{} {}", how, saved);
+  const Finding finding = finding_of(session, scenario, r, options);
+  const std::string replay = replay_command(finding);
   if (options.common.json) {
-    nlohmann::json object = verdict_json(*r.violation, session, shown);
+    nlohmann::json object = verdict_json(*r.violation, session, finding.scenario);
     object.update({{"fault", print(r.fault)}, {"schedule", print(scenario.schedule)}, {"replay", replay}});
     say_json(object);
   } else {
