@@ -226,5 +226,60 @@ TEST(Released, ALockThatIsBusyAfterSpawnIsMetByOneThread) {
   }
 }
 
+// ---- what the caller and its programs have ------------------------------------------------------
+
+TEST_P(EachMode, WhatAProgramHasOfItsCallerIsReadOfBoth) {
+  auto e = executor();
+  const sc_history& h = run(*e, "thread\n  spawn only hold arguments 3 -> $0\nthread\n  memfd\n", GetParam(), 0);
+  ASSERT_EQ(h.end, SC_RUN_COMPLETE);
+  ASSERT_TRUE(h.child[0].observed);
+  const sc_attributes &made = h.made[0], &left = h.left[0], &child = h.child[0].attributes;
+  for (const sc_attribute a : {SC_ATTRIBUTE_UMASK, SC_ATTRIBUTE_NICE, SC_ATTRIBUTE_PROCESSORS, SC_ATTRIBUTE_CAP_EFFECTIVE, SC_ATTRIBUTE_SOFT_CORE, SC_ATTRIBUTE_HARD_RTTIME, SC_ATTRIBUTE_OOM_SCORE, SC_ATTRIBUTE_NAMESPACES}) {
+    EXPECT_TRUE(made.known >> a & 1) << a;
+    EXPECT_TRUE(left.known >> a & 1) << a;
+    EXPECT_TRUE(child.known >> a & 1) << a;
+    EXPECT_EQ(made.value[a], left.value[a]) << a;
+    EXPECT_EQ(made.value[a], child.value[a]) << a;
+  }
+  EXPECT_TRUE(h.inherited >> SC_ATTRIBUTE_UMASK & 1);
+  EXPECT_FALSE(h.inherited >> SC_ATTRIBUTE_NAME & 1) << "exec gives another";
+  EXPECT_EQ(h.left[1].known, 0u) << "it spawns nothing";
+}
+
+TEST_P(EachMode, ArgumentsAndEnvironmentAreComparedAsText) {
+  auto e = executor();
+  for (const char* arguments : {"", " arguments 1", " arguments 2", " arguments 4096"}) {
+    const sc_history& h = run(*e, std::string("thread\n  spawn inherit hold") + arguments + " -> $0\n", GetParam(), 0);
+    ASSERT_TRUE(h.child[0].observed) << arguments;
+    EXPECT_TRUE(h.child[0].argument.is_known && !h.child[0].argument.is_different) << arguments << ": " << h.child[0].argument.index;
+    EXPECT_TRUE(h.child[0].environment.is_known && !h.child[0].environment.is_different) << arguments;
+  }
+}
+
+TEST_P(EachMode, ARequestThatIsWrittenToIsSeen) {
+  auto e = executor(mutant("environment-written"));
+  EXPECT_TRUE(run(*e, "thread\n  spawn inherit hold -> $0\n", GetParam(), 0).op[0][0].disturbed & SC_DISTURBED_REQUEST);
+}
+
+TEST_P(EachMode, WhatIsPendingForTheCallerIsAskedBeforeAndAfter) {
+  auto e = executor();
+  const sc_op_record r = run(*e, "mask USR1\nthread\n  kill USR1\n  spawn inherit hold -> $0\n", GetParam(), 0).op[0][1];
+  EXPECT_EQ(r.pending_before, 1ull << (SIGUSR1 - 1));
+  EXPECT_EQ(r.pending_after, 1ull << (SIGUSR1 - 1));
+  EXPECT_TRUE(r.looked & SC_LOOKED_AT_CALLER);
+  EXPECT_EQ(r.actions, 0u);
+}
+
+TEST_P(EachMode, DescriptionsOfEachKindAreMadeWithoutStatusFlagsAtPositionZero) {
+  auto e = executor();
+  const sc_history& h = run(*e,
+                            "fd 0 memfd\nfd 1 null\nfd 2 eventfd\nfd 3 mqueue a\nfd 4 file a\nfds 5 6 pipe\nfds 7 8 socketpair\nthread\n  program a\n  listen a\n  memfd\n  null\n  pipe\n"
+                            "  socketpair\n  eventfd\n  mqueue b\n  file b\n  fifo a read\n  spawn inherit hold -> $0\nthread\n  fifo a write\n",
+                            GetParam(), 0);
+  ASSERT_TRUE(h.parent.observed && h.child[0].observed);
+  for (const sc_process* p : {&h.parent, &h.child[0]})
+    for (std::uint32_t i = 0; i < p->entry_count; ++i) EXPECT_TRUE(p->entry[i].status_flags == 0 && p->entry[i].position == 0) << p->entry[i].number << " " << p->entry[i].status_flags;
+}
+
 }  // namespace
 }  // namespace spawncheck

@@ -5,6 +5,7 @@
 #include "properties/session/possible_faults.h"
 #include "properties/session/running_kernel.h"
 #include "properties/session/scheduled.h"
+#include "properties/session/watch.h"
 
 #include <algorithm>
 #include <cstring>
@@ -108,13 +109,12 @@ Verdict Session::run(const Scenario& scenario, std::uint64_t seed) {
 
 Verdict Session::run_scheduled(const Scenario& scenario, const sc_policy& policy) {
   if (!why_unsupported_.empty()) return unsupported(why_unsupported_);
-  if (policy.fault.kind == SC_FAULT_NONE && scenario.fault.kind != SC_FAULT_NONE) {
-    sc_policy with_fault = policy;
-    with_fault.fault = scenario.fault;
-    return run_scheduled(scenario, with_fault);
-  }
-  history_ = &executor_->run(scenario, {0, &policy});
+  sc_policy made = policy;
+  if (made.fault.kind == SC_FAULT_NONE) made.fault = scenario.fault;
+  made.watch_memory = watches_memory_ && scenario.threads.size() == 1;
+  history_ = &executor_->run(scenario, {0, &made});
   Verdict verdict = judged(scenario);
+  if (verdict.status == Status::holds && made.watch_memory != 0) return forbidden_write(scenario, executor_->trace()).value_or(std::move(verdict));
   if (verdict.status != Status::violated) return verdict;
   const std::string why = why_impossible(scenario, trace(), history_->fault);
   if (why.empty()) return verdict;
