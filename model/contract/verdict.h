@@ -23,7 +23,7 @@ namespace spawncheck {
   X(sig_mask, "sig.mask", 0, "the child's mask is as requested, else the caller's")                                \
   X(sig_disposition, "sig.disposition", 0, "caught becomes default, ignored stays, then as requested")             \
   X(sig_no_handler_in_child, "sig.no_handler_in_child", 0, "no handler of the parent ever runs in the child")      \
-  X(sig_parent_restored, "sig.parent_restored", 0, "the caller's mask, dispositions, alternate stack and cancel state are as before") \
+  X(sig_parent_restored, "sig.parent_restored", 0, "the caller is as before: its mask, dispositions, alternate stack, cancel state and attributes") \
   X(sig_none_lost, "sig.none_lost", 0, "every signal sent to the parent is delivered, once, in the parent")        \
   X(mm_unwritten, "mm.unwritten", 0, "nothing of the parent's memory changes but the call's frame and result")     \
   X(mm_released, "mm.released", 0, "spawn does not return while the child runs on the parent's memory")            \

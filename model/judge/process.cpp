@@ -58,8 +58,10 @@ std::string differing(const SpawnCase& s, const char* what, std::int64_t observe
 }
 
 std::string different(const SpawnCase& s, const char* what, const sc_difference& d) {
-  return where(s) + ": the child's " + what + " " + std::to_string(d.index) + " is \"" + d.seen + '"';
+  return where(s) + ": the child's " + what + " " + std::to_string(d.index) + (d.is_missing ? " is missing" : std::string(" is \"") + d.seen + '"');
 }
+
+std::string asked(const sc_difference& d) { return d.is_surplus ? "none" : '"' + std::string(d.asked) + '"'; }
 
 }  // namespace
 
@@ -98,9 +100,9 @@ Violation proc_child(const Facts& f) {
     if (child.cwd != cwd)
       return violated(Clause::proc_child, differing(s, "directory", child.cwd), std::to_string(cwd), rule(Rule::directory_as_asked));
     if (child.argument.is_known && child.argument.is_different)
-      return violated(Clause::proc_child, different(s, "argument", child.argument), '"' + std::string(child.argument.asked) + '"', rule(Rule::arguments_as_asked));
+      return violated(Clause::proc_child, different(s, "argument", child.argument), asked(child.argument), rule(Rule::arguments_as_asked));
     if (child.environment.is_known && child.environment.is_different)
-      return violated(Clause::proc_child, different(s, "string of the environment", child.environment), '"' + std::string(child.environment.asked) + '"', rule(Rule::environment_as_asked));
+      return violated(Clause::proc_child, different(s, "string of the environment", child.environment), asked(child.environment), rule(Rule::environment_as_asked));
     if (child.argument_count != 1u + r.argument_count)
       return violated(Clause::proc_child, differing(s, "argument count", child.argument_count),
                       std::to_string(1 + r.argument_count), rule(Rule::arguments_as_asked));

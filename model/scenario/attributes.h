@@ -23,6 +23,7 @@
  *
  * Columns: enumerator, what it is, where, name, at (for STATUS: the number's place and then its base), how it is shown, source. */
 #define SC_ATTRIBUTES(X)                                                                                         \
+  X(NAME, "name", TEXT, "Name:", 0, '#', "prctl(2) PR_SET_NAME")                                                 \
   X(UMASK, "umask", STATUS, "Umask:", SC_PLACE(0, 8), 'o', "umask(2)")                                           \
   X(REAL_UID, "real user id", STATUS, "Uid:", SC_PLACE(0, 10), 'd', "credentials(7)")                            \
   X(EFFECTIVE_UID, "effective user id", STATUS, "Uid:", SC_PLACE(1, 10), 'd', "credentials(7)")                  \

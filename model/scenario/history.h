@@ -101,11 +101,12 @@ struct sc_entry {
   uint64_t position;      /* of the description */
 };
 
-/* The first of the strings of a list, such as argv, that is not as it was asked for. Bounded texts; nothing: the string is not there. */
+/* The first of the strings of a list, such as argv, that is not as it was asked for. Bounded texts. */
 #define SC_STRING_MAX 40
 struct sc_difference {
   uint8_t is_known;     /* the list was read; 0: the rest says nothing */
   uint8_t is_different;
+  uint8_t is_missing, is_surplus; /* the list ends before it; it was to end there */
   uint32_t index;
   char asked[SC_STRING_MAX], seen[SC_STRING_MAX];
 };

@@ -78,6 +78,14 @@ struct sc_snapshot {
   uint32_t first_entry, entry_count; /* of the table; 0 entries where a lower task shares it */
 };
 
+/* Memory that no spawn has made for itself. */
+enum sc_written_whose {
+  SC_WRITTEN_UNKNOWN,      /* a spawn may own it: a stack from the heap, data of its own */
+  SC_WRITTEN_REQUEST,      /* the request, its arrays or its strings */
+  SC_WRITTEN_OTHER_THREAD, /* the stack of the main thread, which spawns nothing */
+  SC_WRITTEN_LIBC          /* data of libc.so */
+};
+
 /* Pages start..end of the arena's memory that were written while a vfork(2) parent was suspended. The call's own: below
  * `frame`, where it was called, down from there on the same stack; stack_pointer is the caller's at the clone, and
  * thread_pointer its thread's, next to which errno lives. */
@@ -85,6 +93,7 @@ struct sc_written {
   uint32_t after_step;
   uint8_t task, operation; /* the suspended parent's */
   uint64_t start, end, stack_pointer, thread_pointer, frame;
+  uint8_t whose;    /* enum sc_written_whose */
   char mapping[24]; /* the end of its file's name, "[heap]", ...; empty: anonymous */
 };
 

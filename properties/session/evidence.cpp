@@ -25,12 +25,31 @@ std::string_view kind_text(std::uint8_t kind) {
 
 json operation_json(const sc_op_record& r) {
   return {{"begin", r.begin}, {"end", r.end}, {"value", {r.value[0], r.value[1]}}, {"error", r.error}, {"disturbed", r.disturbed},
-          {"inode", {r.inode[0], r.inode[1]}}, {"identified", r.identified}, {"child", r.child}};
+          {"inode", {r.inode[0], r.inode[1]}}, {"identified", r.identified}, {"child", r.child}, {"looked", r.looked}, {"actions", hex(r.actions)},
+          {"pending", {hex(r.pending_before), hex(r.pending_after)}}, {"result_error", r.result_error}};
 }
 
 json entry_json(const sc_entry& e) {
   return {{"number", e.number}, {"last", e.last}, {"kind", std::string(kind_text(e.key.kind))}, {"id", e.key.id}, {"cloexec", e.cloexec != 0},
-          {"compared", e.compared != 0}, {"same_as_parent", e.same_as_parent}, {"pidfd_of", e.pidfd_of}};
+          {"compared", e.compared != 0}, {"same_as_parent", e.same_as_parent}, {"pidfd_of", e.pidfd_of}, {"status_flags", e.status_flags}, {"position", e.position}};
+}
+
+// By their words, what is known.
+json attributes_json(const sc_attributes& a) {
+  constexpr std::string_view words[] = {
+#define SPAWNCHECK_ROW(id, text, where, name, at, shown, source) text,
+      SC_ATTRIBUTES(SPAWNCHECK_ROW)
+#undef SPAWNCHECK_ROW
+  };
+  json out = json::object();
+  for (int i = 0; i < SC_ATTRIBUTE_COUNT; ++i)
+    if ((a.known >> i & 1) != 0) out[std::string(words[i])] = a.value[i];
+  return out;
+}
+
+json difference_json(const sc_difference& d) {
+  if (!d.is_known || !d.is_different) return d.is_known ? json("none") : json("unknown");
+  return {{"index", d.index}, {"asked", std::string(d.asked)}, {"seen", std::string(d.seen)}, {"missing", d.is_missing != 0}, {"surplus", d.is_surplus != 0}};
 }
 
 json process_json(const sc_process& p) {
@@ -38,7 +57,8 @@ json process_json(const sc_process& p) {
   for (const sc_entry& e : std::span(p.entry, std::min<std::uint32_t>(p.entry_count, SC_ENTRIES_MAX))) entries.push_back(entry_json(e));
   return {{"pid", p.pid}, {"observed", p.observed != 0}, {"dead", p.is_dead != 0}, {"end_status", p.end_status}, {"execed", p.has_execed != 0}, {"truncated", p.truncated != 0}, {"entries", std::move(entries)},
           {"mask", hex(p.mask)}, {"pending", hex(p.pending)}, {"shared_pending", hex(p.shared_pending)}, {"ignored", hex(p.ignored)}, {"caught", hex(p.caught)},
-          {"ppid", p.ppid}, {"pgid", p.pgid}, {"sid", p.sid}, {"arguments", p.argument_count}, {"cwd", p.cwd}};
+          {"ppid", p.ppid}, {"pgid", p.pgid}, {"sid", p.sid}, {"arguments", p.argument_count}, {"cwd", p.cwd}, {"argument", difference_json(p.argument)},
+          {"environment", difference_json(p.environment)}, {"attributes", attributes_json(p.attributes)}};
 }
 
 }  // namespace
@@ -67,7 +87,8 @@ json to_json(const sc_history& h, const Scenario& scenario) {
   for (std::size_t t = 0; t < scenario.threads.size(); ++t) {
     json operations = json::array();
     for (std::size_t o = 0; o < scenario.threads[t].operations.size(); ++o) operations.push_back(operation_json(h.op[t][o]));
-    threads.push_back({{"operations", std::move(operations)}, {"mask_at_end", hex(h.thread_mask[t])}});
+    threads.push_back({{"operations", std::move(operations)}, {"mask_at_end", hex(h.thread_mask[t])},
+                       {"made", attributes_json(h.made[t])}, {"left", attributes_json(h.left[t])}});
   }
   json world = json::array();
   for (std::uint32_t line = 0; line < std::min<std::uint32_t>(scenario.world.line_count, SC_WORLD_MAX); ++line) world.push_back({h.world_inode[line][0], h.world_inode[line][1]});
@@ -78,7 +99,7 @@ json to_json(const sc_history& h, const Scenario& scenario) {
     handled.push_back({{"signal", r.signal}, {"in_child", r.in_child != 0}, {"thread", r.thread}});
   return {{"end", end_of_run(h)}, {"end_signal", h.end_signal}, {"broken_errno", h.broken_errno}, {"broken_where", std::string(h.broken_where)},
           {"threads", std::move(threads)}, {"world_inodes", std::move(world)}, {"children", std::move(children)}, {"parent", process_json(h.parent)},
-          {"caught_by_libc", hex(h.caught_by_libc)}, {"handled", std::move(handled)}, {"handled_lost", h.handled_lost}, {"strays", h.stray_count}, {"stray_pid", h.stray_pid},
+          {"caught_by_libc", hex(h.caught_by_libc)}, {"handled", std::move(handled)}, {"handled_lost", h.handled_lost}, {"ran_in_child", h.ran_in_child}, {"inherited", hex(h.inherited)}, {"strays", h.stray_count}, {"stray_pid", h.stray_pid},
           {"fault", {{"kind", h.fault.kind}, {"thread", h.fault.thread}, {"operation", h.fault.operation}, {"at", h.fault.at}, {"value", h.fault.value}}}};
 }
 

@@ -3,6 +3,7 @@
 
 #include "impl/peers/limits.h"
 #include "properties/session/running_kernel.h"
+#include "properties/session/watch.h"
 
 #include <algorithm>
 #include <cstring>
@@ -102,8 +103,16 @@ Verdict Session::run(const Scenario& scenario, std::uint64_t seed) {
 
 Verdict Session::run_scheduled(const Scenario& scenario, const sc_policy& policy) {
   if (!why_unsupported_.empty()) return unsupported();
-  history_ = &executor_->run(scenario, {0, &policy});
-  return judged(scenario);
+  if (!watches_memory_ || scenario.threads.size() != 1) {
+    history_ = &executor_->run(scenario, {0, &policy});
+    return judged(scenario);
+  }
+  sc_policy watching = policy;
+  watching.watch_memory = 1;
+  history_ = &executor_->run(scenario, {0, &watching});
+  Verdict verdict = judged(scenario);
+  if (verdict.status != Status::holds) return verdict;
+  return forbidden_write(scenario, executor_->trace()).value_or(std::move(verdict));
 }
 
 lockstep::Comparison Session::run_lockstep(const Scenario& scenario, sc_policy policy) {

@@ -32,6 +32,8 @@ class Session {
   Verdict run(const Scenario&, std::uint64_t seed);
   // One scheduled run (policy_of() in scheduled.h): the scenario's turns, then the policy's rule.
   Verdict run_scheduled(const Scenario&, const sc_policy&);
+  // From now on scheduled runs of one thread also see which pages a child on the caller's memory writes (watch.h), at some cost.
+  void watch_memory(bool does) { watches_memory_ = does; }
   // One more, whose every step is compared with the model instead of being judged.
   lockstep::Comparison run_lockstep(const Scenario&, sc_policy);
   const sc_history& history() const { return *history_; }            // of the last run
@@ -60,6 +62,7 @@ class Session {
   std::unique_ptr<Executor> executor_;
   JudgeOptions judge_;
   const sc_history* history_ = nullptr;
+  bool watches_memory_ = false;
 };
 
 // What a comparison in lockstep amounts to. Agreement is what was compared and agreed: a run that was not made, that failed, that reached its

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "properties/session/watch.h"
 
+#include "model/contract/rules.h"
+#include "model/contract/spawn_facts.h"
 #include "properties/session/running_kernel.h"
 #include "properties/session/scheduled.h"
 
@@ -45,6 +47,17 @@ void look_at_child(const sc_snapshot& s, const sc_trace& trace, const sc_history
 }
 
 }  // namespace
+
+std::optional<Verdict> forbidden_write(const Scenario& scenario, const sc_trace& trace) {
+  constexpr const char* whose[] = {"", "the request, its arrays or its strings", "the stack of another thread", "data of libc"};
+  if (scenario.threads.size() != 1 || trace.watches == 0) return {};
+  for (const sc_written& w : std::span(trace.written, trace.written_count)) {
+    if (w.whose == SC_WRITTEN_UNKNOWN || w.whose >= std::size(whose) || is_of_the_thread(w)) continue;
+    return violated(Clause::mm_unwritten, fmt::format("spawn of thread {}, operation {}: its child wrote to a page of {}", trace.task[w.task].thread, w.operation, whose[w.whose]),
+                    "nothing but its frame and its result changes", rule(w.whose == SC_WRITTEN_REQUEST ? Rule::request_unwritten : Rule::memory_unwritten));
+  }
+  return {};
+}
 
 Watched watch(Session& session, const Scenario& scenario, std::uint64_t seed) {
   Watched out;

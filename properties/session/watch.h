@@ -33,6 +33,10 @@ struct Watched {
 
 // By the scenario's turns, then each task runs on; with a seed, by chance. What another thread writes while a vfork(2) parent is suspended counts
 // as the child's: for mm.unwritten, use a scenario with one thread.
+// What is a violation whatever the spawn keeps memory for: of a run that was watched, and in which nobody else ran while a child was on the caller's
+// memory: one thread.
+std::optional<Verdict> forbidden_write(const Scenario&, const sc_trace&);
+
 Watched watch(Session&, const Scenario&, std::uint64_t seed = 0);
 
 std::string report(const Watched&, const sc_trace&);

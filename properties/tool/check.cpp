@@ -80,11 +80,16 @@ std::string why(const Counts& c, const std::string& reason) {
   return "no scenario was decided; the first: " + reason;
 }
 
+// A sample of the runs of one thread sees what is written while a child runs on its caller's memory.
+constexpr unsigned watched_one_in = 4;
+bool is_watched(const Scenario& scenario, std::uint64_t seed) { return scenario.threads.size() == 1 && Random(seed ^ 0x6d656d).below(watched_one_in) == 0; }
+
 // The scenario under up to `runs_of_race` schedules: the first runs each task on, the others are random or by priorities
 // with change points. A violation's scenario gets the schedule that shows it.
 Verdict run_schedules(Session& session, Scenario& scenario, std::uint64_t seed, unsigned& used) {
   Verdict worst;
   scenario.schedule.clear();
+  session.watch_memory(is_watched(scenario, seed));
   const unsigned runs = scenario.threads.size() > 1 ? runs_of_race : 1;
   unsigned steps = 0;
   for (used = 0; used < runs; ++used) {

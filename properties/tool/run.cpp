@@ -78,6 +78,7 @@ Outcome run_scenario(Session& session, const Scenario& scenario, const RunOption
   unsigned runs = std::max(options.runs, 1u), used = 0;
   if (waits_for_violation) runs = std::max(runs, runs_for_expected_race);
   outcome.is_scheduled = !scenario.schedule.empty() || options.trace || !options.fault.empty();
+  session.watch_memory(true);
   outcome.verdict = outcome.is_scheduled ? session.run_scheduled(scenario, scheduled_policy(options)) : session.run_until_violated(scenario, runs, options.common.seed, used);
   outcome.expected = std::any_of(expectations.begin(), expectations.end(), [&](auto* e) { return is_met(*e, outcome.verdict); });
   outcome.unexpected = !expectations.empty() && outcome.verdict.status != Status::unsupported && !outcome.expected;

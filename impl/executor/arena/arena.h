@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #define SC_PATH_MAX 512
+#define SC_PAGE 4096
 
 /* Names of what a scenario may open or run, made once by the server. */
 struct sc_places {
@@ -50,6 +51,7 @@ char *const *list_of_arguments(uint32_t count);
 char *const *list_of_environment(void);
 uint64_t lists_sum(uint32_t count, uint64_t sum); /* of their vectors and strings */
 uint64_t memory_sum(uint64_t sum, const void *from, size_t size);
+int lists_are_within(uint64_t start, uint64_t end);
 
 /* ending.c: an exit handler and a stream that tell. Once, in the server. */
 void ending_prepare(void);
@@ -70,6 +72,7 @@ void caller_look(uint32_t thread, struct sc_op_record *record); /* what is asked
 uint64_t attributes_processors(pid_t pid);
 
 /* spawning.c */
+int requests_are_within(uint64_t start, uint64_t end);
 void spawn_look_later(uint32_t thread, uint32_t index); /* after each operation: at the caller, where that can hide nothing any more */
 void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_t index, struct sc_op_record *record);
 

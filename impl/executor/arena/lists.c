@@ -14,29 +14,36 @@
 #define ARGUMENT_BYTES 32
 #define READ_ROUNDS_MAX 2000
 
-static char text[SC_ARGUMENTS_MAX][ARGUMENT_BYTES];
-static char empty[1];
-static char *vector[SC_ARGUMENTS_MAX + 2];
-static char alone[] = "the-only-argument";
-static char *vector_of_one[] = {alone, NULL};
+/* On pages of its own: see watch.c. */
+static struct {
+  _Alignas(SC_PAGE) char text[SC_ARGUMENTS_MAX][ARGUMENT_BYTES];
+  char *vector[SC_ARGUMENTS_MAX + 2];
+  char *vector_of_one[2];
+  char *environment[8];
+  char empty[8], alone[ARGUMENT_BYTES], environment_text[128];
+} all;
 
 /* A name with '=' in its value, one without a value, a string that is no assignment, and one name twice. */
-static char environment_text[] = "SPAWNCHECK=1\0EQUALS=a=b\0EMPTY=\0no assignment\0TWICE=first\0TWICE=second\0";
-static char *environment[8];
+static const char environment_text[] = "SPAWNCHECK=1\0EQUALS=a=b\0EMPTY=\0no assignment\0TWICE=first\0TWICE=second\0";
 
 void lists_prepare(void) {
   for (int i = 0; i < SC_ARGUMENTS_MAX; ++i) {
-    snprintf(text[i], ARGUMENT_BYTES, "argument-%05d-of-31-characters", i % 100000);
-    vector[i] = text[i];
+    snprintf(all.text[i], ARGUMENT_BYTES, "argument-%05d-of-31-characters", i % 100000);
+    all.vector[i] = all.text[i];
   }
-  vector[SC_ARGUMENTS_MAX] = empty;
+  all.vector[SC_ARGUMENTS_MAX] = all.empty;
+  snprintf(all.alone, sizeof all.alone, "the-only-argument");
+  all.vector_of_one[0] = all.alone;
+  memcpy(all.environment_text, environment_text, sizeof environment_text);
   int count = 0;
-  for (char *at = environment_text; *at != 0; at += strlen(at) + 1) environment[count++] = at;
+  for (char *at = all.environment_text; *at != 0; at += strlen(at) + 1) all.environment[count++] = at;
 }
 
-char *const *list_of_arguments(uint32_t count) { return count == 0 ? vector_of_one : vector + (SC_ARGUMENTS_MAX - count); }
+char *const *list_of_arguments(uint32_t count) { return count == 0 ? all.vector_of_one : all.vector + (SC_ARGUMENTS_MAX - count); }
 
-char *const *list_of_environment(void) { return environment; }
+char *const *list_of_environment(void) { return all.environment; }
+
+int lists_are_within(uint64_t start, uint64_t end) { return start < (uint64_t)(uintptr_t)(&all + 1) && end > (uint64_t)(uintptr_t)&all; }
 
 /* By words: a spawn may have thousands of arguments. */
 static uint64_t sum_of(uint64_t sum, const void *from, size_t size) {
@@ -52,13 +59,9 @@ static uint64_t sum_of(uint64_t sum, const void *from, size_t size) {
 
 uint64_t lists_sum(uint32_t count, uint64_t sum) {
   const uint32_t from = SC_ARGUMENTS_MAX - count;
-  sum = sum_of(sum, vector + from, (count + 2) * sizeof *vector);
-  sum = sum_of(sum, text + from, count * sizeof *text);
-  sum = sum_of(sum, vector_of_one, sizeof vector_of_one);
-  sum = sum_of(sum, alone, sizeof alone);
-  sum = sum_of(sum, empty, sizeof empty);
-  sum = sum_of(sum, environment, sizeof environment);
-  return sum_of(sum, environment_text, sizeof environment_text);
+  sum = sum_of(sum, all.vector + from, (count + 2) * sizeof *all.vector);
+  sum = sum_of(sum, all.text + from, count * sizeof *all.text);
+  return sum_of(sum, all.vector_of_one, sizeof all - ((size_t)((char *)all.vector_of_one - (char *)&all)));
 }
 
 uint64_t memory_sum(uint64_t sum, const void *from, size_t size) { return sum_of(sum, from, size); }
@@ -74,6 +77,8 @@ static void compare(const char *seen, size_t size, char *const *asked, struct sc
   for (; *asked != NULL && seen < end && strcmp(*asked, seen) == 0; ++asked, ++out->index) seen += strlen(seen) + 1;
   if (*asked == NULL && seen >= end) return;
   out->is_different = 1;
+  out->is_missing = seen >= end;
+  out->is_surplus = *asked == NULL;
   take(out->asked, *asked != NULL ? *asked : "");
   take(out->seen, seen < end ? seen : "");
 }
@@ -92,5 +97,5 @@ void lists_compare(int process, uint32_t count, struct sc_difference *argument, 
     if (size > 0 || is_outside) break;
     is_outside = proc_is_settled(process);
   }
-  if (size > 0 || is_outside) compare(seen, (size_t)size, environment, in_environment);
+  if (size > 0 || is_outside) compare(seen, (size_t)size, all.environment, in_environment);
 }

@@ -15,16 +15,17 @@
 
 #define LOOK_ONE_IN 4
 #define SENTINEL 12321 /* an errno no call gives, and neither a pid nor a descriptor of ours */
-#define PAGE 4096
 
 /* Memory nobody but a wrong spawn writes. */
 static volatile uint64_t canary[64];
 
 /* A thread's request, on pages of its own: who watches pages (watch.c) sees also what is undone. */
 static struct {
-  _Alignas(PAGE) struct spawncheck_request request;
+  _Alignas(SC_PAGE) struct spawncheck_request request;
   struct spawncheck_keep keep[SC_KEEP_MAX];
 } calls[SC_THREADS_MAX];
+
+int requests_are_within(uint64_t start, uint64_t end) { return start < (uint64_t)(uintptr_t)(calls + SC_THREADS_MAX) && end > (uint64_t)(uintptr_t)calls; }
 
 extern char **environ;
 

@@ -122,6 +122,13 @@ void watch_suspended(uint64_t stack, uint64_t thread) {
   if (scan() < 0) shared->trace.watches = 0;
 }
 
+/* The arena's addresses are the server's: it is forked. */
+static uint8_t whose(const struct sc_written *w) {
+  if (requests_are_within(w->start, w->end) || lists_are_within(w->start, w->end)) return SC_WRITTEN_REQUEST;
+  if (strcmp(w->mapping, "[stack]") == 0) return SC_WRITTEN_OTHER_THREAD;
+  return strncmp(w->mapping, "libc.so", 7) == 0 || strncmp(w->mapping, "libc-", 5) == 0 ? SC_WRITTEN_LIBC : SC_WRITTEN_UNKNOWN;
+}
+
 void watch_resumed(int task) {
   struct sc_trace *trace = &shared->trace;
   if (!trace->watches) return;
@@ -132,6 +139,8 @@ void watch_resumed(int task) {
         (struct sc_written){.after_step = trace->step_count - 1, .task = (uint8_t)task, .operation = tracee[task].operation, .start = written[i].start,
                             .end = written[i].end, .stack_pointer = stack_pointer,
                             .thread_pointer = thread_pointer, .frame = shared->thread[trace->task[task].thread].frame};
-    name_mapping(&trace->written[trace->written_count++]);
+    name_mapping(&trace->written[trace->written_count]);
+    trace->written[trace->written_count].whose = whose(&trace->written[trace->written_count]);
+    ++trace->written_count;
   }
 }
