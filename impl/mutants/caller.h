@@ -94,12 +94,13 @@ static void mark_sources(const struct job *job) {
 }
 
 static void change_attributes_of_caller(const struct spawncheck_request *r) {
-  const struct itimerval none = {0};
+  const struct itimerval none = {0}, long_from_now = {.it_value = {.tv_sec = 10000}};
   const struct kernel_action ignore = {.handler = SIG_IGN};
   if (HAS(UMASK_LEFT)) umask(0);
   if (HAS(CWD_LEFT) && r->set & SPAWNCHECK_SET_CWD) (void)!chdir(r->cwd);
   if (HAS(LIMIT_LEFT)) change_limit(RLIMIT_NOFILE, 1);
   if (HAS(TIMER_CANCELLED)) setitimer(ITIMER_REAL, &none, NULL);
+  if (HAS(TIMER_LEFT)) setitimer(ITIMER_REAL, &long_from_now, NULL);
   if (HAS(DUMPABLE_CLEARED)) prctl(PR_SET_DUMPABLE, 0);
   if (HAS(NAME_CHANGED)) prctl(PR_SET_NAME, "spawning");
   if (HAS(SLACK_LEFT)) prctl(PR_SET_TIMERSLACK, 1);

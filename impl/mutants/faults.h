@@ -38,7 +38,7 @@
   X(NO_SWEEP, "no-sweep", "sweep", "D", "fd.exact", "policy only trusts close-on-exec")                                                   \
   X(LISTED_BEFORE, "listed-before", "sweep", "R", "fd.exact", "the numbers to close are read before clone")                               \
   X(LISTED_ONCE, "listed-once", "sweep", "D", "fd.exact", "the numbers to close are read by the first spawn, for all")                    \
-  X(SWEEP_FIRST, "sweep-first", "sweep", "D", "fd.kept err.exact", "sources of 3 and above are swept before they are moved")              \
+  X(SWEEP_FIRST, "sweep-first", "sweep", "D", "fd.kept fd.exact err.exact", "sources of 3 and above are swept before they are moved")     \
   X(SWEEP_TO_LIMIT, "sweep-to-limit", "sweep", "D", "fd.exact", "what is open at or above the soft limit is not closed")                  \
   X(SWEEP_TO_256, "sweep-to-256", "sweep", "D", "fd.exact", "what is open at 256 and above is not closed")                                \
   X(SWEEP_TO_1024, "sweep-to-1024", "sweep", "D", "fd.exact", "what is open at 1024 and above is not closed")                             \
@@ -98,7 +98,7 @@
   X(ERROR_UNSET, "error-unset", "result", "D", "err.exact", "the result's error is 0, although spawn returns an errno")                   \
   X(ERRNO_LOST, "errno-lost", "error", "D", "err.exact", "every failure is reported as ENOENT")                                           \
   X(ERRNO_IO, "errno-io", "error", "D", "err.exact", "every failure is reported as EIO")                                                  \
-  X(ERRNO_NEGATIVE, "errno-negative", "error", "D", "err.exact", "failures are reported with a negative sign")                            \
+  X(ERRNO_NEGATIVE, "errno-negative", "error", "D", "err.exact proc.child", "failures are reported with a negative sign")                 \
   X(ACCESS_AS_MISSING, "access-as-missing", "error", "D", "err.exact", "EACCES is reported as ENOENT")                                    \
   X(FAILURE_HIDDEN, "failure-hidden", "error", "D", "err.exact proc.child", "an exec that failed is reported as success")                 \
   X(MISSING_HIDDEN, "missing-hidden", "error", "D", "err.exact proc.child",                                                               \
@@ -153,6 +153,7 @@
   X(LIMIT_LEFT, "limit-left", "caller", "D", "sig.parent_restored proc.child err.exact fd.untouched",                                     \
     "the caller's limit of descriptors is raised to the hard one")                                                                        \
   X(TIMER_CANCELLED, "timer-cancelled", "caller", "D", "sig.parent_restored", "the caller's interval timer is cancelled")                 \
+  X(TIMER_LEFT, "timer-left", "caller", "D", "sig.parent_restored", "the caller's interval timer is set, and not stopped again")          \
   X(DUMPABLE_CLEARED, "dumpable-cleared", "caller", "D", "sig.parent_restored", "the caller is not dumpable any more")                    \
   X(NAME_CHANGED, "name-changed", "caller", "D", "sig.parent_restored", "the calling thread has another name")                            \
   X(SLACK_LEFT, "slack-left", "caller", "D", "sig.parent_restored proc.child", "the calling thread has another timer slack")              \
@@ -226,16 +227,17 @@
   X(PLAN_HANDLERS_KEPT, "plan-handlers-kept", "plan", "R", "sig.no_handler_in_child",                                                     \
     "handlers are left to exec, which comes after the mask")                                                                              \
   X(STAGED, "control-staged", "staged", "", "", "nothing: the reference, staged")                                                         \
-  X(STAGED_UNCHECKED, "staged-unchecked", "staged", "R", "fd.kept fd.untouched", "the child does not compare a slot with its witness")    \
+  X(STAGED_READ_ONCE, "staged-read-once", "staged", "R", "fd.untouched fd.kept",                                                          \
+    "a source that is replaced between slot and witness is not read again")                                                               \
   X(STAGED_FIRST_LOST, "staged-first-lost", "staged", "D", "fd.kept", "one source is not staged: the child gets the placeholder")         \
   X(STAGED_SWAPPED, "staged-swapped", "staged", "D", "fd.kept", "two sources are staged in each other's slot")                            \
   X(STAGED_SLOT_LEFT, "staged-slot-left", "staged", "D", "fd.untouched", "what was staged stays in the caller's window")                  \
   X(STAGED_WITNESS_LEFT, "staged-witness-left", "staged", "D", "fd.untouched", "the witness stays in the caller's window")                \
   X(STAGED_SLOT_CLOSED, "staged-slot-closed", "staged", "D", "fd.untouched",                                                              \
     "the slot is closed instead of getting its placeholder again")                                                                        \
-  X(STAGED_RESTORED_BLINDLY, "staged-restored-blindly", "staged", "R", "fd.untouched",                                                    \
-    "a slot gets its placeholder again although other code has taken the number")                                                         \
-  X(STAGED_BLINDLY, "staged-blindly", "staged", "R", "fd.untouched",                                                                      \
+  X(STAGED_BY_SOURCE, "staged-by-source", "staged", "R", "fd.untouched",                                                                  \
+    "a slot is taken for another's where its source has been replaced meanwhile")                                                         \
+  X(STAGED_BLINDLY, "staged-blindly", "staged", "D", "fd.untouched err.exact",                                                            \
     "a source is put in a slot although other code has taken the number")                                                                 \
   X(STAGED_TOGETHER, "staged-together", "staged", "R", "fd.kept fd.untouched err.exact", "two spawns may take the same slots")            \
   X(STAGED_SOURCE_CLOEXEC, "staged-source-cloexec", "staged", "D", "fd.kept", "what is moved out of a slot keeps close-on-exec")          \

@@ -120,7 +120,6 @@ void spoil_unshare(Steps& steps, spawn_plan& plan) {
 }
 
 void spoil_staged(Steps& steps) {
-  if (HAS(STAGED_UNCHECKED)) steps.remove(steps.next(SPAWN_STEP_CHECK_STAGED));
   if (HAS(STAGED_FIRST_LOST) && steps.is(0, SPAWN_STEP_STAGE)) steps.remove(0);
   if (HAS(STAGED_SWAPPED)) steps.swap_sources(SPAWN_STEP_STAGE);
   for (int i = 0; i < steps.count(); ++i) {
@@ -184,6 +183,7 @@ long stage_blindly(int source, int slot, int witness, Staged* staged) {
 }
 
 void unstage_badly(const Staged& s) {
+  if (HAS(STAGED_BY_SOURCE) && spawncheck_spawn::same_description(s.slot, s.source) != spawncheck_spawn::Same::yes) return;
   if (HAS(STAGED_SLOT_CLOSED)) call(SYS_close, s.slot);
   if (!HAS(STAGED_SLOT_LEFT) && !HAS(STAGED_SLOT_CLOSED)) put_placeholder(s.slot);
   if (!HAS(STAGED_WITNESS_LEFT)) put_placeholder(s.witness);
@@ -241,12 +241,12 @@ spawncheck_spawn::Read __wrap__ZN16spawncheck_spawn11window_readEm(std::uint64_t
 }
 
 long __wrap__ZN16spawncheck_spawn12window_stageEiiiPNS_6StagedE(int source, int slot, int witness, Staged* staged) {
-  if (HAS(STAGED_BLINDLY) || HAS(STAGED_TOGETHER)) return stage_blindly(source, slot, witness, staged);
+  if (HAS(STAGED_BLINDLY) || HAS(STAGED_TOGETHER) || HAS(STAGED_READ_ONCE)) return stage_blindly(source, slot, witness, staged);
   return __real__ZN16spawncheck_spawn12window_stageEiiiPNS_6StagedE(source, slot, witness, staged);
 }
 
 void __wrap__ZN16spawncheck_spawn14window_unstageERKNS_6StagedE(const Staged& s) {
-  if (HAS(STAGED_SLOT_LEFT) || HAS(STAGED_WITNESS_LEFT) || HAS(STAGED_SLOT_CLOSED) || HAS(STAGED_RESTORED_BLINDLY)) unstage_badly(s);
+  if (HAS(STAGED_SLOT_LEFT) || HAS(STAGED_WITNESS_LEFT) || HAS(STAGED_SLOT_CLOSED) || HAS(STAGED_BY_SOURCE)) unstage_badly(s);
   else __real__ZN16spawncheck_spawn14window_unstageERKNS_6StagedE(s);
   __atomic_fetch_and(&used, ~(bit(s.slot) | bit(s.witness)), __ATOMIC_ACQ_REL);
 }
