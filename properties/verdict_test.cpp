@@ -51,8 +51,8 @@ TEST(Verdict, TwoClausesThatNeedAnOrderAreBothReported) {
   history->op[0][1].begin = 3, history->op[0][1].end = 4, history->op[0][1].error = EBADF;
   const Verdict v = judge(scenario, *history, {});
   ASSERT_EQ(v.status, Status::violated) << v.observed;
-  EXPECT_EQ(*v.clause, Clause::err_exact);
-  EXPECT_TRUE(v.violates(Clause::fd_untouched));
+  EXPECT_EQ(*v.clause, Clause::fd_untouched);
+  EXPECT_TRUE(v.violates(Clause::err_exact));
   EXPECT_EQ(v.also.size(), 1u) << "no clause that has nothing to do with it";
   each_cites_its_own_rule(v);
 }

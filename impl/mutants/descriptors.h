@@ -128,7 +128,10 @@ static int first_aside(const struct job *job) {
 static int put_aside(const struct job *job, int number, int *above) {
   for (;;) {
     const int fd = fcntl(number, HAS(TEMPORARY_LEFT) ? F_DUPFD : F_DUPFD_CLOEXEC, *above);
-    if (fd < 0 && errno == EINVAL) errno = EMFILE; /* `above` has reached the limit: there is no number */
+    if (fd < 0 && *above > 0 && (errno == EINVAL || errno == EMFILE)) { /* no room above: the lowest free numbers */
+      *above = 0;
+      continue;
+    }
     if (fd < 0 || HAS(TEMPORARY_ON_TARGET) || !is_target(job, fd)) return fd;
     *above = fd + 1;
     close(fd);

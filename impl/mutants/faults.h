@@ -198,7 +198,7 @@
   X(FORKED_TWICE, "forked-twice", "start", "D", "proc.child proc.unzombied", "the child starts another one for the program, and ends")    \
   X(ZOMBIE, "zombie", "reap", "D", "proc.unzombied", "a child that failed is not reaped")                                                 \
   X(WAITED_FOR_ANY, "waited-for-any", "reap", "D", "proc.child proc.unzombied", "after a failure any child is waited for")                \
-  X(STALE_REAPED, "stale-reaped", "reap", "D", "proc.child", "before it starts it reaps whatever has ended")                              \
+  X(STALE_REAPED, "stale-reaped", "reap", "D", "proc.child err.exact", "before it starts it reaps whatever has ended")                              \
   X(CLONE_CHILD_MISSED, "clone-child-missed", "reap", "D", "proc.unzombied", "a child without exit signal is waited for without __WALL")  \
   X(WAIT_ONCE, "wait-once", "reap", "F", "proc.unzombied",                                                                                \
     "a child that failed is waited for with signals unblocked, and after EINTR not again")                                                \
@@ -221,13 +221,13 @@
   X(PLAN_SWEPT_BY_EXEC, "plan-swept-by-exec", "plan", "D", "fd.released", "what is close-on-exec is left to exec")                        \
   X(PLAN_CYCLE_UNASKED, "plan-cycle-unasked", "plan", "R", "fd.kept fd.exact err.exact",                                                  \
     "a cycle is opened without asking whether its numbers are open")                                                                      \
-  X(PLAN_PIDFD_LATE, "plan-pidfd-late", "plan", "R", "fd.kept fd.exact", "the child closes its pidfd after it has moved the sources")     \
+  X(PLAN_PIDFD_LATE, "plan-pidfd-late", "plan", "R", "fd.kept fd.exact fd.snapshot", "the child closes its pidfd after it has moved the sources")     \
   X(PLAN_LOW_RANGE_FIRST, "plan-low-range-first", "plan", "D", "fd.untouched",                                                            \
     "the ranges below are closed before the table is private")                                                                            \
   X(PLAN_HANDLERS_KEPT, "plan-handlers-kept", "plan", "R", "sig.no_handler_in_child",                                                     \
     "handlers are left to exec, which comes after the mask")                                                                              \
   X(STAGED, "control-staged", "staged", "", "", "nothing: the reference, staged")                                                         \
-  X(STAGED_READ_ONCE, "staged-read-once", "staged", "R", "fd.untouched fd.kept",                                                          \
+  X(STAGED_READ_ONCE, "staged-read-once", "staged", "R", "fd.untouched fd.kept err.exact",                                                          \
     "a source that is replaced between slot and witness is not read again")                                                               \
   X(STAGED_FIRST_LOST, "staged-first-lost", "staged", "D", "fd.kept", "one source is not staged: the child gets the placeholder")         \
   X(STAGED_SWAPPED, "staged-swapped", "staged", "D", "fd.kept", "two sources are staged in each other's slot")                            \

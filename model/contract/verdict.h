@@ -90,7 +90,7 @@ struct Verdict {
 
 std::vector<Breach> breaches_of(const Verdict&);  // of a violation: all of them, its name's first
 // A violation of these, at least one. It is named by the cause rather than by what follows from it: a child that does not run its program
-// (proc.child) follows from an error that was not reported (err.exact).
+// (proc.child) follows from an error that was not reported (err.exact), a spawn that finds its source closed (err.exact) from another one that closed it (fd.untouched).
 Verdict named(std::vector<Breach>);
 
 }  // namespace spawncheck

@@ -134,6 +134,18 @@ constexpr SpawnFeature spawn_features[] = {
     {"fan-out", has_source_twice},
     {"duplicate-target", has_target_twice},
     {"source:of-thread", [](const Asked& a) { return std::any_of(a.request().keep, a.request().keep + a.request().keep_count, [](const sc_keep& k) { return k.source.variable != 0; }); }},
+    {"source:failed", [](const Asked& a) {
+       return std::any_of(a.request().keep, a.request().keep + a.request().keep_count, [&](const sc_keep& k) {
+         return k.source.variable != 0 && a.any_before([&](const sc_operation& o) { return o.kind == SC_OP_DUP && o.result[0] == k.source.value && !o.operand[0].variable && !is_open(a.scenario.world, o.operand[0].value); });
+       });
+     }},
+    {"source:of-window", [](const Asked& a) {
+       const sc_world& w = a.scenario.world;
+       return a.any_kept([&](std::int32_t s, std::int32_t) { return std::any_of(w.line, w.line + w.line_count, [&](const sc_world_line& l) { return l.kind == SC_WORLD_WINDOW && l.number <= s && s <= l.second; }); });
+     }},
+    {"program:busy", [](const Asked& a) {
+       return a.request().program == SC_PROGRAM_WRITTEN && a.any_before([&](const sc_operation& o) { return o.kind == SC_OP_PROGRAM && o.operand[0].value == a.request().name; });
+     }},
     {"source:edge", [](const Asked& a) { return a.any_kept([](std::int32_t s, std::int32_t) { return is_edge(s); }); }},
     {"source:above-limit", [](const Asked& a) { return a.any_kept([&](std::int32_t s, std::int32_t) { return s >= limit_of(a.scenario.world); }); }},
     {"source:closed-low", [](const Asked& a) { return a.any_kept([&](std::int32_t s, std::int32_t) { return s < 64 && !is_open(a.scenario.world, s); }); }},
@@ -203,6 +215,7 @@ constexpr ScenarioFeature scenario_features[] = {
     {"two-spawns", [](const Scenario& s) { return threads_with(s, is_spawn) > 1; }},
     {"limit:set", [](const Scenario& s) { return s.world.limit != 0; }},
     {"limit:tight", is_tight},
+    {"limit:changes", [](const Scenario& s) { return any_operation(s, is_spawn) && any_operation(s, [](const sc_operation& o) { return o.kind == SC_OP_LIMIT; }); }},
     {"limit:high", [](const Scenario& s) { return s.world.limit > default_limit; }},
     {"limit:passed", [](const Scenario& s) { return highest_open(s.world) >= limit_of(s.world); }},
     {"wide:cloexec", [](const Scenario& s) { return has_fill(s, true); }},

@@ -31,7 +31,7 @@ namespace spawncheck {
   X(two_spawns, "two-spawns", 3, "several spawns at once")                                                    \
   X(released, "released", 3, "what is taken, given back and taken again right after a spawn")                 \
   X(limits, "limits", 2, "few numbers below RLIMIT_NOFILE")                                                   \
-  X(long_lists, "long-lists", 1, "keep-lists of hundreds of entries")                                         \
+  X(long_lists, "long-lists", 2, "keep-lists of hundreds of entries")                                         \
   X(groups, "groups", 2, "process groups: own, of another child, foreign, gone")                              \
   X(children, "children", 2, "children that end while others are started; SIGCHLD")
 

@@ -24,6 +24,7 @@ struct sc_places {
   char queue[SC_NAMES_MAX][64]; /* for mq_open(2): without a slash */
   uint16_t port[SC_NAMES_MAX];
   char executable[SC_PROGRAM_COUNT][SC_PATH_MAX]; /* what each program word names; written: unused */
+  char rest[SC_PAGE]; /* of the last page: all above is made read-only */
 };
 
 extern struct sc_shared *shared;

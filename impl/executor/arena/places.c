@@ -18,13 +18,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct sc_places places;
+_Alignas(SC_PAGE) struct sc_places places;
 const struct sc_queue_attributes queue_attributes = {.messages_max = 1, .message_bytes_max = 8};
 
 static int failed(char where[SC_TEXT_MAX], const char *call, const char *what) {
@@ -150,7 +151,10 @@ int places_make(const char *bin_directory, char where[SC_TEXT_MAX]) {
     error = copy_executable(from, places.executable[children[i].program], where);
   }
   for (int i = 0; i < SC_NAMES_MAX && error == 0; ++i) error = make_named(i, places.executable[SC_PROGRAM_HOLD], where);
-  return error != 0 ? error : make_executables(where);
+  if (error == 0) error = make_executables(where);
+  /* What requests point to: nobody writes it any more, and who does, even to undo it, ends the caller. */
+  if (error == 0 && mprotect(&places, sizeof places / SC_PAGE * SC_PAGE, PROT_READ) != 0) return failed(where, "mprotect", "the names of files");
+  return error;
 }
 
 void places_remove(void) {

@@ -34,6 +34,8 @@ namespace spawncheck::generating {
   X(group_signals, 1, 2, "signals go to the group, children included")                \
   X(missing_program, 1, 6, "a program that does not exist, in a family of others")    \
   X(chld_set, 1, 6, "SIGCHLD is handled or ignored")                                  \
+  X(own_fails, 1, 5, "what a thread opens to keep it cannot be opened: the source is -1")    \
+  X(window_named, 1, 5, "a request names a number of the window")                     \
   X(window, 3, 4, "where 64 or more is open, the caller has set a window aside")
 
 enum class Chance : std::uint8_t {
@@ -53,7 +55,7 @@ inline constexpr ChanceRow chances[] = {
 
 // What is added to a scenario of any family. Columns: enumerator (and member function of the generator), weight, what it adds.
 #define SPAWNCHECK_VARIATIONS(X)                                                                      \
-  X(masks_differ, 4, "each thread has a mask of its own")                                             \
+  X(masks_differ, 6, "each thread has a mask of its own")                                             \
   X(stacks_differ, 3, "some threads have an alternate stack")                                         \
   X(more_dispositions, 4, "any signals are handled, others ignored")                                  \
   X(more_signals, 3, "signals that end nobody are sent meanwhile, to process, group or thread")       \
@@ -62,6 +64,7 @@ inline constexpr ChanceRow chances[] = {
   X(wide_table, 2, "hundreds of descriptors are open")                                                \
   X(numbered_files, 2, "a run of numbers is open, each a file of its own")                            \
   X(tight_limit, 3, "few numbers are free, or just enough")                                           \
+  X(changing_limit, 2, "the limit changes between the operations of a thread")                      \
   X(high_limit, 1, "the limit is high, and a target just below it, at it or beyond")                  \
   X(above_limit, 2, "a number at or above the limit is open")                                         \
   X(closed_source, 4, "a kept source is closed: low, high, or what a new descriptor will get")        \
@@ -70,6 +73,7 @@ inline constexpr ChanceRow chances[] = {
   X(replaced_source, 4, "another thread replaces a kept source")                                      \
   X(bad_program, 3, "the program cannot run")                                                         \
   X(with_pidfd, 3, "a pidfd is asked for")                                                            \
+  X(busy_program, 2, "the program is open for writing, and closed or not before the spawn")           \
   X(own_source, 3, "a kept source is opened by the thread itself, right before the spawn")            \
   X(longer_list, 3, "the keep-list has tens of entries")                                              \
   X(other_group, 3, "a group is asked for: a new one, a child's, a foreign one, one that is gone")    \
@@ -113,6 +117,6 @@ enum class Group : std::uint8_t { fresh, of_child, foreign, of_gone, of_member }
 inline constexpr Weighted<Group> group_kinds[] = {{Group::fresh, 2}, {Group::of_child, 4}, {Group::foreign, 1}, {Group::of_gone, 1}, {Group::of_member, 1}};
 
 // How long a long keep-list is.
-inline constexpr Weighted<std::int32_t> list_lengths[] = {{17, 3}, {31, 2}, {32, 2}, {33, 2}, {63, 1}, {64, 2}, {65, 2}, {100, 1}, {127, 1}, {128, 1}, {200, 1}, {255, 1}, {256, 2}, {257, 1}, {300, 1}, {4097, 1}};
+inline constexpr Weighted<std::int32_t> list_lengths[] = {{17, 3}, {31, 2}, {32, 2}, {33, 2}, {63, 1}, {64, 2}, {65, 2}, {100, 1}, {127, 1}, {128, 1}, {200, 1}, {255, 2}, {256, 4}, {257, 2}, {300, 2}, {4097, 1}};
 
 }  // namespace spawncheck::generating

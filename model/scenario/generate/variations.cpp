@@ -136,6 +136,21 @@ void Generator::bad_program() {
   if (const auto at = some_spawn()) request(*at).program = static_cast<std::uint8_t>(SC_PROGRAM_MISSING + random_.below(SC_PROGRAM_COUNT - SC_PROGRAM_MISSING));
 }
 
+void Generator::busy_program() {
+  auto at = some_spawn();
+  if (!at) return;
+  enter(at->thread);
+  const std::int32_t name = random_.between(0, SC_NAMES_MAX - 1);
+  const sc_operation file = creating(SC_OP_PROGRAM, !random_.chance(1, 4), name);
+  Operations before{file};
+  sc_operation close = op(SC_OP_CLOSE);
+  close.operand[0] = result_of(file);
+  if (random_.chance(1, 3)) before.push_back(close);
+  if (!insert(*at, before)) return;
+  request(*at).program = SC_PROGRAM_WRITTEN;
+  request(*at).name = static_cast<std::uint8_t>(name);
+}
+
 void Generator::with_pidfd() {
   const auto at = some_spawn();
   if (at && allows(SPAWNCHECK_WANT_PIDFD)) request(*at).set |= SPAWNCHECK_WANT_PIDFD;
@@ -152,6 +167,22 @@ void Generator::tight_limit() {
   const std::int32_t enough = highest_open() + 2 * static_cast<std::int32_t>(kept) + 9;
   const std::int32_t limit = random_.chance(1, 3) ? enough + random_.between(0, 3) : highest_open() + random_.between(0, 4);
   scenario_.world.limit = std::clamp(limit, 1, SC_NUMBER_MAX);
+}
+
+// Between the targets of its own spawns, where it can.
+void Generator::changing_limit() {
+  auto at = some_spawn();
+  if (!at) return;
+  std::int32_t highest = 0;
+  const sc_request& r = request(*at);
+  for (std::uint32_t i = 0; i < r.keep_count; ++i) highest = std::max(highest, r.keep[i].target + r.keep[i].more);
+  const std::int32_t limit = random_.chance(1, 2) ? highest + random_.between(0, 2) : highest_open() + random_.between(1, 40);
+  Operations before{op(SC_OP_LIMIT, std::clamp(limit, 1, SC_NUMBER_MAX))};
+  if (random_.chance(1, 2)) {  // an earlier spawn saw another one
+    enter(at->thread);
+    before.insert(before.begin(), plain_spawn(SC_PROGRAM_HOLD));
+  }
+  insert(*at, before);
 }
 
 void Generator::high_limit() {
@@ -227,7 +258,7 @@ void Generator::own_source() {
   auto at = some_spawn();
   if (!at) return;
   enter(at->thread);
-  const sc_operation made = creating(pick(creators), happens(Chance::creator_cloexec), some_open());
+  const sc_operation made = happens(Chance::own_fails) ? creating(SC_OP_DUP, false, lowest_closed(900)) : creating(pick(creators), happens(Chance::creator_cloexec), some_open());
   if (!insert(*at, {made}) || made.result[0] < 0) return;
   sc_request& r = request(*at);
   if (r.keep_count == 0 || random_.chance(1, 2)) keep(r, result_of(made), some_target());

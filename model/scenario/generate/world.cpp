@@ -70,6 +70,8 @@ void Generator::add_window() {
   line.second = 49;
   line.cloexec = 1;
   world.line[world.line_count++] = line;
+  const auto at = happens(Chance::window_named) ? some_spawn() : std::nullopt;
+  if (at) keep(request(*at), {random_.between(line.number, line.second), 0}, some_target());
 }
 
 void Generator::open_standard() {
