@@ -122,7 +122,7 @@ void attributes_read(int process, pid_t pid, int is_thorough, struct sc_attribut
     const struct row *r = &rows[i];
     switch (r->where) {
       case FROM_STATUS: case FROM_TEXT: break; /* attributes_of_status */
-      case FROM_LINK: read_link(process, r->name, i, out); break;
+      case FROM_LINK: if (is_thorough || i == SC_ATTRIBUTE_DIRECTORY) read_link(process, r->name, i, out); break;
       case FROM_LIMIT: if (i == 0 || rows[i - 1].where != FROM_LIMIT || rows[i - 1].at != r->at) read_limit(pid, i, out); break;
       case FROM_TASK: read_of_task(pid, r->at, i, out); break;
       case FROM_FILE: case FROM_FILE_TEXT: if (is_thorough) read_file(process, r, i, out); break;
