@@ -195,8 +195,8 @@ static void made_with(uint32_t thread, struct sc_attributes *out) {
   out->value[SC_ATTRIBUTE_PROCESSORS] = state->processors;
   if (state->processors == 0) out->known &= ~(1ull << SC_ATTRIBUTE_PROCESSORS);
   out->value[SC_ATTRIBUTE_SOFT_NOFILE] = shared->limit;
-  set_if_told(out, SC_ATTRIBUTE_NO_NEW_PRIVS, state->no_new_privs);
-  set_if_told(out, SC_ATTRIBUTE_SECCOMP, state->seccomp);
+  set_if_told(out, SC_ATTRIBUTE_NO_NEW_PRIVS, shared->no_new_privs);
+  set_if_told(out, SC_ATTRIBUTE_SECCOMP, shared->seccomp);
 }
 
 static int spawns(uint32_t thread) {
