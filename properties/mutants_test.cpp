@@ -35,7 +35,7 @@ bool names(const std::string& clauses, const std::string& clause) { return (" " 
 // What would not show here although it is there.
 std::string why_not_here(const Mutant& m) {
   if (m.shows[0] == 'F') return "shows when a call fails: faults_test";
-  if (m.word == std::string("groups-dropped") && (geteuid() != 0 || getgroups(0, nullptr) < 1)) return "there is no group that could be dropped";
+  if (m.word == std::string("groups-dropped") && geteuid() != 0 && getgroups(0, nullptr) < 1) return "there is no group that could be dropped";
   if (m.word == std::string("affinity-reset") && sysconf(_SC_NPROCESSORS_ONLN) < 2) return "there is one processor";
   return {};
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "model/judge/facts.h"
 
-#include "model/kernel/signals.h"
-
 namespace spawncheck::judging {
 
 std::string where(const explore::SpawnCase& s) {
@@ -20,6 +18,7 @@ constexpr struct {
     SC_DISTURBANCES(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
 };
+constexpr std::uint64_t of_libc = 7ull << 31;  // 32 to 34: musl leaves the last ignored once it has used it
 constexpr std::uint32_t at_once = SC_DISTURBED_MASK | SC_DISTURBED_MASK_OF_LIBC | SC_DISTURBED_ALTSTACK | SC_DISTURBED_CANCEL;
 constexpr std::uint32_t later = SC_DISTURBED_CANCEL_TYPE | SC_DISTURBED_TIMERS | SC_DISTURBED_DUMPABLE | SC_DISTURBED_DEATH_SIGNAL | SC_DISTURBED_NAME | SC_DISTURBED_KEEPS_CAPS |
                                 SC_DISTURBED_SUBREAPER | SC_DISTURBED_SECURE_BITS | SC_DISTURBED_TIMER_SLACK;
@@ -54,7 +53,7 @@ SpawnFacts spawn_facts(const Facts& facts, const explore::SpawnCase& s) {
   f.mask_before = mask_of_thread(facts, s.thread, s.operation);
   f.left_different = is_disturbed(SC_DISTURBED_MASK_OF_LIBC) ? text_of(SC_DISTURBED_MASK_OF_LIBC) : text_of(s.record->disturbed & (at_once | later));
   f.is_left_at_once = is_disturbed(at_once);
-  f.actions = s.record->actions & ~named_by_dispositions(facts.scenario) & ~model::libc_internal;
+  f.actions = s.record->actions & ~named_by_dispositions(facts.scenario) & ~of_libc;
   if (s.succeeded && s.wants_pidfd) f.pidfd = s.record->value[1] < 0 ? PidfdFact::missing : PidfdFact::unknown;
   // What it ignores is a matter of the order of operations: the search asks (explore/window.cpp).
   if (s.child != nullptr) f.child = {s.child->mask, s.child->ignored, s.child->caught};

@@ -65,7 +65,7 @@ struct caller {
 };
 void caller_ask(struct caller *c);
 uint32_t caller_differs(const struct caller *then, const struct caller *now);
-void caller_begin(void);                /* once all dispositions are set */
+void caller_begin(void);                /* once all dispositions are set, the last thing before the race */
 void caller_begin_thread(uint32_t thread); /* in the thread, before the race */
 void caller_look(uint32_t thread, struct sc_op_record *record); /* what is asked later */
 

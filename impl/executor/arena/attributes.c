@@ -84,7 +84,11 @@ static void read_link(int process, const char *name, int i, struct sc_attributes
 static void read_spaces(int process, int i, struct sc_attributes *out) {
   char link[SC_PATH_MAX];
   uint64_t all = 1;
-  for (size_t s = 0; s < sizeof spaces / sizeof *spaces; ++s) all = hash(all, proc_link(process, spaces[s], link) > 0 ? link : "none");
+  for (size_t s = 0; s < sizeof spaces / sizeof *spaces; ++s) {
+    const int is_read = proc_link(process, spaces[s], link) > 0;
+    if (!is_read && errno != ENOENT) return; /* we may not know; older kernels lack some */
+    all = hash(all, is_read ? link : "none");
+  }
   know(out, i, all);
 }
 
@@ -110,7 +114,7 @@ static void read_of_task(pid_t pid, int what, int i, struct sc_attributes *out) 
   else if (what == SC_TASK_NICE) value = getpriority(PRIO_PROCESS, (id_t)pid);
   else if (what == SC_TASK_POLICY) value = syscall(SYS_sched_getscheduler, pid);
   else value = syscall(SYS_sched_getparam, pid, &parameters) == 0 ? parameters.sched_priority : -1;
-  if (errno == 0) know(out, i, (uint64_t)value);
+  if (errno == 0 && (what != SC_TASK_PROCESSORS || value != 0)) know(out, i, (uint64_t)value);
 }
 
 void attributes_read(int process, pid_t pid, int is_thorough, struct sc_attributes *out) {
@@ -118,7 +122,7 @@ void attributes_read(int process, pid_t pid, int is_thorough, struct sc_attribut
     const struct row *r = &rows[i];
     switch (r->where) {
       case FROM_STATUS: case FROM_TEXT: break; /* attributes_of_status */
-      case FROM_LINK: read_link(process, r->name, i, out); break;
+      case FROM_LINK: if (is_thorough || i == SC_ATTRIBUTE_DIRECTORY) read_link(process, r->name, i, out); break;
       case FROM_LIMIT: if (i == 0 || rows[i - 1].where != FROM_LIMIT || rows[i - 1].at != r->at) read_limit(pid, i, out); break;
       case FROM_TASK: read_of_task(pid, r->at, i, out); break;
       case FROM_FILE: case FROM_FILE_TEXT: if (is_thorough) read_file(process, r, i, out); break;
@@ -179,13 +183,20 @@ int attributes_are_thorough(void) {
   return random == 0 || draw(&random) % THOROUGH_ONE_IN == 0;
 }
 
+/* value ~0: the thread could not tell. */
+static void set_if_told(struct sc_attributes *a, int i, uint32_t value) {
+  if (value == ~0u) a->known &= ~(1ull << i);
+  else a->value[i] = value;
+}
+
 static void made_with(uint32_t thread, struct sc_attributes *out) {
   const struct sc_thread_state *state = &shared->thread[thread];
   *out = own;
   out->value[SC_ATTRIBUTE_PROCESSORS] = state->processors;
+  if (state->processors == 0) out->known &= ~(1ull << SC_ATTRIBUTE_PROCESSORS);
   out->value[SC_ATTRIBUTE_SOFT_NOFILE] = shared->limit;
-  out->value[SC_ATTRIBUTE_NO_NEW_PRIVS] = state->no_new_privs;
-  out->value[SC_ATTRIBUTE_SECCOMP] = state->seccomp;
+  set_if_told(out, SC_ATTRIBUTE_NO_NEW_PRIVS, shared->no_new_privs);
+  set_if_told(out, SC_ATTRIBUTE_SECCOMP, shared->seccomp);
 }
 
 static int spawns(uint32_t thread) {
@@ -199,15 +210,16 @@ static int spawns(uint32_t thread) {
 void attributes_of_threads(void) {
   struct sc_history *h = &shared->history;
   char text[8192];
+  const int reads_left = attributes_are_thorough();
   h->inherited = inherited;
   for (uint32_t t = 0; t < shared->thread_count; ++t) {
     if (!spawns(t)) continue;
-    const int task = proc_open(shared->thread[t].tid);
+    made_with(t, &h->made[t]);
+    const int task = reads_left ? proc_open(shared->thread[t].tid) : -1;
     if (task < 0) continue;
     if (proc_read(task, "status", text, sizeof text) > 0) attributes_of_status(text, &h->left[t]);
-    attributes_read(task, shared->thread[t].tid, attributes_are_thorough(), &h->left[t]);
+    attributes_read(task, shared->thread[t].tid, 1, &h->left[t]);
     close(task);
-    made_with(t, &h->made[t]);
     if (differences(&h->made[t], &h->left[t]) == 0) continue;
     read_own(); /* somebody may have changed all of us */
     made_with(t, &h->made[t]);

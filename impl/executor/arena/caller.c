@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 void caller_ask(struct caller *c) {
+  memset(c, 0, sizeof *c); /* a call that the world refuses gives the same twice: nothing */
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &c->mask, sizeof c->mask);
   syscall(SYS_rt_sigpending, &c->pending, sizeof c->pending);
-  memset(&c->altstack, 0, sizeof c->altstack);
   syscall(SYS_sigaltstack, NULL, &c->altstack);
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &c->cancel_state);
   pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &c->cancel_type);
@@ -50,21 +50,28 @@ struct kernel_action {
 
 static struct kernel_action made[SC_SIGNAL_MAX + 1]; /* as the world set them */
 
-static void ask_action(int signal, struct kernel_action *action) {
+static int ask_action(int signal, struct kernel_action *action) {
   memset(action, 0, sizeof *action);
-  syscall(SYS_rt_sigaction, signal, NULL, action, sizeof action->mask);
+  return syscall(SYS_rt_sigaction, signal, NULL, action, sizeof action->mask) == 0;
 }
+
+static void set_own_timer(void);
 
 void caller_begin(void) {
   for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) ask_action(signal, &made[signal]);
+  shared->no_new_privs = 1; /* a scheduled run's filter is for all: filter.c */
+  shared->seccomp = 2;
+  if (shared->policy.is_scheduled) return;
+  shared->no_new_privs = (uint32_t)syscall(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+  shared->seccomp = (uint32_t)syscall(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0);
+  set_own_timer();
 }
 
 static uint64_t changed_actions(void) {
   uint64_t set = 0;
   struct kernel_action now;
   for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
-    ask_action(signal, &now);
-    if (memcmp(&now, &made[signal], sizeof now) != 0) set |= 1ull << (signal - 1);
+    if (ask_action(signal, &now) && memcmp(&now, &made[signal], sizeof now) != 0) set |= 1ull << (signal - 1);
   }
   return set;
 }
@@ -81,36 +88,38 @@ static const struct asked {
 struct of_thread {
   long value[PRCTL_COUNT];
   char name[16];
+  int has_name;
 };
 
 static void ask_prctl(struct of_thread *t) {
   for (int i = 0; i < PRCTL_COUNT; ++i) {
     int value = 0;
     const long result = syscall(SYS_prctl, asked[i].option, asked[i].is_through_argument ? &value : 0, 0, 0, 0);
-    t->value[i] = asked[i].is_through_argument ? value : result;
+    t->value[i] = result >= 0 && asked[i].is_through_argument ? value : result;
   }
   memset(t->name, 0, sizeof t->name);
-  syscall(SYS_prctl, PR_GET_NAME, t->name, 0, 0, 0);
+  t->has_name = syscall(SYS_prctl, PR_GET_NAME, t->name, 0, 0, 0) == 0;
 }
 
 static struct of_thread threads[SC_THREADS_MAX];
 
 void caller_begin_thread(uint32_t thread) {
-  struct sc_thread_state *state = &shared->thread[thread];
-  state->processors = attributes_processors(0);
-  state->no_new_privs = 1; /* a scheduled run's filter is for all: filter.c */
-  state->seccomp = 2;
-  if (shared->policy.is_scheduled) return;
-  ask_prctl(&threads[thread]);
-  if (shared->world.refusal_count != 0) return; /* likewise: refuse.c */
-  state->no_new_privs = (uint32_t)syscall(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
-  state->seccomp = (uint32_t)syscall(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0);
+  shared->thread[thread].processors = attributes_processors(0);
+  if (!shared->policy.is_scheduled) ask_prctl(&threads[thread]);
 }
 
-static uint32_t has_timer(void) {
+/* The arena has one timer, which expires long after the run: somebody may cancel it or set others. */
+static const struct itimerval own_timer = {.it_interval = {.tv_sec = 7200}, .it_value = {.tv_sec = 3600}};
+
+static void set_own_timer(void) { setitimer(ITIMER_REAL, &own_timer, NULL); }
+
+static uint32_t timers_differ(void) {
   for (int which = ITIMER_REAL; which <= ITIMER_PROF; ++which) {
-    struct itimerval timer = {0};
-    if (getitimer(which, &timer) == 0 && (timer.it_value.tv_sec | timer.it_value.tv_usec | timer.it_interval.tv_sec | timer.it_interval.tv_usec) != 0)
+    const struct itimerval made = which == ITIMER_REAL ? own_timer : (struct itimerval){0};
+    struct itimerval now;
+    if (getitimer(which, &now) != 0) continue;
+    const int is_set = (now.it_value.tv_sec | now.it_value.tv_usec) != 0;
+    if (is_set != (which == ITIMER_REAL) || now.it_value.tv_sec > made.it_value.tv_sec || memcmp(&now.it_interval, &made.it_interval, sizeof now.it_interval) != 0)
       return SC_DISTURBED_TIMERS;
   }
   return 0;
@@ -119,12 +128,12 @@ static uint32_t has_timer(void) {
 /* In a scheduled run prctl(2) is a step of the schedule, which looking must not be. */
 void caller_look(uint32_t thread, struct sc_op_record *record) {
   record->actions = changed_actions();
-  record->disturbed |= has_timer();
+  record->disturbed |= timers_differ();
   record->looked |= SC_LOOKED_AT_CALLER;
   if (shared->policy.is_scheduled) return;
   struct of_thread now;
   ask_prctl(&now);
   for (int i = 0; i < PRCTL_COUNT; ++i)
-    if (now.value[i] != threads[thread].value[i]) record->disturbed |= asked[i].bit;
-  if (memcmp(now.name, threads[thread].name, sizeof now.name) != 0) record->disturbed |= SC_DISTURBED_NAME;
+    if (now.value[i] >= 0 && threads[thread].value[i] >= 0 && now.value[i] != threads[thread].value[i]) record->disturbed |= asked[i].bit;
+  if (now.has_name && threads[thread].has_name && memcmp(now.name, threads[thread].name, sizeof now.name) != 0) record->disturbed |= SC_DISTURBED_NAME;
 }

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <libgen.h>
 #include <poll.h>
 #include <signal.h>
@@ -349,12 +350,19 @@ static void run(void) {
   end_run(arena, h->end == SC_RUN_COMPLETE || h->end == SC_RUN_BLOCKED);
 }
 
+/* So that a child that has lost its supplementary groups is seen: where this process may have some. */
+static void take_groups(void) {
+  const gid_t groups[] = {1, 2};
+  if (geteuid() == 0 && getgroups(0, NULL) == 0) (void)!setgroups(2, groups);
+}
+
 /* Whatever the host ignored, blocked or shares a terminal with: the arena starts from nothing. */
 static void start_clean(void) {
   const uint64_t none = 0;
   for (int signal_number = 1; signal_number <= SC_SIGNAL_MAX; ++signal_number) set_disposition(signal_number, SC_DISPOSITION_DEFAULT);
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
   setsid();
+  take_groups();
 }
 
 int main(int argc, char **argv) {

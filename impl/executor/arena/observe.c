@@ -21,7 +21,12 @@
 #include <unistd.h>
 
 #define NUMBERS_MAX 20001
-#define LARGE_FILE 0100000 /* O_LARGEFILE of the kernel, which libc's says nothing of */
+/* O_LARGEFILE of the kernel, which libc's says nothing of. */
+#if defined(__aarch64__)
+#define LARGE_FILE 0400000
+#else
+#define LARGE_FILE 0100000
+#endif
 #define SETTLE_ROUNDS_MAX 10000
 #define ROUNDS_PER_BELIEF 20
 

@@ -64,7 +64,7 @@ void attributes_of_status(const char *text, struct sc_attributes *out);
 void attributes_read(int process, pid_t pid, int is_thorough, struct sc_attributes *out);
 int attributes_are_thorough(void);           /* in this run? In those without a seed, and in some others, drawn from it */
 void attributes_begin(const char *program);  /* once, in the server: `program` waits */
-void attributes_of_threads(void);      /* of those that spawn, which nobody lets go on meanwhile: history.made and left */
+void attributes_of_threads(void);      /* of those that spawn, which nobody lets go on meanwhile: history.made, and left in thorough runs */
 
 /* lists.c: what the program has, against what every request asks for. */
 void lists_compare(int process, uint32_t count, struct sc_difference *argument, struct sc_difference *in_environment);
