@@ -3,6 +3,8 @@
 // The keep-list is a simultaneous assignment, whatever the order, swaps, cycles, duplicates and collisions.
 #include "properties/on_the_kernel.h"
 
+#include <cerrno>
+
 namespace spawncheck {
 namespace {
 
@@ -22,6 +24,16 @@ TEST(KeepList, EveryAssignmentOfThreeOverFourNumbers) {
       expect_holds(session, text + "\n");
       if (::testing::Test::HasFailure()) return;
     }
+}
+
+// 4096 entries are kept; one more is refused, and never cut off.
+TEST(KeepList, OfTheReferenceEndsAtItsMaximum) {
+  Session& session = session_with("reference");
+  const std::string world = "limit 12000\nfill 300 4396\nthread\n  spawn only hold keep ";
+  expect_holds(session, world + "300..4395>5000 -> $0\n");
+  EXPECT_EQ(session.history().op[0][0].error, 0);
+  expect_holds(session, world + "300..4396>5000 -> $0\n");
+  EXPECT_EQ(session.history().op[0][0].error, EINVAL);
 }
 
 }  // namespace
