@@ -142,7 +142,9 @@ SpawnFacts World::facts_of_return(std::size_t spawn) const {
                   (error == ECANCELED && machine.was_killed());
   for (const std::uint64_t source : seen_[spawn].source) f.has_closed_source |= source == 0;
   f.may_succeed = !f.has_closed_source && model::error_of_program(machine.request().program) == 0;
-  f.may_fail_so |= error == EPERM && (machine.request().set & SPAWNCHECK_SET_PGROUP) != 0 && machine.request().pgroup.value + machine.request().pgroup.variable != 0;
+  const sc_request& r = machine.request();
+  const bool joins_group = (r.set & SPAWNCHECK_SET_PGROUP) != 0 && (r.pgroup.variable != 0 || r.pgroup.value != 0);
+  f.may_fail_so |= error == EPERM && joins_group;  // which may not be there
   for (const auto& [source, target] : machine.keep()) f.may_fail_so |= error == EBADF && (source < 0 || target < 0 || target >= state.process_of(machine.parent()).limit);
   return f;
 }

@@ -40,7 +40,8 @@ bool has_cycle(const std::vector<Kept>& keep) {
     if (k.source != k.target) by_target.push_back(k);
   std::sort(by_target.begin(), by_target.end(), [](const Kept& a, const Kept& b) { return a.target < b.target; });
   const auto leading_to = [&](std::int32_t number) {
-    const auto at = std::lower_bound(by_target.begin(), by_target.end(), number, [](const Kept& k, std::int32_t n) { return k.target < n; });
+    const auto is_below = [](const Kept& k, std::int32_t n) { return k.target < n; };
+    const auto at = std::lower_bound(by_target.begin(), by_target.end(), number, is_below);
     return at != by_target.end() && at->target == number ? static_cast<std::size_t>(at - by_target.begin()) : by_target.size();
   };
   std::vector<std::size_t> walk_of(by_target.size(), 0);  // the walk, from 1, that has come by an entry first
@@ -93,7 +94,8 @@ void add_refused(SpawnCase& c, int error) {
 
 // What the reference does without (impl/spawn/README.md): absent or forbidden, none of these makes it fail.
 bool has_fallback(std::uint8_t call) {
-  return call == SC_VISIBLE_clone3 || call == SC_VISIBLE_close_range || call == SC_VISIBLE_pidfd_open || call == SC_VISIBLE_pidfd_getfd || call == SC_VISIBLE_unshare;
+  return call == SC_VISIBLE_clone3 || call == SC_VISIBLE_close_range || call == SC_VISIBLE_pidfd_open || call == SC_VISIBLE_pidfd_getfd ||
+         call == SC_VISIBLE_unshare;
 }
 
 void add_refusals(SpawnCase& c, const sc_world& world, bool reference) {
@@ -114,8 +116,9 @@ bool leads_group(const Scenario& scenario, const sc_history& history, const Spaw
     const sc_op_record& r = history.op[c.thread][o];
     if (r.end == 0 || r.error != 0 || c.pgroup <= 0) continue;
     const sc_request& other = operations[o].request;
+    const bool sets_group_only = (other.set & (SPAWNCHECK_SET_PGROUP | SPAWNCHECK_NEW_SESSION)) == SPAWNCHECK_SET_PGROUP;
     if (operations[o].kind == SC_OP_SPAWN && r.value[0] == c.pgroup)
-      leads = (other.set & (SPAWNCHECK_SET_PGROUP | SPAWNCHECK_NEW_SESSION)) == SPAWNCHECK_SET_PGROUP && resolve(scenario, history, c.thread, o, other.pgroup) == 0;
+      leads = sets_group_only && resolve(scenario, history, c.thread, o, other.pgroup) == 0;
     if (operations[o].kind == SC_OP_WAIT && resolve(scenario, history, c.thread, o, operations[o].operand[0]) == c.pgroup) leads = false;
   }
   return leads;
@@ -156,7 +159,8 @@ SpawnCase spawn_case(const Scenario& scenario, const sc_history& history, std::u
   add_attribute_errors(c, reference_errors, !own_doing.may_have_reaped_children() && leads_group(scenario, history, c));
   if (const int error = model::error_of_program(c.request->program)) c.always.add(error);
   if (own_doing.may_have_ended_children()) add_early_end(c);
-  if (history.fault.kind == SC_FAULT_ERROR && history.fault.thread == thread && history.fault.operation == operation) add_refused(c, history.fault.value);
+  const sc_fault& fault = history.fault;
+  if (fault.kind == SC_FAULT_ERROR && fault.thread == thread && fault.operation == operation) add_refused(c, fault.value);
   add_refusals(c, scenario.world, reference_errors);
   return c;
 }

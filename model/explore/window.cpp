@@ -106,7 +106,8 @@ void Window::open(const SpawnCase& spawn, const State& state, Index task) {
 
 void Window::add_candidate(std::int32_t number, Index description) {
   constexpr std::size_t of_one_number_max = 64;
-  const auto first = std::lower_bound(candidates_.begin(), candidates_.end(), number, [](const auto& c, std::int32_t n) { return c.first < n; });
+  const auto is_below = [](const auto& c, std::int32_t n) { return c.first < n; };
+  const auto first = std::lower_bound(candidates_.begin(), candidates_.end(), number, is_below);
   auto end = first;
   for (; end != candidates_.end() && end->first == number; ++end)
     if (end->second == description) return;
