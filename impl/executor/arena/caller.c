@@ -115,11 +115,11 @@ static void set_own_timer(void) { setitimer(ITIMER_REAL, &own_timer, NULL); }
 
 static uint32_t timers_differ(void) {
   for (int which = ITIMER_REAL; which <= ITIMER_PROF; ++which) {
-    const struct itimerval made = which == ITIMER_REAL ? own_timer : (struct itimerval){0};
+    const struct itimerval asked_for = which == ITIMER_REAL ? own_timer : (struct itimerval){0};
     struct itimerval now;
     if (getitimer(which, &now) != 0) continue;
     const int is_set = (now.it_value.tv_sec | now.it_value.tv_usec) != 0;
-    if (is_set != (which == ITIMER_REAL) || now.it_value.tv_sec > made.it_value.tv_sec || memcmp(&now.it_interval, &made.it_interval, sizeof now.it_interval) != 0)
+    if (is_set != (which == ITIMER_REAL) || now.it_value.tv_sec > asked_for.it_value.tv_sec || memcmp(&now.it_interval, &asked_for.it_interval, sizeof now.it_interval) != 0)
       return SC_DISTURBED_TIMERS;
   }
   return 0;
