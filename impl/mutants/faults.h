@@ -79,7 +79,7 @@
     "a closed source whose number the pidfd gets is taken for open")                                                                      \
   X(KEEP_SORTED, "keep-sorted", "request", "D", "mm.unwritten", "the request's keep array is sorted in place")                            \
   X(ARGUMENT_WRITTEN, "argument-written", "request", "D", "mm.unwritten", "the first argument's text is changed in place")                \
-  X(CWD_TRIMMED, "cwd-trimmed", "request", "D", "mm.unwritten", "the directory's name is changed in place, and changed back")             \
+  X(CWD_TRIMMED, "cwd-trimmed", "request", "D", "live.returns mm.unwritten", "the directory's name is changed in place, and changed back")             \
   X(ENVIRONMENT_WRITTEN, "environment-written", "request", "D", "mm.unwritten", "the environment's first string is changed in place")     \
   X(ENVIRON_GROWN, "environ-grown", "request", "D", "mm.unwritten", "the caller's environ gets a variable more")                          \
   X(REOPENED, "reopened", "description", "D", "fd.kept", "a kept file is opened anew through /proc/self/fd")                              \

@@ -55,16 +55,17 @@ static int ask_action(int signal, struct kernel_action *action) {
   return syscall(SYS_rt_sigaction, signal, NULL, action, sizeof action->mask) == 0;
 }
 
-static void set_own_timer(void);
+/* The arena has one timer, which expires long after the run: somebody may cancel it or set others. */
+static const struct itimerval own_timer = {.it_interval = {.tv_sec = 7200}, .it_value = {.tv_sec = 3600}};
 
 void caller_begin(void) {
+  setitimer(ITIMER_REAL, &own_timer, NULL);
   for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) ask_action(signal, &made[signal]);
   shared->no_new_privs = 1; /* a scheduled run's filter is for all: filter.c */
   shared->seccomp = 2;
   if (shared->policy.is_scheduled) return;
   shared->no_new_privs = (uint32_t)syscall(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
   shared->seccomp = (uint32_t)syscall(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0);
-  set_own_timer();
 }
 
 static uint64_t changed_actions(void) {
@@ -107,11 +108,6 @@ void caller_begin_thread(uint32_t thread) {
   shared->thread[thread].processors = attributes_processors(0);
   if (!shared->policy.is_scheduled) ask_prctl(&threads[thread]);
 }
-
-/* The arena has one timer, which expires long after the run: somebody may cancel it or set others. */
-static const struct itimerval own_timer = {.it_interval = {.tv_sec = 7200}, .it_value = {.tv_sec = 3600}};
-
-static void set_own_timer(void) { setitimer(ITIMER_REAL, &own_timer, NULL); }
 
 static uint32_t timers_differ(void) {
   for (int which = ITIMER_REAL; which <= ITIMER_PROF; ++which) {

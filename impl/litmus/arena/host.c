@@ -38,6 +38,9 @@ uint64_t draw(uint64_t *state) {
   return z ^ (z >> 31);
 }
 
+/* No test has a spawn. */
+void spawn_look_later(uint32_t thread, uint32_t index) { (void)thread, (void)index; }
+
 void operations_prepare(void) {
   const struct sc_litmus_test *test = &litmus->test;
   shared->thread_count = test->thread_count;
