@@ -160,7 +160,7 @@ void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_
     return;
   }
   fill_in(thread, index, r);
-  struct spawncheck_result result = {.pid = -1, .pidfd = -1, .error = SENTINEL};
+  struct spawncheck_result result = {.pid = -1, .pidfd = -1};
   caller_ask(&then);
   const struct sums sums_then = sums(thread, r);
   shared->thread[thread].frame = (uint64_t)(uintptr_t)__builtin_frame_address(0);
