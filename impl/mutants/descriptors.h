@@ -116,25 +116,33 @@ static int reopen(int number, int target) {
   return fd == target ? fcntl(fd, F_SETFD, 0) : target;
 }
 
-/* Above all numbers of the request, or where the limit leaves no room there, from the lowest on. */
-static int first_aside(const struct job *job) {
+/* Where temporaries begin: above all numbers of the request; from the lowest on where there is no room, since the limit or what is
+ * open there leaves none. */
+struct room {
+  int from, is_low;
+};
+
+static struct room first_room(const struct job *job) {
   const struct spawncheck_request *r = &job->request;
-  struct rlimit limit;
-  int above = 0;
-  if (r->keep_count == 0 || HAS(TEMPORARY_ON_TARGET)) return 0;
-  if (job->targets[r->keep_count - 1] >= above) above = job->targets[r->keep_count - 1] + 1;
+  struct room room = {0, HAS(TEMPORARY_ON_TARGET) || r->keep_count == 0};
+  if (room.is_low) return room;
+  room.from = job->targets[r->keep_count - 1] + 1;
   for (uint32_t i = 0; i < job->source_count; ++i)
-    if (job->sources[i] >= above) above = job->sources[i] + 1;
-  return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < (rlim_t)above + r->keep_count ? 0 : above;
+    if (job->sources[i] >= room.from) room.from = job->sources[i] + 1;
+  return room;
 }
 
 /* At a number that is no target. */
-static int put_aside(const struct job *job, int number, int *above) {
+static int put_aside(const struct job *job, int number, struct room *room) {
   for (;;) {
-    const int fd = fcntl(number, HAS(TEMPORARY_LEFT) ? F_DUPFD : F_DUPFD_CLOEXEC, *above);
-    if (fd < 0 && errno == EINVAL) errno = EMFILE; /* `above` has reached the limit: there is no number */
+    const int fd = fcntl(number, HAS(TEMPORARY_LEFT) ? F_DUPFD : F_DUPFD_CLOEXEC, room->from);
+    if (fd < 0 && errno == EINVAL) errno = EMFILE; /* `from` has reached the limit: there is no number */
+    if (fd < 0 && errno == EMFILE && !room->is_low) {
+      *room = (struct room){0, 1};
+      continue;
+    }
     if (fd < 0 || HAS(TEMPORARY_ON_TARGET) || !is_target(job, fd)) return fd;
-    *above = fd + 1;
+    room->from = fd + 1;
     close_number(fd);
   }
 }
@@ -147,7 +155,8 @@ static int put_in_place(int number, int target) {
 /* All sources are duplicated out of the way, then put where they belong. */
 static int move_all(const struct job *job) {
   const struct spawncheck_request *r = &job->request;
-  int *aside = job->aside, above = first_aside(job);
+  int *aside = job->aside;
+  struct room room = first_room(job);
   if (HAS(SEQUENTIAL) || HAS(REVERSED)) return move_in_order(r);
   if (HAS(SECOND_CYCLE)) return move_with_one_temporary(job);
   for (uint32_t i = 0; i < r->keep_count; ++i) {
@@ -157,7 +166,7 @@ static int move_all(const struct job *job) {
       if (clear_cloexec(job, k->source) != 0) return -1;
       continue;
     }
-    aside[i] = put_aside(job, k->source, &above);
+    aside[i] = put_aside(job, k->source, &room);
     if (aside[i] < 0 && HAS(ASIDE_UNCHECKED)) return move_in_order(r);
     if (aside[i] < 0) return -1;
   }
