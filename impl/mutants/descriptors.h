@@ -11,10 +11,14 @@
 
 #define LOOP_MAX 4096 /* of loops over all numbers */
 
+/* close(3) of libc is a cancellation point, which marks the thread that it runs on: the caller's, and for good where the child is killed
+ * in it. */
+static int close_number(int number) { return HAS(CLOSE_CANCELLABLE) ? close(number) : (int)syscall(SYS_close, number); }
+
 static int close_gap(unsigned first, unsigned last, unsigned flags) {
   if (HAS(RANGE_IGNORED) || HAS(NO_SWEEP) || LISTS_NUMBERS) return 0;
   if (HAS(LOOP_SHARED)) {
-    for (unsigned n = first; n <= last && n < LOOP_MAX; ++n) close((int)n);
+    for (unsigned n = first; n <= last && n < LOOP_MAX; ++n) close_number((int)n);
     return 0;
   }
   if (HAS(STDIO_KEPT) && first < 3) first = 3;
@@ -32,7 +36,7 @@ static int close_rest(unsigned first, unsigned flags) {
   const unsigned end = HAS(SWEEP_TO_256) ? 256 : HAS(SWEEP_TO_1024) ? 1024 : (unsigned)limit;
   if (end == 0 && !HAS(SWEEP_TO_GAP)) return close_gap(first, ~0u, flags);
   if (unshare(CLONE_FILES) != 0) return -1;
-  for (unsigned n = first; HAS(SWEEP_TO_GAP) && n < LOOP_MAX && close((int)n) == 0; ++n) continue;
+  for (unsigned n = first; HAS(SWEEP_TO_GAP) && n < LOOP_MAX && close_number((int)n) == 0; ++n) continue;
   return end > first ? close_gap(first, end - 1, 0) : 0;
 }
 
@@ -108,33 +112,38 @@ static int reopen(int number, int target) {
   snprintf(path, sizeof path, "/proc/self/fd/%d", number);
   const int fd = open(path, O_RDWR | O_CLOEXEC);
   if (fd < 0) return dup2(number, target);
-  if (fd != target && (dup2(fd, target) < 0 || close(fd) != 0)) return -1;
+  if (fd != target && (dup2(fd, target) < 0 || close_number(fd) != 0)) return -1;
   return fd == target ? fcntl(fd, F_SETFD, 0) : target;
 }
 
-/* Above all numbers of the request, or where the limit leaves no room there, from the lowest on. */
-static int first_aside(const struct job *job) {
+/* Where temporaries begin: above all numbers of the request; from the lowest on where there is no room, since the limit or what is
+ * open there leaves none. */
+struct room {
+  int from, is_low;
+};
+
+static struct room first_room(const struct job *job) {
   const struct spawncheck_request *r = &job->request;
-  struct rlimit limit;
-  int above = 0;
-  if (r->keep_count == 0 || HAS(TEMPORARY_ON_TARGET)) return 0;
-  if (job->targets[r->keep_count - 1] >= above) above = job->targets[r->keep_count - 1] + 1;
+  struct room room = {0, HAS(TEMPORARY_ON_TARGET) || r->keep_count == 0};
+  if (room.is_low) return room;
+  room.from = job->targets[r->keep_count - 1] + 1;
   for (uint32_t i = 0; i < job->source_count; ++i)
-    if (job->sources[i] >= above) above = job->sources[i] + 1;
-  return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < (rlim_t)above + r->keep_count ? 0 : above;
+    if (job->sources[i] >= room.from) room.from = job->sources[i] + 1;
+  return room;
 }
 
 /* At a number that is no target. */
-static int put_aside(const struct job *job, int number, int *above) {
+static int put_aside(const struct job *job, int number, struct room *room) {
   for (;;) {
-    const int fd = fcntl(number, HAS(TEMPORARY_LEFT) ? F_DUPFD : F_DUPFD_CLOEXEC, *above);
-    if (fd < 0 && *above > 0 && (errno == EINVAL || errno == EMFILE)) { /* no room above: the lowest free numbers */
-      *above = 0;
+    const int fd = fcntl(number, HAS(TEMPORARY_LEFT) ? F_DUPFD : F_DUPFD_CLOEXEC, room->from);
+    if (fd < 0 && errno == EINVAL) errno = EMFILE; /* `from` has reached the limit: there is no number */
+    if (fd < 0 && errno == EMFILE && !room->is_low) {
+      *room = (struct room){0, 1};
       continue;
     }
     if (fd < 0 || HAS(TEMPORARY_ON_TARGET) || !is_target(job, fd)) return fd;
-    *above = fd + 1;
-    close(fd);
+    room->from = fd + 1;
+    close_number(fd);
   }
 }
 
@@ -146,7 +155,8 @@ static int put_in_place(int number, int target) {
 /* All sources are duplicated out of the way, then put where they belong. */
 static int move_all(const struct job *job) {
   const struct spawncheck_request *r = &job->request;
-  int *aside = job->aside, above = first_aside(job);
+  int *aside = job->aside;
+  struct room room = first_room(job);
   if (HAS(SEQUENTIAL) || HAS(REVERSED)) return move_in_order(r);
   if (HAS(SECOND_CYCLE)) return move_with_one_temporary(job);
   for (uint32_t i = 0; i < r->keep_count; ++i) {
@@ -156,26 +166,26 @@ static int move_all(const struct job *job) {
       if (clear_cloexec(job, k->source) != 0) return -1;
       continue;
     }
-    aside[i] = put_aside(job, k->source, &above);
+    aside[i] = put_aside(job, k->source, &room);
     if (aside[i] < 0 && HAS(ASIDE_UNCHECKED)) return move_in_order(r);
     if (aside[i] < 0) return -1;
   }
   for (uint32_t i = 0; i < r->keep_count; ++i) {
     if (aside[i] < 0) continue;
     if (put_in_place(aside[i], r->keep[i].target) < 0 && !HAS(MOVE_UNCHECKED)) return -1;
-    if (!HAS(TEMPORARY_LEFT) && !(HAS(TEMPORARY_ON_TARGET) && is_target(job, aside[i]))) close(aside[i]);
+    if (!HAS(TEMPORARY_LEFT) && !(HAS(TEMPORARY_ON_TARGET) && is_target(job, aside[i]))) close_number(aside[i]);
   }
   return 0;
 }
 
 static void close_leftover_sources(const struct job *job) {
   for (uint32_t i = 0; i < job->source_count && !HAS(SOURCES_LEFT); ++i)
-    if (!is_target(job, job->sources[i])) close(job->sources[i]);
+    if (!is_target(job, job->sources[i])) close_number(job->sources[i]);
 }
 
 static void close_listed(const struct job *job) {
   for (uint32_t i = 0; i < job->listed_count; ++i)
-    if (!is_source(job, job->listed[i])) close(job->listed[i]);
+    if (!is_source(job, job->listed[i])) close_number(job->listed[i]);
 }
 
 /* Policies but only: exec drops what is close-on-exec. */
@@ -203,7 +213,7 @@ static int move_and_drop(const struct job *job) {
     if (fcntl(n, F_GETFD) == FD_CLOEXEC) old[n / 64] |= 1ull << n % 64;
   if (move_all(job) != 0) return -1;
   for (int n = 0; n < LOOP_MAX; ++n)
-    if (old[n / 64] >> n % 64 & 1) close(n);
+    if (old[n / 64] >> n % 64 & 1) close_number(n);
   return 0;
 }
 
@@ -227,7 +237,7 @@ static int set_descriptors(const struct job *job) {
     for (uint32_t i = 0; i < r->keep_count; ++i)
       if (fcntl(r->keep[i].source, F_SETFD, 0) != 0) return -1;
   if (drop(job) != 0) return -1;
-  if (SHARES_TABLE && !HAS(PIDFD_PASSED) && !HAS(PIDFD_AS_SOURCE) && job->pidfd >= 0) close(job->pidfd);
+  if (SHARES_TABLE && !HAS(PIDFD_PASSED) && !HAS(PIDFD_AS_SOURCE) && job->pidfd >= 0) close_number(job->pidfd);
   if (HAS(PIDFD_PASSED) && job->pidfd >= 0) fcntl(job->pidfd, F_SETFD, 0);
   if (HAS(DROPPED_BY_OLD_FLAGS) && r->fd_policy == SPAWNCHECK_FDS_DROP_CLOEXEC_EXCEPT) return move_and_drop(job);
   if (!HAS(DUP_FIRST) && move_all(job) != 0) return -1;

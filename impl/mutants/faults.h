@@ -216,6 +216,8 @@
   X(RANGE_UNCHECKED, "range-unchecked", "unchecked", "F", "fd.exact fd.untouched", "close_range may fail, and nobody looks")              \
   X(ASIDE_UNCHECKED, "aside-unchecked", "unchecked", "F", "fd.kept fd.exact err.exact",                                                   \
     "a source that could not be put aside is moved in list order")                                                                        \
+  X(CLOSE_CANCELLABLE, "close-cancellable", "unchecked", "F", "sig.parent_restored",                                                      \
+    "the child closes by close(3), a cancellation point: where it is killed there, its caller stays cancellable")                         \
   X(PIDFD_CHILD_LEFT, "pidfd-child-left", "unchecked", "F", "proc.unzombied", "pidfd_open fails after the start, and the child stays")    \
   X(PLAN, "control-plan", "plan", "", "", "nothing: the reference, linked into an object of its own")                                     \
   X(PLAN_SWEPT_BY_EXEC, "plan-swept-by-exec", "plan", "D", "fd.released", "what is close-on-exec is left to exec")                        \

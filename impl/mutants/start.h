@@ -89,7 +89,7 @@ static int read_channel(struct job *job) {
 static void reap(const struct job *job, int pid) {
   if (HAS(WAIT_ONCE)) set_mask(SIG_SETMASK, &job->caller_mask, NULL);
   const int options = HAS(CLONE_CHILD_MISSED) ? 0 : __WALL;
-  while (!HAS(ZOMBIE) && waitpid(HAS(WAITED_FOR_ANY) ? -1 : pid, NULL, options) < 0 && errno == EINTR && !HAS(WAIT_ONCE)) continue;
+  while (!HAS(ZOMBIE) && syscall(SYS_wait4, HAS(WAITED_FOR_ANY) ? -1 : pid, NULL, options, NULL) < 0 && errno == EINTR && !HAS(WAIT_ONCE)) continue;
 }
 
 static int open_pidfd(struct job *job, int pid) {
@@ -125,7 +125,7 @@ static int start(struct job *job, struct spawncheck_result *result) {
   if (HAS_CHANNEL && (error = read_channel(job)) == 0 && pid < 0) error = EAGAIN;
   if (pid >= 0 && error != 0) {
     reap(job, pid);
-    if (!HAS(PIDFD_LEFT) && job->pidfd >= 0) close(job->pidfd);
+    if (!HAS(PIDFD_LEFT) && job->pidfd >= 0) close_number(job->pidfd);
   }
   for (; HAS(NEVER_RETURNS) && error != 0;) pause();
   if (HAS(PIDFD_CHILD_LEFT) && error == 0 && set & SPAWNCHECK_WANT_PIDFD) error = open_pidfd(job, pid);
