@@ -64,6 +64,7 @@ std::unique_ptr<sc_history> as_it_should_be(const Scenario& s) {
   for (std::size_t t = 0; t < s.threads.size(); ++t) h->thread_mask[t] = s.world.mask;
   fill_in_process(h->parent, caller_pid);
   h->inherited = ~0ull;
+  h->tells_chld = 1;
   h->end = SC_RUN_COMPLETE;
   return h;
 }

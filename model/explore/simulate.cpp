@@ -87,6 +87,7 @@ class Recorder : public NoObserver {
 
 void Recorder::reset() {
   history_.thread_count = setting_.threads;
+  history_.tells_chld = 0;
   for (unsigned t = 0; t < setting_.threads; ++t)
     for (std::size_t o = 0; o < scenario_.threads[t].operations.size(); ++o) {
       sc_op_record& r = record(t, o) = sc_op_record{};

@@ -147,6 +147,7 @@ bool has_waited_for_child(const Facts& f) {
 
 // The end of a child sends CHLD before anybody can have waited for it (kernel/exit.c exit_notify), and a thread that never blocks it takes it.
 bool child_signal_is_lost(const Facts& f) {
+  if (f.history.tells_chld == 0) return false;
   if ((f.scenario.world.handled & ~named_by_dispositions(f.scenario) & bit(chld)) == 0 || !has_waited_for_child(f)) return false;
   if (handled_in_caller(f, chld) != 0 || (f.history.parent.shared_pending & bit(chld)) != 0) return false;
   for (std::size_t t = 0; t < f.scenario.threads.size(); ++t)

@@ -180,6 +180,7 @@ struct sc_history {
   uint64_t caught_by_libc; /* signals that had a handler before the world's dispositions were set */
   uint32_t handled_count, handled_lost; /* lost: runs beyond SC_HANDLED_MAX */
   struct sc_handled handled[SC_HANDLED_MAX];
+  uint8_t tells_chld;   /* the handler's runs for SIGCHLD are among them: the kernel sends it, the model does not */
   uint32_t stray_count;
   struct sc_fault fault; /* what was injected, and happened; kind SC_FAULT_NONE: nothing */
   int32_t stray_pid;

@@ -294,6 +294,7 @@ static void reset(void) {
   for (uint32_t t = 0; t < SC_THREADS_MAX; ++t) h->made[t].known = h->left[t].known = 0;
   h->ran_in_child = 0;
   h->thread_count = shared->thread_count;
+  h->tells_chld = 1;
   for (uint32_t t = 0; t < shared->thread_count; ++t)
     for (uint32_t o = 0; o < shared->op_count[t]; ++o)
       h->op[t][o] = (struct sc_op_record){.value = {-1, -1}, .child = -1};
