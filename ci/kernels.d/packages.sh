@@ -60,16 +60,19 @@ kernel_package() {
   awk -v name="$1" '{ v = $1; sub(/[-~].*/, "", v) } v == name || index(v, name ".") == 1' "$kernel_list" | tail -n 1
 }
 
-# fetch_image APT VERSION PACKAGE FILE: the kernel's image as a file.
+# fetch_image APT VERSION PACKAGE FILE: the kernel's image as a file. Since 7.2 it is in linux-binary-*, which linux-image-* depends on.
 fetch_image() {
-  local apt=$1 version=$2 package=$3 file=$4
+  local apt=$1 version=$2 package=$3 file=$4 candidate deb
   [ ! -s "$file" ] || return 0
   mkdir -p "$apt/packages"
-  (cd "$apt/packages" && APT_CONFIG=$apt/apt.conf apt-get download -qq "$package=$version" </dev/null) >"$apt/download.log" 2>&1 ||
-    { warn "$package $version: $(tail -n 1 "$apt/download.log")"; return 1; }
-  local deb=("$apt/packages/$package"_*.deb)
-  dpkg-deb --fsys-tarfile "${deb[0]}" | tar -xO --wildcards '*/vmlinuz*' >"$file.part"
-  rm -f "${deb[@]}"
-  [ -s "$file.part" ] || { warn "$package: no vmlinuz in it"; return 1; }
-  mv "$file.part" "$file"
+  for candidate in "$package" "${package/-image-/-binary-}"; do
+    (cd "$apt/packages" && APT_CONFIG=$apt/apt.conf apt-get download -qq "$candidate=$version" </dev/null) >"$apt/download.log" 2>&1 ||
+      { warn "$candidate $version: $(tail -n 1 "$apt/download.log")"; return 1; }
+    deb=("$apt/packages/$candidate"_*.deb)
+    dpkg-deb --fsys-tarfile "${deb[0]}" | tar -xO --wildcards '*/vmlinuz*' >"$file.part" 2>/dev/null || true
+    rm -f "${deb[@]}"
+    if [ -s "$file.part" ]; then mv "$file.part" "$file"; return 0; fi
+  done
+  warn "$package: no vmlinuz in it"
+  return 1
 }

@@ -16,6 +16,7 @@ result() {
     0) ;;
     137|143) reason="not over at its limit" ;;
     1) reason=$(grep -m 1 'violated\|disagree\|outside' "$out/$check.log" || tail -n 1 "$out/$check.log") ;;
+    3) reason=$(grep -m 1 inconclusive "$out/$check.log" || tail -n 1 "$out/$check.log") ;;
     *) reason=$(tail -n 1 "$out/$check.log") ;;
   esac
 }
@@ -74,6 +75,7 @@ table() {
 
   printf '\n'
   if [ ${#reasons[@]} -gt 0 ]; then printf '%s\n' "${reasons[@]}" | sort -V; fi
+  claims_table
   tell_kernel_complaints
   exit_status=0
   if [ "${count[violated]:-0}" -gt 0 ]; then exit_status=1
@@ -81,6 +83,26 @@ table() {
   elif [ "${count[holds]:-0}" -eq 0 ]; then exit_status=$([ "${count[inconclusive]:-0}" -gt 0 ] && echo 3 || echo 4)
   fi
   say "kernels: ${count[holds]:-0} hold, ${count[violated]:-0} violated, ${count[failed]:-0} failed, ${count[inconclusive]:-0} inconclusive, ${count[unsupported]:-0} unsupported; build/kernels.json"
+}
+
+# The claims of corpus/seeds/claims, each put to each kernel by claims_test in every schedule of whole calls: what it showed, and in how many.
+claims_table() {
+  local kernel claim cell logs=()
+  for kernel in "${kernels[@]}"; do
+    if [ -s "$work/$kernel/claims_test.log" ]; then logs+=("$work/$kernel/claims_test.log"); fi
+  done
+  [ ${#logs[@]} -gt 0 ] || return 0
+  printf '\n%-54s' 'claim, by the way it goes'
+  printf ' %-26s' "${kernels[@]}"
+  printf '\n'
+  sed -n 's/^claim \([^:]* by [^ ]*\): .*/\1/p' "${logs[@]}" | sort -u | while read -r claim; do
+    printf '%-54s' "$claim"
+    for kernel in "${kernels[@]}"; do
+      cell=$(sed -n "s/^claim $claim: //p" "$work/$kernel/claims_test.log" 2>/dev/null | sed 's/^unsupported: nothing here.*/-/; s/^unsupported:.*/unsupported/; s/ schedules$//; s/, seen in between//; s/, a documented limit//')
+      printf ' %-26s' "${cell:-?}"
+    done
+    printf '\n'
+  done
 }
 
 # A kernel that complains about itself while we run is worth a line, whatever the checks say.
