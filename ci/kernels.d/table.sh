@@ -93,13 +93,13 @@ claims_table() {
   done
   [ ${#logs[@]} -gt 0 ] || return 0
   printf '\n%-54s' 'claim, by the way it goes'
-  printf ' %-26s' "${kernels[@]}"
+  printf ' %-36s' "${kernels[@]}"
   printf '\n'
-  sed -n 's/^claim \([^:]* by [^ ]*\): .*/\1/p' "${logs[@]}" | sort -u | while read -r claim; do
+  sed -n '/unsupported: nothing here/d; s/^claim \([^:]* by [^ ]*\): .*/\1/p' "${logs[@]}" | sort -u | while read -r claim; do
     printf '%-54s' "$claim"
     for kernel in "${kernels[@]}"; do
-      cell=$(sed -n "s/^claim $claim: //p" "$work/$kernel/claims_test.log" 2>/dev/null | sed 's/^unsupported: nothing here.*/-/; s/^unsupported:.*/unsupported/; s/ schedules$//; s/, seen in between//; s/, a documented limit//')
-      printf ' %-26s' "${cell:-?}"
+      cell=$(sed -n "s/^claim $claim: //p" "$work/$kernel/claims_test.log" 2>/dev/null | sed 's/^unsupported:.*/unsupported/; s/ schedules$//; s/, seen in between//; s/, a documented limit//')
+      printf ' %-36s' "${cell:-?}"
     done
     printf '\n'
   done
