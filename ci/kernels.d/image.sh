@@ -13,6 +13,11 @@ make_image() {
   cp "$(command -v busybox)" "$guest/bin/busybox"
   local applet
   for applet in $("$guest/bin/busybox" --list); do [ -e "$guest/bin/$applet" ] || ln -s busybox "$guest/bin/$applet"; done
+  # What programs of ours call is what they call on the host: busybox's head reads more than it is asked for, its readlink takes one name.
+  local program
+  for program in sh $(dpkg -L coreutils 2>/dev/null | sed -n 's/^\(\/usr\)\?\/bin\///p'); do
+    if [ -x "/bin/$program" ]; then cp --remove-destination -L "/bin/$program" "$guest/bin/$program"; fi
+  done
   printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n' >"$guest/etc/passwd"
   printf 'root:x:0:\nnogroup:x:65534:\n' >"$guest/etc/group"
 
@@ -32,7 +37,7 @@ make_image() {
 
 copy_libraries() {
   local guest=$1 library
-  { find build/dev/bin -type f -perm -u+x -exec ldd {} + 2>/dev/null || true; } | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) (0x.*/\1/p' | sort -u |
+  { find build/dev/bin "$guest/bin" -type f -perm -u+x -exec ldd {} + 2>/dev/null || true; } | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) (0x.*/\1/p' | sort -u |
     while read -r library; do
       mkdir -p "$guest$(dirname "$library")"
       cp -L "$library" "$guest$library"
