@@ -24,7 +24,7 @@ result() {
 # A program of GoogleTest's: what failed, or what was skipped, by name.
 test_result() { # log status
   local skipped passed
-  skipped=$(grep -c '^\[  SKIPPED \] .*(' "$1" || true)
+  skipped=$(grep -c '^\[  SKIPPED \] .*(\|^spawncheck: unsupported' "$1" || true)
   passed=$(grep -c '^\[       OK \]' "$1" || true)
   if [ "$2" = 137 ] || [ "$2" = 143 ]; then word=failed reason="not over at its limit, in $(grep '^\[ RUN ' "$1" | tail -n 1 | sed 's/.*\] //')"; return; fi
   if [ "$2" != 0 ]; then
@@ -33,7 +33,7 @@ test_result() { # log status
     [ -n "$reason" ] || reason="status $2: $(tail -n 1 "$1")"
     return
   fi
-  if [ "$skipped" -gt 0 ]; then reason="$skipped unsupported: $(sed -n 's/^\[  SKIPPED \] \(.*\) (.*/\1/p' "$1" | sort -u | paste -sd' ')"; fi
+  if [ "$skipped" -gt 0 ]; then reason="$skipped unsupported: $(sed -n 's/^\[  SKIPPED \] \(.*\) (.*/\1/p; s/^spawncheck: unsupported: //p' "$1" | sort -u | paste -sd' ')"; fi
   if [ "$passed" -eq 0 ]; then word=unsupported; fi
 }
 
