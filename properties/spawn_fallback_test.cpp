@@ -157,14 +157,6 @@ TEST(Fetched, IntoANewPidNamespaceFallsBackBeforeThereIsAChild) {
   EXPECT_EQ(status, 0);
 }
 
-// A thread that is not its process's first one can be named by a pidfd: PIDFD_THREAD, Linux 6.9.
-bool has_thread_pidfds() {
-  constexpr unsigned pidfd_thread = O_EXCL;
-  const long fd = syscall(SYS_pidfd_open, gettid(), pidfd_thread);
-  if (fd >= 0) close(static_cast<int>(fd));
-  return fd >= 0;
-}
-
 // The table is the calling thread's, which is not always the process's. What it keeps is in no other one; without a name for the thread,
 // fetched would take from the process's, so another strategy is chosen.
 TEST(Fetched, TakesFromTheTableOfTheCallingThread) {
