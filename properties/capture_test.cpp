@@ -206,7 +206,7 @@ TEST(Capture, EndsAChildWhoseTimeIsOver) {
 }
 
 TEST(Capture, AChildThatAlwaysWritesHasNoMoreTimeThanOthers) {
-  const Captured result = captured(shell("exec yes"), {.bytes_max = 4}, 300ms);
+  const Captured result = captured(shell("exec yes"), {.bytes_max = 4}, 3s);
   EXPECT_TRUE(result.timed_out && result.output_truncated);
   EXPECT_EQ(result.output, "y\ny\n");
 }

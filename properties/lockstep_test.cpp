@@ -20,9 +20,13 @@ struct Totals {
 };
 
 // `implementation`: its name, and after a blank a strategy.
-Totals follow(const std::string& implementation, unsigned scenarios, std::uint64_t seed) {
+Session& session_named(const std::string& implementation) {
   const std::size_t blank = std::min(implementation.find(' '), implementation.size());
-  Session& session = session_with(implementation.substr(0, blank), blank == implementation.size() ? "" : implementation.substr(blank + 1));
+  return session_with(implementation.substr(0, blank), blank == implementation.size() ? "" : implementation.substr(blank + 1));
+}
+
+Totals follow(const std::string& implementation, unsigned scenarios, std::uint64_t seed) {
+  Session& session = session_named(implementation);
   Totals total;
   for (unsigned i = 0; i < scenarios; ++i) {
     Random random(seed + i);
@@ -49,6 +53,7 @@ class EachImplementation : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(EachImplementation, IsFollowed) {
   if (std::string(GetParam()).starts_with("musl:") && !has_musl()) GTEST_SKIP() << "built without musl-gcc";
+  if (const std::string& why = session_named(GetParam()).why_unsupported(); !why.empty()) GTEST_SKIP() << why;
   const Totals total = follow(GetParam(), GetParam() == std::string("canary") ? 40 : 400, 77);
   EXPECT_GT(total.checked, total.steps * 8 / 10);
   EXPECT_GT(total.snapshots, total.runs);

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <sys/syscall.h>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -99,5 +101,13 @@ struct HoldRequest {
     return r;
   }
 };
+
+// A thread that is not its process's first one can be named by a pidfd: PIDFD_THREAD, Linux 6.9.
+inline bool has_thread_pidfds() {
+  constexpr unsigned pidfd_thread = O_EXCL;
+  const long fd = syscall(SYS_pidfd_open, gettid(), pidfd_thread);
+  if (fd >= 0) close(static_cast<int>(fd));
+  return fd >= 0;
+}
 
 }  // namespace spawncheck

@@ -92,7 +92,7 @@ void fetch(Steps& steps, Keep keep, bool has_pidfd) {
 constexpr std::uint32_t on_our_memory = SPAWN_START_VM | SPAWN_START_VFORK | SPAWN_START_CLEAR_SIGHAND;
 
 // 0, or an errno where the way has no word for the request.
-int build(Way way, const PlanRequest& r, Steps& steps, std::uint32_t& start) {
+int build(Way way, const PlanRequest& r, Steps& steps, std::uint32_t& start, std::vector<std::uint32_t>& array) {
   const bool only = r.request->policy == SPAWNCHECK_FDS_ONLY, has_one = r.keep.size() == 1;
   start = on_our_memory | SPAWN_START_FILES;
   switch (way) {
@@ -143,8 +143,13 @@ int build(Way way, const PlanRequest& r, Steps& steps, std::uint32_t& start) {
       break;
     case Way::ARRAY: {
       spawn_step but = make(SPAWN_STEP_CLOSE_RANGE);
-      but.flags = on_the_model_only;
-      for (const auto& k : r.keep) but.bits |= k.first < 64 ? 1ull << k.first : 0;
+      but.flags = keeps_an_array;
+      for (const auto& k : r.keep) {
+        but.bits |= k.first < 64 ? 1ull << k.first : 0;  // for the model
+        array.push_back(static_cast<std::uint32_t>(k.first));
+      }
+      but.data = array.data();
+      but.a = static_cast<std::int32_t>(array.size());
       steps.push_back(but);
       move(steps, r.keep, true);
       break;
@@ -174,10 +179,11 @@ Planner planner_of(std::string_view name) {
   for (int w = 0; w < static_cast<int>(Way::count); ++w) {
     const Way way = static_cast<Way>(w);
     if (word(way) != name) continue;
-    return [way, steps = std::make_shared<Steps>()](const PlanRequest& r, spawn_plan& plan) {
+    return [way, steps = std::make_shared<Steps>(), array = std::make_shared<std::vector<std::uint32_t>>()](const PlanRequest& r, spawn_plan& plan) {
       steps->clear();
+      array->clear();
       plan = spawn_plan{};
-      if (const int error = build(way, r, *steps, plan.start)) return error;
+      if (const int error = build(way, r, *steps, plan.start, *array)) return error;
       plan.step = steps->data();
       plan.step_count = static_cast<std::uint32_t>(steps->size());
       return 0;

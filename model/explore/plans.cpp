@@ -13,7 +13,7 @@ bool PlannedSpawn::leaves_table_alone() const {
       case SPAWN_STEP_UMASK: case SPAWN_STEP_CHDIR: case SPAWN_STEP_FCHDIR: case SPAWN_STEP_MASK: case SPAWN_STEP_CLOSE_PIDFD:
         break;
       case SPAWN_STEP_UNSHARE: case SPAWN_STEP_EXEC: case SPAWN_STEP_EXEC_FD: return true;
-      case SPAWN_STEP_CLOSE_RANGE: return s.flags == on_the_model_only || (s.flags & model::close_range_unshare) != 0;
+      case SPAWN_STEP_CLOSE_RANGE: return s.flags == keeps_an_array || (s.flags & model::close_range_unshare) != 0;
       default: return false;
     }
   return true;

@@ -400,7 +400,7 @@ std::optional<Call> SimulatedSpawn::call_of(const State& state, const spawn_step
     case SPAWN_STEP_FCHDIR: return make_call(CallKind::getfd, s.a);
     case SPAWN_STEP_UNSHARE: return make_call(CallKind::unshare_files);
     case SPAWN_STEP_CLOSE_RANGE:
-      if ((s.flags & on_the_model_only) != 0) return make_call(CallKind::close_but, -1, -1, 0, s.bits);
+      if ((s.flags & keeps_an_array) != 0) return make_call(CallKind::close_but, -1, -1, 0, s.bits);
       return make_call(CallKind::close_range, static_cast<std::int32_t>(s.first), static_cast<std::int32_t>(s.last), s.flags);
     case SPAWN_STEP_CLOSE_EACH:
       return make_call(CallKind::close_each, static_cast<std::int32_t>(s.first), static_cast<std::int32_t>(s.last));

@@ -10,8 +10,9 @@
 
 namespace spawncheck::explore {
 
-// In spawn_step.flags: not what the step's kind says. close-range: close_but of `bits`.
-inline constexpr std::uint16_t on_the_model_only = 0x8000;
+// In spawn_step.flags of close-range: all but an array of numbers goes. The model takes them from `bits`; the kernel of ci/kernels.d/array, whose
+// flag CLOSE_RANGE_ARRAY this is, from `data` and their count from `a`.
+inline constexpr std::uint16_t keeps_an_array = 0x8000;
 
 // Where an address would be in a real plan: names that the simulation understands.
 const char* simulated_program(std::uint8_t program, std::uint8_t name);

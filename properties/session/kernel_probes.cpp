@@ -221,6 +221,17 @@ Probed close_range_except() {
   }));
 }
 
+// Only where unknown flags are refused, too. It fails before it does anything.
+Probed close_range_array() {
+  constexpr unsigned array = 1u << 15, unknown_flag = 1u << 30, nobody_has = 0x7ffffff0u;
+  return by_call(in_process([] {
+    if (syscall(SYS_close_range, nobody_has, nobody_has, unknown_flag) == 0) return said_no;
+    if (errno != EINVAL) return error_as_status(errno);
+    syscall(SYS_close_range, nobody_has, nobody_has, array, ~0ul, 1u);
+    return errno == EFAULT ? said_yes : error_as_status(errno);
+  }));
+}
+
 Probed close_range() { return exists(syscall(SYS_close_range, 1u, 0u, 0u), EINVAL); }
 
 Probed clone3() { return exists(syscall(SYS_clone3, nullptr, 0), EINVAL); }

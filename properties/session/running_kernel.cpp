@@ -24,7 +24,8 @@ constexpr Probed (*asks[])() = {
 
 bool is_yes(Behaviour b) { return probed(b).answer == Answer::yes; }
 
-// What each strategy of the reference cannot do without (impl/spawn/strategy.cpp is_to_be_had). `copy` needs nothing.
+// What each strategy of the reference cannot do without (impl/spawn/strategy.cpp is_to_be_had), and the way `array` (model/explore/claims.h). `copy`
+// needs nothing.
 struct Need {
   std::string_view strategy;
   Behaviour behaviour;
@@ -32,6 +33,7 @@ struct Need {
 constexpr Need needs[] = {
     {"unshare", Behaviour::close_range},  {"staged", Behaviour::close_range},  {"fetched", Behaviour::close_range},
     {"fetched", Behaviour::pidfd_thread}, {"fetched", Behaviour::pidfd_getfd}, {"except", Behaviour::close_range_except},
+    {"array", Behaviour::close_range_array},
 };
 
 }  // namespace

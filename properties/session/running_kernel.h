@@ -30,6 +30,8 @@ namespace spawncheck {
     "fs/file.c close_range, sane_fdtable_size; 6.1 before 6.1.113", "likewise, with a range that ends between the last open number and the capacity") \
   X(close_range_except, "close-range-except", 1, "close_range(2) knows flag 1 << 3, CLOSE_RANGE_EXCEPT",                                  \
     "fs/file.c __close_range; 7.4", "asked of everything outside 0..~0, which is nothing: EINVAL where it is unknown")                    \
+  X(close_range_array, "close-range-array", 0, "close_range(2) knows flag 1 << 15, an array of numbers that stay",                          \
+    "fs/file.c close_range_array; ci/kernels.d/array, no released kernel", "asked with an address that nobody has: EFAULT, where it is unknown EINVAL") \
   X(close_range, "close-range", 0, "close_range(2) exists", "fs/file.c __close_range; 5.9", "an inverted range: EINVAL")                  \
   X(clone3, "clone3", 0, "clone3(2) exists", "kernel/fork.c clone3; 5.3", "a size of 0: EINVAL")                                          \
   X(pidfd_getfd, "pidfd-getfd", 0, "a child may fetch descriptors from its parent",                                                       \

@@ -8,6 +8,7 @@
 #include "properties/session/watch.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 namespace spawncheck {
@@ -19,6 +20,12 @@ const spawncheck_limit* limit_of(const std::string& implementation, const Breach
   for (const spawncheck_limit& limit : spawncheck_limits)
     if (limit.implementation == implementation && limit.clause == name(breach.clause) && breach.observed.find(limit.says) != std::string::npos) return &limit;
   return nullptr;
+}
+
+// $SPAWNCHECK_SLOWNESS: how many times longer than on a usual machine a run may take, 1 to 100: in emulation, on a stolen processor.
+std::uint32_t slowness() {
+  const char* set = std::getenv("SPAWNCHECK_SLOWNESS");
+  return set == nullptr ? 1 : static_cast<std::uint32_t>(std::clamp(std::atoi(set), 1, 100));
 }
 
 int badness(Status s) {
@@ -51,7 +58,7 @@ std::unique_ptr<Session> Session::start(const SessionOptions& options, std::stri
   ExecutorOptions e;
   e.implementation = options.implementation;
   e.strategy = options.strategy;
-  e.timeout_ms = options.timeout_ms;
+  e.timeout_ms = options.timeout_ms * slowness();
   std::unique_ptr<Executor> executor = Executor::start(e, error);
   if (executor == nullptr) return nullptr;
   return std::unique_ptr<Session>(new Session(options, std::move(executor)));

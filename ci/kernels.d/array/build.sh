@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+# A kernel that does not exist: Debian's newest kernel source with array.patch, whose close_range(2) takes an array of the numbers that stay; sourced by
+# ci/kernels. It is for trying an interface before it is merged: change the patch, call `ci/kernels --array --check claims_test`, read the claims' table.
+#
+# What it takes: 160 MB to fetch, 2 GB in build/kernels/source, and some 15 minutes of one processor the first time (config is small: no modules, no
+# disks, no ACPI); a changed patch costs the files that it touches. The source stays for that; remove the directory to start anew.
+
+# newest_source: "version package".
+newest_source() {
+  APT_CONFIG=$work/apt/apt.conf apt-cache search --names-only '^linux-source-[0-9.]*$' | cut -d' ' -f1 | APT_CONFIG=$work/apt/apt.conf xargs -r apt-cache madison |
+    sed 's/ //g' | awk -F'|' '{ print $2, $1 }' | sort -V -k1,1 | tail -n 1
+}
+
+# unpack_source VERSION PACKAGE DIRECTORY
+unpack_source() {
+  local source=$3 deb
+  mkdir -p "$source"
+  (cd "$source" && APT_CONFIG=$work/apt/apt.conf apt-get download -qq "$2=$1" </dev/null)
+  deb=("$source/$2"_*.deb)
+  dpkg-deb --fsys-tarfile "${deb[0]}" | tar -xO --wildcards './usr/src/linux-source-*.tar.xz' | tar -xJ -C "$source" --strip-components=1
+  rm -f "${deb[@]}"
+  touch "$source/unpacked.whole"
+}
+
+# Puts the patch on what Debian has, whatever an earlier call left there: unchanged files keep their time.
+patch_source() { # DIRECTORY
+  local patch=$root/ci/kernels.d/array/array.patch
+  if [ -s "$1/applied.patch" ]; then
+    if cmp -s "$patch" "$1/applied.patch"; then return 0; fi
+    patch -d "$1" -p1 -R --silent <"$1/applied.patch"
+    rm "$1/applied.patch"
+  fi
+  patch -d "$1" -p1 --silent <"$patch"
+  cp "$patch" "$1/applied.patch"
+}
+
+# build_array: leaves the image in $work/images; sets `array_image`, its name there.
+build_array() {
+  local version package source=$work/source config=$root/ci/kernels.d/array/config option
+  read -r version package <<<"$(newest_source)" || true
+  [ -n "${package:-}" ] || { warn "no linux-source package to be had"; return 1; }
+  ci/setup --kernel-source
+  if [ ! -e "$source/unpacked.whole" ]; then
+    say "unpacking $package $version"
+    rm -rf "$source"
+    unpack_source "$version" "$package" "$source"
+    printf '%s\n' "$version" >"$source/version.debian"
+  fi
+  patch_source "$source"
+  if [ ! -s "$source/.config" ] || [ "$config" -nt "$source/.config" ]; then
+    (cd "$source" && make tinyconfig && scripts/kconfig/merge_config.sh -m .config "$config" && make olddefconfig) >"$work/array-config.log" 2>&1 ||
+      { warn "no configuration: build/kernels/array-config.log"; return 1; }
+    for option in $(grep -o '^CONFIG_[A-Z0-9_]*=y' "$config"); do
+      grep -q "^$option\$" "$source/.config" || warn "this source has no $option: what needs it is unsupported in the guest"
+    done
+  fi
+  say "building the kernel with the array: build/kernels/array-build.log"
+  make -C "$source" -j"$jobs" bzImage >"$work/array-build.log" 2>&1 </dev/null || { warn "it did not build: $(grep -m 1 'error' "$work/array-build.log")"; return 1; }
+  array_image=array-$(cat "$source/version.debian")
+  mkdir -p "$work/images"
+  cp "$source/arch/x86/boot/bzImage" "$work/images/$array_image"
+}

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+# One kernel in qemu, from boot to the last check; sourced by ci/kernels. The guest has no network and no disk: it hears what to do from its
+# initramfs, and says what came of it on two serial ports.
+
+# boot KERNEL: leaves $work/KERNEL/ with `console` and what ci/kernels.d/init wrote. Runs as a job of its own.
+boot() {
+  local out=$work/$1 pid=
+  rm -rf "$out"
+  mkdir -p "$out"
+  trap 'if [ -n "$pid" ]; then kill -KILL "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; fi' EXIT
+  trap 'exit 143' TERM INT HUP
+  qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 -display none -monitor none -nic none -no-reboot -no-user-config \
+    -kernel "$work/images/$1" -initrd "$initramfs" -append 'console=ttyS0 panic=-1 loglevel=4 mitigations=off' \
+    -serial "file:$out/console" -serial "file:$out/results" </dev/null >"$out/qemu.log" 2>&1 &
+  pid=$!
+  watch_guest "$pid" "$out" || kill -KILL "$pid" 2>/dev/null || true
+  wait "$pid" 2>/dev/null || true
+  pid=
+  unpack_results "$out"
+}
+
+# Ends with the guest, or returns 1 when a check is not over a good while after its limit. The guest says its limits: they are for its speed.
+watch_guest() {
+  local pid=$1 console=$2/console lines=-1 now limit until=$((SECONDS + 300))
+  while kill -0 "$pid" 2>/dev/null; do
+    now=$(grep -c '^guest:' "$console" 2>/dev/null || true)
+    if [ "${now:-0}" != "$lines" ]; then
+      lines=${now:-0}
+      limit=$(sed -n 's/^guest: .* begins, \([0-9]*\) s at most.*/\1/p' "$console" 2>/dev/null | tail -n 1)
+      until=$((SECONDS + ${limit:-0} + 300))
+    fi
+    if [ "$SECONDS" -ge "$until" ]; then printf 'guest: ended from outside, no word for too long\n' >>"$console"; return 1; fi
+    # Not to synchronise: qemu has no descriptor to wait for here, and a job's end is seen within the second.
+    read -r -t 1 <> <(:) || true
+  done
+}
+
+unpack_results() {
+  tar -C "$1" -xif "$1/results" 2>>"$1/qemu.log" || true
+  rm -f "$1/results"
+  rmdir "$1"/*.saved 2>/dev/null || true
+}

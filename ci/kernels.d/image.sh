@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+# The guest: one initramfs for all kernels, of busybox, what was built, the libraries that it needs, and the corpus; sourced by ci/kernels.
+# The tree is /spawncheck there.
+
+# make_image FILE CHECKS SECONDS: CHECKS is the table of checks, already chosen; SECONDS is how long each generates and runs.
+make_image() {
+  local file=$1 checks=$2 seconds=$3 guest=$work/guest
+  rm -rf "$guest"
+  mkdir -p "$guest"/{bin,dev,proc,sys,tmp,etc,out,root,run,var/tmp,usr} "$guest/spawncheck/build/dev" "$guest/spawncheck/model/contract"
+  ln -s ../bin "$guest/usr/bin"
+  ln -s bin "$guest/sbin"
+  chmod 1777 "$guest/tmp" "$guest/var/tmp"
+  cp "$(command -v busybox)" "$guest/bin/busybox"
+  local applet
+  for applet in $("$guest/bin/busybox" --list); do [ -e "$guest/bin/$applet" ] || ln -s busybox "$guest/bin/$applet"; done
+  # What programs of ours call is what they call on the host: busybox's head reads more than it is asked for, its readlink takes one name.
+  local program
+  for program in sh $(dpkg -L coreutils 2>/dev/null | sed -n 's/^\(\/usr\)\?\/bin\///p'); do
+    if [ -x "/bin/$program" ]; then cp --remove-destination -L "/bin/$program" "$guest/bin/$program"; fi
+  done
+  printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n' >"$guest/etc/passwd"
+  printf 'root:x:0:\nnogroup:x:65534:\n' >"$guest/etc/group"
+
+  cp -r build/dev/bin "$guest/spawncheck/build/dev/bin"
+  cp -r corpus "$guest/spawncheck/corpus"
+  cp model/contract/contract.md "$guest/spawncheck/model/contract/"
+  find "$guest/spawncheck/build/dev/bin" -type f -exec strip --strip-debug {} + 2>/dev/null || true
+  copy_libraries "$guest"
+
+  cp ci/kernels.d/init "$guest/init"
+  chmod +x "$guest/init"
+  cp "$checks" "$guest/checks"
+  printf 'root=%s\nseconds=%s\n' "$root" "$seconds" >"$guest/settings"
+  (cd "$guest" && find . | cpio -o -H newc --quiet) >"$file"
+  rm -rf "$guest"
+}
+
+copy_libraries() {
+  local guest=$1 library
+  { find build/dev/bin "$guest/bin" -type f -perm -u+x -exec ldd {} + 2>/dev/null || true; } | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) (0x.*/\1/p' | sort -u |
+    while read -r library; do
+      mkdir -p "$guest$(dirname "$library")"
+      cp -L "$library" "$guest$library"
+    done
+}

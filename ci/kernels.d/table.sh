@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+# What came of the checks, as a table and as JSON; sourced by ci/kernels.
+
+# What a check's exit status means; test programs know 0 and 1 only.
+words=([0]=holds [1]=violated [2]=failed [3]=inconclusive [4]=unsupported [5]=failed)
+
+# result KERNEL CHECK: sets `word`, `reason` (a line, or nothing) and `took` (hundredths of a second).
+result() {
+  local out=$work/$1 check=$2 status=
+  word=failed reason='' took=0
+  if [ ! -s "$out/$check.status" ]; then reason="did not end: $(grep -v '^guest: .* begins' "$out/console" 2>/dev/null | tr -d '\r' | tail -n 1)"; return; fi
+  read -r status took <"$out/$check.status"
+  word=${words[$status]:-failed}
+  case $check in *_test) test_result "$out/$check.log" "$status"; return ;; esac
+  case $status in
+    0) ;;
+    137|143) reason="not over at its limit" ;;
+    1) reason=$(grep -m 1 'violated\|disagree\|outside' "$out/$check.log" || tail -n 1 "$out/$check.log") ;;
+    3) reason=$(grep -m 1 inconclusive "$out/$check.log" || tail -n 1 "$out/$check.log") ;;
+    *) reason=$(tail -n 1 "$out/$check.log") ;;
+  esac
+}
+
+# A program of GoogleTest's: what failed, or what was skipped, by name.
+test_result() { # log status
+  local skipped passed
+  skipped=$(grep -c '^\[  SKIPPED \] .*(\|^spawncheck: unsupported' "$1" || true)
+  passed=$(grep -c '^\[       OK \]' "$1" || true)
+  if [ "$2" = 137 ] || [ "$2" = 143 ]; then word=failed reason="not over at its limit, in $(grep '^\[ RUN ' "$1" | tail -n 1 | sed 's/.*\] //')"; return; fi
+  if [ "$2" != 0 ]; then
+    word=failed
+    reason=$(sed -n 's/^\[  FAILED  \] \(.*\) (.*/\1/p' "$1" | sort -u | paste -sd' ')
+    [ -n "$reason" ] || reason="status $2: $(tail -n 1 "$1")"
+    return
+  fi
+  if [ "$skipped" -gt 0 ]; then reason="$skipped unsupported: $(sed -n 's/^\[  SKIPPED \] \(.*\) (.*/\1/p; s/^spawncheck: unsupported: //p' "$1" | sort -u | paste -sd' ')"; fi
+  if [ "$passed" -eq 0 ]; then word=unsupported; fi
+}
+
+json_string() { printf '%s' "$1" | tr -d '\000-\037' | sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&"/'; }
+
+findings() { find "$work/$1/$2.saved" -type f 2>/dev/null | sort; }
+
+# Sets `exit_status`.
+table() {
+  local kernel check file reasons=() entry json=$root/build/kernels.json separator=''
+  declare -A count=()
+  printf '\n%-28s' check
+  printf ' %-20s' "${kernels[@]}"
+  printf '\n'
+  printf '{"kernels": [' >"$json.part"
+  for kernel in "${kernels[@]}"; do
+    printf '%s%s' "$separator" "$(json_string "$kernel")" >>"$json.part"
+    separator=', '
+  done
+  printf '], "missing": [%s], "seconds": %s, "results": [' "$(for name in ${missing[@]+"${missing[@]}"}; do json_string "$name"; done | paste -sd, )" "$seconds" >>"$json.part"
+  separator=''
+  while read -r check _; do
+    printf '%-28s' "$check"
+    for kernel in "${kernels[@]}"; do
+      result "$kernel" "$check"
+      count[$word]=$((${count[$word]:-0} + 1))
+      printf ' %-20s' "$word$(printf ' %d s' $(((took + 50) / 100)))"
+      entry=
+      for file in $(findings "$kernel" "$check"); do entry+="${entry:+, }$(json_string "${file#"$root"/}")"; done
+      if [ "$word" != holds ] || [ -n "$reason" ]; then reasons+=("$kernel $check: $word${reason:+: $reason}${entry:+ [$entry]}"); fi
+      printf '%s\n  {"kernel": %s, "check": %s, "result": "%s", "seconds": %d.%02d, "reason": %s, "findings": [%s], "log": %s}' "$separator" "$(json_string "$kernel")" \
+        "$(json_string "$check")" "$word" $((took / 100)) $((took % 100)) "$(json_string "$reason")" "$entry" "$(json_string "build/kernels/$kernel/$check.log")" >>"$json.part"
+      separator=','
+    done
+    printf '\n'
+  done <"$work/checks"
+  printf '\n]}\n' >>"$json.part"
+  mv "$json.part" "$json"
+
+  printf '\n'
+  if [ ${#reasons[@]} -gt 0 ]; then printf '%s\n' "${reasons[@]}" | sort -V; fi
+  claims_table
+  tell_kernel_complaints
+  exit_status=0
+  if [ "${count[violated]:-0}" -gt 0 ]; then exit_status=1
+  elif [ "${count[failed]:-0}" -gt 0 ] || [ ${#missing[@]} -gt 0 ]; then exit_status=5
+  elif [ "${count[holds]:-0}" -eq 0 ]; then exit_status=$([ "${count[inconclusive]:-0}" -gt 0 ] && echo 3 || echo 4)
+  fi
+  say "kernels: ${count[holds]:-0} hold, ${count[violated]:-0} violated, ${count[failed]:-0} failed, ${count[inconclusive]:-0} inconclusive, ${count[unsupported]:-0} unsupported; build/kernels.json"
+}
+
+# The claims of corpus/seeds/claims, each put to each kernel by claims_test in every schedule of whole calls: what it showed, and in how many.
+claims_table() {
+  local kernel claim cell logs=()
+  for kernel in "${kernels[@]}"; do
+    if [ -s "$work/$kernel/claims_test.log" ]; then logs+=("$work/$kernel/claims_test.log"); fi
+  done
+  [ ${#logs[@]} -gt 0 ] || return 0
+  printf '\n%-54s' 'claim, by the way it goes'
+  printf ' %-36s' "${kernels[@]}"
+  printf '\n'
+  sed -n '/unsupported: nothing here/d; s/^claim \([^:]* by [^ ]*\): .*/\1/p' "${logs[@]}" | sort -u | while read -r claim; do
+    printf '%-54s' "$claim"
+    for kernel in "${kernels[@]}"; do
+      cell=$(sed -n "s/^claim $claim: //p" "$work/$kernel/claims_test.log" 2>/dev/null | sed 's/^unsupported:.*/unsupported/; s/ schedules$//; s/, seen in between//; s/, a documented limit//')
+      printf ' %-36s' "${cell:-?}"
+    done
+    printf '\n'
+  done
+}
+
+# A kernel that complains about itself while we run is worth a line, whatever the checks say.
+tell_kernel_complaints() {
+  local kernel
+  for kernel in "${kernels[@]}"; do
+    grep -a -m 3 'BUG:\|Oops\|WARNING:\|Kernel panic\|ended from outside' "$work/$kernel/console" 2>/dev/null | tr -d '\r' | sed "s/^/$kernel says: /" || true
+  done
+}
