@@ -35,7 +35,7 @@ using Planner = std::function<int(const PlanRequest&, spawn_plan&)>;
 struct SimulateOptions {
   std::uint64_t seed = 0;   // of the order; a scenario's schedule, when it has one, decides before that
   bool steps = true;        // switch between any two steps of the kernel, not only between calls
-  std::uint32_t steps_max = 20'000;
+  std::uint32_t steps_max = 200'000;  // a keep-list of thousands takes tens of thousands
   model::Kernel kernel;
 };
 
