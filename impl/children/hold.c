@@ -3,7 +3,7 @@
  * What gets exec'd: a program without a libc that touches no descriptor and no signal state, so that
  * whoever looks from outside sees what exec left. EXIT_AT_ONCE makes it exit with status 7, EXIT_WITH_DEATH_SIGNAL
  * with its parent death signal, which nobody sees from outside; else it waits, at most a minute, and not longer than the thread that started
- * it lives; with a parent death signal of its own it exits as well. */
+ * it lives. EXIT_IF_DEATH_SIGNAL makes it wait only where nobody has given it a parent death signal. */
 #include <stddef.h>
 #include <sys/syscall.h>
 
@@ -43,9 +43,11 @@ void _start(void) {
   call4(SYS_prctl, PR_GET_PDEATHSIG, (long)&signal, 0, 0);
   call4(SYS_exit_group, signal, 0, 0, 0);
 #elif !defined(EXIT_AT_ONCE)
+#ifdef EXIT_IF_DEATH_SIGNAL
   int signal = 0;
   call4(SYS_prctl, PR_GET_PDEATHSIG, (long)&signal, 0, 0);
-  if (signal != 0) call4(SYS_exit_group, signal, 0, 0, 0); /* somebody has set it, and nobody can see it from outside */
+  if (signal != 0) call4(SYS_exit_group, signal, 0, 0, 0); /* nobody has asked for it, and nobody can see it from outside */
+#endif
   struct { long seconds, nanoseconds; } minute = {60, 0};
   call4(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
   call4(SYS_ppoll, 0, 0, (long)&minute, 0);

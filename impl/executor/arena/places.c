@@ -141,7 +141,7 @@ static int make_executables(char where[SC_TEXT_MAX]) {
 }
 
 int places_make(const char *bin_directory, char where[SC_TEXT_MAX]) {
-  static const struct { int program; const char *name; } children[] = {{SC_PROGRAM_HOLD, "hold"}, {SC_PROGRAM_EXIT, "exit"}};
+  static const struct { int program; const char *name; } children[] = {{SC_PROGRAM_HOLD, "hold-strict"}, {SC_PROGRAM_EXIT, "exit"}};
   int error = make_scratch(where);
   for (size_t i = 0; i < sizeof children / sizeof *children && error == 0; ++i) {
     char from[SC_PATH_MAX], dir[SC_PATH_MAX];
