@@ -197,7 +197,7 @@
   X(EXIT_IN_COPY, "exit-in-copy", "start", "D", "proc.child mm.unwritten", "a child that fails calls exit(3), on a copy of the memory")   \
   X(FORKED_TWICE, "forked-twice", "start", "D", "proc.child proc.unzombied", "the child starts another one for the program, and ends")    \
   X(ZOMBIE, "zombie", "reap", "D", "proc.unzombied", "a child that failed is not reaped")                                                 \
-  X(WAITED_FOR_ANY, "waited-for-any", "reap", "D", "proc.child proc.unzombied", "after a failure any child is waited for")                \
+  X(WAITED_FOR_ANY, "waited-for-any", "reap", "D", "proc.child proc.unzombied live.returns", "after a failure any child is waited for")                \
   X(STALE_REAPED, "stale-reaped", "reap", "D", "proc.child err.exact", "before it starts it reaps whatever has ended")                              \
   X(CLONE_CHILD_MISSED, "clone-child-missed", "reap", "D", "proc.unzombied", "a child without exit signal is waited for without __WALL")  \
   X(WAIT_ONCE, "wait-once", "reap", "F", "proc.unzombied",                                                                                \

@@ -152,6 +152,9 @@ constexpr SpawnFeature spawn_features[] = {
     {"source:closed-high", [](const Asked& a) { return a.any_kept([&](std::int32_t s, std::int32_t) { return s >= 64 && !is_open(a.scenario.world, s); }); }},
     {"source:pidfd's", [](const Asked& a) { return a.asks(SPAWNCHECK_WANT_PIDFD) && a.any_kept([&](std::int32_t s, std::int32_t) { return s == lowest_closed(a.scenario.world); }); }},
     {"source:replaced", [](const Asked& a) { return a.any_kept([&](std::int32_t s, std::int32_t) { return a.any_elsewhere([&](const sc_operation& o) { return puts_at(o, s); }); }); }},
+    {"source:closed-meanwhile", [](const Asked& a) {
+       return a.any_kept([&](std::int32_t s, std::int32_t) { return a.any_elsewhere([&](const sc_operation& o) { return o.kind == SC_OP_CLOSE && !o.operand[0].variable && o.operand[0].value == s; }); });
+     }},
     {"target:standard", [](const Asked& a) { return a.any_kept([](std::int32_t, std::int32_t t) { return t <= 2; }); }},
     {"target:edge", [](const Asked& a) { return a.any_kept([](std::int32_t, std::int32_t t) { return is_edge(t); }); }},
     {"target:below-limit", [](const Asked& a) { return a.any_kept([&](std::int32_t, std::int32_t t) { return t == limit_of(a.scenario.world) - 1; }); }},

@@ -178,6 +178,7 @@ void Generator::two_spawns() {
       ops.push_back(o);
     }
   }
+  if (happens(Chance::own_masks)) masks_differ();
 }
 
 // Take something, spawn, give it back, take it again: it must be free.

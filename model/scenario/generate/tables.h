@@ -32,6 +32,7 @@ namespace spawncheck::generating {
   X(session_and_group, 1, 20, "a new session is asked for beside a group")            \
   X(long_arguments, 1, 2, "the arguments take many pages")                            \
   X(group_signals, 1, 2, "signals go to the group, children included")                \
+  X(own_masks, 1, 3, "threads that spawn at the same time have masks of their own")    \
   X(missing_program, 1, 6, "a program that does not exist, in a family of others")    \
   X(chld_set, 1, 6, "SIGCHLD is handled or ignored")                                  \
   X(own_fails, 1, 5, "what a thread opens to keep it cannot be opened: the source is -1")    \
@@ -61,6 +62,7 @@ inline constexpr ChanceRow chances[] = {
   X(more_signals, 3, "signals that end nobody are sent meanwhile, to process, group or thread")       \
   X(pending_signals, 4, "signals are blocked and pending when a spawn is called, SIGCHLD too")        \
   X(child_ends_before, 3, "a child has ended before the spawn, waited for or not")                    \
+  X(closed_meanwhile, 3, "another thread closes a kept source")                                       \
   X(wide_table, 2, "hundreds of descriptors are open")                                                \
   X(numbered_files, 2, "a run of numbers is open, each a file of its own")                            \
   X(tight_limit, 3, "few numbers are free, or just enough")                                           \

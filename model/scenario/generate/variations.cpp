@@ -268,6 +268,16 @@ void Generator::own_source() {
   }
 }
 
+void Generator::closed_meanwhile() {
+  const auto at = some_spawn();
+  if (!at || request(*at).keep_count == 0 || !has_room_for_thread()) return;
+  const sc_keep k = request(*at).keep[below(request(*at).keep_count)];
+  if (k.source.variable) return;
+  Operations& ops = thread();
+  if (random_.chance(1, 3)) ops.push_back(creating(SC_OP_MEMFD, random_.chance(1, 2)));  // a moment later
+  ops.push_back(op(SC_OP_CLOSE, k.source.value + random_.between(0, k.more)));
+}
+
 void Generator::longer_list() {
   const auto at = some_spawn();
   if (!at) return;
