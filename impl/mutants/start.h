@@ -39,8 +39,9 @@ static int clone_flags(const struct spawncheck_request *r) {
   return flags;
 }
 
+static uint64_t known; /* MASK_IN_STATIC, MASK_ONCE */
+
 static void block_signals(struct job *job) {
-  static uint64_t known;
   static int is_known;
   const uint64_t all = ~0ull;
   set_mask(SIG_SETMASK, HAS(NEVER_BLOCKED) ? NULL : &all, &job->caller_mask);
@@ -53,16 +54,13 @@ static void block_signals(struct job *job) {
     set_mask(SIG_SETMASK, &job->caller_mask, NULL);
     sigprocmask(SIG_SETMASK, &fill, NULL);
   }
-  if (HAS(MASK_IN_STATIC)) {
-    for (volatile int spin = 0; spin < 2000; ++spin) continue;
-    job->caller_mask = known;
-  }
 }
 
 static void restore_mask(const struct job *job, int pid, int error) {
   const struct spawncheck_request *r = &job->request;
   if ((HAS(MASK_LEFT) && error != 0) || (HAS(CLONE_MASK_LEFT) && pid < 0)) return;
-  set_mask(SIG_SETMASK, HAS(MASK_RETURNED) && r->set & SPAWNCHECK_SET_MASK ? &r->mask : &job->caller_mask, NULL);
+  if (HAS(MASK_IN_STATIC)) set_mask(SIG_SETMASK, &known, NULL);
+  else set_mask(SIG_SETMASK, HAS(MASK_RETURNED) && r->set & SPAWNCHECK_SET_MASK ? &r->mask : &job->caller_mask, NULL);
 }
 
 static int make_channel(struct job *job) {

@@ -36,7 +36,7 @@ namespace spawncheck::generating {
   X(missing_program, 1, 6, "a program that does not exist, in a family of others")    \
   X(chld_set, 1, 6, "SIGCHLD is handled or ignored")                                  \
   X(own_fails, 1, 5, "what a thread opens to keep it cannot be opened: the source is -1")    \
-  X(window_named, 1, 5, "a request names a number of the window")                     \
+  X(window_named, 1, 3, "a request names a number of the window")                     \
   X(window, 3, 4, "where 64 or more is open, the caller has set a window aside")
 
 enum class Chance : std::uint8_t {
@@ -62,11 +62,11 @@ inline constexpr ChanceRow chances[] = {
   X(more_signals, 3, "signals that end nobody are sent meanwhile, to process, group or thread")       \
   X(pending_signals, 4, "signals are blocked and pending when a spawn is called, SIGCHLD too")        \
   X(child_ends_before, 3, "a child has ended before the spawn, waited for or not")                    \
-  X(closed_meanwhile, 3, "another thread closes a kept source")                                       \
+  X(closed_meanwhile, 4, "another thread closes a kept source")                                       \
   X(wide_table, 2, "hundreds of descriptors are open")                                                \
   X(numbered_files, 2, "a run of numbers is open, each a file of its own")                            \
   X(tight_limit, 3, "few numbers are free, or just enough")                                           \
-  X(changing_limit, 2, "the limit changes between the operations of a thread")                      \
+  X(changing_limit, 3, "the limit changes between the operations of a thread")                      \
   X(high_limit, 1, "the limit is high, and a target just below it, at it or beyond")                  \
   X(above_limit, 2, "a number at or above the limit is open")                                         \
   X(closed_source, 4, "a kept source is closed: low, high, or what a new descriptor will get")        \

@@ -176,9 +176,15 @@ void Generator::changing_limit() {
   std::int32_t highest = 0;
   const sc_request& r = request(*at);
   for (std::uint32_t i = 0; i < r.keep_count; ++i) highest = std::max(highest, r.keep[i].target + r.keep[i].more);
-  const std::int32_t limit = random_.chance(1, 2) ? highest + random_.between(0, 2) : highest_open() + random_.between(1, 40);
+  std::int32_t limit = random_.chance(1, 2) ? highest + random_.between(0, 2) : highest_open() + random_.between(1, 40);
+  const bool rises = random_.chance(1, 2) && r.keep_count > 0;
+  if (rises) {  // a target is allowed that was not
+    scenario_.world.limit = std::max(scenario_.world.limit, highest_open() + 1 + random_.between(0, 20));
+    limit = scenario_.world.limit + random_.between(5, 60);
+    request(*at).keep[below(r.keep_count)].target = random_.between(scenario_.world.limit, limit - 1);
+  }
   Operations before{op(SC_OP_LIMIT, std::clamp(limit, 1, SC_NUMBER_MAX))};
-  if (random_.chance(1, 2)) {  // an earlier spawn saw another one
+  if (rises || random_.chance(1, 2)) {  // an earlier spawn saw another one
     enter(at->thread);
     before.insert(before.begin(), plain_spawn(SC_PROGRAM_HOLD));
   }
@@ -271,7 +277,10 @@ void Generator::own_source() {
 void Generator::closed_meanwhile() {
   const auto at = some_spawn();
   if (!at || request(*at).keep_count == 0 || !has_room_for_thread()) return;
-  const sc_keep k = request(*at).keep[below(request(*at).keep_count)];
+  const sc_request& r = request(*at);
+  sc_keep k = r.keep[below(r.keep_count)];
+  const auto is_moved_on = [&] { return std::any_of(r.keep, r.keep + r.keep_count, [&](const sc_keep& other) { return !other.source.variable && other.source.value == k.target; }); };
+  for (int tries = 0; tries < 3 && !is_moved_on(); ++tries) k = r.keep[below(r.keep_count)];  // chains and cycles are what goes wrong
   if (k.source.variable) return;
   Operations& ops = thread();
   if (random_.chance(1, 3)) ops.push_back(creating(SC_OP_MEMFD, random_.chance(1, 2)));  // a moment later
