@@ -11,6 +11,7 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 
 namespace spawncheck {
@@ -219,6 +220,22 @@ TEST(Generator, ReachesEverything) {
                               "limit:set", "world:fill", "world:alias", "world:pipe", "set:mask", "set:pidfd", "set:session", "kill_group",
                               "list:tens", "list:hundreds", "source:closed-high", "source:pidfd's", "source:replaced", "target:at-limit", "group:of-child", "pending:chld", "limit:tight", "masks-differ", "wide:open"})
     EXPECT_GT(seen[feature], count / 200) << feature;
+}
+
+// How many a second is printed, not asserted.
+TEST(Generator, IsFast) {
+  constexpr std::uint64_t count = 20'000;
+  std::size_t threads = 0;
+  const auto start = std::chrono::steady_clock::now();
+  for (std::uint64_t i = 0; i < count; ++i) {
+    Random random(i);
+    GenerateOptions options;
+    options.families = 1u << static_cast<int>(family_in_turn(i));
+    threads += generate(random, options).threads.size();
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  std::printf("%.0f scenarios/s, %.2f threads each\n", count / seconds, static_cast<double>(threads) / count);
+  EXPECT_GT(threads, count);
 }
 
 TEST(Generator, IsDeterministic) {
