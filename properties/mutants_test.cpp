@@ -25,8 +25,8 @@ const Mutant mutants[] = {
 #undef SPAWNCHECK_ROW
 };
 
-constexpr unsigned scenarios_max = 20'000, scenarios_of_control = 400;
-constexpr double seconds_max = 30;
+constexpr unsigned scenarios_max = 100'000, scenarios_of_control = 400;
+constexpr double seconds_max = 120;
 
 class PlantedBug : public ::testing::TestWithParam<Mutant> {};
 

@@ -184,13 +184,13 @@
   X(ARGUMENT_0_PATH, "argument-0-path", "arguments", "D", "proc.child", "argument 0 is replaced by the path")                             \
   X(ARGUMENTS_1024, "arguments-1024", "arguments", "D", "proc.child", "arguments after the 1024th are lost")                              \
   X(ARGUMENT_EMPTY, "argument-empty", "arguments", "D", "proc.child", "empty arguments are dropped")                                      \
-  X(NO_VFORK, "no-vfork", "start", "R", "mm.released proc.child", "the caller is not suspended until exec")                               \
-  X(NO_VFORK_COPIED, "no-vfork-copied", "start", "R", "mm.released proc.child", "likewise not suspended, with a table copied at clone")   \
+  X(NO_VFORK, "no-vfork", "start", "R", "mm.released proc.child err.exact", "the caller is not suspended until exec")                               \
+  X(NO_VFORK_COPIED, "no-vfork-copied", "start", "R", "mm.released proc.child err.exact", "likewise not suspended, with a table copied at clone")   \
   X(ONE_STACK, "one-stack", "start", "R", SPAWNCHECK_MEMORY_MIXED_UP, "one child stack for all threads")                                  \
   X(ONE_JOB, "one-job", "start", "R", SPAWNCHECK_MEMORY_MIXED_UP, "one copy of the request for all threads")                              \
   X(SMALL_STACK, "small-stack", "start", "D", "live.returns mm.unwritten err.exact proc.child",                                           \
     "arguments are copied to a child stack of two pages")                                                                                 \
-  X(STILLBORN, "stillborn", "start", "D", "proc.child live.returns",                                                                      \
+  X(STILLBORN, "stillborn", "start", "D", "proc.child live.returns err.exact",                                                                      \
     "the child ends before it could do anything, which is taken for success")                                                             \
   X(NEVER_RETURNS, "never-returns", "start", "D", "live.returns", "after a failure it waits for somebody who will not come")              \
   X(EXIT_IN_CHILD, "exit-in-child", "start", "D", "proc.child mm.unwritten", "a child that fails calls exit(3), on the caller's memory")  \
@@ -235,11 +235,11 @@
   X(STAGED_SWAPPED, "staged-swapped", "staged", "D", "fd.kept", "two sources are staged in each other's slot")                            \
   X(STAGED_SLOT_LEFT, "staged-slot-left", "staged", "D", "fd.untouched", "what was staged stays in the caller's window")                  \
   X(STAGED_WITNESS_LEFT, "staged-witness-left", "staged", "D", "fd.untouched", "the witness stays in the caller's window")                \
-  X(STAGED_SLOT_CLOSED, "staged-slot-closed", "staged", "D", "fd.untouched",                                                              \
+  X(STAGED_SLOT_CLOSED, "staged-slot-closed", "staged", "D", "fd.untouched err.exact",                                                              \
     "the slot is closed instead of getting its placeholder again")                                                                        \
   X(STAGED_BY_SOURCE, "staged-by-source", "staged", "R", "fd.untouched",                                                                  \
     "a slot is taken for another's where its source has been replaced meanwhile")                                                         \
-  X(STAGED_BLINDLY, "staged-blindly", "staged", "D", "fd.untouched err.exact",                                                            \
+  X(STAGED_BLINDLY, "staged-blindly", "staged", "D", "fd.untouched err.exact fd.kept",                                                            \
     "a source is put in a slot although other code has taken the number")                                                                 \
   X(STAGED_TOGETHER, "staged-together", "staged", "R", "fd.kept fd.untouched err.exact", "two spawns may take the same slots")            \
   X(STAGED_SOURCE_CLOEXEC, "staged-source-cloexec", "staged", "D", "fd.kept", "what is moved out of a slot keeps close-on-exec")          \

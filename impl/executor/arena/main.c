@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -357,6 +358,15 @@ static void take_groups(void) {
   if (geteuid() == 0 && getgroups(0, NULL) == 0) (void)!setgroups(2, groups);
 }
 
+/* So that a child whose core limit became 0 is seen. Of one byte no core is written: fs/coredump.c, RLIMIT_CORE of 1. */
+static void take_limits(void) {
+  struct rlimit core;
+  if (getrlimit(RLIMIT_CORE, &core) != 0) return;
+  core.rlim_cur = 1;
+  if (core.rlim_max < 1) core.rlim_max = 1;
+  (void)setrlimit(RLIMIT_CORE, &core);
+}
+
 /* Whatever the host ignored, blocked or shares a terminal with: the arena starts from nothing. */
 static void start_clean(void) {
   const uint64_t none = 0;
@@ -364,6 +374,7 @@ static void start_clean(void) {
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
   setsid();
   take_groups();
+  take_limits();
 }
 
 int main(int argc, char **argv) {

@@ -71,8 +71,8 @@ inline constexpr ChanceRow chances[] = {
   X(above_limit, 2, "a number at or above the limit is open")                                         \
   X(closed_source, 4, "a kept source is closed: low, high, or what a new descriptor will get")        \
   X(edge_target, 3, "a target is at an edge of the tables")                                           \
-  X(edge_source, 3, "a source is at an edge of the tables")                                           \
-  X(replaced_source, 4, "another thread replaces a kept source")                                      \
+  X(edge_source, 4, "a source is at an edge of the tables")                                           \
+  X(replaced_source, 5, "another thread replaces a kept source")                                      \
   X(bad_program, 3, "the program cannot run")                                                         \
   X(with_pidfd, 3, "a pidfd is asked for")                                                            \
   X(busy_program, 2, "the program is open for writing, and closed or not before the spawn")           \
