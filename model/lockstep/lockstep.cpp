@@ -104,7 +104,8 @@ bool snapshots_agree(Walk& walk, std::span<const sc_snapshot> batch, const sc_tr
 Comparison compare(const model::Kernel& kernel, const Scenario& scenario, const sc_trace& trace, const sc_history& history, Follow how) {
   Walk walk(kernel, scenario, trace, history, how);
   std::uint32_t next = 0;
-  for (std::uint32_t i = 0; i < trace.step_count; ++i) {
+  const std::uint32_t steps = trace.is_cut ? trace.step_count - (trace.step_count != 0) : trace.step_count;  // the last one has no result
+  for (std::uint32_t i = 0; i < steps; ++i) {
     if (!walk.follow(i)) break;
     const std::uint32_t first = next;
     while (next < trace.snapshot_count && trace.snapshot[next].after_step <= i) ++next;
