@@ -131,11 +131,25 @@ Verdict Session::run_scheduled(const Scenario& scenario, const sc_policy& policy
   return nothing;
 }
 
+namespace {
+
+bool has_long_list(const Scenario& scenario) {
+  constexpr std::uint32_t compared_max = 1024;
+  for (const Thread& thread : scenario.threads)
+    for (const sc_operation& op : thread.operations)
+      if (op.kind == SC_OP_SPAWN && sc_kept_count(&op.request) > compared_max) return true;
+  return false;
+}
+
+}  // namespace
+
 lockstep::Comparison Session::run_lockstep(const Scenario& scenario, sc_policy policy) {
   policy.results = 1;
   lockstep::Comparison nothing;
-  nothing.is_declined = scenario.world.refusal_count != 0;
-  const std::string why = nothing.is_declined ? "the scenario refuses system calls, and the model's kernel refuses none" : why_unsupported_;
+  std::string why = why_unsupported_;
+  if (scenario.world.refusal_count != 0) why = "the scenario refuses system calls, and the model's kernel refuses none";
+  else if (has_long_list(scenario)) why = "a keep-list of thousands: every table would be read at every step";
+  nothing.is_declined = why != why_unsupported_;
   if (!why.empty()) nothing.unknown = unsupported(why).observed;
   else history_ = &executor_->run(scenario, {0, &policy});
   if (history_->end != SC_RUN_BROKEN && history_->end != SC_RUN_REFUSED) return lockstep::compare(running_kernel(), scenario, executor_->trace(), *history_);
