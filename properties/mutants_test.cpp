@@ -8,6 +8,8 @@
 
 #include "model/scenario/words.h"
 
+#include <sys/resource.h>
+
 #include <chrono>
 #include <map>
 #include <set>
@@ -36,6 +38,8 @@ bool names(const std::string& clauses, const std::string& clause) { return (" " 
 std::string why_not_here(const Mutant& m) {
   if (m.shows[0] == 'F') return "shows when a call fails: faults_test";
   if (m.word == std::string("groups-dropped") && geteuid() != 0 && getgroups(0, nullptr) < 1) return "there is no group that could be dropped";
+  rlimit core{};
+  if (m.word == std::string("core-limited") && getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max == 0) return "this process may leave no core file itself";
   if (m.word == std::string("affinity-reset") && sysconf(_SC_NPROCESSORS_ONLN) < 2) return "there is one processor";
   return {};
 }
