@@ -459,6 +459,7 @@ bool Walk::signal(const sc_step& s) {
     return true;
   }
   if (known.taken == 0) known.taken = take(s.task);
+  if (known.taken == 0 && state_.process_of(known.task).stopped_by != 0) return unknown("a signal in a process that is stopped, which its tracer lets go on");
   ++comparison_.checked;
   if (known.taken != signal && signal == SIGSEGV) return unknown("a crash");
   if (known.taken != signal) return disagree("takes signal " + std::to_string(signal), known.taken == 0 ? "has none to take" : "takes signal " + std::to_string(known.taken));
