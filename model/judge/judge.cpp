@@ -156,6 +156,10 @@ bool uses_window(const Scenario& scenario) {
   return false;
 }
 
+bool has(const std::vector<Breach>& found, Clause clause) {
+  return std::any_of(found.begin(), found.end(), [&](const Breach& b) { return b.clause == clause; });
+}
+
 // Each clause's own evidence: the others' is left out.
 Breach breach_of(const Facts& f, Clause clause, const std::vector<Clause>& all) {
   Clauses enforced = f.options.owed;
@@ -185,7 +189,7 @@ Verdict search(const Facts& f, std::vector<Breach>& found) {
   }
   const std::vector<Clause> all = culprits(f, work_max, v.work);
   for (const Clause clause : all)
-    if (std::none_of(found.begin(), found.end(), [&](const Breach& b) { return b.clause == clause; })) found.push_back(breach_of(f, clause, all));
+    if (!has(found, clause)) found.push_back(breach_of(f, clause, all));
   if (!all.empty() || !found.empty()) return v;
   options.explain = true;
   const Linearization why = explore::linearize(f.scenario, f.history, options);
@@ -195,7 +199,7 @@ Verdict search(const Facts& f, std::vector<Breach>& found) {
 std::vector<Breach> breaches_without_search(const Facts& f) {
   std::vector<Breach> found;
   for (const Check& c : checks) {
-    if (!f.options.owed.has(c.clause) || (!found.empty() && found.back().clause == c.clause)) continue;
+    if (!f.options.owed.has(c.clause) || has(found, c.clause)) continue;
     if (Violation v = c.check(f)) found.push_back({c.clause, std::move(v->observed), std::move(v->allowed), std::move(v->rule)});
   }
   return found;
