@@ -13,13 +13,9 @@ namespace spawncheck::judging {
 
 using explore::SpawnCase;
 
-namespace {
-
-constexpr std::uint64_t unblockable = 1ull << 8 | 1ull << 18;
-constexpr int chld = 17, cont = 18;
-constexpr std::uint64_t bit(int signal) { return 1ull << (signal - 1); }
-
-}  // namespace
+using model::bit;
+using model::unblockable;
+constexpr int chld = model::signal_chld, cont = model::signal_cont;
 
 std::uint64_t mask_of_thread(const Facts& f, std::uint32_t thread, std::size_t operations) {
   std::uint64_t mask = f.scenario.world.mask;

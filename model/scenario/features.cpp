@@ -4,6 +4,7 @@
 #include "impl/peers/implementation.h"
 #include "model/scenario/generate.h"
 #include "model/scenario/generate/tables.h"
+#include "model/scenario/validate.h"
 #include "model/scenario/words.h"
 
 #include <algorithm>
@@ -20,27 +21,7 @@ constexpr std::int32_t default_limit = 1024, reference_keep_max = 4096;
 
 // ---- what the situations ask ---------------------------------------------------------------------
 
-bool is_open(const sc_world& world, std::int32_t number) {
-  return std::any_of(world.line, world.line + world.line_count, [&](const sc_world_line& l) {
-    const std::string_view line = world_rows()[l.kind].line;
-    if (line == "fill" || line == "memfds" || line == "window") return l.number <= number && number <= l.second;
-    return number == l.number || (line == "fds" && number == l.second);
-  });
-}
-
-std::int32_t lowest_closed(const sc_world& world) {
-  std::int32_t n = 0;
-  while (is_open(world, n)) ++n;
-  return n;
-}
-
 std::int32_t limit_of(const sc_world& world) { return world.limit != 0 ? world.limit : default_limit; }
-
-std::int32_t highest_open(const sc_world& world) {
-  std::int32_t highest = 0;
-  for (std::uint32_t i = 0; i < world.line_count; ++i) highest = std::max({highest, world.line[i].number, world.line[i].second});
-  return highest;
-}
 
 bool is_edge(std::int32_t number) {
   return std::find(std::begin(generating::edge_numbers), std::end(generating::edge_numbers), number) != std::end(generating::edge_numbers);
@@ -150,7 +131,7 @@ constexpr SpawnFeature spawn_features[] = {
     {"source:above-limit", [](const Asked& a) { return a.any_kept([&](std::int32_t s, std::int32_t) { return s >= limit_of(a.scenario.world); }); }},
     {"source:closed-low", [](const Asked& a) { return a.any_kept([&](std::int32_t s, std::int32_t) { return s < 64 && !is_open(a.scenario.world, s); }); }},
     {"source:closed-high", [](const Asked& a) { return a.any_kept([&](std::int32_t s, std::int32_t) { return s >= 64 && !is_open(a.scenario.world, s); }); }},
-    {"source:pidfd's", [](const Asked& a) { return a.asks(SPAWNCHECK_WANT_PIDFD) && a.any_kept([&](std::int32_t s, std::int32_t) { return s == lowest_closed(a.scenario.world); }); }},
+    {"source:pidfd's", [](const Asked& a) { return a.asks(SPAWNCHECK_WANT_PIDFD) && a.any_kept([&](std::int32_t s, std::int32_t) { return s == lowest_closed(a.scenario.world, 0); }); }},
     {"source:replaced", [](const Asked& a) { return a.any_kept([&](std::int32_t s, std::int32_t) { return a.any_elsewhere([&](const sc_operation& o) { return puts_at(o, s); }); }); }},
     {"source:closed-meanwhile", [](const Asked& a) {
        return a.any_kept([&](std::int32_t s, std::int32_t) { return a.any_elsewhere([&](const sc_operation& o) { return o.kind == SC_OP_CLOSE && !o.operand[0].variable && o.operand[0].value == s; }); });

@@ -29,6 +29,21 @@ bool overlaps(const sc_world_line& a, const sc_world_line& b) {
 
 }  // namespace
 
+bool is_open(const sc_world& world, std::int32_t number) {
+  return std::any_of(world.line, world.line + world.line_count, [&](const sc_world_line& l) { return opens(l, number); });
+}
+
+std::int32_t lowest_closed(const sc_world& world, std::int32_t from) {
+  while (is_open(world, from)) ++from;
+  return from;
+}
+
+std::int32_t highest_open(const sc_world& world) {
+  std::int32_t highest = 0;
+  for (std::uint32_t i = 0; i < world.line_count; ++i) highest = std::max({highest, world.line[i].number, world.line[i].second});
+  return highest;
+}
+
 const char* world_breach(const sc_world& world, const sc_world_line& line) {
   if ((line.kind == SC_WORLD_FILL || line.kind == SC_WORLD_MEMFDS) && line.second < line.number) return "a run of numbers, the smaller one first";
   if (line.kind == SC_WORLD_WINDOW && (line.second <= line.number || line.second >= 64)) return "two numbers or more below 64, the smaller one first";

@@ -17,4 +17,9 @@ const char* keep_breach(const sc_request& r, const sc_keep& run);
 const char* refusal_breach(const Scenario&, const sc_refusal&);
 const char* fault_breach(const Scenario&, const sc_fault&);
 
+// Numbers of the initial world.
+bool is_open(const sc_world& world, std::int32_t number);
+std::int32_t lowest_closed(const sc_world& world, std::int32_t from);
+std::int32_t highest_open(const sc_world& world);  // 0: none is open, or it is
+
 }  // namespace spawncheck

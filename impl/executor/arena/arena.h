@@ -43,6 +43,13 @@ void world_make(void);
 
 /* operations.c: runs one operation and fills its record. */
 void operation_run(uint32_t thread, uint32_t index);
+/* As rt_sigaction(2) has it. */
+struct kernel_action {
+  void (*handler)(int);
+  unsigned long flags;
+  void (*restorer)(void);
+  uint64_t mask;
+};
 long set_disposition(int signal, int disposition); /* rt_sigaction(2); the raw result */
 extern int32_t cells[SC_CELLS_MAX];
 

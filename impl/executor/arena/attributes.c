@@ -137,7 +137,7 @@ static struct sc_attributes own;
 static uint64_t inherited;
 
 static void read_all(int process, pid_t pid, struct sc_attributes *out) {
-  char text[8192];
+  char text[PROC_STATUS_MAX];
   out->known = 0;
   if (proc_read(process, "status", text, sizeof text) > 0) attributes_of_status(text, out);
   attributes_read(process, pid, 1, out);
@@ -209,7 +209,6 @@ static int spawns(uint32_t thread) {
  * which took three times as long as a run. */
 void attributes_of_threads(void) {
   struct sc_history *h = &shared->history;
-  char text[8192];
   const int reads_left = attributes_are_thorough();
   h->inherited = inherited;
   for (uint32_t t = 0; t < shared->thread_count; ++t) {
@@ -217,8 +216,7 @@ void attributes_of_threads(void) {
     made_with(t, &h->made[t]);
     const int task = reads_left ? proc_open(shared->thread[t].tid) : -1;
     if (task < 0) continue;
-    if (proc_read(task, "status", text, sizeof text) > 0) attributes_of_status(text, &h->left[t]);
-    attributes_read(task, shared->thread[t].tid, 1, &h->left[t]);
+    read_all(task, shared->thread[t].tid, &h->left[t]);
     close(task);
     if (differences(&h->made[t], &h->left[t]) == 0) continue;
     read_own(); /* somebody may have changed all of us */

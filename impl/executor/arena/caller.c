@@ -41,13 +41,6 @@ uint32_t caller_differs(const struct caller *then, const struct caller *now) {
 
 /* ---- what is asked later ------------------------------------------------------------------------ */
 
-struct kernel_action {
-  void (*handler)(int);
-  unsigned long flags;
-  void (*restorer)(void);
-  uint64_t mask;
-};
-
 static struct kernel_action made[SC_SIGNAL_MAX + 1]; /* as the world set them */
 
 static int ask_action(int signal, struct kernel_action *action) {

@@ -46,7 +46,7 @@ char *const *list_of_environment(void) { return all.environment; }
 int lists_are_within(uint64_t start, uint64_t end) { return start < (uint64_t)(uintptr_t)(&all + 1) && end > (uint64_t)(uintptr_t)&all; }
 
 /* By words: a spawn may have thousands of arguments. */
-static uint64_t sum_of(uint64_t sum, const void *from, size_t size) {
+uint64_t memory_sum(uint64_t sum, const void *from, size_t size) {
   const unsigned char *at = from;
   uint64_t word;
   for (; size >= sizeof word; size -= sizeof word, at += sizeof word) {
@@ -59,12 +59,10 @@ static uint64_t sum_of(uint64_t sum, const void *from, size_t size) {
 
 uint64_t lists_sum(uint32_t count, uint64_t sum) {
   const uint32_t from = SC_ARGUMENTS_MAX - count;
-  sum = sum_of(sum, all.vector + from, (count + 2) * sizeof *all.vector);
-  sum = sum_of(sum, all.text + from, count * sizeof *all.text);
-  return sum_of(sum, all.vector_of_one, sizeof all - ((size_t)((char *)all.vector_of_one - (char *)&all)));
+  sum = memory_sum(sum, all.vector + from, (count + 2) * sizeof *all.vector);
+  sum = memory_sum(sum, all.text + from, count * sizeof *all.text);
+  return memory_sum(sum, all.vector_of_one, sizeof all - ((size_t)((char *)all.vector_of_one - (char *)&all)));
 }
-
-uint64_t memory_sum(uint64_t sum, const void *from, size_t size) { return sum_of(sum, from, size); }
 
 /* ---- in the server ------------------------------------------------------------------------------ */
 

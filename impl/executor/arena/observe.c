@@ -163,10 +163,12 @@ enum found { FOUND_NOTHING, FOUND_PROGRAM, FOUND_ANOTHER, FOUND_ENDED };
 /* exec changes the program in its middle (fs/exec.c begin_new_exec), where it wakes a vfork parent, or closes an error pipe a
  * little earlier still. So another program counts only from a task that sleeps outside of exec: what it runs afterwards, it
  * ran then. In a scheduled run nobody is in the middle of anything. */
-int proc_is_settled(int directory) {
+static int sleeps_outside_exec(int directory) {
   struct proc_call call;
-  return shared->policy.is_scheduled || (proc_read_call(directory, &call) && proc_is_outside_exec(&call));
+  return proc_read_call(directory, &call) && proc_is_outside_exec(&call);
 }
+
+int proc_is_settled(int directory) { return shared->policy.is_scheduled || sleeps_outside_exec(directory); }
 
 /* The argument list appears at the very end of exec (fs/binfmt_elf.c create_elf_tables), after it has closed descriptors and
  * reset handlers: only then is the child what the program sees. May another program be believed yet? It takes longer to find
@@ -198,8 +200,7 @@ int proc_waits_in_program(int directory, const char *program) {
   uint32_t arguments;
   if (find_program(directory, program, &arguments) != FOUND_PROGRAM) return 0;
   for (int round = 0; round < SETTLE_ROUNDS_MAX; ++round) {
-    struct proc_call call;
-    if (proc_read_call(directory, &call) && proc_is_outside_exec(&call)) return 1;
+    if (sleeps_outside_exec(directory)) return 1;
     usleep(100);
   }
   return 0;

@@ -159,13 +159,6 @@ static void handler(int signal) {
   errno = saved;
 }
 
-struct kernel_action {
-  void (*handler)(int);
-  unsigned long flags;
-  void (*restorer)(void);
-  uint64_t mask;
-};
-
 #if defined(__x86_64__)
 void restore_from_handler(void);
 __asm__(".text\n.globl restore_from_handler\n.type restore_from_handler,@function\nrestore_from_handler:\n\tmov $15, %rax\n\tsyscall\n");

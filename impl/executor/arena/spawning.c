@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define LOOK_ONE_IN 4
-#define SENTINEL 12321 /* an errno no call gives, and neither a pid nor a descriptor of ours */
+#define SENTINEL 12321 /* an errno no call gives */
 
 /* Memory nobody but a wrong spawn writes. */
 static volatile uint64_t canary[64];
@@ -149,7 +149,7 @@ static void take_result(const struct spawncheck_result *result, int error, struc
   if (error != 0) return;
   record->value[0] = result->pid;
   record->value[1] = result->pidfd;
-  if (result->pid > 0 && result->pid != SENTINEL) record->child = report_child(result->pid);
+  if (result->pid > 0) record->child = report_child(result->pid);
 }
 
 void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_t index, struct sc_op_record *record) {

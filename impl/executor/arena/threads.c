@@ -119,26 +119,20 @@ static void look_at_libc(void) {
   shared->knows_libc = 1;
 }
 
-/* The main thread, once every other one is at the gate: from here on what the world refuses is refused. */
-static void refuse(void) {
+/* The main thread, once every other one is at the gate: from here on the filter is for all. */
+static void install(int (*filter)(void), const char *where) {
   while (__atomic_load_n(&shared->ready, __ATOMIC_SEQ_CST) < shared->thread_count) sched_yield();
-  const int error = refusals_install();
+  const int error = filter();
   if (error == 0) return;
   shared->world_errno = (uint32_t)error;
-  snprintf(shared->world_where, sizeof shared->world_where, "seccomp(SECCOMP_SET_MODE_FILTER) for what is refused");
+  snprintf(shared->world_where, sizeof shared->world_where, "%s", where);
   attract_attention();
   _exit(1);
 }
 
 /* The main thread of a scheduled run: from here on every visible call of every thread stops. */
 static void open_scheduled(void) {
-  while (__atomic_load_n(&shared->ready, __ATOMIC_SEQ_CST) < shared->thread_count) sched_yield();
-  const int error = filter_install();
-  if (error != 0) {
-    shared->world_errno = (uint32_t)error;
-    snprintf(shared->world_where, sizeof shared->world_where, "seccomp(SECCOMP_SET_MODE_FILTER)");
-    _exit(1);
-  }
+  install(filter_install, "seccomp(SECCOMP_SET_MODE_FILTER)");
   if (shared->policy.watch_memory) watch_offer();
   __atomic_store_n(&shared->gate, 1, __ATOMIC_SEQ_CST);
   futex_wake(&shared->gate);
@@ -167,7 +161,7 @@ _Noreturn void arena_main(void) {
     if (shared->world.ignored & bit) set_disposition(signal, SC_DISPOSITION_IGNORE);
     if (shared->world.handled & bit) set_disposition(signal, SC_DISPOSITION_HANDLER);
   }
-  if (shared->world.refusal_count != 0) refuse();
+  if (shared->world.refusal_count != 0) install(refusals_install, "seccomp(SECCOMP_SET_MODE_FILTER) for what is refused");
   caller_begin();
   if (shared->policy.is_scheduled) open_scheduled();
   else pass_the_gate();

@@ -5,6 +5,7 @@
 
 #include "model/scenario/generate.h"
 #include "model/scenario/generate/tables.h"
+#include "model/scenario/validate.h"
 #include "model/scenario/words.h"
 
 #include "impl/peers/implementation.h"
@@ -47,9 +48,9 @@ class Generator {
   std::int32_t open_numbered(std::int32_t count);  // a file each; the first of them, -1: there is no room
   std::int32_t open_alike(std::int32_t count);     // one file; so many that the limit is raised
   void set_signals();
-  bool is_open(std::int32_t number) const;
-  std::int32_t highest_open() const;
-  std::int32_t lowest_closed(std::int32_t from) const;
+  bool is_open(std::int32_t number) const { return spawncheck::is_open(scenario_.world, number); }
+  std::int32_t highest_open() const { return spawncheck::highest_open(scenario_.world); }
+  std::int32_t lowest_closed(std::int32_t from) const { return spawncheck::lowest_closed(scenario_.world, from); }
   std::int32_t edge() { return edge_numbers[below(std::size(edge_numbers))]; }
 
   // operations.cpp: operations and requests.

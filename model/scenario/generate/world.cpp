@@ -7,29 +7,9 @@ namespace spawncheck::generating {
 
 namespace {
 
-bool is_run(const sc_world_line& l) { return l.kind == SC_WORLD_FILL || l.kind == SC_WORLD_WINDOW || l.kind == SC_WORLD_MEMFDS; }
-
 constexpr std::int32_t wide_first = 300, wide_last = 950;  // below an fd_set's and the default limit's 1024
 
 }  // namespace
-
-bool Generator::is_open(std::int32_t number) const {
-  const sc_world& world = scenario_.world;
-  return std::any_of(world.line, world.line + world.line_count,
-                     [&](const sc_world_line& l) { return is_run(l) ? l.number <= number && number <= l.second : l.number == number || (l.second == number && l.kind != SC_WORLD_ALIAS); });
-}
-
-std::int32_t Generator::highest_open() const {
-  const sc_world& world = scenario_.world;
-  std::int32_t highest = 0;
-  for (std::uint32_t i = 0; i < world.line_count; ++i) highest = std::max({highest, world.line[i].number, world.line[i].second});
-  return highest;
-}
-
-std::int32_t Generator::lowest_closed(std::int32_t from) const {
-  while (is_open(from)) ++from;
-  return from;
-}
 
 void Generator::open_at(std::int32_t number, bool cloexec) {
   sc_world& world = scenario_.world;
