@@ -29,8 +29,11 @@ void note_history(const Scenario& scenario, const sc_history& history) {
       for (std::size_t u = t + 1; u < scenario.threads.size(); ++u)
         for (std::size_t p = 0; p < scenario.threads[u].operations.size(); ++p) {
           const sc_op_record& b = history.op[u][p];
-          const bool overlap = a.begin != 0 && b.begin != 0 && (b.end == 0 || a.begin < b.end) && (a.end == 0 || b.begin < a.end);
-          if (overlap) note(100'000 + (kind * 64 + scenario.threads[u].operations[p].kind) * 4 + (a.begin < b.begin) * 2 + (a.end < b.end));
+          const bool overlap =
+              a.begin != 0 && b.begin != 0 && (b.end == 0 || a.begin < b.end) && (a.end == 0 || b.begin < a.end);
+          if (overlap)
+            note(100'000 + (kind * 64 + scenario.threads[u].operations[p].kind) * 4 + (a.begin < b.begin) * 2 +
+                 (a.end < b.end));
         }
     }
 }

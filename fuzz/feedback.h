@@ -4,10 +4,10 @@
 // edges alone.
 #pragma once
 
+#include <cstdint>
+
 #include "model/scenario/history.h"
 #include "model/scenario/scenario.h"
-
-#include <cstdint>
 
 namespace spawncheck::fuzz {
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "fuzz/kernel_target.h"
 
-#include "fuzz/feedback.h"
-#include "fuzz/target.h"
-#include "properties/session/finding.h"
-
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+
+#include "fuzz/feedback.h"
+#include "fuzz/target.h"
+#include "properties/session/finding.h"
 
 namespace spawncheck::fuzz {
 
@@ -17,8 +17,8 @@ std::unique_ptr<Session> session;
 
 constexpr unsigned runs_per_try_of_race = 20, seconds_of_tries_max = 10;
 
-// A violation that comes back in no try is no finding: it is told, kept where $SPAWNCHECK_SAVE says, and the fuzzer goes on. An input that does not
-// fail again would tell nobody anything.
+// A violation that comes back in no try is no finding: it is told, kept where $SPAWNCHECK_SAVE says, and the fuzzer
+// goes on. An input that does not fail again would tell nobody anything.
 bool is_suspected(const Scenario& scenario, const Verdict& verdict, std::uint64_t seed) {
   FindingOptions how;
   how.shrink_tries_max = 0;  // that is the engine's

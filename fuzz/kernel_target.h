@@ -4,9 +4,9 @@
 // reference where that is not set. Scenarios run in the arena, never in the fuzzer's own process.
 #pragma once
 
-#include "model/scenario/scenario.h"
-
 #include <cstdint>
+
+#include "model/scenario/scenario.h"
 
 namespace spawncheck::fuzz {
 

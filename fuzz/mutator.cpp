@@ -15,7 +15,9 @@ std::string damage(std::string_view text, Random& random) {
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::uint32_t at = random.below(static_cast<std::uint32_t>(out.size() + 1));
     switch (random.below(3)) {
-      case 0: out.insert(at, 1, static_cast<char>(random.below(256))); break;
+      case 0:
+        out.insert(at, 1, static_cast<char>(random.below(256)));
+        break;
       case 1:
         if (at < out.size()) out[at] = static_cast<char>(random.below(256));
         break;

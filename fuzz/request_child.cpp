@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: MIT
 #include "fuzz/request_child.h"
 
-#include <algorithm>
-#include <cerrno>
-#include <cstdlib>
-#include <csignal>
-#include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
-#include <fstream>
-#include <iterator>
-#include <map>
 #include <sched.h>
-#include <set>
-#include <sstream>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <set>
+#include <sstream>
 #include <vector>
 
 namespace spawncheck::fuzz {
@@ -49,7 +50,9 @@ std::map<std::string, std::string> status_of(const std::string& process) {
   return all;
 }
 
-std::string limit_text(std::uint64_t amount) { return amount == SPAWN_UNLIMITED ? "unlimited" : std::to_string(amount); }
+std::string limit_text(std::uint64_t amount) {
+  return amount == SPAWN_UNLIMITED ? "unlimited" : std::to_string(amount);
+}
 
 // Of one child, with the words of what is wrong.
 class Looked {
@@ -118,9 +121,12 @@ class Looked {
     const std::size_t name_end = line.rfind(')');
     long parent = 0, group = 0, session = 0, terminal = 0, foreground = 0;
     char state = 0;
-    if (name_end == std::string::npos || sscanf(line.c_str() + name_end, ") %c %ld %ld %ld %ld %ld", &state, &parent, &group, &session, &terminal, &foreground) != 6)
+    if (name_end == std::string::npos || sscanf(line.c_str() + name_end, ") %c %ld %ld %ld %ld %ld", &state, &parent,
+                                                &group, &session, &terminal, &foreground) != 6)
       return expect(false, "stat line");
-    const long leads = asks(SPAWN_NEW_SESSION) || (asks(SPAWN_SET_PGROUP) && r_.pgroup == 0) ? pid_ : asks(SPAWN_SET_PGROUP) ? r_.pgroup : getpgrp();
+    const long leads = asks(SPAWN_NEW_SESSION) || (asks(SPAWN_SET_PGROUP) && r_.pgroup == 0) ? pid_
+                       : asks(SPAWN_SET_PGROUP)                                              ? r_.pgroup
+                                                                                             : getpgrp();
     expect(parent == getpid(), "parent");
     expect(group == leads, "process group");
     expect(session == (asks(SPAWN_NEW_SESSION) ? pid_ : getsid(0)), "session");
@@ -129,9 +135,14 @@ class Looked {
     char umask_text[8];
     snprintf(umask_text, sizeof umask_text, "%04o", r_.umask);
     if (asks(SPAWN_SET_UMASK)) expect(status_["Umask"] == umask_text, "umask");
-    struct stat wanted {}, seen {};
-    const bool is_known = asks(SPAWN_SET_CWD) ? stat(r_.cwd, &wanted) == 0 : asks(SPAWN_SET_CWD_FD) ? fstat(r_.cwd_fd, &wanted) == 0 : stat(".", &wanted) == 0;
-    expect(is_known && stat(("/proc/" + process_ + "/cwd").c_str(), &seen) == 0 && wanted.st_ino == seen.st_ino && wanted.st_dev == seen.st_dev, "directory");
+    struct stat wanted {
+    }, seen{};
+    const bool is_known = asks(SPAWN_SET_CWD)      ? stat(r_.cwd, &wanted) == 0
+                          : asks(SPAWN_SET_CWD_FD) ? fstat(r_.cwd_fd, &wanted) == 0
+                                                   : stat(".", &wanted) == 0;
+    expect(is_known && stat(("/proc/" + process_ + "/cwd").c_str(), &seen) == 0 && wanted.st_ino == seen.st_ino &&
+               wanted.st_dev == seen.st_dev,
+           "directory");
     const std::string program = link_of("/proc/" + process_ + "/exe");
     expect(program.find("/spawncheck-hold") != std::string::npos, "program");
   }
@@ -145,7 +156,8 @@ class Looked {
     cpu_set_t own, seen;
     if (sched_getaffinity(0, sizeof own, &own) != 0 || sched_getaffinity(pid_, sizeof seen, &seen) != 0) return;
     for (unsigned i = 0; i < CPU_SETSIZE; ++i) {
-      const bool is_wanted = !asks(SPAWN_SET_AFFINITY) || (i / 64 < r_.cpu_words && (r_.cpus[i / 64] >> (i % 64) & 1) != 0);
+      const bool is_wanted =
+          !asks(SPAWN_SET_AFFINITY) || (i / 64 < r_.cpu_words && (r_.cpus[i / 64] >> (i % 64) & 1) != 0);
       expect((CPU_ISSET(i, &seen) != 0) == (CPU_ISSET(i, &own) != 0 && is_wanted), "set of CPUs");
     }
   }
@@ -155,7 +167,8 @@ class Looked {
     for (std::uint32_t i = 0; i < r_.limit_count; ++i) {
       const spawn_limit& l = r_.limit[i];
       std::istringstream text(read_file("/proc/" + process_ + "/limits"));
-      std::string line, soft, hard;  // a title, then a line a resource: 26 columns of name, then the two (fs/proc/base.c proc_pid_limits)
+      std::string line, soft,
+          hard;  // a title, then a line a resource: 26 columns of name, then the two (fs/proc/base.c proc_pid_limits)
       for (std::uint32_t n = 0; n <= l.resource + 1; ++n) std::getline(text, line);
       std::istringstream columns(line.size() > 26 ? line.substr(26) : "");
       columns >> soft >> hard;
@@ -171,9 +184,11 @@ class Looked {
     if (asks(SPAWN_PROGRAM_FD)) wanted.erase(r_.program_fd);
     const std::string directory = "/proc/" + process_ + "/fd";
     for (std::uint32_t i = 0; i < r_.keep_count; ++i) {
-      struct stat source {}, target {};
+      struct stat source {
+      }, target{};
       wanted.insert(r_.keep[i].target);
-      const bool is_seen = fstat(r_.keep[i].source, &source) == 0 && stat((directory + "/" + std::to_string(r_.keep[i].target)).c_str(), &target) == 0;
+      const bool is_seen = fstat(r_.keep[i].source, &source) == 0 &&
+                           stat((directory + "/" + std::to_string(r_.keep[i].target)).c_str(), &target) == 0;
       expect(is_seen && source.st_ino == target.st_ino && source.st_dev == target.st_dev, "kept descriptor");
     }
     for (std::uint32_t i = 0; i < r_.open_count; ++i) wanted.insert(r_.open[i].target);
@@ -197,18 +212,22 @@ std::string caller_state() {
   for (int n = 0; n < numbers_max; ++n) {
     struct stat file {};
     const int flags = fcntl(n, F_GETFD);
-    if (flags >= 0 && fstat(n, &file) == 0) text << n << ' ' << flags << ' ' << file.st_dev << ' ' << file.st_ino << '\n';
+    if (flags >= 0 && fstat(n, &file) == 0)
+      text << n << ' ' << flags << ' ' << file.st_dev << ' ' << file.st_ino << '\n';
   }
   auto status = status_of("self");
-  for (const char* name : {"Uid", "Gid", "Groups", "Umask", "SigBlk", "SigIgn", "SigCgt", "NoNewPrivs", "Cpus_allowed"}) text << name << ' ' << status[name] << '\n';
+  for (const char* name : {"Uid", "Gid", "Groups", "Umask", "SigBlk", "SigIgn", "SigCgt", "NoNewPrivs", "Cpus_allowed"})
+    text << name << ' ' << status[name] << '\n';
   text << link_of("/proc/self/cwd") << '\n' << read_file("/proc/self/limits");
-  text << getpgrp() << ' ' << getsid(0) << ' ' << getpriority(PRIO_PROCESS, 0) << ' ' << sched_getscheduler(0) << ' ' << prctl(PR_GET_DUMPABLE) << '\n';
+  text << getpgrp() << ' ' << getsid(0) << ' ' << getpriority(PRIO_PROCESS, 0) << ' ' << sched_getscheduler(0) << ' '
+       << prctl(PR_GET_DUMPABLE) << '\n';
   return text.str();
 }
 
 std::string child_is_wrong(const spawn_request& request, const spawn_result& result) {
   const bool wants_pidfd = (request.set & SPAWN_WANT_PIDFD) != 0;
-  if ((result.pidfd >= 0) != wants_pidfd || (wants_pidfd && fcntl(result.pidfd, F_GETFD) != FD_CLOEXEC)) return "a pidfd is not as requested";
+  if ((result.pidfd >= 0) != wants_pidfd || (wants_pidfd && fcntl(result.pidfd, F_GETFD) != FD_CLOEXEC))
+    return "a pidfd is not as requested";
   return Looked(request, result.pid).all();
 }
 

@@ -2,8 +2,8 @@
 //
 // Bytes -> a request of the C interface, any field of it right or wrong. A letter names a field, the bytes after it its
 // values: a number N is the character '0' + N, so ':' is 10 and '/' is -1; where the value is one of a table, N
-// modulo its size. Bytes that are no letter below are skipped, missing ones are '0'. So inputs can be written by hand, and
-// whatever a mutator does to them is an input again.
+// modulo its size. Bytes that are no letter below are skipped, missing ones are '0'. So inputs can be written by hand,
+// and whatever a mutator does to them is an input again.
 //
 //   P policy  S strategy  B set bit N, whatever it needs       p path  F program_fd  s search  a argv  e envp
 //   k source target  K a wrong keep-list                       m mask  d default  i ignore: signal N + 1 more

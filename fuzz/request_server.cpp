@@ -1,15 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fuzz/request_server.h"
 
-#include "fuzz/request_child.h"
-
-#include <cerrno>
-#include <csignal>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <fcntl.h>
-#include <filesystem>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -17,6 +9,15 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "fuzz/request_child.h"
 
 namespace spawncheck::fuzz {
 
@@ -43,9 +44,8 @@ void place(int fd, int number, int flags) {
   }
 }
 
-// What a request finds open: 3 and 4 two files, one without close-on-exec; 5 a directory; 6 the program, 8 again without close-on-exec; 7 a
-// terminal. SIGUSR2 is
-// ignored, SIGUSR1 caught.
+// What a request finds open: 3 and 4 two files, one without close-on-exec; 5 a directory; 6 the program, 8 again
+// without close-on-exec; 7 a terminal. SIGUSR2 is ignored, SIGUSR1 caught.
 class Server {
  public:
   Server(const Places& places, const char* planted) : places_(places), planted_(planted) {
@@ -90,7 +90,8 @@ class Server {
     if ((r.set & SPAWN_ALLOW_UNDUMPABLE) != 0) prctl(PR_SET_DUMPABLE, 1);
     if (wrong.empty() && (waitpid(-1, nullptr, WNOHANG | __WALL) >= 0 || errno != ECHILD)) wrong = "a child is left";
     const std::string after = caller_state();
-    if (wrong.empty() && after != before) wrong = "the caller is not as it was\n" + before + "\nbefore, and after:\n" + after;
+    if (wrong.empty() && after != before)
+      wrong = "the caller is not as it was\n" + before + "\nbefore, and after:\n" + after;
     return wrong;
   }
 
@@ -103,7 +104,8 @@ class Server {
   void open_terminal() {
     char name[64];
     close(slave_number);
-    if (grantpt(master_number) != 0 || unlockpt(master_number) != 0 || ptsname_r(master_number, name, sizeof name) != 0) return;
+    if (grantpt(master_number) != 0 || unlockpt(master_number) != 0 || ptsname_r(master_number, name, sizeof name) != 0)
+      return;
     place(open(name, O_RDWR | O_NOCTTY), slave_number, O_CLOEXEC);
   }
 
@@ -127,10 +129,16 @@ class Server {
     if (error == 0) return result.pid <= 0 || result.failed != SPAWN_FAILED_NOWHERE ? "success without a child" : "";
     if (result.pid != -1 || result.pidfd != -1) return "a child in spite of an error";
     switch (result.failed) {
-      case SPAWN_FAILED_REQUEST: return result.field == nullptr ? "a refusal without a field" : "";
-      case SPAWN_FAILED_CLONE: return (r.set & SPAWN_SET_CGROUP) != 0 ? "" : "clone failed";
-      case SPAWN_FAILED_NOWHERE: case SPAWN_FAILED_MEMORY: case SPAWN_FAILED_KILLED: return "failed without reason";
-      default: return result.step < 0 || result.failed >= SPAWN_STEP_COUNT ? "failed at no step" : "";
+      case SPAWN_FAILED_REQUEST:
+        return result.field == nullptr ? "a refusal without a field" : "";
+      case SPAWN_FAILED_CLONE:
+        return (r.set & SPAWN_SET_CGROUP) != 0 ? "" : "clone failed";
+      case SPAWN_FAILED_NOWHERE:
+      case SPAWN_FAILED_MEMORY:
+      case SPAWN_FAILED_KILLED:
+        return "failed without reason";
+      default:
+        return result.step < 0 || result.failed >= SPAWN_STEP_COUNT ? "failed at no step" : "";
     }
   }
 
@@ -163,7 +171,8 @@ RequestServer::RequestServer(const Places& places, const char* planted) {
     const std::string wrong = server.run(shared_->input, shared_->size, result);
     shared_->error = result.error;
     shared_->failed = result.failed;
-    std::snprintf(shared_->field, sizeof shared_->field, "%s", result.failed == SPAWN_FAILED_REQUEST && result.field != nullptr ? result.field : "");
+    std::snprintf(shared_->field, sizeof shared_->field, "%s",
+                  result.failed == SPAWN_FAILED_REQUEST && result.field != nullptr ? result.field : "");
     std::snprintf(shared_->wrong, sizeof shared_->wrong, "%s", wrong.c_str());
     if (write(answers_number, &byte, 1) != 1) break;
   }

@@ -4,10 +4,10 @@
 // is the caller that must be as it was afterwards, and looks at each child from outside.
 #pragma once
 
-#include "fuzz/request_input.h"
-
 #include <cstdint>
 #include <string>
+
+#include "fuzz/request_input.h"
 
 namespace spawncheck::fuzz {
 

@@ -15,8 +15,9 @@ std::optional<Scenario> scenario_of(const std::uint8_t* data, std::size_t size) 
 
 void finding(std::string_view what, const Scenario& scenario, const Verdict& v) {
   const std::string clause = v.clause ? std::string(name(*v.clause)) : "";
-  std::fprintf(stderr, "spawncheck finding: %.*s: %s %s\n  observed: %s\n  allowed:  %s\n%s", static_cast<int>(what.size()), what.data(),
-               std::string(name(v.status)).c_str(), clause.c_str(), v.observed.c_str(), v.allowed.c_str(), print(scenario).c_str());
+  std::fprintf(stderr, "spawncheck finding: %.*s: %s %s\n  observed: %s\n  allowed:  %s\n%s",
+               static_cast<int>(what.size()), what.data(), std::string(name(v.status)).c_str(), clause.c_str(),
+               v.observed.c_str(), v.allowed.c_str(), print(scenario).c_str());
   std::abort();
 }
 

@@ -4,12 +4,12 @@
 // standard error. Inputs that are not of interest return at once.
 #pragma once
 
-#include "model/contract/verdict.h"
-
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
+
+#include "model/contract/verdict.h"
 
 namespace spawncheck::fuzz {
 

@@ -8,7 +8,9 @@ namespace {
 
 SPAWNCHECK_FAMILY(Attributes, Family::attributes, 1)
 
-TEST(Attributes, SessionAndGroupExcludeEachOther) { expect_holds(session_with("reference"), "fd 0 null\nthread\n  spawn only hold pgroup 0 session\n"); }
+TEST(Attributes, SessionAndGroupExcludeEachOther) {
+  expect_holds(session_with("reference"), "fd 0 null\nthread\n  spawn only hold pgroup 0 session\n");
+}
 
 }  // namespace
 }  // namespace spawncheck

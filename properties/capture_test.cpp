@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: MIT
 //
 // The reference's output capture: bounds of time and size, and nothing left on any path.
-#include "properties/spawned.h"
-
-#include <spawncheck/spawn/capture.hpp>
-
-#include <atomic>
-#include <cstdlib>
 #include <fcntl.h>
-#include <functional>
-#include <memory>
-#include <new>
 #include <poll.h>
 #include <seccomp.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <new>
+#include <spawncheck/spawn/capture.hpp>
 #include <thread>
 
-// Every path of a capture that allocates can fail there. Of the calling thread: how many allocations succeed before one fails; negative: all.
+#include "properties/spawned.h"
+
+// Every path of a capture that allocates can fail there. Of the calling thread: how many allocations succeed before one
+// fails; negative: all.
 static thread_local int allocations_left = -1;
 
 static void* allocate(std::size_t size) {
@@ -49,7 +50,8 @@ Request shell(const std::string& script) {
   return request;
 }
 
-Captured captured(const Request& request, const CaptureOptions& options = {}, std::chrono::milliseconds time = long_enough) {
+Captured captured(const Request& request, const CaptureOptions& options = {},
+                  std::chrono::milliseconds time = long_enough) {
   auto result = capture(request, time, options);
   if (result) return *result;
   ADD_FAILURE() << result.error().describe();
@@ -69,7 +71,8 @@ bool refuse(const std::vector<int>& calls, int error) {
   scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
   if (filter == nullptr) return false;
   bool ok = true;
-  for (const int call : calls) ok &= seccomp_rule_add(filter, SCMP_ACT_ERRNO(static_cast<uint16_t>(error)), call, 0) == 0;
+  for (const int call : calls)
+    ok &= seccomp_rule_add(filter, SCMP_ACT_ERRNO(static_cast<uint16_t>(error)), call, 0) == 0;
   ok = ok && seccomp_load(filter) == 0;
   seccomp_release(filter);
   return ok;
@@ -89,8 +92,8 @@ TEST(Capture, GivesOneStreamInTheOrderOfWritingWhereAsked) {
   EXPECT_EQ(result.error, "");
 }
 
-// With policy inherit nothing but the flag keeps the pipes' other ends out of the child: it has 0, 1, 2, and what this process has without
-// the flag.
+// With policy inherit nothing but the flag keeps the pipes' other ends out of the child: it has 0, 1, 2, and what this
+// process has without the flag.
 TEST(Capture, NoEndOfItsPipesReachesAnotherChild) {
   Request request = shell("readlink /proc/$$/fd/*; exit 0");
   request.policy(SPAWN_FDS_INHERIT);
@@ -154,11 +157,13 @@ std::atomic<int> pipes_broken{0};
 
 // The child reads a little, closes its input and runs on: whoever writes then would meet a pipe without a reader.
 TEST(Capture, ChildThatClosesItsInputRaisesNoSigpipeAndRunsOn) {
-  struct sigaction action {}, before {};
+  struct sigaction action {
+  }, before{};
   action.sa_handler = [](int) { ++pipes_broken; };
   sigaction(SIGPIPE, &action, &before);
   const std::string text(1'000'000, 'x');
-  const Captured result = captured(shell("head -c 5; exec <&-; for i in 1 2 3; do /bin/echo $i; done"), {.input = text});
+  const Captured result =
+      captured(shell("head -c 5; exec <&-; for i in 1 2 3; do /bin/echo $i; done"), {.input = text});
   EXPECT_EQ(result.output, "xxxxx1\n2\n3\n");
   EXPECT_EQ(result.input_taken, 5u);
   EXPECT_EQ(pipes_broken, 0);
@@ -241,10 +246,11 @@ TEST(Capture, MayBeCalledByManyThreadsAtOnce) {
 
 TEST(Capture, WorksWithTheStandardDescriptorsClosed) {
   EXPECT_EQ(in_a_process([] {
-    for (int n = 0; n < 3; ++n) close(n);
-    const auto result = capture(shell("cat; echo err >&2"), long_enough, {.input = "in"});
-    return !result ? 1 : result->output != "in" || result->error != "err\n" ? 2 : 0;
-  }), 0);
+              for (int n = 0; n < 3; ++n) close(n);
+              const auto result = capture(shell("cat; echo err >&2"), long_enough, {.input = "in"});
+              return !result ? 1 : result->output != "in" || result->error != "err\n" ? 2 : 0;
+            }),
+            0);
 }
 
 struct Wrong {
@@ -273,23 +279,24 @@ TEST(Capture, ErrorsAreThoseOfTheSpawnAndNothingIsLeft) {
 // One number more each time: every one of the pipes' and the pidfd is once the first that is not to be had.
 TEST(Capture, LeavesNothingHoweverFewNumbersAreFree) {
   EXPECT_EQ(in_a_process([] {
-    const auto before = descriptors_of(getpid());
-    int failures = 0;
-    for (rlim_t limit = 3;; ++limit) {
-      rlimit now{}, low{};
-      getrlimit(RLIMIT_NOFILE, &now);
-      low = now;
-      low.rlim_cur = limit;
-      setrlimit(RLIMIT_NOFILE, &low);
-      const auto result = capture(shell("exec cat"), long_enough, {.input = "text"});
-      setrlimit(RLIMIT_NOFILE, &now);
-      if (!has_no_child()) return 1;
-      if (descriptors_of(getpid()) != before) return 2;
-      if (result) return result->output != "text" ? 3 : failures >= 7 ? 0 : 4;
-      if (result.error().code != EMFILE) return 5;
-      ++failures;
-    }
-  }), 0);
+              const auto before = descriptors_of(getpid());
+              int failures = 0;
+              for (rlim_t limit = 3;; ++limit) {
+                rlimit now{}, low{};
+                getrlimit(RLIMIT_NOFILE, &now);
+                low = now;
+                low.rlim_cur = limit;
+                setrlimit(RLIMIT_NOFILE, &low);
+                const auto result = capture(shell("exec cat"), long_enough, {.input = "text"});
+                setrlimit(RLIMIT_NOFILE, &now);
+                if (!has_no_child()) return 1;
+                if (descriptors_of(getpid()) != before) return 2;
+                if (result) return result->output != "text" ? 3 : failures >= 7 ? 0 : 4;
+                if (result.error().code != EMFILE) return 5;
+                ++failures;
+              }
+            }),
+            0);
 }
 
 TEST(Capture, LeavesNothingWhicheverAllocationFails) {
@@ -317,22 +324,25 @@ TEST(Capture, LeavesNothingWhicheverAllocationFails) {
 
 TEST(Capture, LeavesNothingWherePollFails) {
   EXPECT_EQ(in_a_process([] {
-    const auto before = descriptors_of(getpid());
-    if (!refuse({SCMP_SYS(poll), SCMP_SYS(ppoll)}, ENOMEM)) return 1;
-    const auto result = capture(Request(binary("hold")), long_enough);
-    if (result || result.error().step != "poll" || result.error().code != ENOMEM) return 2;
-    return !has_no_child() ? 3 : descriptors_of(getpid()) != before ? 4 : 0;
-  }), 0);
+              const auto before = descriptors_of(getpid());
+              if (!refuse({SCMP_SYS(poll), SCMP_SYS(ppoll)}, ENOMEM)) return 1;
+              const auto result = capture(Request(binary("hold")), long_enough);
+              if (result || result.error().step != "poll" || result.error().code != ENOMEM) return 2;
+              return !has_no_child() ? 3 : descriptors_of(getpid()) != before ? 4 : 0;
+            }),
+            0);
 }
 
 TEST(Capture, EndsTheChildAndItsGroupWhereThereAreNoSignalsByPidfd) {
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
   EXPECT_EQ(in_a_process([&] {
-    if (!refuse({SCMP_SYS(pidfd_send_signal)}, ENOSYS)) return 1;
-    const auto result = capture(shell("sleep 600 & echo >&6; wait").keep(ends[1], 5).keep(ends[1], 6).process_group(0), 3s);
-    return !result ? 2 : !result->timed_out || result->exit.signal != SIGKILL ? 3 : has_no_child() ? 0 : 4;
-  }), 0);
+              if (!refuse({SCMP_SYS(pidfd_send_signal)}, ENOSYS)) return 1;
+              const auto result =
+                  capture(shell("sleep 600 & echo >&6; wait").keep(ends[1], 5).keep(ends[1], 6).process_group(0), 3s);
+              return !result ? 2 : !result->timed_out || result->exit.signal != SIGKILL ? 3 : has_no_child() ? 0 : 4;
+            }),
+            0);
   close(ends[1]);
   char text[2];
   ASSERT_EQ(read(ends[0], text, sizeof text), 1) << "3 s were not enough for the shell to start its child";
@@ -343,23 +353,25 @@ TEST(Capture, EndsTheChildAndItsGroupWhereThereAreNoSignalsByPidfd) {
 
 TEST(Capture, SaysSoWhereTheChildWasReapedByOthers) {
   EXPECT_EQ(in_a_process([] {
-    signal(SIGCHLD, SIG_IGN);
-    const auto before = descriptors_of(getpid());
-    const auto result = capture(shell("echo text"), long_enough);
-    if (result || result.error().step != "wait" || result.error().code != ECHILD) return 1;
-    return !has_no_child() ? 2 : descriptors_of(getpid()) != before ? 3 : 0;
-  }), 0);
+              signal(SIGCHLD, SIG_IGN);
+              const auto before = descriptors_of(getpid());
+              const auto result = capture(shell("echo text"), long_enough);
+              if (result || result.error().step != "wait" || result.error().code != ECHILD) return 1;
+              return !has_no_child() ? 2 : descriptors_of(getpid()) != before ? 3 : 0;
+            }),
+            0);
 }
 
 // As a child that has changed its user would answer. The holding program ends with this process.
 TEST(Capture, SaysSoWhereTheChildMayNotBeKilled) {
   EXPECT_EQ(in_a_process([] {
-    const auto before = descriptors_of(getpid());
-    if (!refuse({SCMP_SYS(kill), SCMP_SYS(pidfd_send_signal)}, EPERM)) return 1;
-    const auto result = capture(Request(binary("hold")), 1ms);
-    if (result || result.error().step != "kill" || result.error().code != EPERM) return 2;
-    return descriptors_of(getpid()) != before ? 3 : 0;
-  }), 0);
+              const auto before = descriptors_of(getpid());
+              if (!refuse({SCMP_SYS(kill), SCMP_SYS(pidfd_send_signal)}, EPERM)) return 1;
+              const auto result = capture(Request(binary("hold")), 1ms);
+              if (result || result.error().step != "kill" || result.error().code != EPERM) return 2;
+              return descriptors_of(getpid()) != before ? 3 : 0;
+            }),
+            0);
 }
 
 }  // namespace

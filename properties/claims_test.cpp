@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT
 //
-// What the model claims of a way to start a process, put to the kernel: every schedule of the same scenario, by the same plan. What
-// the model refutes the kernel refutes as well, by the same clause; what it proves holds in every schedule.
-#include "properties/on_the_kernel.h"
-#include "properties/schedules/exhaustive.h"
+// What the model claims of a way to start a process, put to the kernel: every schedule of the same scenario, by the
+// same plan. What the model refutes the kernel refutes as well, by the same clause; what it proves holds in every
+// schedule.
 #include "properties/session/claims.h"
-#include "properties/session/reproduce.h"
-#include "properties/session/running_kernel.h"
-#include "properties/session/watch.h"
 
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <utility>
+
+#include "properties/on_the_kernel.h"
+#include "properties/schedules/exhaustive.h"
+#include "properties/session/reproduce.h"
+#include "properties/session/running_kernel.h"
+#include "properties/session/watch.h"
 
 namespace spawncheck {
 namespace {
@@ -26,16 +28,19 @@ struct Claim {
   std::string text() const { return name + " by " + expectation.implementation; }
 };
 
-// One for each expectation that names a way which somebody here can go: a shared object, or a strategy of the reference.
+// One for each expectation that names a way which somebody here can go: a shared object, or a strategy of the
+// reference.
 std::vector<Claim> claims() {
   std::vector<Claim> out;
-  for (const auto& entry : files::directory_iterator(files::path(SPAWNCHECK_SOURCE_DIRECTORY) / "corpus/seeds/claims")) {
+  for (const auto& entry :
+       files::directory_iterator(files::path(SPAWNCHECK_SOURCE_DIRECTORY) / "corpus/seeds/claims")) {
     std::stringstream text;
     text << std::ifstream(entry.path()).rdbuf();
     Scenario scenario = std::get<Scenario>(parse(text.str()));
     const std::vector<Expectation> expectations = std::exchange(scenario.expectations, {});
     for (const Expectation& expectation : expectations)
-      if (planner_named(expectation.implementation)) out.push_back({entry.path().stem().string(), scenario, expectation});
+      if (planner_named(expectation.implementation))
+        out.push_back({entry.path().stem().string(), scenario, expectation});
   }
   return out;
 }
@@ -43,7 +48,9 @@ std::vector<Claim> claims() {
 std::string object_of(const std::string& way) { return directory_of_binaries() + "/ways/" + way + ".so"; }
 
 bool is_strategy(const std::string& way) { return way.starts_with("reference:"); }
-std::string strategy_of(const std::string& way) { return is_strategy(way) ? way.substr(way.find(':') + 1) : std::string(); }
+std::string strategy_of(const std::string& way) {
+  return is_strategy(way) ? way.substr(way.find(':') + 1) : std::string();
+}
 
 // Why this kernel cannot go the way; empty: it can. A way that is called as a strategy needs what that needs.
 std::string why_not_here(const std::string& way) {
@@ -52,7 +59,8 @@ std::string why_not_here(const std::string& way) {
 }
 
 Session& session_of(const std::string& way) {
-  return way == "reference" || is_strategy(way) ? session_with("reference", strategy_of(way)) : session_with(object_of(way));
+  return way == "reference" || is_strategy(way) ? session_with("reference", strategy_of(way))
+                                                : session_with(object_of(way));
 }
 
 // A flag that was changed for a moment only leaves no trace in what a run returns: it is seen in between.
@@ -64,7 +72,9 @@ bool is_seen_in_between(const Claim& claim) {
 }
 
 // The lines are read by ci/kernels.d/table.sh.
-void say(const Claim& claim, const std::string& what) { std::printf("claim %s: %s\n", claim.text().c_str(), what.c_str()); }
+void say(const Claim& claim, const std::string& what) {
+  std::printf("claim %s: %s\n", claim.text().c_str(), what.c_str());
+}
 
 // Every schedule, but on a machine that is said to be slow the first of each claim.
 SearchLimits limits() {
@@ -83,7 +93,9 @@ TEST(Claims, TheKernelSaysWhatTheModelSays) {
     ExhaustiveSearch search(session_of(claim.expectation.implementation), claim.scenario, limits());
     const SearchResult r = search.run();
     const std::string schedules = std::to_string(r.schedules) + " schedules";
-    const std::string seen = r.violation ? std::string(name(r.violation->status)) + " " + std::string(r.violation->clause ? name(*r.violation->clause) : "") : "holds";
+    const std::string seen = r.violation ? std::string(name(r.violation->status)) + " " +
+                                               std::string(r.violation->clause ? name(*r.violation->clause) : "")
+                                         : "holds";
     if (claim.expectation.status == Status::holds) {
       EXPECT_TRUE(r.is_complete || limits().runs != 0) << claim.text();
       EXPECT_FALSE(r.violation) << claim.text() << ": " << r.violation->observed;
@@ -98,7 +110,8 @@ TEST(Claims, TheKernelSaysWhatTheModelSays) {
     } else {
       EXPECT_TRUE(r.violation && r.violation->status == Status::violated) << claim.text() << ", " << schedules;
       if (r.violation && r.violation->clause) {
-        EXPECT_EQ(name(*r.violation->clause), claim.expectation.clause) << claim.text() << ": " << r.violation->observed;
+        EXPECT_EQ(name(*r.violation->clause), claim.expectation.clause)
+            << claim.text() << ": " << r.violation->observed;
       }
       ++refuted;
       say(claim, seen + ", " + schedules);
@@ -133,7 +146,9 @@ TEST(Claims, TheKernelGoesTheModelsShortestWay) {
 
 // What nothing violates is not shown, and another plan's counterexample is not this one's.
 TEST(Claims, ACounterexampleOfAnotherPlanIsNotShown) {
-  const Scenario scenario = std::get<Scenario>(parse("fd 0 null\nfd 5 memfd cloexec\nfd 7 memfd cloexec\nthread\n  spawn only hold keep 5>3 -> $0\nthread\n  memfd -> $0\n"));
+  const Scenario scenario =
+      std::get<Scenario>(parse("fd 0 null\nfd 5 memfd cloexec\nfd 7 memfd cloexec\nthread\n  spawn only hold keep 5>3 "
+                               "-> $0\nthread\n  memfd -> $0\n"));
   const explore::Exploration late = explore::explore(scenario, planner_named("shared-gaps-late"), {});
   ASSERT_EQ(late.verdict.status, Status::violated);
   const Reproduction r = reproduce(scenario, "reference:unshare", model::Kernel{}, late);

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// The contract is a document: contract.md says what the tables of rules.h and verdict.h say, word for word, and each clause has a
-// scenario that shows it kept and one that shows it broken.
+// The contract is a document: contract.md says what the tables of rules.h and verdict.h say, word for word, and each
+// clause has a scenario that shows it kept and one that shows it broken.
+#include <fstream>
+#include <set>
+#include <sstream>
+
 #include "model/contract/rules.h"
 #include "properties/on_the_kernel.h"
 #include "properties/session/claims.h"
 #include "properties/session/scheduled.h"
 #include "properties/written.h"
-
-#include <fstream>
-#include <set>
-#include <sstream>
 
 namespace spawncheck {
 namespace {
@@ -57,7 +57,8 @@ TEST(Document, HasASectionForEachClauseWithItsMeaningAndItsRules) {
       ++in_table;
       EXPECT_TRUE(says(text, line_of({r.identifier, r.obligation, r.source}))) << r.identifier;
     }
-    for (std::size_t at = 0; (at = text.find("\n| " + std::string(name(clause)) + "/", at)) != std::string::npos; ++at) ++in_text;
+    for (std::size_t at = 0; (at = text.find("\n| " + std::string(name(clause)) + "/", at)) != std::string::npos; ++at)
+      ++in_text;
     EXPECT_GT(in_table, 0u) << name(clause);
     EXPECT_EQ(in_text, in_table) << name(clause);
   }
@@ -84,7 +85,9 @@ TEST(Document, HasTheTableOfAllowedErrors) {
   EXPECT_EQ(lines, allowed_errors().size() + 1) << "and its head";
 }
 
-TEST(Document, IsWhereTheInterfacePointsTo) { EXPECT_TRUE(says(text_of("impl/peers/implementation.h"), "model/contract/contract.md")); }
+TEST(Document, IsWhereTheInterfacePointsTo) {
+  EXPECT_TRUE(says(text_of("impl/peers/implementation.h"), "model/contract/contract.md"));
+}
 
 TEST(Document, HasAnExampleForEachClause) {
   for (int i = 0; i < clause_count; ++i) {
@@ -93,8 +96,9 @@ TEST(Document, HasAnExampleForEachClause) {
     for (const ExampleRow& e : examples()) {
       if (e.clause != clause) continue;
       ++count;
-      EXPECT_TRUE(says(section(clause), "[Shown](../../corpus/" + std::string(e.scenario) + "): kept by `" + std::string(e.kept_by) + "`, broken by `" +
-                                            std::string(e.broken_by) + "` (" + std::string(e.how) + ").\n"))
+      EXPECT_TRUE(says(section(clause), "[Shown](../../corpus/" + std::string(e.scenario) + "): kept by `" +
+                                            std::string(e.kept_by) + "`, broken by `" + std::string(e.broken_by) +
+                                            "` (" + std::string(e.how) + ").\n"))
           << name(clause);
     }
     EXPECT_EQ(count, 1u) << name(clause);
@@ -149,7 +153,9 @@ class Example : public ::testing::TestWithParam<ExampleRow> {
   }
 
   // One of the clause's own rules, so that the reader finds the line.
-  static bool cites_its_clause(const Verdict& v) { return v.clause && v.rule == rule_of(*v.clause, v.rule) && says(v.rule, "/"); }
+  static bool cites_its_clause(const Verdict& v) {
+    return v.clause && v.rule == rule_of(*v.clause, v.rule) && says(v.rule, "/");
+  }
 
   const ExampleRow& row;
   Scenario scenario;
@@ -183,12 +189,13 @@ TEST_P(Example, ShowsTheClauseBroken) {
   EXPECT_TRUE(cites_its_clause(verdict)) << verdict.rule;
 }
 
-INSTANTIATE_TEST_SUITE_P(OfEachClause, Example, ::testing::ValuesIn(examples().begin(), examples().end()), [](const auto& i) {
-  std::string text(name(i.param.clause));
-  for (char& c : text)
-    if (c == '.') c = '_';
-  return text;
-});
+INSTANTIATE_TEST_SUITE_P(OfEachClause, Example, ::testing::ValuesIn(examples().begin(), examples().end()),
+                         [](const auto& i) {
+                           std::string text(name(i.param.clause));
+                           for (char& c : text)
+                             if (c == '.') c = '_';
+                           return text;
+                         });
 
 }  // namespace
 }  // namespace spawncheck

@@ -19,7 +19,9 @@ TEST(Descriptors, AnySubsetOfTheStandardOnesMayBeClosed) {
       std::string text = "fd 9 memfd cloexec\n";
       for (int n = 0; n < 3; ++n)
         if (open >> n & 1) text += "fd " + std::to_string(n) + " memfd\n";
-      expect_holds(session_with(implementation), text + "thread\n  spawn inherit hold keep 9>5 -> $0\n  spawn only missing keep 9>0\n  spawn only hold keep 9>2 -> $1\n");
+      expect_holds(session_with(implementation), text +
+                                                     "thread\n  spawn inherit hold keep 9>5 -> $0\n  spawn only "
+                                                     "missing keep 9>0\n  spawn only hold keep 9>2 -> $1\n");
     }
 }
 

@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The one machine that steps the model: signals end, stop and continue whole processes, what a child had is free when it is gone, and
-// states that differ are never taken for one.
-#include "model/explore/driver_step.h"
-#include "model/explore/explorer.h"
-#include "model/explore/simulate.h"
-#include "properties/session/claims.h"
-#include "properties/session/reference_planner.h"
-#include "properties/written.h"
-
+// The one machine that steps the model: signals end, stop and continue whole processes, what a child had is free when
+// it is gone, and states that differ are never taken for one.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -16,6 +9,13 @@
 #include <memory>
 #include <set>
 #include <unordered_set>
+
+#include "model/explore/driver_step.h"
+#include "model/explore/explorer.h"
+#include "model/explore/simulate.h"
+#include "properties/session/claims.h"
+#include "properties/session/reference_planner.h"
+#include "properties/written.h"
 
 namespace spawncheck {
 namespace {
@@ -32,7 +32,9 @@ std::string table_text(const Driver& driver) {
   const model::State& state = driver.state();
   if (driver.caller_has_ended()) return "ended";
   for (const model::Entry& e : state.table_of(0).entries())
-    if (e.description != model::none) out += std::to_string(e.number) + "=" + std::to_string(state.descriptions[e.description].key.kind) + "." + std::to_string(state.descriptions[e.description].key.id) + (e.cloexec ? "c " : " ");
+    if (e.description != model::none)
+      out += std::to_string(e.number) + "=" + std::to_string(state.descriptions[e.description].key.kind) + "." +
+             std::to_string(state.descriptions[e.description].key.id) + (e.cloexec ? "c " : " ");
   return out;
 }
 
@@ -40,18 +42,24 @@ std::string table_text(const Driver& driver) {
 std::string outcome(const Driver& driver) {
   std::string out;
   for (unsigned t = 0; t < driver.threads(); ++t)
-    for (std::size_t o = 0; o < driver.position(t); ++o) out += std::to_string(driver.result(t, o).value[0]) + "/" + std::to_string(driver.result(t, o).error) + " ";
+    for (std::size_t o = 0; o < driver.position(t); ++o)
+      out += std::to_string(driver.result(t, o).value[0]) + "/" + std::to_string(driver.result(t, o).error) + " ";
   out += "| " + table_text(driver) + "|";
   const model::Pending& pending = driver.state().processes[0].shared_pending;
   for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal)
-    if (pending.set & model::bit(signal)) out += " " + std::to_string(signal) + "*" + std::to_string(signal >= 32 ? pending.queued[static_cast<std::size_t>(signal - 32)] : 1);
+    if (pending.set & model::bit(signal))
+      out += " " + std::to_string(signal) + "*" +
+             std::to_string(signal >= 32 ? pending.queued[static_cast<std::size_t>(signal - 32)] : 1);
   if (driver.caller_is_stopped()) out += " stopped";
   return out;
 }
 
 class Outcomes {
  public:
-  Outcomes(const std::string& text, bool tells_states_apart) : scenario_(scenario_of(text)), setting_(scenario_, planner(), kernel_), tells_states_apart_(tells_states_apart) { go(Driver(setting_)); }
+  Outcomes(const std::string& text, bool tells_states_apart)
+      : scenario_(scenario_of(text)), setting_(scenario_, planner(), kernel_), tells_states_apart_(tells_states_apart) {
+    go(Driver(setting_));
+  }
   const std::set<std::string>& all() const { return all_; }
 
  private:
@@ -86,12 +94,15 @@ bool any_contains(const std::set<std::string>& all, const char* what) {
 
 // Each pair was one state before: the hash left out what differs.
 TEST(Driver, EqualHashesMeanEqualFutures) {
-  for (const char* text : {
-           "disposition 40 handler\nmask 40\nthread\n  kill 40\n  kill 40\nthread\n  mask unblock 40\n  mask block 40\n",    // how many are queued
-           "fd 3 file a\nfd 4 null\nfd 5 file a\nthread\n  dup2 3 4\n  flock 5\n  flock 3\nthread\n  dup2 4 3\n",            // which file is at 3 and 4
-           "fd 3 memfd\nthread\n  flock 3\n  close 3\nthread\n  dup 3 -> $0\n  flock $0\n",
-           "disposition USR1 handler\nthread\n  tgkill 1 USR1\n  mask block USR1\nthread\n  kill USR1\n  mask block USR1\n",
-           "thread\n  limit 5\n  memfd\nthread\n  memfd\n  dupfd 0 4\n", "thread\n  fifo a read\nthread\n  fifo a write\n  close 0\n"})
+  for (const char* text : {"disposition 40 handler\nmask 40\nthread\n  kill 40\n  kill 40\nthread\n  mask unblock 40\n "
+                           " mask block 40\n",  // how many are queued
+                           "fd 3 file a\nfd 4 null\nfd 5 file a\nthread\n  dup2 3 4\n  flock 5\n  flock 3\nthread\n  "
+                           "dup2 4 3\n",  // which file is at 3 and 4
+                           "fd 3 memfd\nthread\n  flock 3\n  close 3\nthread\n  dup 3 -> $0\n  flock $0\n",
+                           "disposition USR1 handler\nthread\n  tgkill 1 USR1\n  mask block USR1\nthread\n  kill "
+                           "USR1\n  mask block USR1\n",
+                           "thread\n  limit 5\n  memfd\nthread\n  memfd\n  dupfd 0 4\n",
+                           "thread\n  fifo a read\nthread\n  fifo a write\n  close 0\n"})
     EXPECT_EQ(Outcomes(text, true).all(), Outcomes(text, false).all()) << text;
 }
 
@@ -99,21 +110,28 @@ TEST(Driver, EqualHashesMeanEqualFutures) {
 
 // kernel/signal.c do_group_exit: one thread takes it, all end.
 TEST(Driver, AFatalSignalEndsEveryThreadOfTheCaller) {
-  for (const std::string& o : outcomes("thread\n  kill TERM\n  memfd\nthread\n  memfd\n  memfd\n")) EXPECT_NE(o.find("| ended|"), std::string::npos) << o;
+  for (const std::string& o : outcomes("thread\n  kill TERM\n  memfd\nthread\n  memfd\n  memfd\n"))
+    EXPECT_NE(o.find("| ended|"), std::string::npos) << o;
   // Who blocks it goes on.
-  for (const std::string& o : outcomes("mask TERM\nthread\n  kill TERM\n  memfd\nthread\n  memfd\n")) EXPECT_EQ(o.find("| ended|"), std::string::npos) << o;
+  for (const std::string& o : outcomes("mask TERM\nthread\n  kill TERM\n  memfd\nthread\n  memfd\n"))
+    EXPECT_EQ(o.find("| ended|"), std::string::npos) << o;
   // A thread that has nothing left to do takes it as well.
-  for (const std::string& o : outcomes("mask TERM\nthread\n  mask unblock TERM\nthread\n  kill TERM\n")) EXPECT_NE(o.find("| ended|"), std::string::npos) << o;
+  for (const std::string& o : outcomes("mask TERM\nthread\n  mask unblock TERM\nthread\n  kill TERM\n"))
+    EXPECT_NE(o.find("| ended|"), std::string::npos) << o;
   // So does one that sleeps.
-  for (const std::string& o : outcomes("mask TERM\nthread\n  mask unblock TERM\n  fifo a read\nthread\n  kill TERM\n")) EXPECT_NE(o.find("| ended|"), std::string::npos) << o;
+  for (const std::string& o : outcomes("mask TERM\nthread\n  mask unblock TERM\n  fifo a read\nthread\n  kill TERM\n"))
+    EXPECT_NE(o.find("| ended|"), std::string::npos) << o;
 }
 
-// It reaches a thread in user mode before its next call or only after that has begun; on its way out of a call a thread takes what only it
-// can take.
+// It reaches a thread in user mode before its next call or only after that has begun; on its way out of a call a thread
+// takes what only it can take.
 TEST(Driver, ASignalTakesItsTimeToReachAThreadInUserMode) {
-  const std::set<std::string> all = outcomes("mask TERM\nfd 5 memfd\nthread\n  kill TERM\n  close 5\nthread\n  mask unblock TERM\n  getfd 5\n");
-  EXPECT_TRUE(any_contains(all, "-1/0 -1/0 -1/0 -1/9 | ended|")) << "its call came after the close, which came after the kill";
-  for (const std::string& o : outcomes("thread\n  tgkill 0 TERM\n  memfd\n")) EXPECT_EQ(o, "-1/0 | ended|") << "sent to itself";
+  const std::set<std::string> all =
+      outcomes("mask TERM\nfd 5 memfd\nthread\n  kill TERM\n  close 5\nthread\n  mask unblock TERM\n  getfd 5\n");
+  EXPECT_TRUE(any_contains(all, "-1/0 -1/0 -1/0 -1/9 | ended|"))
+      << "its call came after the close, which came after the kill";
+  for (const std::string& o : outcomes("thread\n  tgkill 0 TERM\n  memfd\n"))
+    EXPECT_EQ(o, "-1/0 | ended|") << "sent to itself";
 }
 
 TEST(Driver, AStopSignalStopsEveryThreadAndOnlyCONTOrKILLGetsThrough) {
@@ -173,7 +191,8 @@ TEST(Signals, AnOrphanedGroupIsNotStoppedFromATerminal) {
   const auto child = static_cast<model::Index>(result.value[0]);
   EXPECT_EQ(model::effect_of(state, child, 20), model::Delivery::stopped);
   model::run_call(kernel, state, child, model::make_call(model::CallKind::setpgid, 0), result);
-  EXPECT_EQ(model::effect_of(state, child, 20), model::Delivery::stopped) << "its own group, but its parent is in the session";
+  EXPECT_EQ(model::effect_of(state, child, 20), model::Delivery::stopped)
+      << "its own group, but its parent is in the session";
   model::run_call(kernel, state, 0, model::make_call(model::CallKind::clone), result);
   const auto leader = static_cast<model::Index>(result.value[0]);
   model::run_call(kernel, state, leader, model::make_call(model::CallKind::setsid), result);
@@ -181,7 +200,8 @@ TEST(Signals, AnOrphanedGroupIsNotStoppedFromATerminal) {
   EXPECT_EQ(model::effect_of(state, leader, 19), model::Delivery::stopped) << "STOP stops everybody";
 }
 
-// kernel/sys.c setpgid: a group is there as long as one of its members has not been waited for, and only for its own session.
+// kernel/sys.c setpgid: a group is there as long as one of its members has not been waited for, and only for its own
+// session.
 TEST(Groups, AreJoinedWhileAnyMemberIsLeft) {
   sc_world world{};
   model::State state = model::initial_state(world, 1, nullptr);
@@ -192,7 +212,9 @@ TEST(Groups, AreJoinedWhileAnyMemberIsLeft) {
     return result;
   };
   const auto child = [&] { return static_cast<model::Index>(call(0, model::CallKind::clone).value[0]); };
-  const auto joins = [&](model::Index task, std::int32_t group) { return call(task, model::CallKind::setpgid, group).error; };
+  const auto joins = [&](model::Index task, std::int32_t group) {
+    return call(task, model::CallKind::setpgid, group).error;
+  };
   const model::Index leader = child();
   const std::int32_t group = state.tasks[leader].process + 1;
   EXPECT_EQ(joins(child(), group), EPERM) << "nobody leads it";
@@ -214,8 +236,8 @@ TEST(Groups, AreJoinedWhileAnyMemberIsLeft) {
   EXPECT_EQ(joins(child(), group), EPERM);
 }
 
-// dequeue_signal: the thread's own before the process's, of each the lowest, the synchronous ones first; a handler that has not
-// returned blocks its signal.
+// dequeue_signal: the thread's own before the process's, of each the lowest, the synchronous ones first; a handler that
+// has not returned blocks its signal.
 TEST(Signals, AreTakenInTheKernelsOrder) {
   sc_world world{};
   world.handled = ~0ull;
@@ -226,8 +248,10 @@ TEST(Signals, AreTakenInTheKernelsOrder) {
   for (int i = 0; i < 10; ++i) {
     const int next = model::next_signal(state, 0), signal = model::take_signal(state, 0);
     EXPECT_EQ(next, signal) << "one rule";
-    if (signal == 0) model::return_from_handlers(state, 0);
-    else model::deliver(state, 0, signal);
+    if (signal == 0)
+      model::return_from_handlers(state, 0);
+    else
+      model::deliver(state, 0, signal);
     if (signal != 0) taken.push_back(signal);
   }
   EXPECT_EQ(taken, (std::vector<int>{11, 12, 1, 10, 40, 40}));
@@ -237,13 +261,21 @@ TEST(Signals, AreTakenInTheKernelsOrder) {
 // What is not there any more, or goes on no more, is owed nothing.
 TEST(Driver, ASpawnOfACallerThatEndsOrIsStoppedNeedNotReturn) {
   for (const char* signal : {"KILL", "TERM", "STOP", "TSTP"}) {
-    const explore::Exploration e = explore::explore(scenario_of("fd 0 null\nfd 5 memfd cloexec\nthread\n  spawn only hold keep 5>3 -> $0\nthread\n  kill " + std::string(signal) + "\n"), planner(), {});
+    const explore::Exploration e = explore::explore(
+        scenario_of("fd 0 null\nfd 5 memfd cloexec\nthread\n  spawn only hold keep 5>3 -> $0\nthread\n  kill " +
+                    std::string(signal) + "\n"),
+        planner(), {});
     EXPECT_EQ(e.verdict.status, Status::holds) << signal << ": " << e.verdict.observed;
   }
   // It is owed where the process goes on.
   explore::ExploreOptions options;
   options.kernel.forgets_room = true;
-  EXPECT_EQ(explore::explore(scenario_of("fd 0 null\nfd 70 memfd\nmask TERM\nthread\n  spawn inherit hold -> $0\nthread\n  kill TERM\n"), planner_named("fork"), options).verdict.status, Status::violated);
+  EXPECT_EQ(
+      explore::explore(
+          scenario_of("fd 0 null\nfd 70 memfd\nmask TERM\nthread\n  spawn inherit hold -> $0\nthread\n  kill TERM\n"),
+          planner_named("fork"), options)
+          .verdict.status,
+      Status::violated);
 }
 
 // ---- children, on the simulation ---------------------------------------------------------------------
@@ -259,11 +291,13 @@ sc_history& simulated(const std::string& text, std::uint64_t seed, const explore
 TEST(Simulation, AFatalSignalToTheGroupEndsTheChildToo) {
   unsigned cancelled = 0;
   for (std::uint64_t seed = 1; seed <= 100; ++seed) {
-    const sc_history& before = simulated("fd 0 null\nmask TERM\nthread\n  spawn only hold mask none -> $0\nthread\n  kill_group TERM\n", seed);
+    const sc_history& before =
+        simulated("fd 0 null\nmask TERM\nthread\n  spawn only hold mask none -> $0\nthread\n  kill_group TERM\n", seed);
     ASSERT_EQ(before.end, SC_RUN_COMPLETE);
     EXPECT_EQ(before.stray_count, 0u);
     cancelled += before.op[0][0].error == ECANCELED;
-    const sc_history& after = simulated("fd 0 null\nmask TERM\nthread\n  spawn only hold mask none -> $0\n  kill_group TERM\n", seed);
+    const sc_history& after =
+        simulated("fd 0 null\nmask TERM\nthread\n  spawn only hold mask none -> $0\n  kill_group TERM\n", seed);
     ASSERT_EQ(after.op[0][0].error, 0);
     EXPECT_EQ(after.child[0].is_dead, 1);
     EXPECT_EQ(after.child[0].end_status, -15);
@@ -275,7 +309,9 @@ TEST(Simulation, AFatalSignalToTheGroupEndsTheChildToo) {
 TEST(Simulation, WhatAChildHadIsFreeWhenItIsGone) {
   for (std::uint64_t seed = 1; seed <= 30; ++seed)
     for (const char* end : {"exit -> $0\n", "hold -> $0\n  kill_child $0 KILL\n"}) {
-      const sc_history& h = simulated("fd 5 file a\nthread\n  flock 5\n  spawn inherit " + std::string(end) + "  wait $0\n  close 5\n  file a -> $1\n  flock $1\n", seed);
+      const sc_history& h = simulated("fd 5 file a\nthread\n  flock 5\n  spawn inherit " + std::string(end) +
+                                          "  wait $0\n  close 5\n  file a -> $1\n  flock $1\n",
+                                      seed);
       ASSERT_EQ(h.end, SC_RUN_COMPLETE);
       const std::size_t last = std::string(end).find("kill") == std::string::npos ? 5 : 6;
       EXPECT_EQ(h.op[0][last].error, 0) << end;
@@ -284,7 +320,8 @@ TEST(Simulation, WhatAChildHadIsFreeWhenItIsGone) {
 
 TEST(Simulation, AChildThatExitsIsGoneWhereSigchldIsIgnored) {
   for (std::uint64_t seed = 1; seed <= 30; ++seed) {
-    EXPECT_EQ(simulated("disposition CHLD ignore\nthread\n  spawn only exit -> $0\n  wait $0\n", seed).op[0][1].error, ECHILD);
+    EXPECT_EQ(simulated("disposition CHLD ignore\nthread\n  spawn only exit -> $0\n  wait $0\n", seed).op[0][1].error,
+              ECHILD);
     const sc_history& h = simulated("thread\n  spawn only exit -> $0\n  wait $0\n  wait $0\n", seed);
     EXPECT_EQ(h.op[0][1].value[0], 7);
     EXPECT_EQ(h.op[0][2].error, ECHILD);

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
-// What the executor says of a run is a fact, or it says nothing: how a run ended that stopped or ended itself, which child has
-// ended and how, whether a child runs on its caller's memory.
+// What the executor says of a run is a fact, or it says nothing: how a run ended that stopped or ended itself, which
+// child has ended and how, whether a child runs on its caller's memory.
+#include <csignal>
+
 #include "impl/executor/executor.h"
 #include "properties/on_the_kernel.h"
 #include "properties/written.h"
-
-#include <csignal>
 
 namespace spawncheck {
 namespace {
 
 // A bound far beyond the test's own: who waits for it fails.
-std::unique_ptr<Executor> executor(const std::string& implementation = "reference", std::uint32_t timeout_ms = 600'000) {
+std::unique_ptr<Executor> executor(const std::string& implementation = "reference",
+                                   std::uint32_t timeout_ms = 600'000) {
   ExecutorOptions options;
   options.implementation = implementation;
   options.timeout_ms = timeout_ms;
@@ -37,7 +38,8 @@ const sc_history& run(Executor& e, const std::string& text, Mode mode, unsigned 
 }
 
 class EachMode : public ::testing::TestWithParam<Mode> {};
-INSTANTIATE_TEST_SUITE_P(Modes, EachMode, ::testing::Values(Mode::free, Mode::scheduled), [](const auto& i) { return i.param == Mode::free ? "free" : "scheduled"; });
+INSTANTIATE_TEST_SUITE_P(Modes, EachMode, ::testing::Values(Mode::free, Mode::scheduled),
+                         [](const auto& i) { return i.param == Mode::free ? "free" : "scheduled"; });
 
 TEST_P(EachMode, AProcessThatStopsItselfEndsTheRunStopped) {
   auto e = executor();
@@ -45,7 +47,8 @@ TEST_P(EachMode, AProcessThatStopsItselfEndsTheRunStopped) {
     for (const char* how : {"kill ", "kill_group ", "tgkill 0 ", "tgkill 1 "})
       for (unsigned n = 0; n < 5; ++n) {
         // The second thread waits for somebody who does not come, so that not all can have returned.
-        const std::string text = std::string("fd 0 memfd\nthread\n  ") + how + signal + "\n  memfd -> $0\n  close $0\nthread\n  fifo a read\n";
+        const std::string text = std::string("fd 0 memfd\nthread\n  ") + how + signal +
+                                 "\n  memfd -> $0\n  close $0\nthread\n  fifo a read\n";
         const sc_history& h = run(*e, text, GetParam(), n);
         EXPECT_EQ(h.end, SC_RUN_STOPPED) << text;
         EXPECT_TRUE(h.parent.observed) << text;
@@ -57,7 +60,12 @@ TEST_P(EachMode, AStopThatIsHandledOrIgnoredStopsNothing) {
   auto e = executor();
   for (const char* disposition : {"handler", "ignore"})
     for (unsigned n = 0; n < 5; ++n)
-      EXPECT_EQ(run(*e, std::string("disposition TSTP ") + disposition + "\nthread\n  kill TSTP\n  memfd\nthread\n  tgkill 0 TSTP\n", GetParam(), n).end, SC_RUN_COMPLETE);
+      EXPECT_EQ(run(*e,
+                    std::string("disposition TSTP ") + disposition +
+                        "\nthread\n  kill TSTP\n  memfd\nthread\n  tgkill 0 TSTP\n",
+                    GetParam(), n)
+                    .end,
+                SC_RUN_COMPLETE);
 }
 
 // One that is continued by the scenario itself goes on.
@@ -65,7 +73,9 @@ TEST_P(EachMode, AChildThatIsStoppedBeforeItsProgramIsTheScenariosOwnDoing) {
   auto e = executor("fork_exec");
   unsigned stopped = 0;
   for (unsigned n = 0; n < 40; ++n) {
-    const sc_history& h = run(*e, "disposition TSTP handler\nfd 0 null\nthread\n  spawn only hold -> $0\nthread\n  kill_group TSTP\n", GetParam(), n);
+    const sc_history& h =
+        run(*e, "disposition TSTP handler\nfd 0 null\nthread\n  spawn only hold -> $0\nthread\n  kill_group TSTP\n",
+            GetParam(), n);
     EXPECT_TRUE(h.end == SC_RUN_COMPLETE || h.end == SC_RUN_STOPPED) << int{h.end};
     stopped += h.end == SC_RUN_STOPPED;
   }
@@ -79,12 +89,14 @@ TEST_P(EachMode, ASignalThatEndsTheProcessEndsTheRunAndNothingIsSaidOfItsChildre
   for (const char* signal : {"TERM", "KILL", "USR2", "48", "ILL", "XFSZ", "QUIT", "SEGV"})
     for (const char* how : {"kill ", "tgkill 0 ", "tgkill 1 "})
       for (unsigned n = 0; n < 5; ++n) {
-        const std::string text = std::string("fd 0 null\nthread\n  spawn only hold pgroup 0 -> $0\n  ") + how + signal + "\nthread\n  memfd\n";
+        const std::string text = std::string("fd 0 null\nthread\n  spawn only hold pgroup 0 -> $0\n  ") + how + signal +
+                                 "\nthread\n  memfd\n";
         const sc_history& h = run(*e, text, GetParam(), n);
         ASSERT_EQ(h.end, SC_RUN_KILLED) << text;
         EXPECT_NE(h.end_signal, 0);
         EXPECT_FALSE(h.parent.observed) << text;
-        for (std::uint32_t i = 0; i < h.child_count; ++i) EXPECT_FALSE(h.child[i].observed || h.child[i].is_dead) << text;
+        for (std::uint32_t i = 0; i < h.child_count; ++i)
+          EXPECT_FALSE(h.child[i].observed || h.child[i].is_dead) << text;
       }
 }
 
@@ -93,7 +105,8 @@ TEST_P(EachMode, ASignalWhoseDefaultIsToBeIgnoredDoesNothing) {
   for (const char* signal : {"CHLD", "CONT", "URG", "WINCH"})
     for (const char* how : {"kill ", "kill_group ", "tgkill 0 ", "tgkill 1 "})
       for (unsigned n = 0; n < 5; ++n) {
-        const std::string text = std::string("fd 0 null\nthread\n  spawn only hold -> $0\n  ") + how + signal + "\n  memfd -> $0\nthread\n  memfd\n";
+        const std::string text = std::string("fd 0 null\nthread\n  spawn only hold -> $0\n  ") + how + signal +
+                                 "\n  memfd -> $0\nthread\n  memfd\n";
         const sc_history& h = run(*e, text, GetParam(), n);
         ASSERT_EQ(h.end, SC_RUN_COMPLETE) << text;
         EXPECT_TRUE(h.parent.observed && h.child[0].observed) << text;
@@ -103,7 +116,8 @@ TEST_P(EachMode, ASignalWhoseDefaultIsToBeIgnoredDoesNothing) {
 TEST_P(EachMode, AChildThatHasEndedIsAFactWithItsStatus) {
   auto e = executor();
   for (unsigned n = 0; n < 20; ++n) {
-    const sc_history& h = run(*e, "fd 0 null\nthread\n  spawn only exit -> $0\n  wait $0\n  spawn only exit -> $0\n", GetParam(), n);
+    const sc_history& h =
+        run(*e, "fd 0 null\nthread\n  spawn only exit -> $0\n  wait $0\n  spawn only exit -> $0\n", GetParam(), n);
     ASSERT_EQ(h.end, SC_RUN_COMPLETE);
     ASSERT_EQ(h.child_count, 2u);
     for (std::uint32_t i = 0; i < h.child_count; ++i) {
@@ -120,7 +134,13 @@ TEST_P(EachMode, WhoWaitsForNobodyIsBlocked) {
   auto e = executor();
   EXPECT_EQ(run(*e, "thread\n  fifo a read\nthread\n  fifo b write\n", GetParam(), 1).end, SC_RUN_BLOCKED);
   EXPECT_EQ(run(*e, "fd 0 null\nthread\n  spawn only hold -> $0\n  wait $0\n", GetParam(), 1).end, SC_RUN_BLOCKED);
-  for (unsigned n = 0; n < 20; ++n) EXPECT_EQ(run(*e, "fd 0 null\nthread\n  spawn only exit -> $0\n  wait $0\nthread\n  fifo a read\nthread\n  fifo a write\n", GetParam(), n).end, SC_RUN_COMPLETE);
+  for (unsigned n = 0; n < 20; ++n)
+    EXPECT_EQ(
+        run(*e,
+            "fd 0 null\nthread\n  spawn only exit -> $0\n  wait $0\nthread\n  fifo a read\nthread\n  fifo a write\n",
+            GetParam(), n)
+            .end,
+        SC_RUN_COMPLETE);
 }
 
 // A spawn that waits for ever has been seen to, at once.
@@ -163,8 +183,10 @@ TEST(Tracer, InterruptsNobodyWhoSleeps) {
 // SIGCONT traps every thread of a seized process, and a traced task is sent what it ignores: neither may show.
 TEST(Tracer, NoSignalThatDoesNothingInterruptsASleeper) {
   auto e = executor();
-  for (const char* send : {"tgkill 1 CONT", "tgkill 0 CONT", "kill CONT", "kill_group CONT", "tgkill 0 WINCH", "tgkill 0 URG", "tgkill 0 CHLD"}) {
-    Scenario s = scenario_of(std::string("fd 0 memfd\nthread\n  fifo a read -> $0\nthread\n  close 0\n  ") + send + "\n  fifo a write\n");
+  for (const char* send : {"tgkill 1 CONT", "tgkill 0 CONT", "kill CONT", "kill_group CONT", "tgkill 0 WINCH",
+                           "tgkill 0 URG", "tgkill 0 CHLD"}) {
+    Scenario s = scenario_of(std::string("fd 0 memfd\nthread\n  fifo a read -> $0\nthread\n  close 0\n  ") + send +
+                             "\n  fifo a write\n");
     s.schedule = {{0, -1}};
     sc_policy policy{};
     policy.is_scheduled = 1;
@@ -177,7 +199,8 @@ TEST(Tracer, NoSignalThatDoesNothingInterruptsASleeper) {
 
 // ---- memory -------------------------------------------------------------------------------------
 
-constexpr const char* spawns = "fd 0 null\nthread\n  spawn only hold -> $0\n  spawn only hold -> $0\n  spawn only hold -> $0\n";
+constexpr const char* spawns =
+    "fd 0 null\nthread\n  spawn only hold -> $0\n  spawn only hold -> $0\n  spawn only hold -> $0\n";
 
 unsigned sharers(const std::string& implementation, unsigned runs) {
   auto e = executor(implementation);
@@ -192,19 +215,25 @@ unsigned sharers(const std::string& implementation, unsigned runs) {
   return count;
 }
 
-TEST(Memory, OfACallerThatIsNotSuspendedIsSharedForAFact) { EXPECT_GT(sharers(mutant("no-vfork"), 20), 20u) << "of 60 spawns"; }
-TEST(Memory, IsSharedForAFactAlsoWhereTheTableIsNot) { EXPECT_GT(sharers(mutant("no-vfork-copied"), 60), 0u) << "of 180 spawns"; }
+TEST(Memory, OfACallerThatIsNotSuspendedIsSharedForAFact) {
+  EXPECT_GT(sharers(mutant("no-vfork"), 20), 20u) << "of 60 spawns";
+}
+TEST(Memory, IsSharedForAFactAlsoWhereTheTableIsNot) {
+  EXPECT_GT(sharers(mutant("no-vfork-copied"), 60), 0u) << "of 180 spawns";
+}
 TEST(Memory, OfACallerThatIsSuspendedIsNeverShared) {
   EXPECT_EQ(sharers("reference", 60), 0u);
   EXPECT_EQ(sharers(mutant("control"), 60), 0u);
 }
 
-// Looking waits for the child's exec. Where a later operation could have met what the child still held, most runs do not look.
+// Looking waits for the child's exec. Where a later operation could have met what the child still held, most runs do
+// not look.
 TEST(Memory, IsNotLookedAtWhereThatWouldHideWhatAChildHolds) {
   auto e = executor();
   unsigned looked = 0;
   for (unsigned n = 0; n < 100; ++n) {
-    const sc_history& h = e->run(scenario_of("fd 0 null\nthread\n  spawn only hold\n  file a -> $0\n  flock $0\n  spawn only hold\n"), {n});
+    const sc_history& h = e->run(
+        scenario_of("fd 0 null\nthread\n  spawn only hold\n  file a -> $0\n  flock $0\n  spawn only hold\n"), {n});
     looked += h.op[0][0].looked & SC_LOOKED_AT_MEMORY;
     EXPECT_TRUE(h.op[0][3].looked & SC_LOOKED_AT_MEMORY);
   }
@@ -214,8 +243,9 @@ TEST(Memory, IsNotLookedAtWhereThatWouldHideWhatAChildHolds) {
 
 // One thread is enough to meet a lock, or a port, that a child still holds when spawn has returned.
 TEST(Released, ALockThatIsBusyAfterSpawnIsMetByOneThread) {
-  for (const char* taken : {"file a cloexec -> $0\n  flock $0\n  spawn only hold\n  close $0\n  file a cloexec -> $1\n  flock $1\n",
-                            "listen a cloexec -> $0\n  spawn only hold\n  close $0\n  listen a cloexec -> $1\n"}) {
+  for (const char* taken :
+       {"file a cloexec -> $0\n  flock $0\n  spawn only hold\n  close $0\n  file a cloexec -> $1\n  flock $1\n",
+        "listen a cloexec -> $0\n  spawn only hold\n  close $0\n  listen a cloexec -> $1\n"}) {
     const Scenario s = scenario_of("fd 0 null\nfill 10 60 cloexec\nthread\n  " + std::string(taken));
     unsigned used = 0;
     const Verdict late = session_with(mutant("dropped-late")).run_until_violated(s, 100, 1, used);
@@ -234,7 +264,9 @@ TEST_P(EachMode, WhatAProgramHasOfItsCallerIsReadOfBoth) {
   ASSERT_EQ(h.end, SC_RUN_COMPLETE);
   ASSERT_TRUE(h.child[0].observed);
   const sc_attributes &made = h.made[0], &left = h.left[0], &child = h.child[0].attributes;
-  for (const sc_attribute a : {SC_ATTRIBUTE_UMASK, SC_ATTRIBUTE_NICE, SC_ATTRIBUTE_PROCESSORS, SC_ATTRIBUTE_CAP_EFFECTIVE, SC_ATTRIBUTE_SOFT_CORE, SC_ATTRIBUTE_HARD_RTTIME, SC_ATTRIBUTE_OOM_SCORE, SC_ATTRIBUTE_NAMESPACES}) {
+  for (const sc_attribute a :
+       {SC_ATTRIBUTE_UMASK, SC_ATTRIBUTE_NICE, SC_ATTRIBUTE_PROCESSORS, SC_ATTRIBUTE_CAP_EFFECTIVE,
+        SC_ATTRIBUTE_SOFT_CORE, SC_ATTRIBUTE_HARD_RTTIME, SC_ATTRIBUTE_OOM_SCORE, SC_ATTRIBUTE_NAMESPACES}) {
     EXPECT_TRUE(made.known >> a & 1) << a;
     EXPECT_TRUE(left.known >> a & 1) << a;
     EXPECT_TRUE(child.known >> a & 1) << a;
@@ -251,7 +283,8 @@ TEST_P(EachMode, ArgumentsAndEnvironmentAreComparedAsText) {
   for (const char* arguments : {"", " arguments 1", " arguments 2", " arguments 4096"}) {
     const sc_history& h = run(*e, std::string("thread\n  spawn inherit hold") + arguments + " -> $0\n", GetParam(), 0);
     ASSERT_TRUE(h.child[0].observed) << arguments;
-    EXPECT_TRUE(h.child[0].argument.is_known && !h.child[0].argument.is_different) << arguments << ": " << h.child[0].argument.index;
+    EXPECT_TRUE(h.child[0].argument.is_known && !h.child[0].argument.is_different)
+        << arguments << ": " << h.child[0].argument.index;
     EXPECT_TRUE(h.child[0].environment.is_known && !h.child[0].environment.is_different) << arguments;
   }
 }
@@ -263,7 +296,8 @@ TEST_P(EachMode, ARequestThatIsWrittenToIsSeen) {
 
 TEST_P(EachMode, WhatIsPendingForTheCallerIsAskedBeforeAndAfter) {
   auto e = executor();
-  const sc_op_record r = run(*e, "mask USR1\nthread\n  kill USR1\n  spawn inherit hold -> $0\n", GetParam(), 0).op[0][1];
+  const sc_op_record r =
+      run(*e, "mask USR1\nthread\n  kill USR1\n  spawn inherit hold -> $0\n", GetParam(), 0).op[0][1];
   EXPECT_EQ(r.pending_before, 1ull << (SIGUSR1 - 1));
   EXPECT_EQ(r.pending_after, 1ull << (SIGUSR1 - 1));
   EXPECT_TRUE(r.looked & SC_LOOKED_AT_CALLER);
@@ -273,12 +307,16 @@ TEST_P(EachMode, WhatIsPendingForTheCallerIsAskedBeforeAndAfter) {
 TEST_P(EachMode, DescriptionsOfEachKindAreMadeWithoutStatusFlagsAtPositionZero) {
   auto e = executor();
   const sc_history& h = run(*e,
-                            "fd 0 memfd\nfd 1 null\nfd 2 eventfd\nfd 3 mqueue a\nfd 4 file a\nfds 5 6 pipe\nfds 7 8 socketpair\nthread\n  program a\n  listen a\n  memfd\n  null\n  pipe\n"
-                            "  socketpair\n  eventfd\n  mqueue b\n  file b\n  fifo a read\n  spawn inherit hold -> $0\nthread\n  fifo a write\n",
+                            "fd 0 memfd\nfd 1 null\nfd 2 eventfd\nfd 3 mqueue a\nfd 4 file a\nfds 5 6 pipe\nfds 7 8 "
+                            "socketpair\nthread\n  program a\n  listen a\n  memfd\n  null\n  pipe\n"
+                            "  socketpair\n  eventfd\n  mqueue b\n  file b\n  fifo a read\n  spawn inherit hold -> "
+                            "$0\nthread\n  fifo a write\n",
                             GetParam(), 0);
   ASSERT_TRUE(h.parent.observed && h.child[0].observed);
   for (const sc_process* p : {&h.parent, &h.child[0]})
-    for (std::uint32_t i = 0; i < p->entry_count; ++i) EXPECT_TRUE(p->entry[i].status_flags == 0 && p->entry[i].position == 0) << p->entry[i].number << " " << p->entry[i].status_flags;
+    for (std::uint32_t i = 0; i < p->entry_count; ++i)
+      EXPECT_TRUE(p->entry[i].status_flags == 0 && p->entry[i].position == 0)
+          << p->entry[i].number << " " << p->entry[i].status_flags;
 }
 
 }  // namespace

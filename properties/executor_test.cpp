@@ -2,13 +2,15 @@
 //
 // The executor: the world is exact, a run's end is told apart, nothing is left behind.
 #include "impl/executor/executor.h"
-#include "properties/on_the_kernel.h"
-#include "properties/spawned.h"
-#include "properties/written.h"
+
+#include <sys/prctl.h>
 
 #include <filesystem>
 #include <set>
-#include <sys/prctl.h>
+
+#include "properties/on_the_kernel.h"
+#include "properties/spawned.h"
+#include "properties/written.h"
 
 namespace spawncheck {
 namespace {
@@ -32,8 +34,9 @@ std::set<pid_t> children_of(pid_t pid) {
 
 TEST(Executor, TheWorldIsExact) {
   auto e = executor();
-  const sc_history& h = e->run(scenario_of("limit 100\nmask USR1\ndisposition TERM ignore\ndisposition HUP handler\nfd 1 memfd\nfd 7 eventfd cloexec\n"
-                                           "fds 20 4 pipe\nalias 30 7\nfill 40 60 cloexec\nthread\n  load 0\n"));
+  const sc_history& h = e->run(scenario_of(
+      "limit 100\nmask USR1\ndisposition TERM ignore\ndisposition HUP handler\nfd 1 memfd\nfd 7 eventfd cloexec\n"
+      "fds 20 4 pipe\nalias 30 7\nfill 40 60 cloexec\nthread\n  load 0\n"));
   ASSERT_EQ(h.end, SC_RUN_COMPLETE);
   std::set<std::int32_t> numbers;
   for (std::uint32_t i = 0; i < h.parent.entry_count; ++i)
@@ -72,7 +75,9 @@ TEST(Executor, LeavesNoProcessAndNoDescriptorBehind) {
   const auto children_before = children_of(getpid());
   {
     auto e = executor();
-    const Scenario s = scenario_of("fd 0 null\nthread\n  spawn only hold\n  spawn inherit missing\n  file a\nthread\n  spawn only exit\n  fifo b write\n");
+    const Scenario s = scenario_of(
+        "fd 0 null\nthread\n  spawn only hold\n  spawn inherit missing\n  file a\nthread\n  spawn only exit\n  fifo b "
+        "write\n");
     for (int i = 0; i < 100; ++i) e->run(s, {static_cast<std::uint64_t>(i)});
     const auto servers = children_of(getpid());
     ASSERT_EQ(servers.size(), children_before.size() + 1);
@@ -97,7 +102,8 @@ bool has_directory(pid_t server) {
 // The host is ended by SIGKILL in the middle of a run with children: everything goes.
 std::size_t descriptors_of(pid_t pid) {
   std::size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) ++count;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd"))
+    ++count;
   return count;
 }
 
@@ -142,8 +148,10 @@ TEST(Executor, NothingOutlivesAHostThatIsKilled) {
   for (int i = 0; i < 20'000; ++i) {
     const pid_t pid = waitpid(-1, nullptr, WNOHANG | __WALL);
     if (pid < 0) break;
-    if (pid > 0) ++reaped;
-    else usleep(500);
+    if (pid > 0)
+      ++reaped;
+    else
+      usleep(500);
   }
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG | __WALL), -1) << "a process is left";
   EXPECT_GE(reaped, 2);
@@ -177,7 +185,8 @@ TEST_P(BadImplementation, IsRefusedInOneLine) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Executor, BadImplementation,
-                         ::testing::Values(Refused{"unknown_name", "sausage", "", "is none of"}, Refused{"no_file", "/no/such/object.so", "", "cannot open"},
+                         ::testing::Values(Refused{"unknown_name", "sausage", "", "is none of"},
+                                           Refused{"no_file", "/no/such/object.so", "", "cannot open"},
                                            Refused{"no_object", "/etc/passwd", "", "implementation /etc/passwd"},
                                            Refused{"no_symbol", "libm.so.6/../libm.so.6", "", "implementation"},
                                            Refused{"unknown_strategy", "reference", "magic", "no such strategy"},

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
 //
-// The explorer: the claims come out as they are written down, what the reduction leaves out changes nothing, and a plan with one
-// mistake is refuted.
-#include "model/explore/livelock.h"
-#include "model/explore/seen.h"
-#include "properties/arbitrary.h"
-#include "properties/session/claims.h"
-#include "properties/session/reference_planner.h"
-#include "properties/written.h"
-
+// The explorer: the claims come out as they are written down, what the reduction leaves out changes nothing, and a plan
+// with one mistake is refuted.
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 #include <regex>
 #include <sstream>
+
+#include "model/explore/livelock.h"
+#include "model/explore/seen.h"
+#include "properties/arbitrary.h"
+#include "properties/session/claims.h"
+#include "properties/session/reference_planner.h"
+#include "properties/written.h"
 
 namespace spawncheck {
 namespace {
@@ -29,7 +29,8 @@ std::string text_of(const files::path& path) {
 
 std::vector<ClaimResult> all_claims() {
   std::vector<files::path> paths;
-  for (const auto& entry : files::directory_iterator(files::path(SPAWNCHECK_SOURCE_DIRECTORY) / "corpus/seeds/claims")) paths.push_back(entry.path());
+  for (const auto& entry : files::directory_iterator(files::path(SPAWNCHECK_SOURCE_DIRECTORY) / "corpus/seeds/claims"))
+    paths.push_back(entry.path());
   std::sort(paths.begin(), paths.end());
   std::vector<ClaimResult> all;
   for (const files::path& path : paths)
@@ -40,12 +41,16 @@ std::vector<ClaimResult> all_claims() {
 TEST(Explore, TheClaimsAreAsWritten) {
   const std::vector<ClaimResult> all = all_claims();
   EXPECT_GT(all.size(), 20u);
-  for (const ClaimResult& r : all) EXPECT_TRUE(r.is_as_expected) << r.claim << " by " << r.way << ": " << r.exploration.verdict.observed;
-  // Times aside, model/README.md has this table: `spawncheck explore --claims corpus/seeds/claims/*.scenario` makes it anew.
+  for (const ClaimResult& r : all)
+    EXPECT_TRUE(r.is_as_expected) << r.claim << " by " << r.way << ": " << r.exploration.verdict.observed;
+  // Times aside, model/README.md has this table: `spawncheck explore --claims corpus/seeds/claims/*.scenario` makes it
+  // anew.
   const std::regex time("[0-9]+\\.[0-9]+ s");
-  const std::string readme = std::regex_replace(text_of(files::path(SPAWNCHECK_SOURCE_DIRECTORY) / "model/README.md"), time, "-");
+  const std::string readme =
+      std::regex_replace(text_of(files::path(SPAWNCHECK_SOURCE_DIRECTORY) / "model/README.md"), time, "-");
   std::istringstream table(std::regex_replace(markdown(all), time, "-"));
-  for (std::string line; std::getline(table, line);) EXPECT_NE(readme.find(line + "\n"), std::string::npos) << "model/README.md lacks: " << line;
+  for (std::string line; std::getline(table, line);)
+    EXPECT_NE(readme.find(line + "\n"), std::string::npos) << "model/README.md lacks: " << line;
 }
 
 // Scenarios of few operations and one spawn at most, whose state space is small enough for every order.
@@ -63,9 +68,11 @@ TEST(Explore, TheReductionChangesNothing) {
       if (thread.operations.size() > 3) thread.operations.resize(3);
       for (const sc_operation& op : thread.operations) spawns += op.kind == SC_OP_SPAWN;
     }
-    for (std::uint32_t i = 0; i < scenario.world.line_count; ++i) is_small &= scenario.world.line[i].number < 60 && scenario.world.line[i].second < 60;
+    for (std::uint32_t i = 0; i < scenario.world.line_count; ++i)
+      is_small &= scenario.world.line[i].number < 60 && scenario.world.line[i].second < 60;
     if (!is_small || spawns > 1 || scenario.threads.size() != 2 || !is_valid(scenario)) continue;
-    const char* const some_ways[] = {"reference:unshare", "fork", "shared-gaps", "shared-clear-first", "no-vfork", "shared-exec", "reference:fetched"};
+    const char* const some_ways[] = {"reference:unshare", "fork",        "shared-gaps",      "shared-clear-first",
+                                     "no-vfork",          "shared-exec", "reference:fetched"};
     const explore::Planner planner = planner_named(some_ways[seed % 7]);
     explore::ExploreOptions options;
     options.collect_ends = true;
@@ -77,12 +84,14 @@ TEST(Explore, TheReductionChangesNothing) {
     ++tried;
     states += without.states;
     reduced += with.states;
-    ASSERT_EQ(with.verdict.status, without.verdict.status) << print(scenario) << some_ways[seed % 7] << ": " << with.verdict.observed << without.verdict.observed;
+    ASSERT_EQ(with.verdict.status, without.verdict.status)
+        << print(scenario) << some_ways[seed % 7] << ": " << with.verdict.observed << without.verdict.observed;
     if (with.verdict.status == Status::holds) {
       ASSERT_EQ(with.end_hashes, without.end_hashes) << print(scenario) << some_ways[seed % 7];
     }
   }
-  std::printf("%u scenarios: %llu states, %llu with reduction\n", tried, static_cast<unsigned long long>(states), static_cast<unsigned long long>(reduced));
+  std::printf("%u scenarios: %llu states, %llu with reduction\n", tried, static_cast<unsigned long long>(states),
+              static_cast<unsigned long long>(reduced));
   EXPECT_EQ(tried, 4000u);
   EXPECT_LT(reduced, states);
 }
@@ -91,7 +100,8 @@ using Spoil = std::function<void(std::vector<spawn_step>&, spawn_plan&)>;
 
 // The reference's plans, changed by `spoil`.
 explore::Planner spoilt(spawn_strategy strategy, Spoil spoil) {
-  return [planner = ReferencePlanner(strategy), spoil = std::move(spoil), steps = std::vector<spawn_step>()](const explore::PlanRequest& r, spawn_plan& plan) mutable {
+  return [planner = ReferencePlanner(strategy), spoil = std::move(spoil), steps = std::vector<spawn_step>()](
+             const explore::PlanRequest& r, spawn_plan& plan) mutable {
     const int error = planner(r, plan);
     steps.assign(plan.step, plan.step + plan.step_count);
     spoil(steps, plan);
@@ -113,15 +123,29 @@ TEST(Explore, APlanWithAMistakeIsRefuted) {
     Clause clause;
   };
   const Mistake mistakes[] = {
-      {"close_range without UNSHARE", [](auto& steps, auto&) { for (spawn_step& s : steps) if (s.kind == SPAWN_STEP_CLOSE_RANGE) s.flags = 0; }, Clause::fd_untouched},
-      {"no close_range", [](auto& steps, auto& plan) { drop(steps, SPAWN_STEP_CLOSE_RANGE); plan.start &= ~static_cast<std::uint32_t>(SPAWN_START_FILES); }, Clause::fd_exact},
+      {"close_range without UNSHARE",
+       [](auto& steps, auto&) {
+         for (spawn_step& s : steps)
+           if (s.kind == SPAWN_STEP_CLOSE_RANGE) s.flags = 0;
+       },
+       Clause::fd_untouched},
+      {"no close_range",
+       [](auto& steps, auto& plan) {
+         drop(steps, SPAWN_STEP_CLOSE_RANGE);
+         plan.start &= ~static_cast<std::uint32_t>(SPAWN_START_FILES);
+       },
+       Clause::fd_exact},
       {"not moved", [](auto& steps, auto&) { drop(steps, SPAWN_STEP_DUP); }, Clause::fd_kept},
       {"a signal is not ignored", [](auto& steps, auto&) { drop(steps, SPAWN_STEP_IGNORE); }, Clause::sig_disposition},
       {"the mask stays full", [](auto& steps, auto&) { drop(steps, SPAWN_STEP_MASK); }, Clause::sig_mask},
-      {"no pidfd", [](auto&, auto& plan) { plan.start &= ~static_cast<std::uint32_t>(SPAWN_START_PIDFD); }, Clause::proc_child},
-      {"no CLONE_VFORK", [](auto&, auto& plan) { plan.start &= ~static_cast<std::uint32_t>(SPAWN_START_VFORK); }, Clause::mm_released},
+      {"no pidfd", [](auto&, auto& plan) { plan.start &= ~static_cast<std::uint32_t>(SPAWN_START_PIDFD); },
+       Clause::proc_child},
+      {"no CLONE_VFORK", [](auto&, auto& plan) { plan.start &= ~static_cast<std::uint32_t>(SPAWN_START_VFORK); },
+       Clause::mm_released},
   };
-  const Scenario scenario = scenario_of("fd 0 null\nfd 5 memfd cloexec\nfd 7 memfd\nthread\n  spawn only hold keep 5>3 ignore USR1 pidfd -> $0 $1\nthread\n  memfd -> $0\n  close $0\n");
+  const Scenario scenario = scenario_of(
+      "fd 0 null\nfd 5 memfd cloexec\nfd 7 memfd\nthread\n  spawn only hold keep 5>3 ignore USR1 pidfd -> $0 "
+      "$1\nthread\n  memfd -> $0\n  close $0\n");
   EXPECT_EQ(explore::explore(scenario, ReferencePlanner(SPAWN_STRATEGY_UNSHARE), {}).verdict.status, Status::holds);
   for (const Mistake& mistake : mistakes) {
     const explore::Exploration e = explore::explore(scenario, spoilt(SPAWN_STRATEGY_UNSHARE, mistake.make), {});
@@ -133,8 +157,10 @@ TEST(Explore, APlanWithAMistakeIsRefuted) {
 }
 
 const char* const three_threads =
-    "fd 0 null\nfd 5 memfd cloexec\nfd 6 eventfd cloexec\nthread\n  spawn only hold keep 5>3 -> $0\n  memfd -> $1\n  dup2 $1 9\n"
-    "thread\n  spawn only hold keep 6>3 -> $0\n  close 6\nthread\n  memfd -> $0\n  close $0\n  pipe -> $1 $2\n  close $1\n";
+    "fd 0 null\nfd 5 memfd cloexec\nfd 6 eventfd cloexec\nthread\n  spawn only hold keep 5>3 -> $0\n  memfd -> $1\n  "
+    "dup2 $1 9\n"
+    "thread\n  spawn only hold keep 6>3 -> $0\n  close 6\nthread\n  memfd -> $0\n  close $0\n  pipe -> $1 $2\n  close "
+    "$1\n";
 
 // However many threads explore: the same states, ends and traces.
 TEST(Explore, TheNumberOfWorkersChangesNothing) {
@@ -158,11 +184,13 @@ TEST(Explore, TheNumberOfWorkersChangesNothing) {
     ASSERT_EQ(one.trace.size(), three.trace.size()) << way;
     for (std::size_t i = 0; i < one.trace.size(); ++i) EXPECT_EQ(one.trace[i].text, three.trace[i].text) << way;
     ASSERT_EQ(one.untransient.trace.size(), three.untransient.trace.size()) << way;
-    for (std::size_t i = 0; i < one.untransient.trace.size(); ++i) EXPECT_EQ(one.untransient.trace[i].text, three.untransient.trace[i].text) << way;
+    for (std::size_t i = 0; i < one.untransient.trace.size(); ++i)
+      EXPECT_EQ(one.untransient.trace[i].text, three.untransient.trace[i].text) << way;
   }
 }
 
-// fs/file.c dup_fd drops the lock to allocate when more than 64 slots are needed: what is closed meanwhile is not in the copy.
+// fs/file.c dup_fd drops the lock to allocate when more than 64 slots are needed: what is closed meanwhile is not in
+// the copy.
 TEST(Explore, ACopyOfMoreThan64SlotsLetsOthersInBetween) {
   const char* const text = "fd 0 null\nfd %d memfd cloexec\nthread\n  spawn inherit hold -> $0\nthread\n  close %d\n";
   const auto steps_of = [&](int number) {
@@ -217,10 +245,14 @@ TEST(Explore, SaysWhatItRestsOn) {
 
 // wait, kill_child and programs that exit are explored like everything else.
 TEST(Explore, AChildIsKilledAndWaitedFor) {
-  const explore::Exploration killed = explore::explore(scenario_of("fd 0 null\nthread\n  spawn only hold -> $0\n  kill_child $0 KILL\n  wait $0\n"), ReferencePlanner(), {});
+  const explore::Exploration killed =
+      explore::explore(scenario_of("fd 0 null\nthread\n  spawn only hold -> $0\n  kill_child $0 KILL\n  wait $0\n"),
+                       ReferencePlanner(), {});
   EXPECT_EQ(killed.verdict.status, Status::holds);
   EXPECT_EQ(killed.ends, 1u) << "the wait returns in the end";
-  const explore::Exploration exits = explore::explore(scenario_of("fd 0 null\nfd 5 memfd\nthread\n  spawn only exit -> $0\n  flock 5\n  wait $0\nthread\n  close 5\n"), planner_named("fork"), {});
+  const explore::Exploration exits = explore::explore(
+      scenario_of("fd 0 null\nfd 5 memfd\nthread\n  spawn only exit -> $0\n  flock 5\n  wait $0\nthread\n  close 5\n"),
+      planner_named("fork"), {});
   EXPECT_EQ(exits.verdict.status, Status::holds);
 }
 
@@ -234,16 +266,22 @@ TEST(Explore, SaysWhoHoldsWhatItDropsWhenItReturns) {
   EXPECT_FALSE(explore::explore(scenario, planner_named("fork"), stable).released.is_broken);
 }
 
-// What a thread does to a number of the window by mistake is overwritten in one instant only: between the question what the number is and the
-// dup3 that rests on it, or between that dup3 and the comparison. On a kernel whose dup3 does all of that, nothing of it is left.
+// What a thread does to a number of the window by mistake is overwritten in one instant only: between the question what
+// the number is and the dup3 that rests on it, or between that dup3 and the comparison. On a kernel whose dup3 does all
+// of that, nothing of it is left.
 TEST(Explore, TheWindowHasNoOtherRaceThanTheOneThatIsSaid) {
   explore::ExploreOptions wish;
   wish.kernel = *model::kernel_named("wish");
-  for (const char* mistake : {"dup2 0 62", "close 62\n  dup2 0 62", "close_range 61 63\n  dup2 0 62", "dup2 0 61\n  close 62", "close 62\n  dupfd 70 62 -> $0",
-                              "dup2 0 63", "close 63\n  dup2 0 63", "close_range 61 63\n  dup2 0 63", "dup2 0 62\n  dup2 0 70", "dup2 0 70\n  dup2 0 63", "close 70\n  dup2 0 63"}) {
-    const Scenario scenario = scenario_of("fd 0 null\nfd 70 memfd cloexec\nwindow 61 63\nthread\n  spawn only hold keep 70>3 -> $0\nthread\n  " + std::string(mistake) + "\n");
+  for (const char* mistake :
+       {"dup2 0 62", "close 62\n  dup2 0 62", "close_range 61 63\n  dup2 0 62", "dup2 0 61\n  close 62",
+        "close 62\n  dupfd 70 62 -> $0", "dup2 0 63", "close 63\n  dup2 0 63", "close_range 61 63\n  dup2 0 63",
+        "dup2 0 62\n  dup2 0 70", "dup2 0 70\n  dup2 0 63", "close 70\n  dup2 0 63"}) {
+    const Scenario scenario = scenario_of(
+        "fd 0 null\nfd 70 memfd cloexec\nwindow 61 63\nthread\n  spawn only hold keep 70>3 -> $0\nthread\n  " +
+        std::string(mistake) + "\n");
     const explore::Exploration e = explore::explore(scenario, planner_named("reference:staged"), wish);
-    EXPECT_EQ(e.verdict.status, Status::holds) << mistake << ": " << e.verdict.observed << "; " << (e.trace.empty() ? "" : e.trace.back().text);
+    EXPECT_EQ(e.verdict.status, Status::holds)
+        << mistake << ": " << e.verdict.observed << "; " << (e.trace.empty() ? "" : e.trace.back().text);
     EXPECT_GT(e.ends, 0u);
   }
 }
@@ -255,12 +293,17 @@ TEST(Explore, AFetchedPlanWithAMistakeIsRefuted) {
     std::uint16_t dropped;
     Clause clause;
   };
-  const Mistake mistakes[] = {{"its table shared", SPAWN_STEP_CLOSE_RANGE, Clause::err_exact}, {"left close-on-exec", SPAWN_STEP_CLEAR_CLOEXEC, Clause::fd_kept},
-                              {"not moved", SPAWN_STEP_DUP, Clause::fd_kept}, {"not fetched", SPAWN_STEP_FETCH, Clause::err_exact}};
-  const Scenario scenario = scenario_of("fd 0 null\nfd 5 memfd cloexec\nfd 7 memfd\nthread\n  spawn only hold keep 5>3,7>1 -> $0\nthread\n  memfd -> $0\n  close $0\n");
+  const Mistake mistakes[] = {{"its table shared", SPAWN_STEP_CLOSE_RANGE, Clause::err_exact},
+                              {"left close-on-exec", SPAWN_STEP_CLEAR_CLOEXEC, Clause::fd_kept},
+                              {"not moved", SPAWN_STEP_DUP, Clause::fd_kept},
+                              {"not fetched", SPAWN_STEP_FETCH, Clause::err_exact}};
+  const Scenario scenario = scenario_of(
+      "fd 0 null\nfd 5 memfd cloexec\nfd 7 memfd\nthread\n  spawn only hold keep 5>3,7>1 -> $0\nthread\n  memfd -> "
+      "$0\n  close $0\n");
   EXPECT_EQ(explore::explore(scenario, ReferencePlanner(SPAWN_STRATEGY_FETCHED), {}).verdict.status, Status::holds);
   for (const Mistake& mistake : mistakes) {
-    const explore::Exploration e = explore::explore(scenario, spoilt(SPAWN_STRATEGY_FETCHED, [&](auto& steps, auto&) { drop(steps, mistake.dropped); }), {});
+    const explore::Exploration e = explore::explore(
+        scenario, spoilt(SPAWN_STRATEGY_FETCHED, [&](auto& steps, auto&) { drop(steps, mistake.dropped); }), {});
     ASSERT_EQ(e.verdict.status, Status::violated) << mistake.what;
     EXPECT_EQ(*e.verdict.clause, mistake.clause) << mistake.what << ": " << e.verdict.observed;
   }
@@ -268,17 +311,21 @@ TEST(Explore, AFetchedPlanWithAMistakeIsRefuted) {
 
 // Without the table's copy of what is dropped, nothing dropped is ever referenced; with it, it is.
 TEST(Explore, SaysWhoReferencesWhatItDrops) {
-  const Scenario only = scenario_of("fd 0 null\nfd 1 memfd\nfd 5 memfd cloexec\nthread\n  spawn only hold keep 5>5 -> $0\n");
+  const Scenario only =
+      scenario_of("fd 0 null\nfd 1 memfd\nfd 5 memfd cloexec\nthread\n  spawn only hold keep 5>5 -> $0\n");
   EXPECT_TRUE(explore::explore(only, planner_named("fork"), {}).untransient.is_broken);
   EXPECT_TRUE(explore::explore(only, planner_named("shared-gaps"), {}).untransient.is_broken);
   explore::ExploreOptions coming;
   coming.kernel = *model::kernel_named("7.4");
   EXPECT_FALSE(explore::explore(only, planner_named("except"), coming).untransient.is_broken);
-  EXPECT_TRUE(explore::explore(only, planner_named("shared-gaps"), coming).untransient.is_broken) << "what lies between";
+  EXPECT_TRUE(explore::explore(only, planner_named("shared-gaps"), coming).untransient.is_broken)
+      << "what lies between";
 }
 
 TEST(Explore, ABoundIsSaidAndRespected) {
-  const Scenario scenario = scenario_of("fd 0 null\nfd 5 memfd cloexec\nthread\n  spawn only hold keep 5>3 -> $0\nthread\n  memfd -> $0\n  close $0\nthread\n  memfd -> $0\n  close $0\n");
+  const Scenario scenario = scenario_of(
+      "fd 0 null\nfd 5 memfd cloexec\nthread\n  spawn only hold keep 5>3 -> $0\nthread\n  memfd -> $0\n  close "
+      "$0\nthread\n  memfd -> $0\n  close $0\n");
   explore::ExploreOptions options;
   options.states_max = 100;
   const explore::Exploration e = explore::explore(scenario, ReferencePlanner(), options);
@@ -287,7 +334,8 @@ TEST(Explore, ABoundIsSaidAndRespected) {
   EXPECT_NE(e.verdict.observed.find("100 states"), std::string::npos);
   std::string many = "limit 1000\n";
   for (int n = 0; n < 64; ++n) many += "fd " + std::to_string(n) + " memfd\n";
-  EXPECT_EQ(explore::explore(scenario_of(many + "thread\n  memfd\n"), ReferencePlanner(), {}).verdict.status, Status::inconclusive);
+  EXPECT_EQ(explore::explore(scenario_of(many + "thread\n  memfd\n"), ReferencePlanner(), {}).verdict.status,
+            Status::inconclusive);
   options = {};
   options.bytes_max = 1 << 20;
   const explore::Exploration small = explore::explore(scenario, ReferencePlanner(), options);

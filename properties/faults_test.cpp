@@ -3,6 +3,7 @@
 // Whatever goes wrong at whichever call of a spawn, every clause holds; and where an implementation does not look,
 // that is found.
 #include "impl/mutants/faults.h"
+
 #include "properties/on_the_kernel.h"
 #include "properties/schedules/faults.h"
 #include "properties/written.h"
@@ -17,7 +18,8 @@ std::vector<Scenario> scenarios(const std::string& policy) {
   const std::string spawn = world + "thread\n  spawn " + policy;
   return {scenario_of(spawn + " hold keep 5>3 mask none -> $0\n  kill_child $0 KILL\n  wait $0\n" + opener),
           scenario_of(spawn + " exit keep 5>9,9>5 session -> $0\n  wait $0\n" + opener),
-          scenario_of(spawn + " missing keep 5>3 -> $0\n" + opener), scenario_of(spawn + " hold keep 5>9,9>5 pidfd -> $0 $1\n" + opener)};
+          scenario_of(spawn + " missing keep 5>3 -> $0\n" + opener),
+          scenario_of(spawn + " hold keep 5>9,9>5 pidfd -> $0 $1\n" + opener)};
 }
 
 Session& mutant(const std::string& word) { return session_with(directory_of_binaries() + "/mutants/" + word + ".so"); }
@@ -27,7 +29,8 @@ void survives(Session& session, const std::string& policy) {
   for (const Scenario& scenario : scenarios(policy)) {
     if ((scenario.threads[0].operations[0].request.set & ~session.implementation().sets) != 0) continue;  // no pidfd
     const FaultResult r = inject_faults(session, scenario, {});
-    EXPECT_FALSE(r.violation) << print(scenario) << print(r.fault) << ": " << r.violation->observed << "; allowed: " << r.violation->allowed;
+    EXPECT_FALSE(r.violation) << print(scenario) << print(r.fault) << ": " << r.violation->observed
+                              << "; allowed: " << r.violation->allowed;
     EXPECT_GT(r.runs, 20u);
     EXPECT_EQ(r.happened, r.runs) << print(scenario);
     EXPECT_EQ(r.by_status[static_cast<int>(Status::broken)], 0u);
@@ -38,11 +41,14 @@ TEST(Faults, TheReferenceSurvives) {
   for (const char* strategy : {"", "copy", "unshare"})
     for (const char* policy : {"only", "drop", "inherit"}) survives(session_with("reference", strategy), policy);
   survives(session_with("reference", "fetched"), "only");
-  const Scenario staged = scenario_of("fd 0 null\nfd 70 memfd cloexec\nfd 71 memfd\nwindow 60 63\nthread\n  spawn only hold keep 70>3,71>0 pidfd -> $0 $1\nthread\n  memfd -> $0\n  close $0\n");
+  const Scenario staged = scenario_of(
+      "fd 0 null\nfd 70 memfd cloexec\nfd 71 memfd\nwindow 60 63\nthread\n  spawn only hold keep 70>3,71>0 pidfd -> $0 "
+      "$1\nthread\n  memfd -> $0\n  close $0\n");
   for (const char* strategy : {"staged", "fetched"}) {
     if (is_unsupported(session_with("reference", strategy))) continue;
     const FaultResult r = inject_faults(session_with("reference", strategy), staged, {});
-    EXPECT_FALSE(r.violation) << print(r.fault) << ": " << r.violation->observed << "; allowed: " << r.violation->allowed;
+    EXPECT_FALSE(r.violation) << print(r.fault) << ": " << r.violation->observed
+                              << "; allowed: " << r.violation->allowed;
     EXPECT_GT(r.runs, 20u);
   }
 }
@@ -78,21 +84,25 @@ TEST(Faults, AnUncheckedFailureIsFound) {
           ASSERT_TRUE(r.violation->clause);
           EXPECT_NE(r.fault.kind, SC_FAULT_NONE) << bug.word;
           found += std::string(name(*r.violation->clause)) + " ";
-          EXPECT_NE((" " + std::string(bug.clauses) + " ").find(" " + std::string(name(*r.violation->clause)) + " "), std::string::npos)
-              << bug.word << " after " << print(r.fault) << ": " << name(*r.violation->clause) << ", " << r.violation->observed;
+          EXPECT_NE((" " + std::string(bug.clauses) + " ").find(" " + std::string(name(*r.violation->clause)) + " "),
+                    std::string::npos)
+              << bug.word << " after " << print(r.fault) << ": " << name(*r.violation->clause) << ", "
+              << r.violation->observed;
         }
     EXPECT_NE(found, "") << bug.word;
   }
 }
 
 TEST(Faults, AreReadAsTheyArePrinted) {
-  for (const char* text : {"EMFILE@0.2.5", "signal:USR1@1.0.0", "child:TERM@0.0.3", "kill-child@0.0.1", "stop-child@2.1.65535", "kill-parent@0.0.0"}) {
+  for (const char* text : {"EMFILE@0.2.5", "signal:USR1@1.0.0", "child:TERM@0.0.3", "kill-child@0.0.1",
+                           "stop-child@2.1.65535", "kill-parent@0.0.0"}) {
     const auto fault = fault_named(text);
     ASSERT_TRUE(fault) << text;
     EXPECT_EQ(print(*fault), text);
   }
-  for (const char* text : {"", "@", "EMFILE", "EMFILE@", "EMFILE@1", "EMFILE@1.2", "EMFILE@1.2.3.4", "EMFILE@1.2.-3", "EMFILE@256.0.0", "signal:@0.0.0", "signal:NONE@0.0.0",
-                           "ENOTHING@0.0.0", "kill-child:TERM@0.0.0", "EMFILE@0.0.65536", "EMFILE@0.0.1 "})
+  for (const char* text : {"", "@", "EMFILE", "EMFILE@", "EMFILE@1", "EMFILE@1.2", "EMFILE@1.2.3.4", "EMFILE@1.2.-3",
+                           "EMFILE@256.0.0", "signal:@0.0.0", "signal:NONE@0.0.0", "ENOTHING@0.0.0",
+                           "kill-child:TERM@0.0.0", "EMFILE@0.0.65536", "EMFILE@0.0.1 "})
     EXPECT_FALSE(fault_named(text)) << text;
 }
 

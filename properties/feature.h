@@ -3,10 +3,10 @@
 // What the tests of the features of a request share: a holding child, looked at from outside.
 #pragma once
 
-#include "properties/spawned.h"
-
 #include <functional>
 #include <memory>
+
+#include "properties/spawned.h"
 
 namespace spawncheck {
 
@@ -20,7 +20,8 @@ inline std::vector<long> stat_of(pid_t pid) {
   std::vector<long> all;
   const std::size_t name_end = line.rfind(')');
   if (name_end == std::string::npos || line.size() < name_end + 4) return std::vector<long>(50);
-  for (std::size_t at = name_end + 4; at < line.size(); at = line.find(' ', at) == std::string::npos ? line.size() : line.find(' ', at) + 1)
+  for (std::size_t at = name_end + 4; at < line.size();
+       at = line.find(' ', at) == std::string::npos ? line.size() : line.find(' ', at) + 1)
     all.push_back(std::atol(line.c_str() + at));
   all.resize(50);
   return all;
@@ -28,10 +29,11 @@ inline std::vector<long> stat_of(pid_t pid) {
 enum { stat_parent, stat_group, stat_session, stat_terminal, stat_foreground };
 
 // Says what is not checked, and why.
-#define NEEDS_ROOT()                                                                  \
-  if (geteuid() != 0) {                                                               \
-    std::printf("spawncheck: not root: %s is not checked\n", ::testing::UnitTest::GetInstance()->current_test_info()->name()); \
-    GTEST_SKIP() << "needs root";                                                     \
+#define NEEDS_ROOT()                                                              \
+  if (geteuid() != 0) {                                                           \
+    std::printf("spawncheck: not root: %s is not checked\n",                      \
+                ::testing::UnitTest::GetInstance()->current_test_info()->name()); \
+    GTEST_SKIP() << "needs root";                                                 \
   }
 
 class Feature : public ::testing::TestWithParam<uint32_t> {
@@ -40,7 +42,9 @@ class Feature : public ::testing::TestWithParam<uint32_t> {
   // Runs it; the child holds until the end of the test.
   pid_t run() {
     const int error = spawn_run(&request.get(), &result);
-    EXPECT_EQ(error, 0) << strerror(error) << " at " << (result.field != nullptr ? result.field : spawn_step_word(static_cast<uint32_t>(result.failed)));
+    EXPECT_EQ(error, 0) << strerror(error) << " at "
+                        << (result.field != nullptr ? result.field
+                                                    : spawn_step_word(static_cast<uint32_t>(result.failed)));
     if (error != 0) return -1;
     children.push_back(std::make_unique<Held>(result.pid));
     children.back()->settle();

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The judge on what a spawn leaves in its caller and in its child, told by hand: each thing that is looked at, as it should be and as it should not.
-#include "model/judge/judge.h"
-#include "properties/written.h"
-
+// The judge on what a spawn leaves in its caller and in its child, told by hand: each thing that is looked at, as it
+// should be and as it should not.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -11,6 +9,9 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+
+#include "model/judge/judge.h"
+#include "properties/written.h"
 
 namespace spawncheck {
 namespace {
@@ -104,7 +105,8 @@ Change pending(std::uint64_t before, std::uint64_t after, std::size_t operation 
 }
 
 // A memfd of world line 0 at 5 of the caller, and at 3 of the child.
-Change description(std::uint32_t flags_of_caller, std::uint32_t flags_of_child, std::uint64_t position, std::uint8_t kind = SC_FILE_MEMFD) {
+Change description(std::uint32_t flags_of_caller, std::uint32_t flags_of_child, std::uint64_t position,
+                   std::uint8_t kind = SC_FILE_MEMFD) {
   return [=](sc_history& h) {
     sc_entry e{};
     e.number = e.last = 5;
@@ -134,32 +136,43 @@ const Row rows[] = {
     {"nothing", one, [](sc_history&) {}, {}},
     // Attributes.
     {"a nice value that stays", one, attribute(SC_ATTRIBUTE_NICE, 0, 0, 0), {}},
-    {"a nice value left in the caller", one, attribute(SC_ATTRIBUTE_NICE, 0, 3, 0), Clause::sig_parent_restored, "sig.parent_restored/4"},
+    {"a nice value left in the caller", one, attribute(SC_ATTRIBUTE_NICE, 0, 3, 0), Clause::sig_parent_restored,
+     "sig.parent_restored/4"},
     {"a nice value of the child", one, attribute(SC_ATTRIBUTE_NICE, 0, 0, 3), Clause::proc_child, "proc.child/13"},
-    {"what the machine does not hand down", one,
+    {"what the machine does not hand down",
+     one,
      [](sc_history& h) {
        attribute(SC_ATTRIBUTE_NICE, 0, 0, 3)(h);
        h.inherited = 0;
      },
      {}},
-    {"a limit of the caller", one, attribute(SC_ATTRIBUTE_SOFT_NOFILE, 1024, 64, 1024), Clause::sig_parent_restored, "sig.parent_restored/4"},
-    {"a limit that an operation sets", "thread\n  spawn only hold -> $0 $1\n  limit 64\n", attribute(SC_ATTRIBUTE_SOFT_NOFILE, 1024, 64, 1024), {}},
-    {"the child's directory where it is asked for", "thread\n  spawn only hold cwd a -> $0 $1\n",
+    {"a limit of the caller", one, attribute(SC_ATTRIBUTE_SOFT_NOFILE, 1024, 64, 1024), Clause::sig_parent_restored,
+     "sig.parent_restored/4"},
+    {"a limit that an operation sets",
+     "thread\n  spawn only hold -> $0 $1\n  limit 64\n",
+     attribute(SC_ATTRIBUTE_SOFT_NOFILE, 1024, 64, 1024),
+     {}},
+    {"the child's directory where it is asked for",
+     "thread\n  spawn only hold cwd a -> $0 $1\n",
      [](sc_history& h) {
        attribute(SC_ATTRIBUTE_DIRECTORY, 1, 1, 2)(h);
        h.child[0].cwd = 0;
      },
      {}},
-    {"the child's directory where it is not", one, attribute(SC_ATTRIBUTE_DIRECTORY, 1, 1, 2), Clause::proc_child, "proc.child/13"},
+    {"the child's directory where it is not", one, attribute(SC_ATTRIBUTE_DIRECTORY, 1, 1, 2), Clause::proc_child,
+     "proc.child/13"},
     // The caller.
-    {"the flags of a handler", one, [](sc_history& h) { h.op[0][0].actions = bit(SIGUSR1); }, Clause::sig_parent_restored, "sig.parent_restored/3"},
-    {"the flags of a handler that an operation sets", "thread\n  spawn only hold -> $0 $1\nthread\n  disposition USR1 handler\n",
+    {"the flags of a handler", one, [](sc_history& h) { h.op[0][0].actions = bit(SIGUSR1); },
+     Clause::sig_parent_restored, "sig.parent_restored/3"},
+    {"the flags of a handler that an operation sets",
+     "thread\n  spawn only hold -> $0 $1\nthread\n  disposition USR1 handler\n",
      [](sc_history& h) {
        h.op[0][0].actions = bit(SIGUSR1);
        h.parent.caught = bit(SIGUSR1);
      },
      {}},
-    {"the alternate stack", one, disturbed(SC_DISTURBED_ALTSTACK), Clause::sig_parent_restored, "sig.parent_restored/1"},
+    {"the alternate stack", one, disturbed(SC_DISTURBED_ALTSTACK), Clause::sig_parent_restored,
+     "sig.parent_restored/1"},
     {"the cancel type", one, disturbed(SC_DISTURBED_CANCEL_TYPE), Clause::sig_parent_restored, "sig.parent_restored/3"},
     {"a timer", one, disturbed(SC_DISTURBED_TIMERS), Clause::sig_parent_restored, "sig.parent_restored/3"},
     {"the request", one, disturbed(SC_DISTURBED_REQUEST), Clause::mm_unwritten, "mm.unwritten/5"},
@@ -169,26 +182,33 @@ const Row rows[] = {
        h.end = SC_RUN_KILLED;
      },
      Clause::live_returns, "live.returns/1"},
-    {"the caller exits afterwards", one, [](sc_history& h) { h.end = SC_RUN_KILLED; }, Clause::mm_unwritten, "mm.unwritten/6"},
+    {"the caller exits afterwards", one, [](sc_history& h) { h.end = SC_RUN_KILLED; }, Clause::mm_unwritten,
+     "mm.unwritten/6"},
     // Pending signals.
     {"what is pending stays", blocked, pending(bit(SIGUSR1), bit(SIGUSR1) | bit(SIGCHLD)), {}},
     {"what is pending is gone", blocked, pending(bit(SIGUSR1), 0), Clause::sig_none_lost, "sig.none_lost/3"},
     {"a pending CHLD is gone", blocked, pending(bit(SIGCHLD), 0), Clause::sig_none_lost, "sig.none_lost/3"},
-    {"what was pending has been handled", "mask USR1\ndisposition USR1 handler\nthread\n  kill USR1\n  spawn only hold -> $0 $1\n",
+    {"what was pending has been handled",
+     "mask USR1\ndisposition USR1 handler\nthread\n  kill USR1\n  spawn only hold -> $0 $1\n",
      [](sc_history& h) {
        pending(bit(SIGUSR1), 0, 1)(h);
        h.handled[h.handled_count++] = {SIGUSR1, 0, 0};
        h.parent.caught = bit(SIGUSR1);
      },
      {}},
-    {"another thread may take what is pending", "mask USR1\nthread\n  spawn only hold -> $0 $1\nthread\n  mask unblock USR1\n",
+    {"another thread may take what is pending",
+     "mask USR1\nthread\n  spawn only hold -> $0 $1\nthread\n  mask unblock USR1\n",
      [](sc_history& h) {
        pending(bit(SIGUSR1), 0)(h);
        h.thread_mask[1] = 0;
      },
      {}},
-    {"CONT removes a pending stop signal", "mask TSTP\nthread\n  spawn only hold -> $0 $1\nthread\n  kill CONT\n", pending(bit(SIGTSTP), 0), {}},
-    {"the handler of CHLD has run", waits,
+    {"CONT removes a pending stop signal",
+     "mask TSTP\nthread\n  spawn only hold -> $0 $1\nthread\n  kill CONT\n",
+     pending(bit(SIGTSTP), 0),
+     {}},
+    {"the handler of CHLD has run",
+     waits,
      [](sc_history& h) {
        is_waited_for(h);
        h.handled[h.handled_count++] = {SIGCHLD, 0, 0};
@@ -201,7 +221,8 @@ const Row rows[] = {
        h.parent.caught = bit(SIGCHLD);
      },
      Clause::sig_none_lost, "sig.none_lost/4"},
-    {"CHLD is pending", waits,
+    {"CHLD is pending",
+     waits,
      [](sc_history& h) {
        is_waited_for(h);
        h.parent.caught = h.parent.shared_pending = bit(SIGCHLD);
@@ -216,12 +237,16 @@ const Row rows[] = {
      Clause::err_exact, "err.exact/3"},
     {"no pid", one, [](sc_history& h) { h.op[0][0].value[0] = 0; }, Clause::proc_child, "proc.child/10"},
     {"an unasked pidfd", one, [](sc_history& h) { h.op[0][0].value[1] = 4; }, Clause::proc_child, "proc.child/11"},
-    {"no pidfd where one was asked for", "thread\n  spawn only hold pidfd -> $0 $1\n", [](sc_history&) {}, Clause::proc_child, "proc.child/8"},
+    {"no pidfd where one was asked for", "thread\n  spawn only hold pidfd -> $0 $1\n", [](sc_history&) {},
+     Clause::proc_child, "proc.child/8"},
     // The child.
     {"an argument", one, differs(&sc_process::argument, "a", "b"), Clause::proc_child, "proc.child/7"},
-    {"a string of the environment", one, differs(&sc_process::environment, "A=1", "A=2"), Clause::proc_child, "proc.child/12"},
-    {"an exit handler in the child", one, [](sc_history& h) { h.ran_in_child = SC_RAN_EXIT_HANDLER; }, Clause::proc_child, "proc.child/14"},
-    {"a flush in the child", one, [](sc_history& h) { h.ran_in_child = SC_RAN_FLUSH; }, Clause::proc_child, "proc.child/14"},
+    {"a string of the environment", one, differs(&sc_process::environment, "A=1", "A=2"), Clause::proc_child,
+     "proc.child/12"},
+    {"an exit handler in the child", one, [](sc_history& h) { h.ran_in_child = SC_RAN_EXIT_HANDLER; },
+     Clause::proc_child, "proc.child/14"},
+    {"a flush in the child", one, [](sc_history& h) { h.ran_in_child = SC_RAN_FLUSH; }, Clause::proc_child,
+     "proc.child/14"},
     // Descriptions.
     {"a description as it was made", keeps, description(0, 0, 0), {}},
     {"a description that is non-blocking", keeps, description(04000, 04000, 0), Clause::fd_untouched, "fd.untouched/4"},
@@ -255,7 +280,8 @@ TEST(JudgeOfWhatIsLeft, APidfdNamesTheChildOrAProcessThatIsGone) {
     e.same_as_parent = -1;
     e.pidfd_of = names;
     const Verdict v = judge(scenario, *history, {});
-    EXPECT_EQ(v.status, names == caller_pid ? Status::violated : Status::holds) << v.observed << "; allowed: " << v.allowed;
+    EXPECT_EQ(v.status, names == caller_pid ? Status::violated : Status::holds)
+        << v.observed << "; allowed: " << v.allowed;
     if (names == caller_pid) {
       EXPECT_EQ(v.clause, Clause::proc_child) << v.observed;
     }

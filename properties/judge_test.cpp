@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// The judge on histories told by hand: what accused a correct spawn once must be explained, and what is a violation beside
-// it must still be one. No system call is made.
+// The judge on histories told by hand: what accused a correct spawn once must be explained, and what is a violation
+// beside it must still be one. No system call is made.
 #include "model/judge/judge.h"
-#include "properties/written.h"
 
 #include <gtest/gtest.h>
 
 #include <cerrno>
 #include <csignal>
 #include <memory>
+
+#include "properties/written.h"
 
 namespace spawncheck {
 namespace {
@@ -26,7 +27,8 @@ class Told {
       }
   }
 
-  Told& op(unsigned thread, unsigned operation, std::uint32_t begin, std::uint32_t end, std::int32_t value = -1, std::int32_t second = -1) {
+  Told& op(unsigned thread, unsigned operation, std::uint32_t begin, std::uint32_t end, std::int32_t value = -1,
+           std::int32_t second = -1) {
     sc_op_record& r = record(thread, operation);
     r.begin = begin;
     r.end = end;
@@ -114,7 +116,8 @@ TEST(Judge, ListenAloneFindsItsNumber) {
 }
 
 constexpr const char* interrupted_fifo =
-    "disposition USR1 handler\nthread\n  fifo a read -> $0\nthread\n  memfd -> $0\n  null -> $1\n  fifo a write -> $2\nthread\n  kill USR1\n";
+    "disposition USR1 handler\nthread\n  fifo a read -> $0\nthread\n  memfd -> $0\n  null -> $1\n  fifo a write -> "
+    "$2\nthread\n  kill USR1\n";
 
 TEST(Judge, AnInterruptedOpenOfAFifoTakesAnotherNumber) {
   Told told(interrupted_fifo);
@@ -140,11 +143,13 @@ TEST(Judge, ACallerThatTheScenarioHasStoppedIsOwedNoReturn) {
 }
 
 TEST(Judge, ARunThatTheScenarioStoppedBeforeAnythingReturnedDecidesNothing) {
-  EXPECT_EQ(Told(spawn_and_stop).op(0, 0, 1, 0).op(1, 0, 2, 0).ends(SC_RUN_STOPPED, SIGSTOP).verdict().status, Status::inconclusive);
+  EXPECT_EQ(Told(spawn_and_stop).op(0, 0, 1, 0).op(1, 0, 2, 0).ends(SC_RUN_STOPPED, SIGSTOP).verdict().status,
+            Status::inconclusive);
 }
 
 TEST(Judge, ACallerThatNobodyInTheScenarioHasStoppedIsOwedAReturn) {
-  violates(Told("thread\n  spawn only hold -> $0 $1\n").op(0, 0, 1, 0).ends(SC_RUN_STOPPED, SIGSTOP), Clause::live_returns);
+  violates(Told("thread\n  spawn only hold -> $0 $1\n").op(0, 0, 1, 0).ends(SC_RUN_STOPPED, SIGSTOP),
+           Clause::live_returns);
 }
 
 TEST(Judge, ACallUnderWayAtAStopMayHaveHadItsEffect) {
@@ -159,11 +164,16 @@ TEST(Judge, OfACallerThatTheScenarioHasEndedNothingMoreIsClaimed) {
 }
 
 TEST(Judge, ASpawnUnderWayWhenTheScenarioEndsItsCallerOwesNoReturn) {
-  holds(Told("thread\n  spawn only hold -> $0 $1\nthread\n  load 0\n  kill ILL\n").op(0, 0, 1, 0).op(1, 0, 2, 3, 0).op(1, 1, 4, 0).ends(SC_RUN_KILLED, SIGILL));
+  holds(Told("thread\n  spawn only hold -> $0 $1\nthread\n  load 0\n  kill ILL\n")
+            .op(0, 0, 1, 0)
+            .op(1, 0, 2, 3, 0)
+            .op(1, 1, 4, 0)
+            .ends(SC_RUN_KILLED, SIGILL));
 }
 
 TEST(Judge, ACallerThatASignalOfNobodyHasEndedIsAViolation) {
-  violates(Told("thread\n  spawn only hold -> $0 $1\n").op(0, 0, 1, 2, 77).child(0, 0).ends(SC_RUN_KILLED, SIGSEGV), Clause::mm_unwritten);
+  violates(Told("thread\n  spawn only hold -> $0 $1\n").op(0, 0, 1, 2, 77).child(0, 0).ends(SC_RUN_KILLED, SIGSEGV),
+           Clause::mm_unwritten);
 }
 
 // CLONE_SIGHAND and a reset in the child would do that.
@@ -186,18 +196,27 @@ TEST(Judge, ASignalWhoseDefaultIsToBeIgnoredExcusesNothing) {
 }
 
 TEST(Judge, SigkillOfNobodyDecidesNothing) {
-  EXPECT_EQ(Told("thread\n  spawn only hold -> $0 $1\n").op(0, 0, 1, 2, 77).child(0, 0).ends(SC_RUN_KILLED, SIGKILL).verdict().status, Status::inconclusive);
+  EXPECT_EQ(Told("thread\n  spawn only hold -> $0 $1\n")
+                .op(0, 0, 1, 2, 77)
+                .child(0, 0)
+                .ends(SC_RUN_KILLED, SIGKILL)
+                .verdict()
+                .status,
+            Status::inconclusive);
 }
 
 TEST(Judge, ATimeDecidesNothing) {
-  EXPECT_EQ(Told("thread\n  spawn only hold -> $0 $1\n").op(0, 0, 1, 0).ends(SC_RUN_TIMEOUT).verdict().status, Status::inconclusive);
+  EXPECT_EQ(Told("thread\n  spawn only hold -> $0 $1\n").op(0, 0, 1, 0).ends(SC_RUN_TIMEOUT).verdict().status,
+            Status::inconclusive);
 }
 
 // ---- children -----------------------------------------------------------------------------------
 
 constexpr const char* spawn_and_kill = "thread\n  spawn only hold -> $0 $1\n  kill_child $0 KILL\n  wait $0\n";
 
-TEST(Judge, AChildThatWasNotSeenAccusesNobody) { holds(Told("thread\n  spawn only hold -> $0 $1\n").op(0, 0, 1, 2, 77).child(0, 0)); }
+TEST(Judge, AChildThatWasNotSeenAccusesNobody) {
+  holds(Told("thread\n  spawn only hold -> $0 $1\n").op(0, 0, 1, 2, 77).child(0, 0));
+}
 
 TEST(Judge, AChildThatEndedBeforeAnybodyEndedItIsAViolation) {
   violates(Told("thread\n  spawn only hold -> $0 $1\n").op(0, 0, 1, 2, 77).child(0, 0).died(127), Clause::proc_child);
@@ -213,7 +232,8 @@ TEST(Judge, WhereSigchldIsIgnoredThereMayBeNothingToWaitFor) {
 }
 
 TEST(Judge, WhereSigchldIsNotIgnoredThereIsAStatus) {
-  violates(Told(spawn_and_kill).op(0, 0, 1, 2, 77).child(0, 0).op(0, 1, 3, 4).failed(0, 2, 5, 6, ECHILD), Clause::proc_child);
+  violates(Told(spawn_and_kill).op(0, 0, 1, 2, 77).child(0, 0).op(0, 1, 3, 4).failed(0, 2, 5, 6, ECHILD),
+           Clause::proc_child);
 }
 
 // ---- what harms nobody --------------------------------------------------------------------------
@@ -225,7 +245,8 @@ TEST(Judge, ANumberKeptWhereItIsMaySucceedOrFailAboveTheLimit) {
 }
 
 TEST(Judge, ATargetAboveTheLimitFails) {
-  violates(Told("fd 4 memfd\nlimit 20\nthread\n  spawn only hold keep 4>40 -> $0\n").op(0, 0, 1, 2, 77).child(0, 0), Clause::err_exact);
+  violates(Told("fd 4 memfd\nlimit 20\nthread\n  spawn only hold keep 4>40 -> $0\n").op(0, 0, 1, 2, 77).child(0, 0),
+           Clause::err_exact);
 }
 
 // ---- groups, lists, refusals --------------------------------------------------------------------
@@ -235,20 +256,39 @@ constexpr const char* joins_group = "thread\n  spawn only hold pgroup 0 -> $0\n 
 TEST(Judge, AGroupThatIsKnownIsJoined) {
   holds(Told(joins_group).op(0, 0, 1, 2, 77).child(0, 0).in_group(77).op(0, 1, 3, 4, 78).child(0, 1).in_group(77));
   violates(Told(joins_group).op(0, 0, 1, 2, 77).child(0, 0).in_group(77).failed(0, 1, 3, 4, EPERM), Clause::err_exact);
-  violates(Told(joins_group).op(0, 0, 1, 2, 77).child(0, 0).in_group(77).op(0, 1, 3, 4, 78).child(0, 1).in_group(78), Clause::proc_child);
-  violates(Told(joins_group).op(0, 0, 1, 2, 77).child(0, 0).in_group(77).op(0, 1, 3, 4, 78).child(0, 1).in_group(0), Clause::proc_child);
+  violates(Told(joins_group).op(0, 0, 1, 2, 77).child(0, 0).in_group(77).op(0, 1, 3, 4, 78).child(0, 1).in_group(78),
+           Clause::proc_child);
+  violates(Told(joins_group).op(0, 0, 1, 2, 77).child(0, 0).in_group(77).op(0, 1, 3, 4, 78).child(0, 1).in_group(0),
+           Clause::proc_child);
 }
 
 TEST(Judge, AGroupOfWhichNothingIsKnownMayBeMissing) {
-  holds(Told("thread\n  disposition CHLD ignore\n  spawn only hold pgroup 0 -> $0\n  spawn only hold pgroup $0 -> $1\n").op(0, 0, 1, 2).op(0, 1, 3, 4, 77).child(0, 1).failed(0, 2, 5, 6, EPERM));
-  holds(Told("thread\n  spawn only exit pgroup 0 -> $0\n  wait $0\n  spawn only hold pgroup $0 -> $1\n").op(0, 0, 1, 2, 77).child(0, 0).op(0, 1, 3, 4, 7).failed(0, 2, 5, 6, EPERM));
-  holds(Told("thread\n  spawn only hold -> $0\n  spawn only hold pgroup $0 -> $1\n").op(0, 0, 1, 2, 77).child(0, 0).failed(0, 1, 3, 4, EPERM));
+  holds(Told("thread\n  disposition CHLD ignore\n  spawn only hold pgroup 0 -> $0\n  spawn only hold pgroup $0 -> $1\n")
+            .op(0, 0, 1, 2)
+            .op(0, 1, 3, 4, 77)
+            .child(0, 1)
+            .failed(0, 2, 5, 6, EPERM));
+  holds(Told("thread\n  spawn only exit pgroup 0 -> $0\n  wait $0\n  spawn only hold pgroup $0 -> $1\n")
+            .op(0, 0, 1, 2, 77)
+            .child(0, 0)
+            .op(0, 1, 3, 4, 7)
+            .failed(0, 2, 5, 6, EPERM));
+  holds(Told("thread\n  spawn only hold -> $0\n  spawn only hold pgroup $0 -> $1\n")
+            .op(0, 0, 1, 2, 77)
+            .child(0, 0)
+            .failed(0, 1, 3, 4, EPERM));
   holds(Told("thread\n  spawn only hold pgroup 1\n").failed(0, 0, 1, 2, ESRCH));
 }
 
 TEST(Judge, TheGroupOfASpawnThatFailedIsNone) {
-  violates(Told("thread\n  spawn only missing -> $0\n  spawn only hold pgroup $0 -> $1\n").failed(0, 0, 1, 2, ENOENT).op(0, 1, 3, 4, 78).child(0, 1), Clause::err_exact);
-  holds(Told("thread\n  spawn only missing -> $0\n  spawn only hold pgroup $0 -> $1\n").failed(0, 0, 1, 2, ENOENT).failed(0, 1, 3, 4, EINVAL));
+  violates(Told("thread\n  spawn only missing -> $0\n  spawn only hold pgroup $0 -> $1\n")
+               .failed(0, 0, 1, 2, ENOENT)
+               .op(0, 1, 3, 4, 78)
+               .child(0, 1),
+           Clause::err_exact);
+  holds(Told("thread\n  spawn only missing -> $0\n  spawn only hold pgroup $0 -> $1\n")
+            .failed(0, 0, 1, 2, ENOENT)
+            .failed(0, 1, 3, 4, EINVAL));
 }
 
 Verdict of_reference(const Told& told, bool is_reference) {
@@ -258,22 +298,28 @@ Verdict of_reference(const Told& told, bool is_reference) {
 }
 
 TEST(Judge, ALongListMayBeRefusedByOthersThanTheReference) {
-  const Told refused = std::move(Told("fill 100 400\nthread\n  spawn only hold keep 100..199>500\n").failed(0, 0, 1, 2, E2BIG));
+  const Told refused =
+      std::move(Told("fill 100 400\nthread\n  spawn only hold keep 100..199>500\n").failed(0, 0, 1, 2, E2BIG));
   EXPECT_EQ(of_reference(refused, false).status, Status::holds);
   EXPECT_EQ(of_reference(refused, true).clause, Clause::err_exact);
-  const Told beyond = std::move(Told("limit 12000\nfill 100 4300\nthread\n  spawn only hold keep 100..4196>5000\n").op(0, 0, 1, 2, 77).child(0, 0));
+  const Told beyond = std::move(Told("limit 12000\nfill 100 4300\nthread\n  spawn only hold keep 100..4196>5000\n")
+                                    .op(0, 0, 1, 2, 77)
+                                    .child(0, 0));
   EXPECT_EQ(of_reference(beyond, false).status, Status::holds);
   EXPECT_EQ(of_reference(beyond, true).clause, Clause::err_exact);
 }
 
 TEST(Judge, WhatIsRefusedMayBeReported) {
   const auto refused = [](const char* line, int error) {
-    return std::move(Told((std::string(line) + "\nfd 3 memfd\nthread\n  spawn only hold keep 3>4\n").c_str()).failed(0, 0, 1, 2, error));
+    return std::move(Told((std::string(line) + "\nfd 3 memfd\nthread\n  spawn only hold keep 3>4\n").c_str())
+                         .failed(0, 0, 1, 2, error));
   };
   EXPECT_EQ(of_reference(refused("refuse execve EACCES", EACCES), true).status, Status::holds);
-  EXPECT_EQ(of_reference(refused("refuse clone3 ENOMEM", ENOMEM), true).status, Status::holds) << "and not that the machine may be full";
+  EXPECT_EQ(of_reference(refused("refuse clone3 ENOMEM", ENOMEM), true).status, Status::holds)
+      << "and not that the machine may be full";
   EXPECT_EQ(of_reference(refused("refuse close_range ENOSYS", ENOSYS), false).status, Status::holds);
-  EXPECT_EQ(of_reference(refused("refuse close_range ENOSYS", ENOSYS), true).clause, Clause::err_exact) << "it has another way";
+  EXPECT_EQ(of_reference(refused("refuse close_range ENOSYS", ENOSYS), true).clause, Clause::err_exact)
+      << "it has another way";
   EXPECT_EQ(of_reference(refused("refuse close_range ENOSYS", EPERM), false).clause, Clause::err_exact);
 }
 

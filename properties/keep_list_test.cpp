@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // The keep-list is a simultaneous assignment, whatever the order, swaps, cycles, duplicates and collisions.
-#include "properties/on_the_kernel.h"
-
 #include <cerrno>
+
+#include "properties/on_the_kernel.h"
 
 namespace spawncheck {
 namespace {
@@ -16,10 +16,12 @@ TEST(KeepList, EveryAssignmentOfThreeOverFourNumbers) {
   int count = 0;
   for (int sources = 0; sources < 64; ++sources)
     for (int targets = 0; targets < 64; ++targets) {
-      const int t[3] = {targets & 3, targets >> 2 & 3, targets >> 4 & 3}, s[3] = {sources & 3, sources >> 2 & 3, sources >> 4 & 3};
+      const int t[3] = {targets & 3, targets >> 2 & 3, targets >> 4 & 3},
+                s[3] = {sources & 3, sources >> 2 & 3, sources >> 4 & 3};
       if (t[0] == t[1] || t[0] == t[2] || t[1] == t[2]) continue;
       if (++count % 3 != 0) continue;  // a third of them: all in under a few seconds
-      std::string text = "fd 0 memfd cloexec\nfd 1 memfd\nfd 2 memfd cloexec\nfd 3 eventfd\nthread\n  spawn only hold keep ";
+      std::string text =
+          "fd 0 memfd cloexec\nfd 1 memfd\nfd 2 memfd cloexec\nfd 3 eventfd\nthread\n  spawn only hold keep ";
       for (int i = 0; i < 3; ++i) text += (i ? "," : "") + std::to_string(s[i]) + ">" + std::to_string(t[i]);
       expect_holds(session, text + "\n");
       if (::testing::Test::HasFailure()) return;

@@ -2,18 +2,17 @@
 //
 // The model's rules, one claim a test; the same rules are confronted with the running kernel by the
 // single-threaded scenarios of descriptors_test.
-#include "model/kernel/call.h"
-#include "model/kernel/invariants.h"
-
-#include <spawncheck/spawn/plan.h>
-
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
+#include <spawncheck/spawn/plan.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <map>
+
+#include "model/kernel/call.h"
+#include "model/kernel/invariants.h"
 
 namespace spawncheck::model {
 namespace {
@@ -170,7 +169,8 @@ TEST_P(UnshareSizing, CopiesWholeWordsBelowTheRangeOrEverything) {
   for (std::int32_t n : {1, 40, 80, 100, 200}) open(n);
   const Sizing& p = GetParam();
   const bool must_allocate = p.touched.back() >= 64;
-  start(0, call(CallKind::close_range, p.first, p.last, unshare_flag), must_allocate ? 2 : 1);  // copied, nothing closed yet
+  start(0, call(CallKind::close_range, p.first, p.last, unshare_flag),
+        must_allocate ? 2 : 1);  // copied, nothing closed yet
   ASSERT_NE(state.tasks[0].flight.table, none);
   std::vector<std::int32_t> touched;
   for (const Entry& e : state.tables[state.tasks[0].flight.table].entries()) touched.push_back(e.number);
@@ -178,7 +178,8 @@ TEST_P(UnshareSizing, CopiesWholeWordsBelowTheRangeOrEverything) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Ranges, UnshareSizing,
-                         ::testing::Values(Sizing{"from_3_to_the_end", 3, -1, {1, 40}}, Sizing{"from_70_to_the_end", 70, -1, {1, 40}},
+                         ::testing::Values(Sizing{"from_3_to_the_end", 3, -1, {1, 40}},
+                                           Sizing{"from_70_to_the_end", 70, -1, {1, 40}},
                                            Sizing{"from_90_to_the_end", 90, -1, {1, 40, 80, 100}},
                                            Sizing{"inner_range", 3, 100, {1, 40, 80, 100, 200}},
                                            Sizing{"from_0_to_the_end", 0, -1, {1, 40}}),
@@ -186,7 +187,8 @@ INSTANTIATE_TEST_SUITE_P(Ranges, UnshareSizing,
 
 TEST_F(Model, CloneWithFilesPutsThePidfdIntoTheSharedTable) {
   open(0);
-  const Result r = run(0, call(CallKind::clone, -1, -1, SPAWN_START_FILES | SPAWN_START_VM | SPAWN_START_VFORK | SPAWN_START_PIDFD));
+  const Result r =
+      run(0, call(CallKind::clone, -1, -1, SPAWN_START_FILES | SPAWN_START_VM | SPAWN_START_VFORK | SPAWN_START_PIDFD));
   EXPECT_EQ(r.value[1], 1);
   EXPECT_NE(state.table_of(static_cast<Index>(r.value[0])).find(1), nullptr);
 }
@@ -207,7 +209,8 @@ TEST_F(Model, CloneForAPidfdAtTheLimitMakesNoChild) {
 TEST_F(Model, ExecWakesTheVforkParentBeforeItClosesOn618) {
   open(0);
   run(0, call(CallKind::setfd, 0, -1, SC_FLAG_CLOEXEC));
-  const Index child = static_cast<Index>(run(0, call(CallKind::clone, -1, -1, SPAWN_START_VM | SPAWN_START_VFORK)).value[0]);
+  const Index child =
+      static_cast<Index>(run(0, call(CallKind::clone, -1, -1, SPAWN_START_VM | SPAWN_START_VFORK)).value[0]);
   EXPECT_EQ(state.tasks[0].vfork_child, child);
   start(child, call(CallKind::exec, SC_PROGRAM_HOLD), 1);
   EXPECT_EQ(state.tasks[0].vfork_child, none);
@@ -373,12 +376,17 @@ TEST_F(Model, InvariantsSeeWhatIsCountedWrong) {
   EXPECT_TRUE(is_broken([](State& s) { s.use_table(0); })) << "a user that is not there";
   EXPECT_TRUE(is_broken([](State& s) { s.tasks[0].ended = true; })) << "one that is gone";
   EXPECT_TRUE(is_broken([](State& s) { s.memories[0].written_by = 1; })) << "a write by another process";
-  EXPECT_TRUE(is_broken([](State& s) { s.tasks[0].vfork_child = 1, s.tasks[1].memory = none; })) << "waiting for nobody";
+  EXPECT_TRUE(is_broken([](State& s) { s.tasks[0].vfork_child = 1, s.tasks[1].memory = none; }))
+      << "waiting for nobody";
 }
 
 // A child on its parent's memory that writes there is seen (mm.unwritten).
 TEST_F(Model, AWriteOnBorrowedMemoryIsSeen) {
-  const Result made = run(0, [] { Call c = call(CallKind::clone); c.flags = SPAWN_START_VM | SPAWN_START_FILES; return c; }());
+  const Result made = run(0, [] {
+    Call c = call(CallKind::clone);
+    c.flags = SPAWN_START_VM | SPAWN_START_FILES;
+    return c;
+  }());
   run(static_cast<Index>(made.value[0]), call(CallKind::store, 0, 1));
   EXPECT_TRUE(broken_invariant(state).has_value());
 }
@@ -478,8 +486,8 @@ RC_GTEST_PROP(Table, BehavesAsAMapOfNumbers, ()) {
   for (int d = 0; d < 4; ++d) state.add(Description{});
   const Table& table = state.tables[own];
   std::map<std::int32_t, std::pair<Index, bool>> map;
-  const auto steps = *rc::gen::container<std::vector<std::tuple<int, int, int, bool>>>(
-      rc::gen::tuple(rc::gen::inRange(0, 3), rc::gen::inRange(0, 12), rc::gen::inRange(0, 4), rc::gen::arbitrary<bool>()));
+  const auto steps = *rc::gen::container<std::vector<std::tuple<int, int, int, bool>>>(rc::gen::tuple(
+      rc::gen::inRange(0, 3), rc::gen::inRange(0, 12), rc::gen::inRange(0, 4), rc::gen::arbitrary<bool>()));
   for (const auto& [what, number, extra, flag] : steps) {
     if (what == 0) {
       state.remove(own, number, number + extra);

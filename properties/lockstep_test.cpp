@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The model's kernel is this kernel, call by call and table by table, whatever the implementation does; and a record that
-// differs in one place is noticed.
+// The model's kernel is this kernel, call by call and table by table, whatever the implementation does; and a record
+// that differs in one place is noticed.
 #include "model/scenario/visible.h"
 #include "properties/on_the_kernel.h"
 #include "properties/session/scheduled.h"
@@ -11,8 +11,8 @@ namespace {
 
 std::string told(const lockstep::Comparison& c, const sc_trace& trace, const Scenario& scenario) {
   if (!c.disagreement) return "agrees";
-  return "step " + std::to_string(c.disagreement->step + 1) + ": the kernel: " + c.disagreement->kernel + "; the model: " + c.disagreement->model + "\n" +
-         trace_text(trace) + print(scenario);
+  return "step " + std::to_string(c.disagreement->step + 1) + ": the kernel: " + c.disagreement->kernel +
+         "; the model: " + c.disagreement->model + "\n" + trace_text(trace) + print(scenario);
 }
 
 struct Totals {
@@ -22,7 +22,8 @@ struct Totals {
 // `implementation`: its name, and after a blank a strategy.
 Session& session_named(const std::string& implementation) {
   const std::size_t blank = std::min(implementation.find(' '), implementation.size());
-  return session_with(implementation.substr(0, blank), blank == implementation.size() ? "" : implementation.substr(blank + 1));
+  return session_with(implementation.substr(0, blank),
+                      blank == implementation.size() ? "" : implementation.substr(blank + 1));
 }
 
 Totals follow(const std::string& implementation, unsigned scenarios, std::uint64_t seed) {
@@ -43,8 +44,9 @@ Totals follow(const std::string& implementation, unsigned scenarios, std::uint64
     total.snapshots += c.snapshots;
     total.early += !c.unknown.empty();
   }
-  std::printf("%s: %llu runs, %llu steps, %llu foretold, %llu snapshots, %llu ended early\n", implementation.c_str(), static_cast<unsigned long long>(total.runs),
-              static_cast<unsigned long long>(total.steps), static_cast<unsigned long long>(total.checked), static_cast<unsigned long long>(total.snapshots),
+  std::printf("%s: %llu runs, %llu steps, %llu foretold, %llu snapshots, %llu ended early\n", implementation.c_str(),
+              static_cast<unsigned long long>(total.runs), static_cast<unsigned long long>(total.steps),
+              static_cast<unsigned long long>(total.checked), static_cast<unsigned long long>(total.snapshots),
               static_cast<unsigned long long>(total.early));
   return total;
 }
@@ -59,7 +61,9 @@ TEST_P(EachImplementation, IsFollowed) {
   EXPECT_GT(total.snapshots, total.runs);
   EXPECT_LT(total.early, total.runs / 20);
 }
-INSTANTIATE_TEST_SUITE_P(Peers, EachImplementation, ::testing::Values("reference", "reference staged", "reference fetched", "posix_spawn", "fork_exec", "canary", "musl:posix_spawn"));
+INSTANTIATE_TEST_SUITE_P(Peers, EachImplementation,
+                         ::testing::Values("reference", "reference staged", "reference fetched", "posix_spawn",
+                                           "fork_exec", "canary", "musl:posix_spawn"));
 
 // ---- verify the verifier: one recorded run, wrong in one place -------------------------------------
 
@@ -86,8 +90,10 @@ class Record {
 };
 
 constexpr const char* text =
-    "disposition USR1 handler\nfd 0 null\nfd 5 memfd cloexec\nthread\n  spawn only hold keep 5>3 pidfd -> $0 $1\n  kill USR1\n  kill_child $0 KILL\n  wait $0\n"
-    "thread\n  pipe -> $0 $1\n  dup2 5 9\n  setfd 9 cloexec\n  getfd 9\n  close $0\n  close_range 9 12\n  mask block TERM\n";
+    "disposition USR1 handler\nfd 0 null\nfd 5 memfd cloexec\nthread\n  spawn only hold keep 5>3 pidfd -> $0 $1\n  "
+    "kill USR1\n  kill_child $0 KILL\n  wait $0\n"
+    "thread\n  pipe -> $0 $1\n  dup2 5 9\n  setfd 9 cloexec\n  getfd 9\n  close $0\n  close_range 9 12\n  mask block "
+    "TERM\n";
 
 TEST(Lockstep, AgreesAtEveryStep) {
   Record record(text);
@@ -137,7 +143,6 @@ TEST(Lockstep, NoticesEachWrongSnapshot) {
     e.cloexec ^= 1;
     e.key.kind = e.key.kind == SC_FILE_EVENTFD ? SC_FILE_MEMFD : SC_FILE_EVENTFD;
     EXPECT_TRUE(record.is_noticed()) << i;
-
   }
 }
 
@@ -157,8 +162,10 @@ TEST(Lockstep, NoticesAnotherSignalAndAnotherOrder) {
 
 // Nothing is given up: a stop, what it does to the other threads, and a signal that ends all of them.
 TEST(Lockstep, FollowsStopsAndTheEndOfTheScenariosOwnProcess) {
-  for (const char* own : {"thread\n  kill STOP\n  memfd\nthread\n  memfd\n  memfd\n", "thread\n  memfd\nthread\n  tgkill 0 TSTP\n  memfd\n",
-                          "fd 0 null\nthread\n  spawn only hold -> $0\n  kill_group TTIN\n", "thread\n  memfd\n  kill TERM\nthread\n  memfd\n",
+  for (const char* own : {"thread\n  kill STOP\n  memfd\nthread\n  memfd\n  memfd\n",
+                          "thread\n  memfd\nthread\n  tgkill 0 TSTP\n  memfd\n",
+                          "fd 0 null\nthread\n  spawn only hold -> $0\n  kill_group TTIN\n",
+                          "thread\n  memfd\n  kill TERM\nthread\n  memfd\n",
                           "fd 0 null\nthread\n  spawn only hold -> $0\n  memfd\nthread\n  kill KILL\n"}) {
     Record record(own);
     EXPECT_FALSE(record.first().disagreement) << told(record.first(), record.trace(), record.scenario());

@@ -2,17 +2,16 @@
 //
 // Verify the verifier: every planted bug is found, and by a clause that is right to say so; the control, with
 // none, is not accused. Each is tried through the interface that anybody's spawn is tried through.
-#include "impl/mutants/faults.h"
-#include "properties/on_the_kernel.h"
-#include "properties/session/scheduled.h"
-
-#include "model/scenario/words.h"
-
 #include <sys/resource.h>
 
 #include <chrono>
 #include <map>
 #include <set>
+
+#include "impl/mutants/faults.h"
+#include "model/scenario/words.h"
+#include "properties/on_the_kernel.h"
+#include "properties/session/scheduled.h"
 
 namespace spawncheck {
 namespace {
@@ -32,14 +31,18 @@ constexpr double seconds_max = 120;
 
 class PlantedBug : public ::testing::TestWithParam<Mutant> {};
 
-bool names(const std::string& clauses, const std::string& clause) { return (" " + clauses + " ").find(" " + clause + " ") != std::string::npos; }
+bool names(const std::string& clauses, const std::string& clause) {
+  return (" " + clauses + " ").find(" " + clause + " ") != std::string::npos;
+}
 
 // What would not show here although it is there.
 std::string why_not_here(const Mutant& m) {
   if (m.shows[0] == 'F') return "shows when a call fails: faults_test";
-  if (m.word == std::string("groups-dropped") && geteuid() != 0 && getgroups(0, nullptr) < 1) return "there is no group that could be dropped";
+  if (m.word == std::string("groups-dropped") && geteuid() != 0 && getgroups(0, nullptr) < 1)
+    return "there is no group that could be dropped";
   rlimit core{};
-  if (m.word == std::string("core-limited") && getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max == 0) return "this process may leave no core file itself";
+  if (m.word == std::string("core-limited") && getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max == 0)
+    return "this process may leave no core file itself";
   if (m.word == std::string("affinity-reset") && sysconf(_SC_NPROCESSORS_ONLN) < 2) return "there is one processor";
   return {};
 }
@@ -62,7 +65,8 @@ TEST_P(PlantedBug, IsFoundByItsClause) {
   unsigned runs = 0;
   const auto start = std::chrono::steady_clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
-  for (unsigned i = 0; i < (is_control ? scenarios_of_control : scenarios_max) && (is_control || seconds() < seconds_max); ++i) {
+  for (unsigned i = 0;
+       i < (is_control ? scenarios_of_control : scenarios_max) && (is_control || seconds() < seconds_max); ++i) {
     Random random(1000 + i);
     GenerateOptions options = session.generate_options();
     options.families = 1u << static_cast<int>(family_in_turn(i));
@@ -73,8 +77,12 @@ TEST_P(PlantedBug, IsFoundByItsClause) {
     if (verdict.status != Status::violated) continue;
     if (is_control) FAIL() << told(session, scenario, verdict, i, 4);
     EXPECT_TRUE(names(mutant.clauses, std::string(name(*verdict.clause))))
-        << mutant.what << ": " << name(*verdict.clause) << "\n" << verdict.observed << "\n" << verdict.allowed << "\n" << print(scenario);
-    std::printf("%-24s %-26s after %5u runs, %6.2f s\n", mutant.word, std::string(name(*verdict.clause)).c_str(), runs, seconds());
+        << mutant.what << ": " << name(*verdict.clause) << "\n"
+        << verdict.observed << "\n"
+        << verdict.allowed << "\n"
+        << print(scenario);
+    std::printf("%-24s %-26s after %5u runs, %6.2f s\n", mutant.word, std::string(name(*verdict.clause)).c_str(), runs,
+                seconds());
     return;
   }
   if (!is_control) ADD_FAILURE() << mutant.word << " (" << mutant.what << ") was not found in " << runs << " runs";
@@ -93,8 +101,8 @@ TEST(Table, HasEachBugOnce) {
   for (const auto& [class_, count] : classes) EXPECT_GE(count, class_ == "control" ? 1u : 4u) << class_;
 }
 
-// A correct spawn of another design (impl/peers/duplicates_first.c): it forks, duplicates what is kept first and reads an error
-// pipe. What accuses it has taken the reference's way for the contract.
+// A correct spawn of another design (impl/peers/duplicates_first.c): it forks, duplicates what is kept first and reads
+// an error pipe. What accuses it has taken the reference's way for the contract.
 TEST(SecondSpawn, IsNotAccused) {
   Session& session = session_with(directory_of_binaries() + "/duplicates-first.so");
   for (unsigned i = 0; i < 400; ++i) {

@@ -3,17 +3,17 @@
 // Properties that run on the kernel: a session per implementation, and one way to fail.
 #pragma once
 
-#include "properties/arbitrary.h"
-#include "properties/session/finding.h"
-
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
-#include <unistd.h>
+
+#include "properties/arbitrary.h"
+#include "properties/session/finding.h"
 
 namespace spawncheck {
 
@@ -46,8 +46,10 @@ inline bool is_unsupported(const Session& session) {
 
 // A violation as text: shrunk, confirmed, with its replay command. With $SPAWNCHECK_SAVE its scenario is
 // stored there as well.
-inline std::string told(Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed, unsigned runs) {
-  if (verdict.status != Status::violated) return std::string(name(verdict.status)) + ": " + verdict.observed + "\n" + print(scenario);
+inline std::string told(Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed,
+                        unsigned runs) {
+  if (verdict.status != Status::violated)
+    return std::string(name(verdict.status)) + ": " + verdict.observed + "\n" + print(scenario);
   FindingOptions options;
   options.runs_per_try = runs;
   Finding finding = make_finding(session, scenario, verdict, seed, options);
@@ -90,14 +92,26 @@ inline void expect_holds(Session& session, const std::string& text, unsigned run
 // written apart from it, and the peers. The peers are held to it with one thread only: with several,
 // fork_exec loses its error pipe to another thread's dup2(2) and then never returns, and posix_spawn's
 // temporaries replace what others open meanwhile. `spawncheck check` finds both.
-#define SPAWNCHECK_FAMILY(suite, family, runs)                                                                          \
-  RC_GTEST_PROP(suite, HoldsForTheReference, ()) { family_holds(session_with("reference"), family, runs); }             \
-  RC_GTEST_PROP(suite, HoldsForTheReferenceByCopy, ()) { family_holds(session_with("reference", "copy"), family, runs); } \
-  RC_GTEST_PROP(suite, HoldsForTheReferenceByUnshare, ()) { family_holds(session_with("reference", "unshare"), family, runs); } \
-  RC_GTEST_PROP(suite, HoldsForTheReferenceByFetched, ()) { family_holds(session_with("reference", "fetched"), family, runs); } \
-  RC_GTEST_PROP(suite, HoldsForTheReferenceByStaged, ()) { family_holds(session_with("reference", "staged"), family, runs); } \
-  RC_GTEST_PROP(suite, HoldsForTheControl, ()) { family_holds(session_with(directory_of_binaries() + "/mutants/control.so"), family, runs); } \
-  RC_GTEST_PROP(suite, HoldsForForkAndExecAlone, ()) { family_holds(session_with("fork_exec"), family, 1, 1); }           \
-  RC_GTEST_PROP(suite, HoldsForPosixSpawnAloneButForItsLimits, ()) { family_holds(session_with("posix_spawn"), family, 1, 1); }
+#define SPAWNCHECK_FAMILY(suite, family, runs)                                                                  \
+  RC_GTEST_PROP(suite, HoldsForTheReference, ()) { family_holds(session_with("reference"), family, runs); }     \
+  RC_GTEST_PROP(suite, HoldsForTheReferenceByCopy, ()) {                                                        \
+    family_holds(session_with("reference", "copy"), family, runs);                                              \
+  }                                                                                                             \
+  RC_GTEST_PROP(suite, HoldsForTheReferenceByUnshare, ()) {                                                     \
+    family_holds(session_with("reference", "unshare"), family, runs);                                           \
+  }                                                                                                             \
+  RC_GTEST_PROP(suite, HoldsForTheReferenceByFetched, ()) {                                                     \
+    family_holds(session_with("reference", "fetched"), family, runs);                                           \
+  }                                                                                                             \
+  RC_GTEST_PROP(suite, HoldsForTheReferenceByStaged, ()) {                                                      \
+    family_holds(session_with("reference", "staged"), family, runs);                                            \
+  }                                                                                                             \
+  RC_GTEST_PROP(suite, HoldsForTheControl, ()) {                                                                \
+    family_holds(session_with(directory_of_binaries() + "/mutants/control.so"), family, runs);                  \
+  }                                                                                                             \
+  RC_GTEST_PROP(suite, HoldsForForkAndExecAlone, ()) { family_holds(session_with("fork_exec"), family, 1, 1); } \
+  RC_GTEST_PROP(suite, HoldsForPosixSpawnAloneButForItsLimits, ()) {                                            \
+    family_holds(session_with("posix_spawn"), family, 1, 1);                                                    \
+  }
 
 }  // namespace spawncheck

@@ -13,9 +13,11 @@ SPAWNCHECK_FAMILY(Released, Family::released, 4)
 // Behaviour 62: write, close, run, while others spawn.
 TEST(Races, AProgramJustWrittenRuns) {
   std::string text = "fd 0 null\nfill 10 400 cloexec\nthread\n";
-  for (int i = 0; i < 3; ++i) text += "  program a cloexec -> $0\n  close $0\n  spawn only written a -> $1\n  kill_child $1 KILL\n  wait $1\n";
+  for (int i = 0; i < 3; ++i)
+    text += "  program a cloexec -> $0\n  close $0\n  spawn only written a -> $1\n  kill_child $1 KILL\n  wait $1\n";
   text += "thread\n  spawn only hold\n  spawn only hold\n  spawn only hold\n  spawn only hold\n";
-  for (const char* strategy : {"", "unshare", "staged", "fetched"}) expect_holds(session_with("reference", strategy), text, 40);
+  for (const char* strategy : {"", "unshare", "staged", "fetched"})
+    expect_holds(session_with("reference", strategy), text, 40);
 }
 
 }  // namespace

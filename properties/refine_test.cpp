@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
-// close_range(2): what the kernels' code computes is what the flags mean; the steps of the model compute the same, and so does the
-// kernel that this runs on.
-#include "model/explore/race.h"
+// close_range(2): what the kernels' code computes is what the flags mean; the steps of the model compute the same, and
+// so does the kernel that this runs on.
 #include "model/explore/refine.h"
-#include "model/kernel/call.h"
-#include "properties/on_the_kernel.h"
-#include "properties/session/refine_on_kernel.h"
 
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 
 #include <set>
+
+#include "model/explore/race.h"
+#include "model/kernel/call.h"
+#include "properties/on_the_kernel.h"
+#include "properties/session/refine_on_kernel.h"
 
 namespace spawncheck {
 namespace {
@@ -39,7 +40,8 @@ TEST(Refine, CountsTheStatesThatTheTlaModelCounts) {
 
 // The first of them, and what it says: one descriptor is dropped, and was referenced on the way.
 TEST(Refine, OldCodeReferencesWhatItDrops) {
-  for (const char* kernel : {"6.1", "6.12", "6.18"}) EXPECT_TRUE(check_all(*model::kernel_named(kernel), 2, 1, true).violation) << kernel;
+  for (const char* kernel : {"6.1", "6.12", "6.18"})
+    EXPECT_TRUE(check_all(*model::kernel_named(kernel), 2, 1, true).violation) << kernel;
   Bits table;
   table.open = table.file = 0b110;
   const Arguments a{0, 1, flag_unshare, true};
@@ -66,8 +68,12 @@ TEST(Refine, OneWrongBitIsNoticed) {
     if (out.error != 0) continue;
     const unsigned n = random.below(slots);
     switch (random.below(4)) {
-      case 0: out.mine.file ^= 1u << n; break;
-      case 1: out.mine.open ^= 1u << n; break;
+      case 0:
+        out.mine.file ^= 1u << n;
+        break;
+      case 1:
+        out.mine.open ^= 1u << n;
+        break;
       case 2:
         if ((out.mine.file >> n & 1) == 0) continue;  // of a free slot the flag means nothing
         out.mine.cloexec ^= 1u << n;
@@ -131,8 +137,10 @@ TEST(Refine, TheStepsOfTheModelComputeTheSame) {
     const model::Kernel& kernel = *model::kernel_named(model::kernel_names[i % 4]);
     const Bits table = random_table(random);
     const Arguments a = random_arguments(random, true);
-    // 6.1: the model takes a table's capacity for as small as it can be, and here a word of three ends before one of 64 does.
-    const bool is_capacity_the_same = (table.words == 1 || table.open >> word != 0) && (a.last == infinity || a.last + 1 < table.words * word);
+    // 6.1: the model takes a table's capacity for as small as it can be, and here a word of three ends before one of 64
+    // does.
+    const bool is_capacity_the_same =
+        (table.words == 1 || table.open >> word != 0) && (a.last == infinity || a.last + 1 < table.words * word);
     if (kernel.sizing == model::Sizing::capacity && !is_capacity_the_same) continue;
     model::State state = model::initial_state(sc_world{}, 2, nullptr);
     if (!a.is_shared)
@@ -149,7 +157,9 @@ TEST(Refine, TheStepsOfTheModelComputeTheSame) {
     std::uint32_t referenced = 0;
     for (model::Step made = model::Step::advanced; made == model::Step::advanced;) {
       made = model::step(kernel, state, 0, 0, result);
-      const model::Index copy = state.tasks[0].flight.active ? state.tasks[0].flight.table : a.is_shared && (a.flags & flag_unshare) != 0 ? state.tasks[0].table : model::none;
+      const model::Index copy = state.tasks[0].flight.active                   ? state.tasks[0].flight.table
+                                : a.is_shared && (a.flags & flag_unshare) != 0 ? state.tasks[0].table
+                                                                               : model::none;
       if (copy == model::none) continue;
       for (unsigned n = 0; n < table.words * word; ++n)
         if (state.tables[copy].find(number_of(n)) != nullptr) referenced |= 1u << n;
@@ -161,7 +171,8 @@ TEST(Refine, TheStepsOfTheModelComputeTheSame) {
       copies += referenced != 0;
     }
     for (unsigned n = 0; n < table.words * word; ++n)
-      for (const auto& [task, bits] : {std::pair<model::Index, const Bits*>{0, &expected.mine}, {1, &expected.theirs}}) {
+      for (const auto& [task, bits] :
+           {std::pair<model::Index, const Bits*>{0, &expected.mine}, {1, &expected.theirs}}) {
         if (task == 1 && !a.is_shared) continue;
         const model::Entry* e = state.table_of(task).find(number_of(n));
         const bool is_open = e != nullptr && e->description != model::none;
@@ -178,8 +189,8 @@ TEST(Refine, TheStepsOfTheModelComputeTheSame) {
 
 // ---- this kernel -----------------------------------------------------------------------------------
 
-// One in seventy of all tables and calls that exist there; `spawncheck refine --on-kernel` makes every one. Claimed slots are left to
-// generated scenarios, where a FIFO waits for its other side.
+// One in seventy of all tables and calls that exist there; `spawncheck refine --on-kernel` makes every one. Claimed
+// slots are left to generated scenarios, where a FIFO waits for its other side.
 TEST(Refine, ThisKernelComputesTheSame) {
   constexpr std::uint64_t stride = 71;  // prime to every factor of the count
   const KernelCheck check = check_on_kernel(session_with("reference"), 0, stride, {});

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// What a scenario refuses is refused in every run of it, and what goes wrong in it goes wrong: a file alone replays both.
+// What a scenario refuses is refused in every run of it, and what goes wrong in it goes wrong: a file alone replays
+// both.
+#include <cerrno>
+
 #include "properties/on_the_kernel.h"
 #include "properties/session/scheduled.h"
 #include "properties/written.h"
-
-#include <cerrno>
 
 namespace spawncheck {
 namespace {
@@ -24,13 +25,19 @@ void expect_each(Session& session, const std::string& text, Status status, int e
 
 TEST(Refusals, AreWhatTheSpawnReports) {
   const std::string rest = "fd 0 null\nfd 5 memfd\nthread\n  spawn only hold keep 5>3 pgroup 0 cwd a pidfd -> $0 $1\n";
-  for (const auto& [line, error] : {std::pair{"refuse execve ENOMEM\n", ENOMEM}, {"refuse setpgid EPERM\n", EPERM}, {"refuse chdir EACCES\n", EACCES}, {"refuse close_range ENOSYS\n", ENOSYS},
-                                    {"refuse fcntl EMFILE\n", EMFILE}, {"refuse clone EPERM\n", EPERM}, {"refuse execveat ENOSYS\n", 0}})
+  for (const auto& [line, error] : {std::pair{"refuse execve ENOMEM\n", ENOMEM},
+                                    {"refuse setpgid EPERM\n", EPERM},
+                                    {"refuse chdir EACCES\n", EACCES},
+                                    {"refuse close_range ENOSYS\n", ENOSYS},
+                                    {"refuse fcntl EMFILE\n", EMFILE},
+                                    {"refuse clone EPERM\n", EPERM},
+                                    {"refuse execveat ENOSYS\n", 0}})
     expect_each(mutant("control"), line + rest, Status::holds, error);
 }
 
 TEST(Refusals, LeaveTheReferenceItsFallbacks) {
-  const std::string rest = "fd 0 null\nfd 70 memfd cloexec\nfd 71 memfd\nwindow 40 45\nthread\n  spawn only hold keep 70>3 pidfd -> $0 $1\n";
+  const std::string rest =
+      "fd 0 null\nfd 70 memfd cloexec\nfd 71 memfd\nwindow 40 45\nthread\n  spawn only hold keep 70>3 pidfd -> $0 $1\n";
   std::string all;
   for (const char* call : {"clone3", "close_range", "pidfd_open", "pidfd_getfd", "unshare"})
     for (const char* error : {"ENOSYS", "EPERM"}) {
@@ -42,13 +49,18 @@ TEST(Refusals, LeaveTheReferenceItsFallbacks) {
 }
 
 TEST(Refusals, ShowWhoDoesNotLook) {
-  expect_each(mutant("move-unchecked"), "refuse dup2 ENOMEM\nfd 0 null\nfd 5 memfd\nthread\n  spawn only hold keep 5>3\n", Status::violated, 0);
-  expect_each(mutant("unshare-unchecked"), "refuse unshare EPERM\nfd 0 null\nfd 5 memfd cloexec\nthread\n  spawn drop hold keep 5>3\n", Status::violated, 0);
+  expect_each(mutant("move-unchecked"),
+              "refuse dup2 ENOMEM\nfd 0 null\nfd 5 memfd\nthread\n  spawn only hold keep 5>3\n", Status::violated, 0);
+  expect_each(mutant("unshare-unchecked"),
+              "refuse unshare EPERM\nfd 0 null\nfd 5 memfd cloexec\nthread\n  spawn drop hold keep 5>3\n",
+              Status::violated, 0);
 }
 
 // Only what makes a descriptor is refused of fcntl(2), and nothing before the race begins or to whoever looks.
 TEST(Refusals, LeaveTheRestAlone) {
-  expect_holds(session_with("reference"), "refuse fcntl EMFILE\nrefuse memfd_create EPERM\nrefuse dup3 EPERM\nfd 3 memfd\nmemfds 70 90\nthread\n  getfd 3\n  setfd 3 cloexec\n  spawn only exit -> $0\n  wait $0\n");
+  expect_holds(session_with("reference"),
+               "refuse fcntl EMFILE\nrefuse memfd_create EPERM\nrefuse dup3 EPERM\nfd 3 memfd\nmemfds 70 90\nthread\n  "
+               "getfd 3\n  setfd 3 cloexec\n  spawn only exit -> $0\n  wait $0\n");
 }
 
 TEST(Refusals, AreNoConcernOfTheModelsKernel) {
@@ -65,11 +77,14 @@ TEST(FaultLines, AreInjectedInEveryRun) {
   Session& session = mutant("control");
   session.run_scheduled(scenario_of(text), policy_of(Turns::lenient));
   std::uint16_t clone = 0;
-  for (std::uint32_t i = 0; i < session.trace().step_count && session.trace().step[i].outcome != SC_OUTCOME_SUSPENDED; ++i) ++clone;
+  for (std::uint32_t i = 0; i < session.trace().step_count && session.trace().step[i].outcome != SC_OUTCOME_SUSPENDED;
+       ++i)
+    ++clone;
   ASSERT_LT(clone, session.trace().step_count);
   expect_each(session, text + "fault EAGAIN@0.0." + std::to_string(clone) + "\n", Status::holds, EAGAIN);
   EXPECT_EQ(session.history().fault.kind, SC_FAULT_ERROR);
-  expect_each(mutant("clone-mask-left"), text + "fault EAGAIN@0.0." + std::to_string(clone) + "\n", Status::violated, EAGAIN);
+  expect_each(mutant("clone-mask-left"), text + "fault EAGAIN@0.0." + std::to_string(clone) + "\n", Status::violated,
+              EAGAIN);
 }
 
 TEST(FaultLines, OfWhatNoCallCanGiveAccuseNobody) {
@@ -87,7 +102,8 @@ TEST(FaultLines, OfWhatNoCallCanGiveAccuseNobody) {
 }
 
 TEST(FaultLines, ComeBackFromAFinding) {
-  const Scenario s = scenario_of("fd 0 null\nfd 5 memfd\nthread\n  memfd\n  spawn only hold keep 5>3\nfault EAGAIN@0.1.3\n");
+  const Scenario s =
+      scenario_of("fd 0 null\nfd 5 memfd\nthread\n  memfd\n  spawn only hold keep 5>3\nfault EAGAIN@0.1.3\n");
   Session& session = mutant("clone-mask-left");
   Scenario shown = s;
   Verdict v;

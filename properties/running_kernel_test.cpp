@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
-// The kernel that runs is asked what it does: the answers are facts about it, asking costs milliseconds and leaves nothing, and the
-// model of it agrees with it where the model of another does not.
-#include "properties/on_the_kernel.h"
-#include "properties/session/kernel_probes.h"
+// The kernel that runs is asked what it does: the answers are facts about it, asking costs milliseconds and leaves
+// nothing, and the model of it agrees with it where the model of another does not.
 #include "properties/session/running_kernel.h"
-#include "properties/session/scheduled.h"
-#include "properties/written.h"
+
+#include <seccomp.h>
+#include <sys/wait.h>
 
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
-#include <seccomp.h>
 #include <set>
-#include <sys/wait.h>
+
+#include "properties/on_the_kernel.h"
+#include "properties/session/kernel_probes.h"
+#include "properties/session/scheduled.h"
+#include "properties/written.h"
 
 namespace spawncheck {
 namespace {
@@ -37,7 +39,8 @@ TEST(RunningKernel, SaysTheSameWhenItIsAskedAgain) {
   const std::vector<Probed> first = asked(), second = asked();
   for (int b = 0; b < behaviour_count; ++b) {
     const auto at = static_cast<std::size_t>(b);
-    EXPECT_EQ(name(first[at].answer), name(second[at].answer)) << row(static_cast<Behaviour>(b)).word << ": " << first[at].seen << ", then " << second[at].seen;
+    EXPECT_EQ(name(first[at].answer), name(second[at].answer))
+        << row(static_cast<Behaviour>(b)).word << ": " << first[at].seen << ", then " << second[at].seen;
     EXPECT_FALSE(first[at].seen.empty());
     EXPECT_EQ(&probed(static_cast<Behaviour>(b)), &probed(static_cast<Behaviour>(b))) << "asked once a process";
   }
@@ -74,9 +77,11 @@ TEST(RunningKernel, CountsWhatASandboxRefusesAsMissing) {
   if (pid == 0) {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     bool is_set = filter != nullptr;
-    for (const int call : {SCMP_SYS(close_range), SCMP_SYS(clone3), SCMP_SYS(pidfd_getfd)}) is_set &= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), call, 0) == 0;
+    for (const int call : {SCMP_SYS(close_range), SCMP_SYS(clone3), SCMP_SYS(pidfd_getfd)})
+      is_set &= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), call, 0) == 0;
     if (!is_set || seccomp_load(filter) != 0) _exit(99);
-    for (const Probed& p : {probes::close_range(), probes::clone3(), probes::pidfd_getfd(), probes::close_range_except()})
+    for (const Probed& p :
+         {probes::close_range(), probes::clone3(), probes::pidfd_getfd(), probes::close_range_except()})
       if (p.answer != Answer::no || p.seen != "ENOSYS") _exit(1);
     _exit(0);
   }

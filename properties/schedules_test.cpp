@@ -28,7 +28,8 @@ std::string text_of(const sc_trace& trace) {
   std::string out;
   for (std::uint32_t i = 0; i < trace.step_count; ++i) {
     const sc_step& s = trace.step[i];
-    out += task_text(trace, s.task) + " " + std::to_string(s.kind) + " " + sc_visible_calls[s.call].name + " " + std::to_string(s.outcome);
+    out += task_text(trace, s.task) + " " + std::to_string(s.kind) + " " + sc_visible_calls[s.call].name + " " +
+           std::to_string(s.outcome);
     const bool is_pid = s.call == SC_VISIBLE_clone || s.call == SC_VISIBLE_clone3 || s.call == SC_VISIBLE_wait4;
     if (s.outcome == SC_OUTCOME_RETURNED && !is_pid) out += " = " + std::to_string(s.result);
     out += " of " + std::to_string(s.enabled) + "\n";
@@ -45,7 +46,9 @@ sc_policy policy_of(std::uint8_t rule, std::uint64_t seed = 1) {
   return policy;
 }
 
-constexpr const char* race = "fd 0 null\nfd 5 memfd cloexec\nthread\n  spawn only hold keep 5>3 -> $0\nthread\n  memfd -> $0\n  setfd $0 cloexec\n  close $0\n";
+constexpr const char* race =
+    "fd 0 null\nfd 5 memfd cloexec\nthread\n  spawn only hold keep 5>3 -> $0\nthread\n  memfd -> $0\n  setfd $0 "
+    "cloexec\n  close $0\n";
 
 TEST(Schedules, TheTraceShowsTheSpawnCallByCall) {
   auto e = executor();
@@ -66,7 +69,9 @@ class EachImplementation : public ::testing::TestWithParam<const char*> {};
 TEST_P(EachImplementation, TheSameSeedIsTheSameTrace) {
   if (std::string(GetParam()).starts_with("musl:") && !has_musl()) GTEST_SKIP() << "built without musl-gcc";
   auto e = executor(GetParam());
-  const Scenario s = scenario_of("fd 0 null\nfd 5 memfd cloexec\nthread\n  spawn inherit hold keep 5>3 -> $0\n  kill_child $0 KILL\n  wait $0\nthread\n  memfd -> $0\n  close $0\n");
+  const Scenario s = scenario_of(
+      "fd 0 null\nfd 5 memfd cloexec\nthread\n  spawn inherit hold keep 5>3 -> $0\n  kill_child $0 KILL\n  wait "
+      "$0\nthread\n  memfd -> $0\n  close $0\n");
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     const sc_policy policy = policy_of(SC_RULE_RANDOM, seed);
     std::string first;
@@ -79,7 +84,8 @@ TEST_P(EachImplementation, TheSameSeedIsTheSameTrace) {
     }
   }
 }
-INSTANTIATE_TEST_SUITE_P(Peers, EachImplementation, ::testing::Values("reference", "posix_spawn", "fork_exec", "musl:posix_spawn"));
+INSTANTIATE_TEST_SUITE_P(Peers, EachImplementation,
+                         ::testing::Values("reference", "posix_spawn", "fork_exec", "musl:posix_spawn"));
 
 // The turns of a run are a schedule, and that schedule is that run.
 TEST(Schedules, ARunIsReplayedByItsTurns) {
@@ -117,13 +123,15 @@ TEST(Schedules, ADeadlockIsToldWithWhoWaitsWhere) {
   EXPECT_EQ(e->run(scenario_of("thread\n  fifo a read\nthread\n  fifo b write\n"), {0, &policy}).end, SC_RUN_BLOCKED);
   EXPECT_EQ(e->trace().task[0].state, SC_TASK_ASLEEP);
   EXPECT_EQ(e->trace().task[0].call, SC_VISIBLE_openat);
-  EXPECT_EQ(e->run(scenario_of("thread\n  fifo a read -> $0\nthread\n  fifo a write\n"), {0, &policy}).end, SC_RUN_COMPLETE);
+  EXPECT_EQ(e->run(scenario_of("thread\n  fifo a read -> $0\nthread\n  fifo a write\n"), {0, &policy}).end,
+            SC_RUN_COMPLETE);
 }
 
 TEST(Schedules, ASignalIsTakenWhereTheScheduleSays) {
   auto e = executor();
   const sc_policy policy = policy_of(SC_RULE_RUN_ON);
-  const sc_history& h = e->run(scenario_of("disposition USR1 handler\nthread\n  tgkill 1 USR1\nthread\n  memfd\n"), {0, &policy});
+  const sc_history& h =
+      e->run(scenario_of("disposition USR1 handler\nthread\n  tgkill 1 USR1\nthread\n  memfd\n"), {0, &policy});
   ASSERT_EQ(h.end, SC_RUN_COMPLETE) << text_of(e->trace());
   ASSERT_EQ(h.handled_count, 1u);
   EXPECT_EQ(h.handled[0].thread, 1);

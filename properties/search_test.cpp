@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// The search of schedules: what it leaves out ends like something it ran, a bug that only an order shows is found, and a search
-// that was broken off goes on.
+// The search of schedules: what it leaves out ends like something it ran, a bug that only an order shows is found, and
+// a search that was broken off goes on.
+#include <cstdio>
+#include <memory>
+#include <set>
+
 #include "model/scenario/visible.h"
 #include "properties/on_the_kernel.h"
 #include "properties/schedules/independence.h"
@@ -9,18 +13,16 @@
 #include "properties/session/scheduled.h"
 #include "properties/written.h"
 
-#include <cstdio>
-#include <memory>
-#include <set>
-
 namespace spawncheck {
 namespace {
 
 std::string table_text(const sc_process& p) {
   std::string out;
   for (std::uint32_t i = 0; i < p.entry_count; ++i) {
-    const bool is_named = p.entry[i].key.kind != SC_FILE_PIPE_READ && p.entry[i].key.kind != SC_FILE_PIPE_WRITE && p.entry[i].key.kind != SC_FILE_SOCKET;
-    out += std::to_string(p.entry[i].number) + ":" + std::to_string(p.entry[i].key.kind) + "." + (is_named ? std::to_string(p.entry[i].key.id) : "") + (p.entry[i].cloexec ? "c " : " ");
+    const bool is_named = p.entry[i].key.kind != SC_FILE_PIPE_READ && p.entry[i].key.kind != SC_FILE_PIPE_WRITE &&
+                          p.entry[i].key.kind != SC_FILE_SOCKET;
+    out += std::to_string(p.entry[i].number) + ":" + std::to_string(p.entry[i].key.kind) + "." +
+           (is_named ? std::to_string(p.entry[i].key.id) : "") + (p.entry[i].cloexec ? "c " : " ");
   }
   return out;
 }
@@ -32,7 +34,8 @@ std::string outcome(const Scenario& s, const sc_history& h) {
     for (std::size_t o = 0; o < s.threads[t].operations.size(); ++o) {
       const sc_op_record& r = h.op[t][o];
       const bool is_spawn = s.threads[t].operations[o].kind == SC_OP_SPAWN;
-      out += std::to_string(r.error) + "," + (is_spawn ? "" : std::to_string(r.value[0])) + "," + std::to_string(r.value[1]) + " ";
+      out += std::to_string(r.error) + "," + (is_spawn ? "" : std::to_string(r.value[0])) + "," +
+             std::to_string(r.value[1]) + " ";
       if (is_spawn && r.child >= 0) out += "{" + table_text(h.child[r.child]) + "} ";
     }
   return out + "|" + table_text(h.parent) + "|" + std::to_string(h.handled_count);
@@ -43,7 +46,9 @@ std::set<std::string> outcomes(Session& session, const Scenario& scenario, bool 
   SearchLimits limits;
   limits.reduce = reduce;
   limits.runs = 4000;
-  limits.after_run = [&](const Scenario& s, const Session& in, const Verdict&) { all.insert(outcome(s, in.history())); };
+  limits.after_run = [&](const Scenario& s, const Session& in, const Verdict&) {
+    all.insert(outcome(s, in.history()));
+  };
   ExhaustiveSearch search(session, scenario, limits);
   const SearchResult r = search.run();
   EXPECT_TRUE(r.is_complete) << print(scenario);
@@ -58,7 +63,8 @@ const char* const small[] = {
     "fd 0 null\nfd 5 memfd\nthread\n  spawn drop hold -> $0\nthread\n  setfd 5 cloexec\n  dup2 0 5\n",
     "fd 0 null\nthread\n  pipe -> $0 $1\n  dup 0\nthread\n  memfd\n  close 0\n",
     "fd 3 memfd\nfd 4 eventfd\nthread\n  dup2 3 4\n  getfd 4\nthread\n  close 4\n  dup2 4 3\n",
-    "disposition USR1 handler\nthread\n  kill USR1\n  mask block USR1\nthread\n  mask block USR1\n  mask unblock USR1\n",
+    "disposition USR1 handler\nthread\n  kill USR1\n  mask block USR1\nthread\n  mask block USR1\n  mask unblock "
+    "USR1\n",
     "thread\n  fifo a read\nthread\n  fifo a write\n  memfd\n",
     "limit 8\nfd 5 memfd\nthread\n  limit 6\n  dupfd 5 5\nthread\n  dupfd 5 5\n"};
 
@@ -93,12 +99,15 @@ TEST(Search, WhatIsLeftOutEndsLikeWhatWasRun) {
   for (const char* text : small) {
     const Scenario scenario = scenario_of(text);
     std::uint64_t all = 0, reduced = 0;
-    EXPECT_EQ(outcomes(session_with("reference"), scenario, true, reduced), outcomes(session_with("reference"), scenario, false, all)) << text;
+    EXPECT_EQ(outcomes(session_with("reference"), scenario, true, reduced),
+              outcomes(session_with("reference"), scenario, false, all))
+        << text;
     EXPECT_LE(reduced, all);
     every += all;
     run += reduced;
   }
-  std::printf("%llu schedules, %llu with reduction\n", static_cast<unsigned long long>(every), static_cast<unsigned long long>(run));
+  std::printf("%llu schedules, %llu with reduction\n", static_cast<unsigned long long>(every),
+              static_cast<unsigned long long>(run));
   EXPECT_LT(run * 3, every);
 }
 
@@ -114,12 +123,15 @@ TEST(Search, TheSameForGeneratedScenarios) {
     unsigned spawns = 0;
     for (Thread& thread : scenario.threads) {
       if (thread.operations.size() > 2) thread.operations.resize(2);
-      for (const sc_operation& op : thread.operations) spawns += op.kind == SC_OP_SPAWN || op.kind == SC_OP_LISTEN || op.kind == SC_OP_WAIT;
+      for (const sc_operation& op : thread.operations)
+        spawns += op.kind == SC_OP_SPAWN || op.kind == SC_OP_LISTEN || op.kind == SC_OP_WAIT;
     }
     if (spawns != 0 || !is_valid(scenario)) continue;  // every schedule of a spawn and two calls is the test above
     scenario.schedule.clear();
     std::uint64_t all = 0, reduced = 0;
-    EXPECT_EQ(outcomes(session_with("reference"), scenario, true, reduced), outcomes(session_with("reference"), scenario, false, all)) << print(scenario);
+    EXPECT_EQ(outcomes(session_with("reference"), scenario, true, reduced),
+              outcomes(session_with("reference"), scenario, false, all))
+        << print(scenario);
     ++tried;
   }
   EXPECT_EQ(tried, 25u);
@@ -127,20 +139,29 @@ TEST(Search, TheSameForGeneratedScenarios) {
 
 // Bugs that one order in many shows, each found by some order of one scenario.
 TEST(Search, ABugOfOneOrderIsFound) {
-  const struct { const char *word, *text, *clauses; } bugs[] = {
+  const struct {
+    const char *word, *text, *clauses;
+  } bugs[] = {
       {"listed-before", "fd 5 memfd\nthread\n  spawn only hold keep 5>3 -> $0\nthread\n  memfd -> $0\n", "fd.exact"},
-      {"captured-twice", "fd 5 memfd\nfd 6 eventfd\nfd 7 memfd\nthread\n  spawn only hold keep 5>3,6>4 -> $0\nthread\n  dup2 7 5\n  dup2 7 6\n", "fd.snapshot fd.kept fd.exact fd.untouched"},
+      {"captured-twice",
+       "fd 5 memfd\nfd 6 eventfd\nfd 7 memfd\nthread\n  spawn only hold keep 5>3,6>4 -> $0\nthread\n  dup2 7 5\n  dup2 "
+       "7 6\n",
+       "fd.snapshot fd.kept fd.exact fd.untouched"},
       {"visible-temporary", "fd 0 null\nthread\n  spawn only hold -> $0\nthread\n  memfd -> $0\n", "fd.untouched"},
-      {"never-blocked", "disposition WINCH handler\nthread\n  spawn only hold -> $0\nthread\n  kill_group WINCH\n", "sig.no_handler_in_child"},
-      {"unblock-early", "disposition WINCH handler\nthread\n  spawn only hold -> $0\nthread\n  kill_group WINCH\n", "sig.no_handler_in_child"},
+      {"never-blocked", "disposition WINCH handler\nthread\n  spawn only hold -> $0\nthread\n  kill_group WINCH\n",
+       "sig.no_handler_in_child"},
+      {"unblock-early", "disposition WINCH handler\nthread\n  spawn only hold -> $0\nthread\n  kill_group WINCH\n",
+       "sig.no_handler_in_child"},
   };
   for (const auto& bug : bugs) {
     Session& session = session_with(directory_of_binaries() + "/mutants/" + bug.word + ".so");
     const Scenario scenario = scenario_of(bug.text);
     ExhaustiveSearch search(session, scenario, {});
     const SearchResult found = search.run();
-    ASSERT_TRUE(found.violation && found.violation->status == Status::violated) << bug.word << " after " << found.schedules;
-    EXPECT_NE(std::string(bug.clauses).find(name(*found.violation->clause)), std::string::npos) << bug.word << ": " << name(*found.violation->clause);
+    ASSERT_TRUE(found.violation && found.violation->status == Status::violated)
+        << bug.word << " after " << found.schedules;
+    EXPECT_NE(std::string(bug.clauses).find(name(*found.violation->clause)), std::string::npos)
+        << bug.word << ": " << name(*found.violation->clause);
     ExhaustiveSearch control(session_with(directory_of_binaries() + "/mutants/control.so"), scenario, {});
     const SearchResult none = control.run();
     EXPECT_TRUE(none.is_complete);
@@ -174,10 +195,12 @@ TEST(Search, ABrokenOffSearchGoesOn) {
 
 TEST(Search, PrioritiesAndChanceFindItToo) {
   Session& session = session_with(directory_of_binaries() + "/mutants/never-blocked.so");
-  const Scenario scenario = scenario_of("disposition WINCH handler\nthread\n  spawn only hold -> $0\nthread\n  kill_group WINCH\n");
+  const Scenario scenario =
+      scenario_of("disposition WINCH handler\nthread\n  spawn only hold -> $0\nthread\n  kill_group WINCH\n");
   SearchLimits limits;
   limits.runs = 3000;
-  for (const bool is_pct : {true, false}) EXPECT_TRUE(sample_schedules(session, scenario, {is_pct, 3, 1}, limits).violation) << is_pct;
+  for (const bool is_pct : {true, false})
+    EXPECT_TRUE(sample_schedules(session, scenario, {is_pct, 3, 1}, limits).violation) << is_pct;
 }
 
 }  // namespace

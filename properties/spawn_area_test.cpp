@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // The memory of one spawn is nobody else's, has its guard, and few of them stay.
-#include "impl/spawn/area.h"
-
 #include <gtest/gtest.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <barrier>
@@ -14,11 +15,10 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <sys/uio.h>
-#include <sys/wait.h>
 #include <thread>
-#include <unistd.h>
 #include <vector>
+
+#include "impl/spawn/area.h"
 
 namespace {
 
@@ -80,7 +80,8 @@ TEST(Area, IsOneThreadsAtATime) {
 char* stack_of_handler;
 TEST(Area, IsNotTheInterruptedThreadsInAHandler) {
   { const Area in_a_slot(few_steps); }
-  struct sigaction action {}, before {};
+  struct sigaction action {
+  }, before{};
   action.sa_handler = [](int) {
     const Area area(few_steps);
     stack_of_handler = area.stack();
@@ -100,7 +101,8 @@ int guards() {
   for (std::string line; std::getline(maps, line);) {
     unsigned long start = 0, end = 0;
     char rights[5] = "";
-    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &start, &end, rights) == 3) count += end - start == 65536 && std::strcmp(rights, "---p") == 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &start, &end, rights) == 3)
+      count += end - start == 65536 && std::strcmp(rights, "---p") == 0;
   }
   return count;
 }

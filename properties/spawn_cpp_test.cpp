@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
 // The reference's C++ interface.
-#include "properties/spawned.h"
-
-#include <spawncheck/spawn/spawn.hpp>
-
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+
+#include <spawncheck/spawn/spawn.hpp>
 #include <type_traits>
+
+#include "properties/spawned.h"
 
 namespace spawncheck {
 namespace {
@@ -54,7 +54,13 @@ TEST(Request, OwnsWhatItWasGiven) {
   std::string path = "/bin/sh", script = "printf '%s %s' \"$1\" \"$WORD\"", first = "one";
   std::vector<std::string> environment{"WORD=two"};
   Request request(path);
-  request.argument("-c").argument(script).argument("sh").argument(first).environment(environment).keep(pipe_ends[1], 1).keep(2, 2);
+  request.argument("-c")
+      .argument(script)
+      .argument("sh")
+      .argument(first)
+      .environment(environment)
+      .keep(pipe_ends[1], 1)
+      .keep(2, 2);
   path = script = first = "overwritten";
   environment.clear();
   auto child = request.spawn();
@@ -72,10 +78,17 @@ TEST(Request, SetsWhatTheChildIs) {
   char directory[] = "/tmp/spawncheck-XXXXXX";
   ASSERT_NE(mkdtemp(directory), nullptr);
   Request request("sh");
-  request.argument("-c").argument("ulimit -n; ulimit -Hn; nice; echo $1; readlink /proc/self/fd/0; grep -E '^(NoNewPrivs|Cpus_allowed):' /proc/self/status; exec <&9; readlink /proc/self/fd/0");
+  request.argument("-c").argument(
+      "ulimit -n; ulimit -Hn; nice; echo $1; readlink /proc/self/fd/0; grep -E '^(NoNewPrivs|Cpus_allowed):' "
+      "/proc/self/status; exec <&9; readlink /proc/self/fd/0");
   request.argument("sh").argument("word").environment({"PATH=/usr/bin:/bin"}).search().directory(directory);
   request.open(1, "output", O_WRONLY | O_CREAT, 0600).null(0).open(9, "/dev/zero", O_RDONLY).keep(2, 2);
-  request.limit(RLIMIT_NOFILE, 20, 30).nice(3).scheduling(SCHED_BATCH).cpus({1}).no_new_privileges().death_signal(SIGTERM);
+  request.limit(RLIMIT_NOFILE, 20, 30)
+      .nice(3)
+      .scheduling(SCHED_BATCH)
+      .cpus({1})
+      .no_new_privileges()
+      .death_signal(SIGTERM);
   auto child = request.spawn();
   ASSERT_TRUE(child.has_value()) << child.error().step << child.error().field;
   EXPECT_EQ(child->wait()->status, 0);
@@ -166,7 +179,8 @@ TEST(Child, WaitingWithABoundTellsTheExit) {
 
 // A handler without SA_RESTART every millisecond: poll(2) and waitid(2) answer EINTR.
 TEST(Child, WaitingOutlastsSignals) {
-  struct sigaction action {}, before {};
+  struct sigaction action {
+  }, before{};
   action.sa_handler = [](int) {};
   sigaction(SIGALRM, &action, &before);
   const itimerval every{{0, 1000}, {0, 1000}}, never{};
@@ -224,12 +238,11 @@ TEST(Child, MovingLeavesNoneBehind) {
 }
 
 TEST(Exit, IsDescribed) {
-  const std::pair<spawn::Exit, const char*> table[] = {
-      {{false, 0, 0, false}, "exit status 0"},
-      {{false, 7, 0, false}, "exit status 7"},
-      {{true, 0, SIGSEGV, true}, "signal 11 (SIGSEGV), core dumped"},
-      {{true, 0, SIGTERM, false}, "signal 15 (SIGTERM)"},
-      {{true, 0, 40, false}, "signal 40"}};
+  const std::pair<spawn::Exit, const char*> table[] = {{{false, 0, 0, false}, "exit status 0"},
+                                                       {{false, 7, 0, false}, "exit status 7"},
+                                                       {{true, 0, SIGSEGV, true}, "signal 11 (SIGSEGV), core dumped"},
+                                                       {{true, 0, SIGTERM, false}, "signal 15 (SIGTERM)"},
+                                                       {{true, 0, 40, false}, "signal 40"}};
   for (const auto& [exit, text] : table) EXPECT_EQ(exit.describe(), text);
   EXPECT_TRUE((spawn::Exit{false, 0, 0, false}.success()));
   EXPECT_FALSE((spawn::Exit{false, 1, 0, false}.success()));

@@ -2,9 +2,6 @@
 //
 // Calls that are absent or refused. Each combination runs in a process of its own under a seccomp filter
 // that answers as old kernels (ENOSYS) and sandboxes (EPERM) do; the spawn must give the same result.
-#include "properties/spawned.h"
-
-#include <algorithm>
 #include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -12,7 +9,11 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+
+#include <algorithm>
 #include <thread>
+
+#include "properties/spawned.h"
 
 namespace spawncheck {
 namespace {
@@ -29,7 +30,8 @@ bool refuse(const Refusal& refusal) {
   scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
   if (filter == nullptr) return false;
   bool ok = true;
-  for (const int call : refusal.calls) ok &= seccomp_rule_add(filter, SCMP_ACT_ERRNO(static_cast<uint16_t>(refusal.error)), call, 0) == 0;
+  for (const int call : refusal.calls)
+    ok &= seccomp_rule_add(filter, SCMP_ACT_ERRNO(static_cast<uint16_t>(refusal.error)), call, 0) == 0;
   ok = ok && seccomp_load(filter) == 0;
   seccomp_release(filter);
   return ok;
@@ -58,7 +60,8 @@ int try_all(const Refusal& refusal, bool entered_late) {
     if (table[0] != "/memfd:kept (deleted)" || table.count(1) == 0) return 3;
     if ((table.count(leak) == 1) != (policy != SPAWN_FDS_ONLY)) return 4;
     if (table.count(kept) == 1 || (policy == SPAWN_FDS_ONLY && table.size() != 2)) return 5;
-    const bool is_refused_to_fetch = std::any_of(refusal.calls.begin(), refusal.calls.end(), [](int call) { return call == SCMP_SYS(pidfd_getfd); });
+    const bool is_refused_to_fetch =
+        std::any_of(refusal.calls.begin(), refusal.calls.end(), [](int call) { return call == SCMP_SYS(pidfd_getfd); });
     if (is_refused_to_fetch && result.strategy == SPAWN_STRATEGY_FETCHED) return 9;
     if (result.pidfd < 0 || (fcntl(result.pidfd, F_GETFD) & FD_CLOEXEC) == 0) return 6;
     close(result.pidfd);
@@ -79,7 +82,8 @@ TEST_P(Fallback, GivesTheSameResult) {
 }
 
 std::vector<Refusal> refusals() {
-  const int clone3 = SCMP_SYS(clone3), range = SCMP_SYS(close_range), pidfd = SCMP_SYS(pidfd_open), unshare = SCMP_SYS(unshare), getfd = SCMP_SYS(pidfd_getfd);
+  const int clone3 = SCMP_SYS(clone3), range = SCMP_SYS(close_range), pidfd = SCMP_SYS(pidfd_open),
+            unshare = SCMP_SYS(unshare), getfd = SCMP_SYS(pidfd_getfd);
   std::vector<Refusal> all;
   for (const int error : {ENOSYS, EPERM}) {
     all.push_back({"clone3", {clone3}, error});
@@ -95,10 +99,12 @@ std::vector<Refusal> refusals() {
 
 std::string name_of(const ::testing::TestParamInfo<std::tuple<Refusal, bool>>& info) {
   const Refusal& refusal = std::get<0>(info.param);
-  return std::string(refusal.name) + (refusal.error == ENOSYS ? "_enosys" : "_eperm") + (std::get<1>(info.param) ? "_late" : "_early");
+  return std::string(refusal.name) + (refusal.error == ENOSYS ? "_enosys" : "_eperm") +
+         (std::get<1>(info.param) ? "_late" : "_early");
 }
 
-INSTANTIATE_TEST_SUITE_P(Refused, Fallback, ::testing::Combine(::testing::ValuesIn(refusals()), ::testing::Bool()), name_of);
+INSTANTIATE_TEST_SUITE_P(Refused, Fallback, ::testing::Combine(::testing::ValuesIn(refusals()), ::testing::Bool()),
+                         name_of);
 
 // Runs in a process of its own, whose exit status it is: 0, or what was wrong.
 int status_of(int (*body)()) {
@@ -123,7 +129,9 @@ int strategy_used(uint32_t asked = SPAWN_STRATEGY_AUTOMATIC, int* error = nullpt
   child.settle();
   close(low);
   close(kept);
-  return descriptors_of(child.pid()) == std::map<int, std::string>{{0, "/memfd:kept (deleted)"}} ? static_cast<int>(result.strategy) : -2;
+  return descriptors_of(child.pid()) == std::map<int, std::string>{{0, "/memfd:kept (deleted)"}}
+             ? static_cast<int>(result.strategy)
+             : -2;
 }
 
 // Ptrace rights on the caller: an undumpable process without CAP_SYS_PTRACE has none on itself from another (ptrace(2),
@@ -131,7 +139,8 @@ int strategy_used(uint32_t asked = SPAWN_STRATEGY_AUTOMATIC, int* error = nullpt
 TEST(Fetched, WithoutPtraceRightsFallsBackAndRemembers) {
   EXPECT_EQ(status_of([] {
               if (strategy_used() != SPAWN_STRATEGY_FETCHED) return 1;
-              if (geteuid() == 0 && (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)) return 2;
+              if (geteuid() == 0 && (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0))
+                return 2;
               prctl(PR_SET_DUMPABLE, 0);
               if (strategy_used() != SPAWN_STRATEGY_UNSHARE) return 3;
               prctl(PR_SET_DUMPABLE, 1);
@@ -143,8 +152,8 @@ TEST(Fetched, WithoutPtraceRightsFallsBackAndRemembers) {
             0);
 }
 
-// A child in a new pid namespace has no number for its caller (getppid(2) is 0). It must not be the first one that fails, which
-// would end the namespace.
+// A child in a new pid namespace has no number for its caller (getppid(2) is 0). It must not be the first one that
+// fails, which would end the namespace.
 TEST(Fetched, IntoANewPidNamespaceFallsBackBeforeThereIsAChild) {
   const int status = status_of([] {
     if (unshare(CLONE_NEWPID) != 0) return 77;
@@ -157,14 +166,15 @@ TEST(Fetched, IntoANewPidNamespaceFallsBackBeforeThereIsAChild) {
   EXPECT_EQ(status, 0);
 }
 
-// The table is the calling thread's, which is not always the process's. What it keeps is in no other one; without a name for the thread,
-// fetched would take from the process's, so another strategy is chosen.
+// The table is the calling thread's, which is not always the process's. What it keeps is in no other one; without a
+// name for the thread, fetched would take from the process's, so another strategy is chosen.
 TEST(Fetched, TakesFromTheTableOfTheCallingThread) {
   EXPECT_EQ(status_of([] {
               int wrong = 1;
               std::thread([&] {
                 if (unshare(CLONE_FILES) != 0) return;
-                wrong = strategy_used() == (has_thread_pidfds() ? SPAWN_STRATEGY_FETCHED : SPAWN_STRATEGY_UNSHARE) ? 0 : 2;
+                wrong =
+                    strategy_used() == (has_thread_pidfds() ? SPAWN_STRATEGY_FETCHED : SPAWN_STRATEGY_UNSHARE) ? 0 : 2;
               }).join();
               return wrong;
             }),

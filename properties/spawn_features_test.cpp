@@ -2,8 +2,6 @@
 //
 // What a request can ask of its child besides descriptors and signals: the effect in a real child, seen from
 // outside, and the errors. The rules are in request.h.
-#include "properties/feature.h"
-
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -13,6 +11,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+
+#include "properties/feature.h"
 
 namespace spawncheck {
 namespace {
@@ -52,7 +52,8 @@ TEST_P(Feature, ExecGoesByTheNewStackLimit) {
   const std::string long_argument(100'000, 'x');
   char* argv[] = {request.word, const_cast<char*>(long_argument.c_str()), nullptr};
   request.r.argv = argv;
-  const spawn_limit limit{131'072, 131'072, RLIMIT_STACK};  // a quarter of it is for arguments, but never below 128 KiB (fs/exec.c)
+  const spawn_limit limit{131'072, 131'072,
+                          RLIMIT_STACK};  // a quarter of it is for arguments, but never below 128 KiB (fs/exec.c)
   request.r.limit = &limit;
   request.r.limit_count = 1;
   run();
@@ -165,7 +166,9 @@ TEST_P(Feature, ErrorsOfAChildOnACopyOfTheMemory) {
   request.r.path = "/no/such/program";
   const auto before = descriptors_of(getpid());
   expect_failure(ENOENT, SPAWN_STEP_EXEC);
-  for (const spawn_abilities& can : {spawn_abilities{1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0}, spawn_abilities{0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0}, spawn_abilities{0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0}}) {
+  for (const spawn_abilities& can :
+       {spawn_abilities{1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0}, spawn_abilities{0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0},
+        spawn_abilities{0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0}}) {
     request.r.strategy = SPAWN_STRATEGY_AUTOMATIC;
     EXPECT_EQ(spawn_run_with(&request.get(), &can, &result), ENOENT);
     EXPECT_EQ(result.failed, SPAWN_STEP_EXEC);
@@ -184,13 +187,14 @@ TEST_P(Feature, SharedMemoryIsUndumpableAfterwards) {
   request.r.set = SPAWN_SET_UID | SPAWN_ALLOW_UNDUMPABLE;
   request.r.uid = 1234;
   EXPECT_EQ(apart([&] {
-    if (prctl(PR_GET_DUMPABLE) != 1) return 1;
-    if (spawn_run(&request.get(), &result) != 0) return 2;
-    Held child(result.pid);
-    child.settle();
-    if (status_field(child.pid(), "Uid") != "1234\t1234\t1234\t1234") return 3;
-    return prctl(PR_GET_DUMPABLE) == 1 ? 4 : 0;
-  }), 0);
+              if (prctl(PR_GET_DUMPABLE) != 1) return 1;
+              if (spawn_run(&request.get(), &result) != 0) return 2;
+              Held child(result.pid);
+              child.settle();
+              if (status_field(child.pid(), "Uid") != "1234\t1234\t1234\t1234") return 3;
+              return prctl(PR_GET_DUMPABLE) == 1 ? 4 : 0;
+            }),
+            0);
 }
 
 TEST_P(Feature, AnUnprivilegedCallerIsRefused) {
@@ -261,7 +265,8 @@ TEST_P(Feature, AChildWhoseParentIsGoneEnds) {
   kill(middle, SIGKILL);
   EXPECT_EQ(exit_status_of(middle), 1000 + SIGKILL);
   int writer = -1;
-  for (int tries = 0; tries < 1'000'000 && writer < 0; ++tries, sched_yield()) writer = open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+  for (int tries = 0; tries < 1'000'000 && writer < 0; ++tries, sched_yield())
+    writer = open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
   EXPECT_GE(writer, 0);
   int status = 0;
   EXPECT_EQ(waitpid(child, &status, __WALL), child);

@@ -2,9 +2,6 @@
 //
 // Where a spawn can be called from, and what may happen meanwhile: 64 threads, a storm of signals, a signal handler, a
 // thread that is being cancelled, fork handlers, the longest arguments. On shared memory and on a copy of it.
-#include "properties/feature.h"
-
-#include <atomic>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -12,7 +9,11 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+
+#include <atomic>
 #include <thread>
+
+#include "properties/feature.h"
 
 namespace spawncheck {
 namespace {
@@ -30,7 +31,8 @@ struct ExitRequest : HoldRequest {
 };
 
 class Hardened : public ::testing::TestWithParam<bool> {};
-INSTANTIATE_TEST_SUITE_P(Memory, Hardened, ::testing::Bool(), [](const auto& i) { return i.param ? "copied" : "shared"; });
+INSTANTIATE_TEST_SUITE_P(Memory, Hardened, ::testing::Bool(),
+                         [](const auto& i) { return i.param ? "copied" : "shared"; });
 
 TEST_P(Hardened, SixtyFourThreadsAtOnce) {
   std::atomic<int> wrong{0}, ready{0};
@@ -41,7 +43,9 @@ TEST_P(Hardened, SixtyFourThreadsAtOnce) {
       good.keep = {{2, t}};
       bad.r.path = "/no/such/program";
       // Each child puts another path together on its stack; a wrong one is not there.
-      const std::string bin = binary("exit"), list = "/no/such/" + std::to_string(t) + ":" + bin.substr(0, bin.rfind('/')) + std::string(static_cast<std::size_t>(t) + 1, '/');
+      const std::string bin = binary("exit"), list = "/no/such/" + std::to_string(t) + ":" +
+                                                     bin.substr(0, bin.rfind('/')) +
+                                                     std::string(static_cast<std::size_t>(t) + 1, '/');
       good.r.set |= SPAWN_SEARCH;
       good.r.path = "spawncheck-exit";
       good.r.search = list.c_str();
@@ -87,7 +91,8 @@ int storm(bool on_a_copy) {
     pthread_sigmask(SIG_BLOCK, &mask, nullptr);
     while (!done) {
       sent += kill(0, signal) == 0;
-      for (int tries = 0; tries < 100'000 && handled + 4 < sent; ++tries) sched_yield();  // a few at a time, at each spawn
+      for (int tries = 0; tries < 100'000 && handled + 4 < sent; ++tries)
+        sched_yield();  // a few at a time, at each spawn
     }
   });
   ExitRequest good(on_a_copy), bad(on_a_copy);
@@ -104,13 +109,15 @@ int storm(bool on_a_copy) {
   }
   done = true;
   sender.join();
-  std::printf("%d signals during %d spawns, %d handlers run in the parent, %d elsewhere, %d results wrong\n", sent.load(), 2 * rounds, handled.load(),
-              handled_elsewhere.load(), wrong);
+  std::printf("%d signals during %d spawns, %d handlers run in the parent, %d elsewhere, %d results wrong\n",
+              sent.load(), 2 * rounds, handled.load(), handled_elsewhere.load(), wrong);
   std::fflush(stdout);
   return wrong == 0 && handled == sent && handled_elsewhere == 0 ? 0 : 1;
 }
 
-TEST_P(Hardened, AStormOfSignals) { EXPECT_EQ(apart([] { return storm(GetParam()); }), 0); }
+TEST_P(Hardened, AStormOfSignals) {
+  EXPECT_EQ(apart([] { return storm(GetParam()); }), 0);
+}
 
 // A handler interrupts malloc, streams and other spawns' preparation, and spawns itself, on an alternate stack.
 const spawn_request* handler_request;
@@ -119,9 +126,12 @@ void spawn_in_handler(int) {
   const int saved = errno;
   spawn_result result{};
   int status = 0;
-  const bool ran = spawn_run(handler_request, &result) == 0 && waitpid(result.pid, &status, 0) == result.pid && WIFEXITED(status) && WEXITSTATUS(status) == 7;
-  if (ran) handler_good = handler_good + 1;
-  else handler_wrong = handler_wrong + 1;
+  const bool ran = spawn_run(handler_request, &result) == 0 && waitpid(result.pid, &status, 0) == result.pid &&
+                   WIFEXITED(status) && WEXITSTATUS(status) == 7;
+  if (ran)
+    handler_good = handler_good + 1;
+  else
+    handler_wrong = handler_wrong + 1;
   errno = saved;
 }
 
@@ -134,17 +144,20 @@ TEST_P(Hardened, FromASignalHandler) {
   handler_good = 0;
   handler_wrong = 0;
   constexpr std::size_t stack_bytes = 64 << 10;
-  const stack_t alternate{mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 0, stack_bytes};
+  const stack_t alternate{mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 0,
+                          stack_bytes};
   stack_t old_stack{};
   ASSERT_EQ(sigaltstack(&alternate, &old_stack), 0);
-  struct sigaction action {}, old {};
+  struct sigaction action {
+  }, old{};
   action.sa_handler = spawn_in_handler;
   action.sa_flags = SA_ONSTACK | SA_RESTART;
   sigaction(SIGALRM, &action, &old);
   const itimerval soon{{0, 0}, {0, 700}}, never{};
   int seen = -1;
   for (int i = 0; i < 400'000 && handler_good + handler_wrong < 60; ++i) {
-    if (seen != handler_good + handler_wrong) {  // not by itself: a slow handler would be followed by the next, for ever
+    if (seen !=
+        handler_good + handler_wrong) {  // not by itself: a slow handler would be followed by the next, for ever
       seen = handler_good + handler_wrong;
       setitimer(ITIMER_REAL, &soon, nullptr);
     }
@@ -170,7 +183,8 @@ TEST_P(Hardened, FromASignalHandler) {
 // pthread_atfork(3): no handler runs, on either side; what they would lock may be held by another thread.
 std::atomic<int> fork_handlers;
 TEST_P(Hardened, NoForkHandlerRuns) {
-  static const int registered = pthread_atfork([] { ++fork_handlers; }, [] { ++fork_handlers; }, [] { ++fork_handlers; });
+  static const int registered =
+      pthread_atfork([] { ++fork_handlers; }, [] { ++fork_handlers; }, [] { ++fork_handlers; });
   ASSERT_EQ(registered, 0);
   fork_handlers = 0;
   ExitRequest request(GetParam());
@@ -189,15 +203,19 @@ TEST_P(Hardened, IsNoCancellationPoint) {
   } job{ExitRequest(GetParam()), -1, -1};
   job.request.get();
   pthread_t thread;
-  ASSERT_EQ(pthread_create(&thread, nullptr, [](void* argument) -> void* {
-    Job* j = static_cast<Job*>(argument);
-    pthread_cancel(pthread_self());
-    spawn_result result{};
-    j->error = spawn_run(&j->request.r, &result);
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
-    j->status = exit_status_of(result.pid);
-    return argument;
-  }, &job), 0);
+  ASSERT_EQ(pthread_create(
+                &thread, nullptr,
+                [](void* argument) -> void* {
+                  Job* j = static_cast<Job*>(argument);
+                  pthread_cancel(pthread_self());
+                  spawn_result result{};
+                  j->error = spawn_run(&j->request.r, &result);
+                  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
+                  j->status = exit_status_of(result.pid);
+                  return argument;
+                },
+                &job),
+            0);
   void* ended = nullptr;
   pthread_join(thread, &ended);
   EXPECT_EQ(job.error, 0);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // The planner is pure: its plans are run here on a table of letters, without a system call.
-#include <spawncheck/spawn/request.h>
-
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
+#include <spawncheck/spawn/request.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -54,14 +53,25 @@ Planned planned(const spawn_request& r, spawn_abilities abilities = before_7_4) 
 std::string text_of(const spawn_step& s) {
   std::string text = spawn_step_word(s.kind);
   switch (s.kind) {
-    case SPAWN_STEP_CLOSE_RANGE: case SPAWN_STEP_CLOSE_EACH:
-      return text + " " + std::to_string(s.first) + " " + (s.last == ~0u ? "max" : std::to_string(s.last)) + (s.flags & SPAWN_CLOSE_RANGE_UNSHARE ? " unshare" : "") +
-             (s.flags & SPAWN_CLOSE_RANGE_EXCEPT ? " except" : "") + (s.flags & SPAWN_CLOSE_RANGE_CLOEXEC_ONLY ? " cloexec-only" : "");
-    case SPAWN_STEP_STAGE: return text + " " + std::to_string(s.a) + " " + std::to_string(s.first) + " " + std::to_string(s.b);
-    case SPAWN_STEP_DUP: case SPAWN_STEP_FETCH: return text + " " + std::to_string(s.a) + " " + std::to_string(s.b);
-    case SPAWN_STEP_CLOSE: case SPAWN_STEP_CLEAR_CLOEXEC: case SPAWN_STEP_SET_CLOEXEC: case SPAWN_STEP_DUP_TO_TEMPORARY: case SPAWN_STEP_SWEEP_CLOEXEC:
+    case SPAWN_STEP_CLOSE_RANGE:
+    case SPAWN_STEP_CLOSE_EACH:
+      return text + " " + std::to_string(s.first) + " " + (s.last == ~0u ? "max" : std::to_string(s.last)) +
+             (s.flags & SPAWN_CLOSE_RANGE_UNSHARE ? " unshare" : "") +
+             (s.flags & SPAWN_CLOSE_RANGE_EXCEPT ? " except" : "") +
+             (s.flags & SPAWN_CLOSE_RANGE_CLOEXEC_ONLY ? " cloexec-only" : "");
+    case SPAWN_STEP_STAGE:
+      return text + " " + std::to_string(s.a) + " " + std::to_string(s.first) + " " + std::to_string(s.b);
+    case SPAWN_STEP_DUP:
+    case SPAWN_STEP_FETCH:
+      return text + " " + std::to_string(s.a) + " " + std::to_string(s.b);
+    case SPAWN_STEP_CLOSE:
+    case SPAWN_STEP_CLEAR_CLOEXEC:
+    case SPAWN_STEP_SET_CLOEXEC:
+    case SPAWN_STEP_DUP_TO_TEMPORARY:
+    case SPAWN_STEP_SWEEP_CLOEXEC:
       return text + " " + std::to_string(s.a);
-    default: return text;
+    default:
+      return text;
   }
 }
 
@@ -82,7 +92,8 @@ int lowest_free(const Table& t, int from) {
 bool is_dropped(const spawn_step& s, int number, bool cloexec) {
   const bool is_within = static_cast<unsigned>(number) >= s.first && static_cast<unsigned>(number) <= s.last;
   const bool is_cloexec_only = s.kind == SPAWN_STEP_CLOSE_RANGE && (s.flags & SPAWN_CLOSE_RANGE_CLOEXEC_ONLY) != 0;
-  return is_within != (s.kind == SPAWN_STEP_CLOSE_RANGE && (s.flags & SPAWN_CLOSE_RANGE_EXCEPT) != 0) && (!is_cloexec_only || cloexec);
+  return is_within != (s.kind == SPAWN_STEP_CLOSE_RANGE && (s.flags & SPAWN_CLOSE_RANGE_EXCEPT) != 0) &&
+         (!is_cloexec_only || cloexec);
 }
 
 // Runs the descriptor steps on the table of the caller, which becomes the child's; false: a step failed.
@@ -95,22 +106,26 @@ bool run(const spawn_plan& plan, Table& t) {
   for (uint32_t i = 0; i < plan.step_count; ++i) {
     const spawn_step& s = plan.step[i];
     switch (s.kind) {
-      case SPAWN_STEP_CLOSE_RANGE: case SPAWN_STEP_CLOSE_EACH:
+      case SPAWN_STEP_CLOSE_RANGE:
+      case SPAWN_STEP_CLOSE_EACH:
         if (s.first > s.last) return false;
-        for (auto at = t.begin(); at != t.end();) at = is_dropped(s, at->first, at->second.second) ? t.erase(at) : std::next(at);
+        for (auto at = t.begin(); at != t.end();)
+          at = is_dropped(s, at->first, at->second.second) ? t.erase(at) : std::next(at);
         break;
       case SPAWN_STEP_CHECK_STAGED:
         for (const auto& [slot, witness] : staged)
           if (t[slot] != t[witness]) return false;
         break;
-      case SPAWN_STEP_DUP: case SPAWN_STEP_STAGE:
+      case SPAWN_STEP_DUP:
+      case SPAWN_STEP_STAGE:
         if (t.count(number(s.a)) == 0 || number(s.a) == number(s.b)) return false;
         t[number(s.b)] = {t[number(s.a)].first, s.kind == SPAWN_STEP_STAGE};
         if (s.kind != SPAWN_STEP_STAGE) break;
         staged[s.b] = static_cast<int>(s.first);
         t[staged[s.b]] = t[s.b];
         break;
-      case SPAWN_STEP_CALLER: case SPAWN_STEP_FETCH:
+      case SPAWN_STEP_CALLER:
+      case SPAWN_STEP_FETCH:
         if (s.kind == SPAWN_STEP_FETCH && caller.count(s.a) == 0) return false;
         if (lowest_free(t, 0) != (s.kind == SPAWN_STEP_FETCH ? s.b : s.a)) return false;
         t[lowest_free(t, 0)] = {s.kind == SPAWN_STEP_FETCH ? caller.at(s.a).first : pidfd, true};
@@ -120,16 +135,20 @@ bool run(const spawn_plan& plan, Table& t) {
         (s.flags != 0 ? program : temporary) = lowest_free(t, s.b);
         t[lowest_free(t, s.b)] = {t[s.a].first, true};
         break;
-      case SPAWN_STEP_SET_CLOEXEC: case SPAWN_STEP_CLEAR_CLOEXEC:
+      case SPAWN_STEP_SET_CLOEXEC:
+      case SPAWN_STEP_CLEAR_CLOEXEC:
         if (t.count(number(s.a)) == 0) return false;
         t[number(s.a)].second = s.kind == SPAWN_STEP_SET_CLOEXEC;
         break;
-      case SPAWN_STEP_CLOSE: t.erase(number(s.a)); break;
+      case SPAWN_STEP_CLOSE:
+        t.erase(number(s.a));
+        break;
       case SPAWN_STEP_EXEC_FD:
         if (t.count(number(s.a)) == 0) return false;
         t[-1] = {t[number(s.a)].first, false};  // what is run
         break;
-      default: break;
+      default:
+        break;
     }
   }
   for (auto at = t.begin(); at != t.end();) at = at->second.second ? t.erase(at) : std::next(at);  // exec
@@ -152,13 +171,17 @@ RC_GTEST_PROP(Plan, IsTheSimultaneousAssignment, ()) {
   constexpr uint64_t slots = 0x1fffull << 44;
   Table before;
   for (int n = 0; n < 72; ++n) {
-    if (n < 64 && (slots >> n & 1) != 0) before[n] = {2, true};  // the placeholder
-    else if ((n < 12 || n > 60) && *rc::gen::inRange(0, 4) != 0) before[n] = {100 + n, *rc::gen::arbitrary<bool>()};
+    if (n < 64 && (slots >> n & 1) != 0)
+      before[n] = {2, true};  // the placeholder
+    else if ((n < 12 || n > 60) && *rc::gen::inRange(0, 4) != 0)
+      before[n] = {100 + n, *rc::gen::arbitrary<bool>()};
   }
   const auto policy = static_cast<uint32_t>(*rc::gen::inRange(0, 3));
   spawn_request r = request_of(keep, policy);
-  r.strategy = policy == SPAWN_FDS_ONLY ? *rc::gen::inRange(uint32_t{SPAWN_STRATEGY_AUTOMATIC}, uint32_t{SPAWN_STRATEGY_COUNT})
-                                        : *rc::gen::element(uint32_t{SPAWN_STRATEGY_COPY}, uint32_t{SPAWN_STRATEGY_UNSHARE}, uint32_t{SPAWN_STRATEGY_EXCEPT});
+  r.strategy = policy == SPAWN_FDS_ONLY
+                   ? *rc::gen::inRange(uint32_t{SPAWN_STRATEGY_AUTOMATIC}, uint32_t{SPAWN_STRATEGY_COUNT})
+                   : *rc::gen::element(uint32_t{SPAWN_STRATEGY_COPY}, uint32_t{SPAWN_STRATEGY_UNSHARE},
+                                       uint32_t{SPAWN_STRATEGY_EXCEPT});
   spawn_abilities abilities = with_window(slots, everything);
   if (r.strategy == SPAWN_STRATEGY_COPY) abilities.close_range = *rc::gen::arbitrary<bool>();
   const bool has_program = *rc::gen::arbitrary<bool>();
@@ -180,19 +203,23 @@ RC_GTEST_PROP(Plan, IsTheSimultaneousAssignment, ()) {
     for (const spawn_keep& k : keep) expected[k.target] = {before[k.source].first, false};
   if (all_open && has_program) expected[-1] = {before[r.program_fd].first, false};
   // Not on the keep-list, the program's own number is made close-on-exec on its way.
-  if (has_program && policy != SPAWN_FDS_ONLY && std::none_of(keep.begin(), keep.end(), [&](const spawn_keep& k) { return k.target == r.program_fd; })) expected.erase(r.program_fd);
+  if (has_program && policy != SPAWN_FDS_ONLY &&
+      std::none_of(keep.begin(), keep.end(), [&](const spawn_keep& k) { return k.target == r.program_fd; }))
+    expected.erase(r.program_fd);
   Table after = before;
   const bool ran = run(p.plan, after);
   RC_ASSERT(ran == all_open);  // a closed source fails a step, and never passes another file on
   if (all_open) RC_ASSERT(after == expected);
 }
 
-// Sources that are neighbours, on both sides of 64 of them, far apart, and 4096 apart; targets beside them and among them.
+// Sources that are neighbours, on both sides of 64 of them, far apart, and 4096 apart; targets beside them and among
+// them.
 TEST(Plan, IsTheAssignmentOfLongListsToo) {
   for (const int step : {1, 2, 63, 64, 65, 1024, 4096})
     for (const int count : {2, 5, 63, 64, 65, 130})
       for (const int first_target : {0, 64, 64 + step * (count / 2)})
-        for (const uint32_t strategy : {SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE, SPAWN_STRATEGY_FETCHED, SPAWN_STRATEGY_EXCEPT}) {
+        for (const uint32_t strategy :
+             {SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE, SPAWN_STRATEGY_FETCHED, SPAWN_STRATEGY_EXCEPT}) {
           std::vector<spawn_keep> keep;
           Table before, expected;
           for (int i = 0; i < count; ++i) {
@@ -206,10 +233,13 @@ TEST(Plan, IsTheAssignmentOfLongListsToo) {
           const Planned p = planned(r, everything);
           ASSERT_EQ(p.error, 0);
           Table after = before;
-          EXPECT_TRUE(run(p.plan, after)) << step << " " << count << " " << first_target << " " << spawn_strategy_word(strategy);
-          const auto closes = std::count_if(p.steps.begin(), p.steps.begin() + p.plan.step_count, [](const spawn_step& at) { return at.kind == SPAWN_STEP_CLOSE; });
+          EXPECT_TRUE(run(p.plan, after))
+              << step << " " << count << " " << first_target << " " << spawn_strategy_word(strategy);
+          const auto closes = std::count_if(p.steps.begin(), p.steps.begin() + p.plan.step_count,
+                                            [](const spawn_step& at) { return at.kind == SPAWN_STEP_CLOSE; });
           EXPECT_LE(closes, count + 1);  // the sources, and the caller's pidfd
-          EXPECT_TRUE(after == expected) << step << " " << count << " " << first_target << " " << spawn_strategy_word(strategy);
+          EXPECT_TRUE(after == expected) << step << " " << count << " " << first_target << " "
+                                         << spawn_strategy_word(strategy);
         }
 }
 
@@ -218,9 +248,10 @@ RC_GTEST_PROP(Plan, FitsItsBound, ()) {
   const int count = *rc::gen::inRange(0, 60);
   for (int i = 0; i < count; ++i) keep.push_back({*rc::gen::inRange(0, 300), i * 3});
   spawn_request r = request_of(keep);
-  r.set = SPAWN_SET_MASK | SPAWN_SET_DEFAULT | SPAWN_SET_IGNORE | SPAWN_NEW_SESSION | SPAWN_SET_UMASK | SPAWN_WANT_PIDFD | SPAWN_PROGRAM_FD | SPAWN_SET_CWD_FD |
-          SPAWN_SET_UID | SPAWN_SET_GID | SPAWN_SET_GROUPS | SPAWN_SET_NICE | SPAWN_SET_SCHEDULING | SPAWN_SET_AFFINITY | SPAWN_SET_TERMINAL |
-          SPAWN_SET_FOREGROUND | SPAWN_SET_DEATH_SIGNAL | SPAWN_NO_NEW_PRIVS | SPAWN_SET_CGROUP | SPAWN_ALLOW_UNDUMPABLE;
+  r.set = SPAWN_SET_MASK | SPAWN_SET_DEFAULT | SPAWN_SET_IGNORE | SPAWN_NEW_SESSION | SPAWN_SET_UMASK |
+          SPAWN_WANT_PIDFD | SPAWN_PROGRAM_FD | SPAWN_SET_CWD_FD | SPAWN_SET_UID | SPAWN_SET_GID | SPAWN_SET_GROUPS |
+          SPAWN_SET_NICE | SPAWN_SET_SCHEDULING | SPAWN_SET_AFFINITY | SPAWN_SET_TERMINAL | SPAWN_SET_FOREGROUND |
+          SPAWN_SET_DEATH_SIGNAL | SPAWN_NO_NEW_PRIVS | SPAWN_SET_CGROUP | SPAWN_ALLOW_UNDUMPABLE;
   r.dflt = 1;
   r.ignore = 2;
   r.program_fd = *rc::gen::inRange(0, 300);
@@ -244,15 +275,17 @@ RC_GTEST_PROP(Plan, FitsItsBound, ()) {
 }
 
 TEST(Plan, TheFirstRangeUnsharesAndIsTheHighest) {
-  EXPECT_EQ(text_of(planned(request_of({{5, 3}, {9, 9}}))),
-            "close-range 10 max unshare\nclose-range 0 4\nclose-range 6 8\nclear-cloexec 9\ndup 5 3\nclose 5\nmask\nexec\n");
+  EXPECT_EQ(
+      text_of(planned(request_of({{5, 3}, {9, 9}}))),
+      "close-range 10 max unshare\nclose-range 0 4\nclose-range 6 8\nclear-cloexec 9\ndup 5 3\nclose 5\nmask\nexec\n");
 }
 
 // Groups before gid before uid, since each takes away the right to the one before; credentials after files, limits
 // and scheduling, which need the caller's; the death signal after them, since they clear it.
 TEST(Plan, CredentialsComeLastAndInOrder) {
   spawn_request r = request_of({});
-  r.set = SPAWN_SET_UID | SPAWN_SET_GID | SPAWN_SET_GROUPS | SPAWN_SET_NICE | SPAWN_SET_DEATH_SIGNAL | SPAWN_NO_NEW_PRIVS | SPAWN_SEARCH;
+  r.set = SPAWN_SET_UID | SPAWN_SET_GID | SPAWN_SET_GROUPS | SPAWN_SET_NICE | SPAWN_SET_DEATH_SIGNAL |
+          SPAWN_NO_NEW_PRIVS | SPAWN_SEARCH;
   r.death_signal = 9;
   const spawn_open open{0, "/dev/null", 0, 0};
   const spawn_limit limit{1, 1, 7};
@@ -260,7 +293,9 @@ TEST(Plan, CredentialsComeLastAndInOrder) {
   r.limit = &limit;
   r.open_count = r.limit_count = 1;
   const Planned p = planned(r);
-  EXPECT_EQ(text_of(p), "close-range 0 max unshare\nopen\nnice\nlimit\ngroups\ngid\nuid\ndeath-signal\nno-new-privs\nmask\nexec-search\n");
+  EXPECT_EQ(text_of(p),
+            "close-range 0 max "
+            "unshare\nopen\nnice\nlimit\ngroups\ngid\nuid\ndeath-signal\nno-new-privs\nmask\nexec-search\n");
   EXPECT_EQ(p.plan.start & SPAWN_START_VM, 0u) << "the caller's memory would become undumpable";
   r.set |= SPAWN_ALLOW_UNDUMPABLE;
   EXPECT_NE(planned(r).plan.start & SPAWN_START_VM, 0u);
@@ -268,11 +303,14 @@ TEST(Plan, CredentialsComeLastAndInOrder) {
   EXPECT_NE(planned(r).plan.start & SPAWN_START_VM, 0u) << "groups alone change nothing of the memory";
 }
 
-TEST(Plan, AnEmptyKeepListIsOneRange) { EXPECT_EQ(text_of(planned(request_of({}))), "close-range 0 max unshare\nmask\nexec\n"); }
+TEST(Plan, AnEmptyKeepListIsOneRange) {
+  EXPECT_EQ(text_of(planned(request_of({}))), "close-range 0 max unshare\nmask\nexec\n");
+}
 
 TEST(Plan, ASwapTakesOneTemporary) {
   EXPECT_EQ(text_of(planned(request_of({{0, 1}, {1, 0}}))),
-            "close-range 2 max unshare\nset-cloexec 0\nset-cloexec 1\ndup-to-temporary 1\ndup 0 1\ndup -2 0\nclose -2\nmask\nexec\n");
+            "close-range 2 max unshare\nset-cloexec 0\nset-cloexec 1\ndup-to-temporary 1\ndup 0 1\ndup -2 0\nclose "
+            "-2\nmask\nexec\n");
 }
 
 TEST(Plan, ThePidfdIsClosedBeforeAnySourceIsRead) {
@@ -280,7 +318,8 @@ TEST(Plan, ThePidfdIsClosedBeforeAnySourceIsRead) {
   std::vector<spawn_keep> keep{{2, 1}};
   r.keep = keep.data();
   r.set = SPAWN_WANT_PIDFD;
-  EXPECT_EQ(text_of(planned(r)), "close-range 3 max unshare\nclose-pidfd\nclose-range 0 1\ndup 2 1\nclose 2\nmask\nexec\n");
+  EXPECT_EQ(text_of(planned(r)),
+            "close-range 3 max unshare\nclose-pidfd\nclose-range 0 1\ndup 2 1\nclose 2\nmask\nexec\n");
 }
 
 TEST(Plan, StagedPutsHighSourcesIntoSlotsFirst) {
@@ -290,7 +329,8 @@ TEST(Plan, StagedPutsHighSourcesIntoSlotsFirst) {
   const Planned p = planned(r, with_window(0b11111ull << 40));
   EXPECT_EQ(p.plan.strategy, uint32_t{SPAWN_STRATEGY_STAGED});
   EXPECT_EQ(text_of(p),
-            "stage 70 40 42\nstage 100 41 43\nclose-range 44 max unshare\nclose-pidfd\ncheck-staged\nclose-range 0 4\nclose-range 6 41\n"
+            "stage 70 40 42\nstage 100 41 43\nclose-range 44 max unshare\nclose-pidfd\ncheck-staged\nclose-range 0 "
+            "4\nclose-range 6 41\n"
             "dup 43 0\ndup 5 1\ndup 42 2\ndup 43 3\nclose 5\nclose 42\nclose 43\nmask\nexec\n");
 }
 
@@ -299,12 +339,15 @@ TEST(Plan, NumbersOfTheWindowThatAreNamedAreTheCallers) {
   const std::vector<spawn_keep> keep{{41, 0}, {70, 1}, {44, 41}};
   const spawn_request r = request_of(keep);
   spawn_abilities abilities = with_window(0b1111ull << 40);
-  EXPECT_EQ(text_of(planned(r, abilities)), "stage 70 40 42\nclose-range 45 max unshare\ncheck-staged\nclose-range 0 40\nclose-range 43 43\n"
-                                            "dup 41 0\ndup 42 1\ndup 44 41\nclose 42\nclose 44\nmask\nexec\n");
+  EXPECT_EQ(text_of(planned(r, abilities)),
+            "stage 70 40 42\nclose-range 45 max unshare\ncheck-staged\nclose-range 0 40\nclose-range 43 43\n"
+            "dup 41 0\ndup 42 1\ndup 44 41\nclose 42\nclose 44\nmask\nexec\n");
   abilities.window_in_use = 1ull << 41;
   abilities.placeholder = 39;
-  EXPECT_EQ(text_of(planned(r, abilities)), "stage 70 40 42\nclose-range 45 max unshare\ncheck-staged\nclose-range 0 38\nclose-range 40 41\nclose-range 43 43\n"
-                                            "dup 39 0\ndup 42 1\ndup 44 41\nclose 39\nclose 42\nclose 44\nmask\nexec\n");
+  EXPECT_EQ(text_of(planned(r, abilities)),
+            "stage 70 40 42\nclose-range 45 max unshare\ncheck-staged\nclose-range 0 38\nclose-range 40 "
+            "41\nclose-range 43 43\n"
+            "dup 39 0\ndup 42 1\ndup 44 41\nclose 39\nclose 42\nclose 44\nmask\nexec\n");
   abilities.window = 0b1111ull << 41 & ~(1ull << 44);
   EXPECT_EQ(planned(r, abilities).plan.strategy, uint32_t{SPAWN_STRATEGY_STAGED});
   abilities.window = 0b11ull << 41;
@@ -314,16 +357,21 @@ TEST(Plan, NumbersOfTheWindowThatAreNamedAreTheCallers) {
 // The pidfd is number 0 until an entry for 0, which comes last, replaces it.
 TEST(Plan, FetchedKnowsEachNumberItGets) {
   EXPECT_EQ(text_of(planned(request_of({{100, 0}, {70, 1}, {100, 5}}))),
-            "close-range 0 max unshare\ncaller\nfetch 70 1\nclear-cloexec 1\nfetch 100 2\ndup 2 5\nclose 2\ndup 5 0\nmask\nexec\n");
-  EXPECT_EQ(text_of(planned(request_of({{70, 1}}))), "close-range 0 max unshare\ncaller\nfetch 70 1\nclear-cloexec 1\nclose 0\nmask\nexec\n");
+            "close-range 0 max unshare\ncaller\nfetch 70 1\nclear-cloexec 1\nfetch 100 2\ndup 2 5\nclose 2\ndup 5 "
+            "0\nmask\nexec\n");
+  EXPECT_EQ(text_of(planned(request_of({{70, 1}}))),
+            "close-range 0 max unshare\ncaller\nfetch 70 1\nclear-cloexec 1\nclose 0\nmask\nexec\n");
 }
 
 TEST(Plan, ExceptLeavesTheWindowOfItsSourcesAndClosesItsGaps) {
   const std::vector<spawn_keep> keep{{70, 3}, {74, 74}};
-  EXPECT_EQ(text_of(planned(request_of(keep), everything)), "close-range 70 74 unshare except\nclose-range 71 73\nclear-cloexec 74\ndup 70 3\nclose 70\nmask\nexec\n");
+  EXPECT_EQ(text_of(planned(request_of(keep), everything)),
+            "close-range 70 74 unshare except\nclose-range 71 73\nclear-cloexec 74\ndup 70 3\nclose 70\nmask\nexec\n");
   EXPECT_EQ(text_of(planned(request_of(keep, SPAWN_FDS_DROP_CLOEXEC_EXCEPT), everything)),
-            "close-range 70 74 unshare except cloexec-only\nclose-range 71 73 cloexec-only\nclear-cloexec 74\ndup 70 3\nmask\nexec\n");
-  EXPECT_EQ(text_of(planned(request_of({}, SPAWN_FDS_INHERIT), everything)), "close-range 0 max unshare cloexec-only\nmask\nexec\n");
+            "close-range 70 74 unshare except cloexec-only\nclose-range 71 73 cloexec-only\nclear-cloexec 74\ndup 70 "
+            "3\nmask\nexec\n");
+  EXPECT_EQ(text_of(planned(request_of({}, SPAWN_FDS_INHERIT), everything)),
+            "close-range 0 max unshare cloexec-only\nmask\nexec\n");
 }
 
 struct Chosen {
@@ -347,19 +395,45 @@ constexpr uint64_t two_slots = 0b1111ull << 40;  // and their witnesses
 
 INSTANTIATE_TEST_SUITE_P(
     Plan, Choice,
-    ::testing::Values(Chosen{"nothing_kept", {}, SPAWN_FDS_ONLY, with_window(two_slots, everything), SPAWN_STRATEGY_UNSHARE},
-                      Chosen{"all_low", {{63, 0}, {2, 2}}, SPAWN_FDS_ONLY, with_window(two_slots, everything), SPAWN_STRATEGY_UNSHARE},
-                      Chosen{"except_where_close", {{200, 0}, {263, 1}}, SPAWN_FDS_ONLY, with_window(two_slots, everything), SPAWN_STRATEGY_EXCEPT},
-                      Chosen{"staged_where_far", {{2, 2}, {200, 0}}, SPAWN_FDS_ONLY, with_window(two_slots, everything), SPAWN_STRATEGY_STAGED},
-                      Chosen{"one_slot_for_a_source_twice", {{200, 0}, {200, 1}, {64, 3}}, SPAWN_FDS_ONLY, with_window(two_slots), SPAWN_STRATEGY_STAGED},
-                      Chosen{"too_few_slots", {{200, 0}, {201, 1}, {202, 3}}, SPAWN_FDS_ONLY, with_window(two_slots), SPAWN_STRATEGY_FETCHED},
-                      Chosen{"no_window", {{200, 0}}, SPAWN_FDS_ONLY, before_7_4, SPAWN_STRATEGY_FETCHED},
-                      Chosen{"no_rights", {{200, 0}}, SPAWN_FDS_ONLY, {1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0}, SPAWN_STRATEGY_UNSHARE},
-                      Chosen{"except_as_a_last_resort", {{2, 2}, {200, 0}}, SPAWN_FDS_ONLY, {1, 1, 1, 1, 1, 1, 0, 1, 1, 0, 0, 0}, SPAWN_STRATEGY_EXCEPT},
-                      Chosen{"no_close_range", {{200, 0}}, SPAWN_FDS_ONLY, {1, 1, 1, 1, 0, 1, 1, 0, 0, two_slots, 0, 0}, SPAWN_STRATEGY_COPY},
-                      Chosen{"inherit", {{200, 0}}, SPAWN_FDS_INHERIT, with_window(two_slots), SPAWN_STRATEGY_COPY},
-                      Chosen{"inherit_7_4", {{200, 0}}, SPAWN_FDS_INHERIT, everything, SPAWN_STRATEGY_EXCEPT},
-                      Chosen{"drop_7_4", {{2, 0}}, SPAWN_FDS_DROP_CLOEXEC_EXCEPT, everything, SPAWN_STRATEGY_EXCEPT}),
+    ::testing::Values(
+        Chosen{"nothing_kept", {}, SPAWN_FDS_ONLY, with_window(two_slots, everything), SPAWN_STRATEGY_UNSHARE},
+        Chosen{
+            "all_low", {{63, 0}, {2, 2}}, SPAWN_FDS_ONLY, with_window(two_slots, everything), SPAWN_STRATEGY_UNSHARE},
+        Chosen{"except_where_close",
+               {{200, 0}, {263, 1}},
+               SPAWN_FDS_ONLY,
+               with_window(two_slots, everything),
+               SPAWN_STRATEGY_EXCEPT},
+        Chosen{"staged_where_far",
+               {{2, 2}, {200, 0}},
+               SPAWN_FDS_ONLY,
+               with_window(two_slots, everything),
+               SPAWN_STRATEGY_STAGED},
+        Chosen{"one_slot_for_a_source_twice",
+               {{200, 0}, {200, 1}, {64, 3}},
+               SPAWN_FDS_ONLY,
+               with_window(two_slots),
+               SPAWN_STRATEGY_STAGED},
+        Chosen{"too_few_slots",
+               {{200, 0}, {201, 1}, {202, 3}},
+               SPAWN_FDS_ONLY,
+               with_window(two_slots),
+               SPAWN_STRATEGY_FETCHED},
+        Chosen{"no_window", {{200, 0}}, SPAWN_FDS_ONLY, before_7_4, SPAWN_STRATEGY_FETCHED},
+        Chosen{"no_rights", {{200, 0}}, SPAWN_FDS_ONLY, {1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0}, SPAWN_STRATEGY_UNSHARE},
+        Chosen{"except_as_a_last_resort",
+               {{2, 2}, {200, 0}},
+               SPAWN_FDS_ONLY,
+               {1, 1, 1, 1, 1, 1, 0, 1, 1, 0, 0, 0},
+               SPAWN_STRATEGY_EXCEPT},
+        Chosen{"no_close_range",
+               {{200, 0}},
+               SPAWN_FDS_ONLY,
+               {1, 1, 1, 1, 0, 1, 1, 0, 0, two_slots, 0, 0},
+               SPAWN_STRATEGY_COPY},
+        Chosen{"inherit", {{200, 0}}, SPAWN_FDS_INHERIT, with_window(two_slots), SPAWN_STRATEGY_COPY},
+        Chosen{"inherit_7_4", {{200, 0}}, SPAWN_FDS_INHERIT, everything, SPAWN_STRATEGY_EXCEPT},
+        Chosen{"drop_7_4", {{2, 0}}, SPAWN_FDS_DROP_CLOEXEC_EXCEPT, everything, SPAWN_STRATEGY_EXCEPT}),
     [](const auto& i) { return i.param.name; });
 
 TEST(Plan, WithoutAbilitiesItCopiesAndClosesOneByOne) {
@@ -382,7 +456,8 @@ TEST(Plan, RefusesAForcedStrategyThatIsNotToBeHad) {
     if (strategy == SPAWN_STRATEGY_EXCEPT) continue;
     spawn_request inherits = request_of(high, SPAWN_FDS_INHERIT);
     inherits.strategy = strategy;
-    EXPECT_EQ(planned(inherits, with_window(3ull << 40, everything)).error, ENOTSUP) << "what is inherited needs the whole table";
+    EXPECT_EQ(planned(inherits, with_window(3ull << 40, everything)).error, ENOTSUP)
+        << "what is inherited needs the whole table";
   }
 }
 

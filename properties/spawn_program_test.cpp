@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
 // Which program runs (the search of a list of directories, against execvpe(3)), on which files, on which terminal.
-#include "properties/feature.h"
-
-#include <algorithm>
 #include <fcntl.h>
-#include <filesystem>
 #include <rapidcheck/gtest.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "properties/feature.h"
 
 namespace spawncheck {
 namespace {
@@ -28,8 +29,10 @@ class Places {
   Places() {
     char name[] = "/tmp/spawncheck-XXXXXX";
     root_ = mkdtemp(name);
-    for (const char* directory : {"good", "other", "denied", "directory", "loop", "text", "empty", "here"}) std::filesystem::create_directory(root_ + "/" + directory);
-    for (const char* directory : {"good", "other", "here"}) std::filesystem::copy_file(binary("hold"), root_ + "/" + directory + "/program");
+    for (const char* directory : {"good", "other", "denied", "directory", "loop", "text", "empty", "here"})
+      std::filesystem::create_directory(root_ + "/" + directory);
+    for (const char* directory : {"good", "other", "here"})
+      std::filesystem::copy_file(binary("hold"), root_ + "/" + directory + "/program");
     write("denied", "text that is not executable", 0644);
     write("text", "no program, and no script either\n", 0755);
     std::filesystem::create_directory(root_ + "/directory/program");
@@ -46,9 +49,12 @@ class Places {
     std::string all;
     for (std::size_t i = 0; i < words.size(); ++i) {
       if (i != 0) all += ':';
-      if (words[i] == "long") all += "/" + std::string(4090, 'x');
-      else if (words[i] == "absent-element") all += root_ + "/" + std::string(300, 'y');  // a component the kernel refuses
-      else if (!words[i].empty()) all += root_ + "/" + words[i];
+      if (words[i] == "long")
+        all += "/" + std::string(4090, 'x');
+      else if (words[i] == "absent-element")
+        all += root_ + "/" + std::string(300, 'y');  // a component the kernel refuses
+      else if (!words[i].empty())
+        all += root_ + "/" + words[i];
     }
     return all;
   }
@@ -68,7 +74,9 @@ struct Found {
   bool operator==(const Found&) const = default;
 };
 
-std::ostream& operator<<(std::ostream& to, const Found& f) { return to << (f.error != 0 ? strerror(f.error) : f.program.c_str()); }
+std::ostream& operator<<(std::ostream& to, const Found& f) {
+  return to << (f.error != 0 ? strerror(f.error) : f.program.c_str());
+}
 
 enum class From { list, child };
 
@@ -119,8 +127,10 @@ Found by_execvpe(const Places& places, const std::string& list, const std::strin
 RC_GTEST_PROP(Search, IsExecvpe, ()) {
   static const Places places;
   const auto words = *rc::gen::container<std::vector<std::string>>(
-      *rc::gen::inRange(1, 6), rc::gen::element<std::string>("good", "other", "denied", "directory", "loop", "empty", "file", "missing", "", "absent-element"));
-  const auto name = *rc::gen::element<std::string>("program", "program", "program", "no:colon", "./program", "../good/program", "");
+      *rc::gen::inRange(1, 6), rc::gen::element<std::string>("good", "other", "denied", "directory", "loop", "empty",
+                                                             "file", "missing", "", "absent-element"));
+  const auto name =
+      *rc::gen::element<std::string>("program", "program", "program", "no:colon", "./program", "../good/program", "");
   const Found expected = by_execvpe(places, places.list(words), name);
   RC_ASSERT(by_spawn(places, places.list(words), name, From::list) == expected);
   RC_ASSERT(by_spawn(places, places.list(words), name, From::child) == expected);
@@ -144,12 +154,18 @@ TEST_P(SearchRule, Holds) {
 
 INSTANTIATE_TEST_SUITE_P(
     Program, SearchRule,
-    ::testing::Values(Row{"the_first_that_runs", {"empty", "good", "other"}, 0, "good"}, Row{"an_empty_element_is_the_current_directory", {"missing", "", "good"}, 0, "here"},
-                      Row{"the_empty_list_is_one_empty_element", {""}, 0, "here"}, Row{"a_denied_one_is_passed_over", {"denied", "good"}, 0, "good"},
-                      Row{"and_remembered", {"denied", "missing"}, EACCES, ""}, Row{"a_directory_is_no_program", {"directory", "missing"}, EACCES, ""},
-                      Row{"missing_is_ENOENT", {"file", "missing"}, ENOENT, ""}, Row{"the_last_error_else", {"missing", "file"}, ENOTDIR, ""},
-                      Row{"a_loop_ends_it", {"loop", "good"}, ELOOP, ""}, Row{"no_shell_is_run", {"text", "good"}, ENOEXEC, ""},
-                      Row{"a_long_element_is_passed_over", {"long", "good"}, 0, "good"}, Row{"only_long_ones_is_ENOENT", {"long"}, ENOENT, ""},
+    ::testing::Values(Row{"the_first_that_runs", {"empty", "good", "other"}, 0, "good"},
+                      Row{"an_empty_element_is_the_current_directory", {"missing", "", "good"}, 0, "here"},
+                      Row{"the_empty_list_is_one_empty_element", {""}, 0, "here"},
+                      Row{"a_denied_one_is_passed_over", {"denied", "good"}, 0, "good"},
+                      Row{"and_remembered", {"denied", "missing"}, EACCES, ""},
+                      Row{"a_directory_is_no_program", {"directory", "missing"}, EACCES, ""},
+                      Row{"missing_is_ENOENT", {"file", "missing"}, ENOENT, ""},
+                      Row{"the_last_error_else", {"missing", "file"}, ENOTDIR, ""},
+                      Row{"a_loop_ends_it", {"loop", "good"}, ELOOP, ""},
+                      Row{"no_shell_is_run", {"text", "good"}, ENOEXEC, ""},
+                      Row{"a_long_element_is_passed_over", {"long", "good"}, 0, "good"},
+                      Row{"only_long_ones_is_ENOENT", {"long"}, ENOENT, ""},
                       Row{"a_long_component_ends_it", {"absent-element", "good"}, ENAMETOOLONG, ""}),
     [](const auto& i) { return i.param.name; });
 
@@ -159,7 +175,8 @@ TEST(Search, AListOfThousands) {
   std::string list;
   while (list.size() < 130'000) list += places.root() + "/missing:";
   EXPECT_EQ(by_spawn(places, list + "/missing", "program", From::list).error, ENOENT);
-  EXPECT_EQ(by_spawn(places, list + places.root() + "/good", "program", From::list).program, places.root() + "/good/program");
+  EXPECT_EQ(by_spawn(places, list + places.root() + "/good", "program", From::list).program,
+            places.root() + "/good/program");
 }
 
 TEST(Search, WithoutAPathInTheEnvironmentThereIsADefault) {
@@ -178,7 +195,8 @@ TEST(Search, WithoutAPathInTheEnvironmentThereIsADefault) {
 
 TEST_P(Feature, OpensInTheNewDirectoryWithTheNewUmask) {
   const Places places;
-  const std::vector<spawn_open> open{{0, "/dev/null", O_RDONLY, 0}, {1, "output", O_WRONLY | O_CREAT | O_EXCL, 0666}, {9, "program", O_RDONLY, 0}};
+  const std::vector<spawn_open> open{
+      {0, "/dev/null", O_RDONLY, 0}, {1, "output", O_WRONLY | O_CREAT | O_EXCL, 0666}, {9, "program", O_RDONLY, 0}};
   const std::string here = places.here();
   request.r.set = SPAWN_SET_CWD | SPAWN_SET_UMASK;
   request.r.cwd = here.c_str();
@@ -206,7 +224,8 @@ TEST_P(Feature, OpensInTheNewDirectoryWithTheNewUmask) {
 TEST_P(Feature, OpensOverASourceAndOverTheProgram) {
   const int program = open(request.path.c_str(), O_PATH | O_CLOEXEC), kept = dup3(2, 20, O_CLOEXEC);
   for (const uint32_t policy : {SPAWN_FDS_ONLY, SPAWN_FDS_INHERIT, SPAWN_FDS_DROP_CLOEXEC_EXCEPT}) {
-    const std::vector<spawn_open> open{{program, "/dev/null", O_RDWR, 0}, {kept, "/dev/zero", O_RDONLY, 0}, {kept + 1, "/dev/full", O_RDONLY, 0}};
+    const std::vector<spawn_open> open{
+        {program, "/dev/null", O_RDWR, 0}, {kept, "/dev/zero", O_RDONLY, 0}, {kept + 1, "/dev/full", O_RDONLY, 0}};
     request.r.set = SPAWN_PROGRAM_FD;
     request.r.program_fd = program;
     request.r.policy = policy;
@@ -261,8 +280,12 @@ TEST_P(Feature, AFailedOpenIsAnErrorOfItsStep) {
   const struct {
     spawn_open open;
     int error;
-  } rows[] = {{{1, "missing", O_RDONLY, 0}, ENOENT}, {{1, "program/x", O_RDONLY, 0}, ENOTDIR}, {{1, "../loop/program", O_RDONLY, 0}, ELOOP},
-              {{1, "..", O_WRONLY, 0}, EISDIR}, {{1, "program", O_WRONLY | O_CREAT | O_EXCL, 0600}, EEXIST}, {{1, "", O_RDONLY, 0}, ENOENT}};
+  } rows[] = {{{1, "missing", O_RDONLY, 0}, ENOENT},
+              {{1, "program/x", O_RDONLY, 0}, ENOTDIR},
+              {{1, "../loop/program", O_RDONLY, 0}, ELOOP},
+              {{1, "..", O_WRONLY, 0}, EISDIR},
+              {{1, "program", O_WRONLY | O_CREAT | O_EXCL, 0600}, EEXIST},
+              {{1, "", O_RDONLY, 0}, ENOENT}};
   for (const auto& row : rows) {
     request.r.open = &row.open;
     expect_failure(row.error, SPAWN_STEP_OPEN);
@@ -277,7 +300,8 @@ class Terminal {
   Terminal() {
     master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     char name[64] = "";
-    if (master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0 && ptsname_r(master, name, sizeof name) == 0) path = name;
+    if (master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0 && ptsname_r(master, name, sizeof name) == 0)
+      path = name;
     slave = path.empty() ? -1 : open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
   }
   ~Terminal() {
@@ -294,10 +318,10 @@ class Terminal {
   std::string path;
 };
 
-#define NEEDS_TERMINAL(t)                                                                    \
-  if ((t).slave < 0) {                                                                       \
-    std::printf("spawncheck: no pseudo-terminals (devpts): terminals are not checked\n");    \
-    GTEST_SKIP() << "needs devpts";                                                          \
+#define NEEDS_TERMINAL(t)                                                                 \
+  if ((t).slave < 0) {                                                                    \
+    std::printf("spawncheck: no pseudo-terminals (devpts): terminals are not checked\n"); \
+    GTEST_SKIP() << "needs devpts";                                                       \
   }
 
 TEST_P(Feature, ANewSessionTakesItsTerminal) {
@@ -359,17 +383,20 @@ TEST_P(Feature, AJobTakesTheForeground) {
   request.r.foreground = 2;
   request.keep = {{terminal.slave, 2}};
   EXPECT_EQ(apart([&] {
-    if (setsid() < 0 || ioctl(terminal.slave, TIOCSCTTY, 0) != 0 || terminal.foreground() != getpid()) return 1;
-    signal(SIGHUP, SIG_IGN);
-    std::vector<std::unique_ptr<Held>> jobs;
-    for (int i = 0; i < 2; ++i) {  // the second when we are in the background
-      if (spawn_run(&request.get(), &result) != 0) return 2;
-      jobs.push_back(std::make_unique<Held>(result.pid));
-      if (terminal.foreground() != result.pid) return 3;
-      if (stat_of(result.pid)[stat_group] != result.pid || stat_of(result.pid)[stat_session] != getpid()) return 4;
-    }
-    return 0;
-  }), 0);
+              if (setsid() < 0 || ioctl(terminal.slave, TIOCSCTTY, 0) != 0 || terminal.foreground() != getpid())
+                return 1;
+              signal(SIGHUP, SIG_IGN);
+              std::vector<std::unique_ptr<Held>> jobs;
+              for (int i = 0; i < 2; ++i) {  // the second when we are in the background
+                if (spawn_run(&request.get(), &result) != 0) return 2;
+                jobs.push_back(std::make_unique<Held>(result.pid));
+                if (terminal.foreground() != result.pid) return 3;
+                if (stat_of(result.pid)[stat_group] != result.pid || stat_of(result.pid)[stat_session] != getpid())
+                  return 4;
+              }
+              return 0;
+            }),
+            0);
 }
 
 }  // namespace

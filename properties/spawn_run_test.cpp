@@ -2,9 +2,6 @@
 //
 // The reference on the kernel, called directly: what its C interface offers beyond the interface of
 // implementations, and what it leaves behind.
-#include "properties/spawned.h"
-
-#include <atomic>
 #include <fcntl.h>
 #include <mqueue.h>
 #include <pthread.h>
@@ -13,7 +10,11 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+
+#include <atomic>
 #include <thread>
+
+#include "properties/spawned.h"
 
 namespace spawncheck {
 namespace {
@@ -35,7 +36,9 @@ class Spawn : public ::testing::TestWithParam<uint32_t> {
   spawn_result result{};
 };
 
-INSTANTIATE_TEST_SUITE_P(Strategies, Spawn, ::testing::Values(SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE, SPAWN_STRATEGY_STAGED, SPAWN_STRATEGY_FETCHED),
+INSTANTIATE_TEST_SUITE_P(Strategies, Spawn,
+                         ::testing::Values(SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE, SPAWN_STRATEGY_STAGED,
+                                           SPAWN_STRATEGY_FETCHED),
                          [](const auto& i) { return std::string(spawn_strategy_word(i.param)); });
 
 TEST_P(Spawn, GivesTheChildExactlyWhatIsKept) {
@@ -54,7 +57,8 @@ TEST_P(Spawn, GivesTheChildExactlyWhatIsKept) {
 }
 
 TEST_P(Spawn, GivesTheChildWhatIsKeptFromHighNumbersAndLeavesTheCallerAsItWas) {
-  const int a = high(memfd_create("a", MFD_CLOEXEC)), b = high(memfd_create("b", MFD_CLOEXEC)), c = memfd_create("c", MFD_CLOEXEC);
+  const int a = high(memfd_create("a", MFD_CLOEXEC)), b = high(memfd_create("b", MFD_CLOEXEC)),
+            c = memfd_create("c", MFD_CLOEXEC);
   request.keep = {{a, 0}, {b, a}, {a, b}, {2, 2}, {c, 1}, {b, 60}, {a, 300}};
   const auto before = descriptors_of(getpid());
   ASSERT_EQ(spawn_run(&request.get(), &result), 0) << strerror(result.error);
@@ -62,7 +66,8 @@ TEST_P(Spawn, GivesTheChildWhatIsKeptFromHighNumbersAndLeavesTheCallerAsItWas) {
   child.settle();
   auto table = descriptors_of(child.pid());
   EXPECT_EQ(table.size(), request.keep.size());
-  for (const spawn_keep& k : request.keep) EXPECT_EQ(table[k.target], before.at(k.source)) << k.source << " at " << k.target;
+  for (const spawn_keep& k : request.keep)
+    EXPECT_EQ(table[k.target], before.at(k.source)) << k.source << " at " << k.target;
   EXPECT_EQ(result.strategy, GetParam());
   EXPECT_EQ(descriptors_of(getpid()), before);
   for (const int fd : {a, b, c}) close(fd);
@@ -85,7 +90,8 @@ TEST_P(Spawn, ReportsErrnoAndFailingStep) {
     int error;
   };
   const std::string too_long = "/" + std::string(300, 'x');
-  for (const Row& row : {Row{"/no/such/program", ENOENT}, Row{"/etc/passwd/program", ENOTDIR}, Row{"/etc", EACCES}, Row{"/etc/passwd", EACCES}, Row{too_long.c_str(), ENAMETOOLONG}}) {
+  for (const Row& row : {Row{"/no/such/program", ENOENT}, Row{"/etc/passwd/program", ENOTDIR}, Row{"/etc", EACCES},
+                         Row{"/etc/passwd", EACCES}, Row{too_long.c_str(), ENAMETOOLONG}}) {
     request.r.path = row.path;
     EXPECT_EQ(spawn_run(&request.get(), &result), row.error) << row.path;
     EXPECT_EQ(result.failed, SPAWN_STEP_EXEC);
@@ -140,19 +146,26 @@ TEST_P(Spawn, SetsDirectoryByPathAndDescriptorAndUmask) {
 // The program's descriptor is out of every target's way, and is not passed on.
 TEST_P(Spawn, RunsAProgramByDescriptorWhereverTheTargetsAre) {
   for (const bool is_high : {false, true}) {
-    const int program = is_high ? high(open(request.path.c_str(), O_PATH | O_CLOEXEC)) : open(request.path.c_str(), O_PATH | O_CLOEXEC);
+    const int program =
+        is_high ? high(open(request.path.c_str(), O_PATH | O_CLOEXEC)) : open(request.path.c_str(), O_PATH | O_CLOEXEC);
     const int kept = memfd_create("kept", MFD_CLOEXEC);
-    for (const std::vector<spawn_keep>& keep : {std::vector<spawn_keep>{}, {{kept, 0}}, {{kept, program}}, {{kept, program}, {2, kept}}, {{kept, 0}, {2, 1}, {2, 2}, {kept, 3}}}) {
+    for (const std::vector<spawn_keep>& keep : {std::vector<spawn_keep>{},
+                                                {{kept, 0}},
+                                                {{kept, program}},
+                                                {{kept, program}, {2, kept}},
+                                                {{kept, 0}, {2, 1}, {2, 2}, {kept, 3}}}) {
       for (const uint32_t policy : {SPAWN_FDS_ONLY, SPAWN_FDS_INHERIT}) {
         if (policy != SPAWN_FDS_ONLY && !is_for_inherited()) continue;
         request.r.set = SPAWN_PROGRAM_FD;
         request.r.program_fd = program;
         request.r.policy = policy;
         request.keep = keep;
-        ASSERT_EQ(spawn_run(&request.get(), &result), 0) << strerror(result.error) << spawn_step_word(static_cast<uint32_t>(result.failed));
+        ASSERT_EQ(spawn_run(&request.get(), &result), 0)
+            << strerror(result.error) << spawn_step_word(static_cast<uint32_t>(result.failed));
         Held child(result.pid);
         child.settle();
-        for (const auto& [number, file] : descriptors_of(child.pid())) EXPECT_EQ(file.find("spawncheck-hold"), std::string::npos) << number;
+        for (const auto& [number, file] : descriptors_of(child.pid()))
+          EXPECT_EQ(file.find("spawncheck-hold"), std::string::npos) << number;
         if (policy == SPAWN_FDS_ONLY) {
           EXPECT_EQ(descriptors_of(child.pid()).size(), keep.size());
         }
@@ -216,7 +229,8 @@ TEST_P(Spawn, LeavesErrnoMaskAndDispositionsAlone) {
 TEST_P(Spawn, AFailedChildIsInvisibleToWaitAnyAndSendsNoSigchld) {
   static std::atomic<int> announced;
   announced = 0;
-  struct sigaction action {}, old {};
+  struct sigaction action {
+  }, old{};
   action.sa_handler = [](int) { ++announced; };
   action.sa_flags = SA_RESTART;
   sigaction(SIGCHLD, &action, &old);
@@ -236,7 +250,8 @@ TEST_P(Spawn, AFailedChildIsInvisibleToWaitAnyAndSendsNoSigchld) {
 }
 
 TEST_P(Spawn, WorksWhereSigchldIsIgnored) {
-  struct sigaction action {}, old {};
+  struct sigaction action {
+  }, old{};
   action.sa_handler = SIG_IGN;
   sigaction(SIGCHLD, &action, &old);
   request.r.path = "/no/such/program";
@@ -356,12 +371,14 @@ class Transient : public ::testing::Test {
       if (syscall(SYS_mq_notify, j->number, &event) != 0) j->error = errno;
       for (uint32_t i = 0; i < j->plan->step_count; ++i) {
         const spawn_step& s = j->plan->step[i];
-        if (s.kind == SPAWN_STEP_CLOSE_RANGE && syscall(SYS_close_range, s.first, s.last, s.flags) != 0) j->error = errno;
+        if (s.kind == SPAWN_STEP_CLOSE_RANGE && syscall(SYS_close_range, s.first, s.last, s.flags) != 0)
+          j->error = errno;
       }
       syscall(SYS_exit, 0);
       return 0;
     };
-    const int pid = clone(child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | (shares ? CLONE_FILES : 0) | SIGCHLD, &job);
+    const int pid =
+        clone(child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | (shares ? CLONE_FILES : 0) | SIGCHLD, &job);
     EXPECT_GT(pid, 0);
     EXPECT_EQ(job.error, 0);
     // While the child's registration stands, ours is refused.

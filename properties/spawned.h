@@ -3,21 +3,20 @@
 // Helpers of the tests that call the reference in their own process.
 #pragma once
 
-#include <spawncheck/spawn/request.h>
-
-#include <gtest/gtest.h>
-
+#include <dirent.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
+#include <spawncheck/spawn/request.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <dirent.h>
 #include <fstream>
 #include <map>
 #include <string>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <vector>
 
 namespace spawncheck {
@@ -39,7 +38,8 @@ inline std::map<int, std::string> descriptors_of(pid_t pid) {
   while (const dirent* e = readdir(listing)) {
     char link[4096];
     const ssize_t size = readlink((directory + "/" + e->d_name).c_str(), link, sizeof link);
-    if (e->d_name[0] != '.' && atoi(e->d_name) != own && size > 0) found[atoi(e->d_name)] = std::string(link, static_cast<std::size_t>(size));
+    if (e->d_name[0] != '.' && atoi(e->d_name) != own && size > 0)
+      found[atoi(e->d_name)] = std::string(link, static_cast<std::size_t>(size));
   }
   closedir(listing);
   return found;

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
 // The command line as its users meet it: exit statuses, messages, JSON, and a replay command that replays.
-#include "properties/on_the_kernel.h"
-#include "properties/session/running_kernel.h"
-
-#include <nlohmann/json.hpp>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include <array>
 #include <chrono>
 #include <cstdio>
-#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
-#include <seccomp.h>
+#include <nlohmann/json.hpp>
 #include <sstream>
-#include <sys/prctl.h>
-#include <sys/wait.h>
+
+#include "properties/on_the_kernel.h"
+#include "properties/session/running_kernel.h"
 
 namespace spawncheck {
 namespace {
@@ -47,7 +47,9 @@ class Tool : public ::testing::Test {
     std::ofstream(directory + "/" + name) << text;
     return directory + "/" + name;
   }
-  Output spawncheck(const std::string& arguments) { return shell(directory_of_binaries() + "/spawncheck " + arguments); }
+  Output spawncheck(const std::string& arguments) {
+    return shell(directory_of_binaries() + "/spawncheck " + arguments);
+  }
   std::string directory;
 };
 
@@ -85,7 +87,8 @@ TEST_F(Tool, JsonIsOneObjectALineWithWhatAViolationMustSay) {
   const Output out = spawncheck("run --json --implementation canary " + file("swap", swap));
   const auto object = nlohmann::json::parse(out.text, nullptr, false);
   ASSERT_FALSE(object.is_discarded()) << out.text;
-  for (const char* key : {"verdict", "clause", "scenario", "schedule", "implementation", "strategy", "kernel", "observed", "allowed", "replay"})
+  for (const char* key : {"verdict", "clause", "scenario", "schedule", "implementation", "strategy", "kernel",
+                          "observed", "allowed", "replay"})
     EXPECT_TRUE(object.contains(key)) << key;
   EXPECT_EQ(object["verdict"], "violated");
   EXPECT_EQ(object["clause"], "fd.kept");
@@ -129,7 +132,9 @@ TEST_F(Tool, CheckSavesAScenarioThatRunMeets) {
 
 TEST_F(Tool, ShrinkFindsTheSmallest) {
   const Output out = spawncheck("shrink --implementation canary " +
-                                file("large", "fd 0 null\nfd 3 memfd\nfd 4 memfd\nfd 9 eventfd\nthread\n  memfd\n  spawn only hold keep 3>4,4>3,9>8 mask none -> $0\nthread\n  eventfd\n"));
+                                file("large",
+                                     "fd 0 null\nfd 3 memfd\nfd 4 memfd\nfd 9 eventfd\nthread\n  memfd\n  spawn only "
+                                     "hold keep 3>4,4>3,9>8 mask none -> $0\nthread\n  eventfd\n"));
   EXPECT_EQ(out.status, 1);
   EXPECT_NE(out.text.find("keep 3>4,4>3 -> $0\n"), std::string::npos) << out.text;
   EXPECT_EQ(out.text.find("eventfd"), std::string::npos) << out.text;
@@ -154,9 +159,11 @@ TEST_F(Tool, ADeadlockIsToldWithTheStateOfEachTask) {
 }
 
 TEST_F(Tool, AScheduledFindingIsReplayedByItsSchedule) {
-  const Output out = spawncheck("check --mode scheduled --implementation canary --runs 500 --seed 3 --save " + directory);
+  const Output out =
+      spawncheck("check --mode scheduled --implementation canary --runs 500 --seed 3 --save " + directory);
   ASSERT_EQ(out.status, 1) << out.text;
-  EXPECT_NE(out.text.find("reproduces in 20 of 20 runs, 20 of them with the same trace"), std::string::npos) << out.text;
+  EXPECT_NE(out.text.find("reproduces in 20 of 20 runs, 20 of them with the same trace"), std::string::npos)
+      << out.text;
   int files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
     ++files;
@@ -174,8 +181,12 @@ TEST_F(Tool, EveryScheduleIsCounted) {
   EXPECT_EQ(object["complete"], true);
   EXPECT_EQ(spawncheck("schedules --search pct --runs 20 " + file("race", race)).status, 0);
   EXPECT_EQ(spawncheck("schedules --search sideways " + file("race", race) + " 2>&1").status, 2);
-  EXPECT_EQ(spawncheck("schedules --implementation " + directory_of_binaries() + "/mutants/sequential.so " + file("swap", swap)).status, 1);
-  EXPECT_EQ(spawncheck("schedules --implementation canary " + file("long", swap)).status, 3) << "a run of more steps than a trace holds";
+  EXPECT_EQ(spawncheck("schedules --implementation " + directory_of_binaries() + "/mutants/sequential.so " +
+                       file("swap", swap))
+                .status,
+            1);
+  EXPECT_EQ(spawncheck("schedules --implementation canary " + file("long", swap)).status, 3)
+      << "a run of more steps than a trace holds";
 }
 
 // The tool in a sandbox that refuses one system call with EPERM.
@@ -184,8 +195,10 @@ Output sandboxed(int call, const std::string& arguments, const std::string& out_
   const pid_t pid = fork();
   if (pid == 0) {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-    if (filter == nullptr || seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 0) != 0 || seccomp_load(filter) != 0) _exit(99);
-    const std::string command = "ASAN_OPTIONS=detect_leaks=0 " + directory_of_binaries() + "/spawncheck " + arguments + " >" + out_file + " 2>&1 </dev/null";
+    if (filter == nullptr || seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 0) != 0 || seccomp_load(filter) != 0)
+      _exit(99);
+    const std::string command = "ASAN_OPTIONS=detect_leaks=0 " + directory_of_binaries() + "/spawncheck " + arguments +
+                                " >" + out_file + " 2>&1 </dev/null";
     execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
     _exit(98);
   }
@@ -210,8 +223,10 @@ TEST_F(Tool, PtraceRefusedIsUnsupported) {
 TEST_F(Tool, AForcedStrategyThatTheKernelLacksIsUnsupported) {
   if (probed(Behaviour::close_range_except).answer == Answer::yes) GTEST_SKIP() << "this kernel has CLOSE_RANGE_EXCEPT";
   const std::string swap_file = file("swap", swap), race_file = file("race", race);
-  for (const std::string& arguments : {"run --strategy except " + swap_file, std::string("check --strategy except"), std::string("check --mode scheduled --strategy except"),
-                                       "run --lockstep --strategy except " + swap_file, "schedules --strategy except " + race_file, "run --trace --strategy except " + race_file}) {
+  for (const std::string& arguments :
+       {"run --strategy except " + swap_file, std::string("check --strategy except"),
+        std::string("check --mode scheduled --strategy except"), "run --lockstep --strategy except " + swap_file,
+        "schedules --strategy except " + race_file, "run --trace --strategy except " + race_file}) {
     const Output out = spawncheck(arguments + " 2>&1");
     EXPECT_EQ(out.status, 4) << arguments << "\n" << out.text;
     EXPECT_NE(out.text.find("CLOSE_RANGE_EXCEPT"), std::string::npos) << arguments << "\n" << out.text;
@@ -226,7 +241,9 @@ TEST_F(Tool, AForcedStrategyThatTheSandboxRefusesIsUnsupported) {
   EXPECT_NE(out.text.find("EPERM"), std::string::npos) << out.text;
 }
 
-std::string provoke(const std::string& word) { return " --implementation " + directory_of_binaries() + "/provoke/" + word + ".so "; }
+std::string provoke(const std::string& word) {
+  return " --implementation " + directory_of_binaries() + "/provoke/" + word + ".so ";
+}
 
 std::vector<nlohmann::json> objects(const std::string& text) {
   std::vector<nlohmann::json> out;
@@ -260,11 +277,13 @@ TEST_F(Tool, WhatDoesNotComeBackIsSuspectedAndHidesNothingBehindIt) {
   EXPECT_EQ(said[0]["clause"], "fd.untouched");
   EXPECT_EQ(said[0]["violations"], 0);
   EXPECT_EQ(said[0]["runs"], 20);
-  for (const char* key : {"history", "load_average", "scenario", "observed"}) EXPECT_TRUE(said[0]["evidence"].contains(key)) << key;
+  for (const char* key : {"history", "load_average", "scenario", "observed"})
+    EXPECT_TRUE(said[0]["evidence"].contains(key)) << key;
   EXPECT_FALSE(said[0]["evidence"]["history"]["threads"].empty());
   EXPECT_EQ(said[1]["suspected"], 1);
   EXPECT_GT(said[1]["holds"], 0) << "it went on";
-  EXPECT_EQ(said[1]["scenarios"], said[1]["holds"].get<int>() + 1 + said[1]["inconclusive"].get<int>() + said[1]["unsupported"].get<int>() + said[1]["broken"].get<int>());
+  EXPECT_EQ(said[1]["scenarios"], said[1]["holds"].get<int>() + 1 + said[1]["inconclusive"].get<int>() +
+                                      said[1]["unsupported"].get<int>() + said[1]["broken"].get<int>());
   int scenarios = 0, histories = 0;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
     scenarios += entry.path().extension() == ".scenario";
@@ -285,7 +304,8 @@ TEST_F(Tool, WhatDoesNotComeBackIsSuspectedAndHidesNothingBehindIt) {
 
 TEST_F(Tool, ASuspicionSaysFirstThatItDidNotComeBack) {
   for (const char* mode : {"free", "scheduled"}) {
-    const Output out = shell("SPAWNCHECK_ONCE=" + directory + "/" + mode + " " + directory_of_binaries() + "/spawncheck check --runs 40 --mode " + mode + provoke("once"));
+    const Output out = shell("SPAWNCHECK_ONCE=" + directory + "/" + mode + " " + directory_of_binaries() +
+                             "/spawncheck check --runs 40 --mode " + mode + provoke("once"));
     EXPECT_EQ(out.status, 3) << out.text;
     const std::size_t at = out.text.find("suspected fd.untouched, seen once, ");
     ASSERT_NE(at, std::string::npos) << out.text;
@@ -299,7 +319,8 @@ TEST_F(Tool, ASuspicionSaysFirstThatItDidNotComeBack) {
 
 // Nothing is compared where an implementation declines without a call; beside a run that agrees this is no failure.
 TEST_F(Tool, ALockstepRunWithNothingToCompareDoesNotAgree) {
-  const std::string swap_file = file("swap", swap), inherit_file = file("inherit", "fd 3 memfd\nthread\n  spawn inherit hold -> $0\n");
+  const std::string swap_file = file("swap", swap),
+                    inherit_file = file("inherit", "fd 3 memfd\nthread\n  spawn inherit hold -> $0\n");
   const Output alone = spawncheck("run --lockstep --implementation posix_spawn " + swap_file);
   EXPECT_EQ(alone.status, 3) << alone.text;
   EXPECT_EQ(alone.text.find("agrees"), std::string::npos) << alone.text;
@@ -308,14 +329,18 @@ TEST_F(Tool, ALockstepRunWithNothingToCompareDoesNotAgree) {
 
 TEST_F(Tool, RunTriesAViolationAgain) {
   const std::string swap_file = file("swap", swap), race_file = file("race", std::string(race) + "expect holds\n");
-  for (const std::string& arguments : {provoke("once") + swap_file, provoke("once") + race_file, provoke("once") + "--trace " + swap_file}) {
+  for (const std::string& arguments :
+       {provoke("once") + swap_file, provoke("once") + race_file, provoke("once") + "--trace " + swap_file}) {
     std::filesystem::remove(directory + "/once");
-    const Output out = shell("SPAWNCHECK_ONCE=" + directory + "/once " + directory_of_binaries() + "/spawncheck run" + arguments);
+    const Output out =
+        shell("SPAWNCHECK_ONCE=" + directory + "/once " + directory_of_binaries() + "/spawncheck run" + arguments);
     EXPECT_EQ(out.status, 3) << out.text;
-    EXPECT_NE(out.text.find(": suspected fd.untouched, seen once, reproduces in 0 of 20 tries"), std::string::npos) << out.text;
+    EXPECT_NE(out.text.find(": suspected fd.untouched, seen once, reproduces in 0 of 20 tries"), std::string::npos)
+        << out.text;
   }
   std::filesystem::remove(directory + "/once");
-  const Output json = shell("SPAWNCHECK_ONCE=" + directory + "/once " + directory_of_binaries() + "/spawncheck run --json" + provoke("once") + swap_file);
+  const Output json = shell("SPAWNCHECK_ONCE=" + directory + "/once " + directory_of_binaries() +
+                            "/spawncheck run --json" + provoke("once") + swap_file);
   ASSERT_EQ(objects(json.text).size(), 1u) << json.text;
   EXPECT_EQ(objects(json.text)[0]["suspected"], true) << json.text;
   EXPECT_TRUE(objects(json.text)[0]["evidence"].contains("history"));
@@ -350,7 +375,10 @@ TEST_F(Tool, KillingTheToolEndsEveryTracedProcess) {
     execl(tool.c_str(), "spawncheck", "schedules", "--search", "random", "--seconds", "60", race_file.c_str(), nullptr);
     _exit(98);
   }
-  for (int i = 0; i < 200 && shell("cat /proc/" + std::to_string(pid) + "/task/*/children").text.find(' ') == std::string::npos; ++i) usleep(10'000);
+  for (int i = 0;
+       i < 200 && shell("cat /proc/" + std::to_string(pid) + "/task/*/children").text.find(' ') == std::string::npos;
+       ++i)
+    usleep(10'000);
   usleep(200'000);
   kill(pid, SIGKILL);
   int ended = 0;
@@ -369,7 +397,9 @@ TEST_F(Tool, ASharedObjectTakesTheReferencesPlace) {
   const Output out = spawncheck("run --implementation " + directory_of_binaries() + "/canary.so " + file("swap", swap));
   EXPECT_EQ(out.status, 1);
   EXPECT_NE(out.text.find("fd.kept"), std::string::npos);
-  EXPECT_EQ(spawncheck("run --implementation " + directory_of_binaries() + "/mutants/control.so " + file("swap", swap)).status, 0);
+  EXPECT_EQ(spawncheck("run --implementation " + directory_of_binaries() + "/mutants/control.so " + file("swap", swap))
+                .status,
+            0);
 }
 
 TEST_F(Tool, ListsWhatThereIs) {
@@ -378,7 +408,8 @@ TEST_F(Tool, ListsWhatThereIs) {
     EXPECT_EQ(out.status, 0);
     std::istringstream lines(out.text);
     int count = 0;
-    for (std::string line; std::getline(lines, line); ++count) EXPECT_FALSE(nlohmann::json::parse(line, nullptr, false).is_discarded()) << line;
+    for (std::string line; std::getline(lines, line); ++count)
+      EXPECT_FALSE(nlohmann::json::parse(line, nullptr, false).is_discarded()) << line;
     EXPECT_GT(count, 3) << what;
   }
 }
@@ -394,7 +425,8 @@ TEST_F(Tool, ExplainsClausesRulesAndTheKernel) {
   EXPECT_EQ(kernel.status, 0);
   EXPECT_EQ(objects(kernel.text).size(), static_cast<std::size_t>(behaviour_count));
   for (const nlohmann::json& object : objects(kernel.text))
-    for (const char* key : {"behaviour", "answer", "meaning", "source", "how", "seen"}) EXPECT_TRUE(object.contains(key)) << key;
+    for (const char* key : {"behaviour", "answer", "meaning", "source", "how", "seen"})
+      EXPECT_TRUE(object.contains(key)) << key;
 }
 
 TEST_F(Tool, SecondsBoundTheCall) {
@@ -405,8 +437,10 @@ TEST_F(Tool, SecondsBoundTheCall) {
 // A run that never returns takes its bound of 5 s: the one that shows it, and one try again, not 20 of them.
 TEST_F(Tool, SecondsBoundShrinkingAndConfirmingToo) {
   const auto start = std::chrono::steady_clock::now();
-  const Output out = spawncheck("check --seconds 1 --implementation " + directory_of_binaries() + "/mutants/never-returns.so --json");
-  const auto took_s = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - start).count();
+  const Output out =
+      spawncheck("check --seconds 1 --implementation " + directory_of_binaries() + "/mutants/never-returns.so --json");
+  const auto took_s =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - start).count();
   EXPECT_LT(took_s, 20) << out.text;
 }
 

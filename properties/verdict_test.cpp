@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// How a violation is named: each violated clause is reported with its own evidence and its own rule, and the cause gives the name.
-#include "model/contract/rules.h"
-#include "model/judge/judge.h"
-#include "properties/written.h"
-
+// How a violation is named: each violated clause is reported with its own evidence and its own rule, and the cause
+// gives the name.
 #include <gtest/gtest.h>
 
 #include <cerrno>
 #include <memory>
+
+#include "model/contract/rules.h"
+#include "model/judge/judge.h"
+#include "properties/written.h"
 
 namespace spawncheck {
 namespace {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// fd.untouched, fd.untransient and mm.unwritten, looked at between any two calls of a spawn, for every strategy and peer;
-// and the planted bugs are seen so as well.
-#include "properties/on_the_kernel.h"
+// fd.untouched, fd.untransient and mm.unwritten, looked at between any two calls of a spawn, for every strategy and
+// peer; and the planted bugs are seen so as well.
 #include "properties/session/watch.h"
+
+#include "properties/on_the_kernel.h"
 #include "properties/written.h"
 
 namespace spawncheck {
@@ -39,8 +40,10 @@ TEST(Watch, TheReferenceIsUnseenByEachStrategy) {
       options.families = 1u << static_cast<int>(family_in_turn(i));
       const Scenario scenario = generate(random, options);
       std::uint32_t lines = 0;
-      for (std::uint32_t l = 0; l < scenario.world.line_count; ++l) lines += scenario.world.line[l].kind == SC_WORLD_FILL;
-      if (lines == 0) expect_unseen(session, scenario);  // a table of thousands, read after each call, says nothing more
+      for (std::uint32_t l = 0; l < scenario.world.line_count; ++l)
+        lines += scenario.world.line[l].kind == SC_WORLD_FILL;
+      if (lines == 0)
+        expect_unseen(session, scenario);  // a table of thousands, read after each call, says nothing more
     }
   }
 }
@@ -61,8 +64,11 @@ TEST(Watch, SaysFromWhichNumberNothingDroppedIsReferenced) {
 // Kept from above: the copy is the first 64 numbers all the same, and the caller's window is all that is touched.
 TEST(Watch, StagedReferencesNothingFrom64UpWhateverIsKept) {
   // What the window has no slots for is fetched, staged or not.
-  if (const std::string& why = session_with("reference", "fetched").why_unsupported(); !why.empty()) GTEST_SKIP() << why;
-  const Scenario scenario = scenario_of("fd 0 null\nfd 5 memfd cloexec\nfd 70 eventfd cloexec\nfd 150 memfd\nfd 200 memfd\nwindow 60 63\nthread\n  spawn only hold keep 200>3,70>1 -> $0 $1\n");
+  if (const std::string& why = session_with("reference", "fetched").why_unsupported(); !why.empty())
+    GTEST_SKIP() << why;
+  const Scenario scenario = scenario_of(
+      "fd 0 null\nfd 5 memfd cloexec\nfd 70 eventfd cloexec\nfd 150 memfd\nfd 200 memfd\nwindow 60 63\nthread\n  spawn "
+      "only hold keep 200>3,70>1 -> $0 $1\n");
   for (const char* strategy : {"staged", "fetched"}) {
     const Watched w = watch(session_with("reference", strategy), scenario);
     EXPECT_FALSE(w.touched) << report(w, session_with("reference", strategy).trace());
@@ -85,7 +91,8 @@ TEST(Watch, PeersAreSeenAsTheyAre) {
 // Each touches the caller's table, some of them only for a moment.
 TEST(Watch, ATouchedTableIsSeen) {
   const Scenario only = scenario_of(world("only hold keep 5>3,70>70 pidfd"));
-  for (const char* word : {"no-unshare", "unshare-last", "dup-first", "clear-first", "loop-shared", "visible-temporary", "captured-twice"}) {
+  for (const char* word : {"no-unshare", "unshare-last", "dup-first", "clear-first", "loop-shared", "visible-temporary",
+                           "captured-twice"}) {
     const Watched w = watch(mutant(word), only);
     EXPECT_TRUE(w.touched) << word << "\n" << report(w, mutant(word).trace());
   }

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
-// The window of strategy staged: what it takes and gives back, and that nothing is ever overwritten or closed that other code
-// has put at its numbers. Each test runs in a process of its own, whose exit status is 0 or the number of what was wrong.
-#include "properties/spawned.h"
-
-#include <atomic>
+// The window of strategy staged: what it takes and gives back, and that nothing is ever overwritten or closed that
+// other code has put at its numbers. Each test runs in a process of its own, whose exit status is 0 or the number of
+// what was wrong.
 #include <fcntl.h>
-#include <set>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+
+#include <atomic>
+#include <set>
 #include <thread>
+
+#include "properties/spawned.h"
 
 namespace spawncheck {
 namespace {
@@ -42,7 +44,8 @@ std::set<int> numbers_open() {
 }
 
 // One spawn of what is kept; the child's table must be that and no more. The strategy, or minus errno.
-int spawn_of(const std::vector<spawn_keep>& keep, const std::vector<std::string>& files, uint32_t strategy = SPAWN_STRATEGY_AUTOMATIC) {
+int spawn_of(const std::vector<spawn_keep>& keep, const std::vector<std::string>& files,
+             uint32_t strategy = SPAWN_STRATEGY_AUTOMATIC) {
   HoldRequest request;
   request.keep = keep;
   request.r.strategy = strategy;
@@ -52,7 +55,8 @@ int spawn_of(const std::vector<spawn_keep>& keep, const std::vector<std::string>
   child.settle();
   auto table = descriptors_of(child.pid());
   bool is_right = table.size() == keep.size();
-  for (std::size_t i = 0; i < keep.size(); ++i) is_right &= table[keep[i].target] == "/memfd:" + files[i] + " (deleted)";
+  for (std::size_t i = 0; i < keep.size(); ++i)
+    is_right &= table[keep[i].target] == "/memfd:" + files[i] + " (deleted)";
   return is_right ? static_cast<int>(result.strategy) : -1000;
 }
 
@@ -238,8 +242,10 @@ TEST(Window, EnoughSlotsForEverybodyAreEnough) {
                   request.r.strategy = SPAWN_STRATEGY_STAGED;
                   for (int i = 0; i < 1500; ++i) {
                     spawn_result result{};
-                    if (spawn_run(&request.get(), &result) != 0) ++wrong;
-                    else Held{result.pid};
+                    if (spawn_run(&request.get(), &result) != 0)
+                      ++wrong;
+                    else
+                      Held{result.pid};
                   }
                 });
               for (std::thread& thread : threads) thread.join();
@@ -249,25 +255,27 @@ TEST(Window, EnoughSlotsForEverybodyAreEnough) {
 }
 
 TEST(Window, ReserveAndReleaseAmongSpawnsIsSafe) {
-  EXPECT_EQ(status_of([] {
-              static std::atomic<bool> stop{false};
-              static std::atomic<int> wrong{0};
-              const int a = high("a");
-              std::thread changing([] {
-                while (!stop) {
-                  const int reserved = spawn_window_reserve(2);
-                  if (reserved != 0 && reserved != EALREADY) ++wrong;
-                  const int released = spawn_window_release();
-                  if (released != 0 && released != EBUSY) ++wrong;
-                }
-              });
-              for (int i = 0; i < 200; ++i)
-                if (const int got = spawn_of({{a, 0}}, {"a"}); got != SPAWN_STRATEGY_STAGED && got != SPAWN_STRATEGY_FETCHED) ++wrong;
-              stop = true;
-              changing.join();
-              return wrong == 0 ? 0 : 1;
-            }),
-            0);
+  EXPECT_EQ(
+      status_of([] {
+        static std::atomic<bool> stop{false};
+        static std::atomic<int> wrong{0};
+        const int a = high("a");
+        std::thread changing([] {
+          while (!stop) {
+            const int reserved = spawn_window_reserve(2);
+            if (reserved != 0 && reserved != EALREADY) ++wrong;
+            const int released = spawn_window_release();
+            if (released != 0 && released != EBUSY) ++wrong;
+          }
+        });
+        for (int i = 0; i < 200; ++i)
+          if (const int got = spawn_of({{a, 0}}, {"a"}); got != SPAWN_STRATEGY_STAGED && got != SPAWN_STRATEGY_FETCHED)
+            ++wrong;
+        stop = true;
+        changing.join();
+        return wrong == 0 ? 0 : 1;
+      }),
+      0);
 }
 
 // The bits and the placeholders are the forked process's own from then on.
@@ -276,7 +284,8 @@ TEST(Window, WorksInAForkedProcess) {
               if (spawn_window_reserve(2) != 0) return 1;
               const int a = high("a");
               const pid_t pid = fork();
-              if (pid == 0) _exit(spawn_of({{a, 0}}, {"a"}) == SPAWN_STRATEGY_STAGED && spawn_window_release() == 0 ? 0 : 1);
+              if (pid == 0)
+                _exit(spawn_of({{a, 0}}, {"a"}) == SPAWN_STRATEGY_STAGED && spawn_window_release() == 0 ? 0 : 1);
               int status = 0;
               waitpid(pid, &status, 0);
               if (status != 0) return 2;
@@ -312,8 +321,8 @@ TEST(Window, AClosedSourceIsEbadfAndEverythingIsPutBack) {
 
 // ---- sources that are replaced, and requests that name numbers of the window -----------------------
 
-// Another thread replaces the source all the time, by files that fstat(2) cannot tell apart. It writes to no number of the window, so
-// that each has its placeholder afterwards, every one is free, and nothing is left open.
+// Another thread replaces the source all the time, by files that fstat(2) cannot tell apart. It writes to no number of
+// the window, so that each has its placeholder afterwards, every one is free, and nothing is left open.
 TEST(Window, NoSlotIsLostAndNothingStaysOpenWhenSourcesAreReplaced) {
   EXPECT_EQ(status_of([] {
               if (spawn_window_reserve(2) != 0) return 1;
@@ -341,8 +350,10 @@ TEST(Window, NoSlotIsLostAndNothingStaysOpenWhenSourcesAreReplaced) {
                 const int error = spawn_run(&request.get(), &result);
                 if (error != 0 && error != EBADF) return 2;
                 staged += error == 0;
-                if (error == 0) Held{result.pid};
-                else sched_yield();  // the other thread has closed it, for a moment
+                if (error == 0)
+                  Held{result.pid};
+                else
+                  sched_yield();  // the other thread has closed it, for a moment
               }
               stop = true;
               other.join();
@@ -354,8 +365,8 @@ TEST(Window, NoSlotIsLostAndNothingStaysOpenWhenSourcesAreReplaced) {
             0);
 }
 
-// Another thread puts the read end at the source's number, which is the same file to fstat(2): a write end that stayed open in a
-// slot would keep the reader waiting for ever.
+// Another thread puts the read end at the source's number, which is the same file to fstat(2): a write end that stayed
+// open in a slot would keep the reader waiting for ever.
 TEST(Window, APipesReaderSeesItsEndWhenTheSourceIsReplacedMeanwhile) {
   EXPECT_EQ(status_of([] {
               if (spawn_window_reserve(2) != 0) return 1;
@@ -381,8 +392,10 @@ TEST(Window, APipesReaderSeesItsEndWhenTheSourceIsReplacedMeanwhile) {
                 request.r.strategy = SPAWN_STRATEGY_STAGED;
                 spawn_result result{};
                 round = i;
-                if (spawn_run(&request.get(), &result) != 0) wrong = 3;
-                else Held{result.pid};
+                if (spawn_run(&request.get(), &result) != 0)
+                  wrong = 3;
+                else
+                  Held{result.pid};
                 while (replaced != i) sched_yield();
                 char byte;
                 if (read(ends[0], &byte, 1) != 0) wrong = 4;  // EAGAIN: somebody could still write
@@ -396,29 +409,38 @@ TEST(Window, APipesReaderSeesItsEndWhenTheSourceIsReplacedMeanwhile) {
             0);
 }
 
-// A number of the window that is named as a source is what the caller has there, a placeholder, and as a target it is the child's.
+// A number of the window that is named as a source is what the caller has there, a placeholder, and as a target it is
+// the child's.
 TEST(Window, ARequestMayNameItsNumbers) {
-  EXPECT_EQ(status_of([] {
-              if (spawn_window_reserve(3) != 0) return 1;  // 58 to 63, and 57 for itself
-              const int a = high("a"), b = high("b");
-              const auto before = descriptors_of(getpid());
-              for (const uint32_t strategy : {SPAWN_STRATEGY_AUTOMATIC, SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE, SPAWN_STRATEGY_STAGED, SPAWN_STRATEGY_FETCHED})
-                for (int number = 57; number < 64; ++number) {
-                  if (spawn_of({{number, 0}, {a, 1}}, {"spawn window", "a"}, strategy) < 0) return 2;
-                  if (spawn_of({{a, number}, {b, 3}}, {"a", "b"}, strategy) < 0) return 3;
-                  if (spawn_of({{number, number}, {a, 3}, {number, 5}}, {"spawn window", "a", "spawn window"}, strategy) < 0) return 4;
-                  if (spawn_of({{number, 70}, {a, number}}, {"spawn window", "a"}, strategy) < 0) return 5;
-                }
-              if (spawn_of({{58, 0}, {59, 1}, {60, 2}, {61, 3}, {a, 4}}, {"spawn window", "spawn window", "spawn window", "spawn window", "a"}) != SPAWN_STRATEGY_STAGED) return 6;
-              if (spawn_of({{58, 0}, {59, 1}, {60, 2}, {61, 3}, {62, 4}, {a, 5}}, {"spawn window", "spawn window", "spawn window", "spawn window", "spawn window", "a"}) != SPAWN_STRATEGY_FETCHED) return 7;
-              if (__builtin_popcountll(spawn_abilities_probed().window) != 6 || descriptors_of(getpid()) != before) return 8;
-              close(60);
-              if (spawn_of({{60, 0}}, {""}) != -EBADF) return 9;
-              dup3(a, 60, O_CLOEXEC);  // another file's, by mistake
-              if (spawn_of({{60, 0}}, {"a"}) < 0) return 10;
-              return spawn_window_release() == 0 && is_open(60) ? 0 : 11;
-            }),
-            0);
+  EXPECT_EQ(
+      status_of([] {
+        if (spawn_window_reserve(3) != 0) return 1;  // 58 to 63, and 57 for itself
+        const int a = high("a"), b = high("b");
+        const auto before = descriptors_of(getpid());
+        for (const uint32_t strategy : {SPAWN_STRATEGY_AUTOMATIC, SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE,
+                                        SPAWN_STRATEGY_STAGED, SPAWN_STRATEGY_FETCHED})
+          for (int number = 57; number < 64; ++number) {
+            if (spawn_of({{number, 0}, {a, 1}}, {"spawn window", "a"}, strategy) < 0) return 2;
+            if (spawn_of({{a, number}, {b, 3}}, {"a", "b"}, strategy) < 0) return 3;
+            if (spawn_of({{number, number}, {a, 3}, {number, 5}}, {"spawn window", "a", "spawn window"}, strategy) < 0)
+              return 4;
+            if (spawn_of({{number, 70}, {a, number}}, {"spawn window", "a"}, strategy) < 0) return 5;
+          }
+        if (spawn_of({{58, 0}, {59, 1}, {60, 2}, {61, 3}, {a, 4}},
+                     {"spawn window", "spawn window", "spawn window", "spawn window", "a"}) != SPAWN_STRATEGY_STAGED)
+          return 6;
+        if (spawn_of({{58, 0}, {59, 1}, {60, 2}, {61, 3}, {62, 4}, {a, 5}},
+                     {"spawn window", "spawn window", "spawn window", "spawn window", "spawn window", "a"}) !=
+            SPAWN_STRATEGY_FETCHED)
+          return 7;
+        if (__builtin_popcountll(spawn_abilities_probed().window) != 6 || descriptors_of(getpid()) != before) return 8;
+        close(60);
+        if (spawn_of({{60, 0}}, {""}) != -EBADF) return 9;
+        dup3(a, 60, O_CLOEXEC);  // another file's, by mistake
+        if (spawn_of({{60, 0}}, {"a"}) < 0) return 10;
+        return spawn_window_release() == 0 && is_open(60) ? 0 : 11;
+      }),
+      0);
 }
 
 // One names numbers of the window as sources while others stage there: it gets placeholders all the same.
@@ -433,10 +455,13 @@ TEST(Window, ANumberIsThePlaceholderWhateverOthersStageThere) {
                 threads.emplace_back([] {
                   while (!stop) wrong += spawn_of({{a, 0}, {b, 1}}, {"a", "b"}) < 0;
                 });
-              for (const uint32_t strategy : {SPAWN_STRATEGY_AUTOMATIC, SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE, SPAWN_STRATEGY_FETCHED}) {
+              for (const uint32_t strategy :
+                   {SPAWN_STRATEGY_AUTOMATIC, SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE, SPAWN_STRATEGY_FETCHED}) {
                 // The threads have found then that it is not to be had.
                 if (strategy == SPAWN_STRATEGY_FETCHED && !has_thread_pidfds()) continue;
-                for (int i = 0; i < 40; ++i) wrong += spawn_of({{60, 0}, {61, 1}, {62, 2}, {63, 3}}, {"spawn window", "spawn window", "spawn window", "spawn window"}, strategy) < 0;
+                for (int i = 0; i < 40; ++i)
+                  wrong += spawn_of({{60, 0}, {61, 1}, {62, 2}, {63, 3}},
+                                    {"spawn window", "spawn window", "spawn window", "spawn window"}, strategy) < 0;
               }
               stop = true;
               for (std::thread& thread : threads) thread.join();

@@ -3,12 +3,12 @@
 // A scenario that a test has written out.
 #pragma once
 
-#include "model/scenario/scenario.h"
-
 #include <gtest/gtest.h>
 
 #include <string>
 #include <variant>
+
+#include "model/scenario/scenario.h"
 
 namespace spawncheck {
 

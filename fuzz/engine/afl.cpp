@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // AFL++: persistent mode, input in shared memory (afl-clang-fast's macros).
-#include "fuzz/target.h"
+#include <unistd.h>
 
 #include <cstddef>
-#include <unistd.h>
+
+#include "fuzz/target.h"
 
 __AFL_FUZZ_INIT();
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include <cstring>
+
 #include "fuzz/mutator.h"
 #include "fuzz/target.h"
-
-#include <cstring>
 
 using namespace spawncheck::fuzz;
 
@@ -30,16 +30,20 @@ std::size_t store(const std::string& text, std::uint8_t* data, std::size_t size_
   return size;
 }
 
-std::string_view view(const std::uint8_t* data, std::size_t size) { return {reinterpret_cast<const char*>(data), size}; }
+std::string_view view(const std::uint8_t* data, std::size_t size) {
+  return {reinterpret_cast<const char*>(data), size};
+}
 
 }  // namespace
 
-extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t size_max, unsigned seed) {
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t size_max,
+                                               unsigned seed) {
   return store(mutate_text(view(data, size), size_max, seed), data, size_max);
 }
 
-extern "C" std::size_t LLVMFuzzerCustomCrossOver(const std::uint8_t* a, std::size_t a_size, const std::uint8_t* b, std::size_t b_size,
-                                                 std::uint8_t* out, std::size_t out_max, unsigned seed) {
+extern "C" std::size_t LLVMFuzzerCustomCrossOver(const std::uint8_t* a, std::size_t a_size, const std::uint8_t* b,
+                                                 std::size_t b_size, std::uint8_t* out, std::size_t out_max,
+                                                 unsigned seed) {
   return store(cross_text(view(a, a_size), view(b, b_size), out_max, seed), out, out_max);
 }
 

@@ -2,8 +2,6 @@
 //
 // A plain main: runs the target on files, or on every file below directories. For the debugger, and so that
 // every target always compiles. With --repeat N it runs all of them N times and says how fast.
-#include "fuzz/target.h"
-
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +11,8 @@
 #include <iterator>
 #include <string>
 #include <vector>
+
+#include "fuzz/target.h"
 
 namespace {
 
@@ -39,8 +39,10 @@ int main(int argc, char** argv) {
   unsigned long repeat = 1;
   std::vector<Bytes> inputs;
   for (int i = 1; i < argc; ++i) {
-    if (std::strcmp(argv[i], "--repeat") == 0 && i + 1 < argc) repeat = std::strtoul(argv[++i], nullptr, 10);
-    else if (!read_all(argv[i], inputs)) return 2;
+    if (std::strcmp(argv[i], "--repeat") == 0 && i + 1 < argc)
+      repeat = std::strtoul(argv[++i], nullptr, 10);
+    else if (!read_all(argv[i], inputs))
+      return 2;
   }
   if (inputs.empty() || repeat == 0) {
     std::fprintf(stderr, "usage: %s [--repeat N] FILE|DIRECTORY...\n", argv[0]);
@@ -49,7 +51,8 @@ int main(int argc, char** argv) {
   spawncheck::fuzz::start();
   const auto start = std::chrono::steady_clock::now();
   for (unsigned long round = 0; round < repeat; ++round)
-    for (const Bytes& input : inputs) spawncheck::fuzz::one(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
+    for (const Bytes& input : inputs)
+      spawncheck::fuzz::one(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const double executions = static_cast<double>(inputs.size()) * static_cast<double>(repeat);
   std::printf("%.0f executions, no finding, %.0f executions/s\n", executions, executions / seconds);

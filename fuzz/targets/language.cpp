@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // The language: any bytes parse or are refused at a place that exists; what parses prints canonically.
-#include "fuzz/target.h"
-
 #include <algorithm>
-
 #include <cstdio>
 #include <cstdlib>
+
+#include "fuzz/target.h"
 
 namespace spawncheck::fuzz {
 
@@ -26,7 +25,8 @@ void one(const std::uint8_t* data, std::size_t size) {
   const auto parsed = parse(text);
   if (const ParseError* e = std::get_if<ParseError>(&parsed)) {
     const auto lines = static_cast<int>(std::count(text.begin(), text.end(), '\n')) + 1;
-    if (e->line < 1 || e->line > lines || e->column < 1 || e->expected.empty()) wrong("an error without a place", std::string(text));
+    if (e->line < 1 || e->line > lines || e->column < 1 || e->expected.empty())
+      wrong("an error without a place", std::string(text));
     return;
   }
   const Scenario& scenario = std::get<Scenario>(parsed);

@@ -2,12 +2,12 @@
 //
 // Planner and model against the contract: the scenario runs on the model, its spawns by the reference's
 // plans, in an order drawn from the input; the judge must find nothing. No system call is made.
+#include <memory>
+
 #include "fuzz/feedback.h"
 #include "fuzz/target.h"
 #include "model/judge/judge.h"
 #include "properties/session/reference_planner.h"
-
-#include <memory>
 
 namespace spawncheck::fuzz {
 
@@ -24,8 +24,10 @@ bool is_too_large(const Scenario& scenario) {
 std::uint32_t strategy_for(const Scenario& scenario, std::uint64_t seed) {
   for (const Thread& thread : scenario.threads)
     for (const sc_operation& op : thread.operations)
-      if (op.kind == SC_OP_SPAWN && op.request.policy != SPAWN_FDS_ONLY) return seed % 3 == 0 ? SPAWN_STRATEGY_COPY : SPAWN_STRATEGY_UNSHARE;
-  constexpr std::uint32_t strategies[] = {SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE, SPAWN_STRATEGY_STAGED, SPAWN_STRATEGY_FETCHED};
+      if (op.kind == SC_OP_SPAWN && op.request.policy != SPAWN_FDS_ONLY)
+        return seed % 3 == 0 ? SPAWN_STRATEGY_COPY : SPAWN_STRATEGY_UNSHARE;
+  constexpr std::uint32_t strategies[] = {SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE, SPAWN_STRATEGY_STAGED,
+                                          SPAWN_STRATEGY_FETCHED};
   return strategies[seed % 4];
 }
 
@@ -48,7 +50,8 @@ void one(const std::uint8_t* data, std::size_t size) {
   note_history(*scenario, *history);
   JudgeOptions judge_options;
   judge_options.owed = Clauses::promised_by(reads_at_once ? "fd.snapshot fd.released" : "fd.released");
-  // Fetched, which staged falls back to without slots, needs a number for the pidfd of its caller (spawn_run() then takes another strategy).
+  // Fetched, which staged falls back to without slots, needs a number for the pidfd of its caller (spawn_run() then
+  // takes another strategy).
   judge_options.resource_errors_allowed = !reads_at_once;
   judge_options.work_max = 5'000;
   const Verdict verdict = judge(*scenario, *history, judge_options);

@@ -2,15 +2,16 @@
 //
 // The C interface: any request, also a wrong one, on the kernel. A bad one is refused by name; a good one's child has
 // what was asked for; and nothing is left in the caller. Check and planner also run here, where their edges count.
-#include "fuzz/feedback.h"
-#include "fuzz/request_server.h"
-#include "fuzz/target.h"
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <unistd.h>
+
+#include "fuzz/feedback.h"
+#include "fuzz/request_server.h"
+#include "fuzz/target.h"
 
 namespace spawncheck::fuzz {
 
@@ -28,7 +29,8 @@ std::string own_directory() {
 
 [[noreturn]] void wrong(const std::string& what, const std::uint8_t* data, std::size_t size) {
   std::fprintf(stderr, "spawncheck finding: request: %s\n  input: ", what.c_str());
-  for (std::size_t i = 0; i < size; ++i) std::fprintf(stderr, data[i] > ' ' && data[i] < 127 ? "%c" : "\\x%02x", data[i]);
+  for (std::size_t i = 0; i < size; ++i)
+    std::fprintf(stderr, data[i] > ' ' && data[i] < 127 ? "%c" : "\\x%02x", data[i]);
   std::fprintf(stderr, "\n");
   server.reset();
   std::abort();
@@ -36,9 +38,11 @@ std::string own_directory() {
 
 // Each field's name, as a bad request is said to name it.
 bool names_a_field(const std::string& text) {
-  static const char* const names[] = {"policy",  "strategy", "set",    "path",        "program_fd", "argv",        "keep",     "keep_count", "ignore",   "pgroup",   "cwd",      "cwd_fd",       "umask",    "open", "open_count",
-                                      "limit",   "limit_count", "search", "uid",      "gid",        "groups",      "group_count", "nice",    "scheduling", "priority", "cpus", "cpu_words",    "terminal", "foreground", "death_signal",
-                                      "cgroup_fd"};
+  static const char* const names[] = {
+      "policy",      "strategy", "set",       "path",     "program_fd", "argv",         "keep",       "keep_count",
+      "ignore",      "pgroup",   "cwd",       "cwd_fd",   "umask",      "open",         "open_count", "limit",
+      "limit_count", "search",   "uid",       "gid",      "groups",     "group_count",  "nice",       "scheduling",
+      "priority",    "cpus",     "cpu_words", "terminal", "foreground", "death_signal", "cgroup_fd"};
   const std::size_t colon = text.find(": ");
   for (const char* name : names)
     if (colon != std::string::npos && text.substr(0, colon) == name && text.size() > colon + 2) return true;
@@ -53,7 +57,8 @@ void start() {
   places.program = places.programs + "/spawncheck-hold";
   char name[] = "/tmp/spawncheck-request-XXXXXX";
   if (access(places.program.c_str(), X_OK) != 0 || mkdtemp(name) == nullptr) {
-    std::fprintf(stderr, "spawncheck: fuzz target request: no %s, or no directory below /tmp\n", places.program.c_str());
+    std::fprintf(stderr, "spawncheck: fuzz target request: no %s, or no directory below /tmp\n",
+                 places.program.c_str());
     std::exit(2);
   }
   places.directory = name;
@@ -79,8 +84,10 @@ void one(const std::uint8_t* data, std::size_t size) {
   const RequestReport report = server->run(data, size);
   if (!report.wrong.empty()) wrong(report.wrong, data, size);
   const bool is_refused = report.failed == SPAWN_FAILED_REQUEST;
-  if (is_refused && !names_a_field(report.field)) wrong("a request refused without its field: " + report.field, data, size);
-  if (error != 0 && (!is_refused || report.error != error || report.field != field)) wrong("a bad request that was not refused as such", data, size);
+  if (is_refused && !names_a_field(report.field))
+    wrong("a request refused without its field: " + report.field, data, size);
+  if (error != 0 && (!is_refused || report.error != error || report.field != field))
+    wrong("a bad request that was not refused as such", data, size);
   note(static_cast<std::uint64_t>(report.error) << 16 | static_cast<std::uint16_t>(report.failed));
   note(std::hash<std::string>{}(report.field));
 }

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc != 3 || atol(argv[1]) <= 0) {
     fprintf(stderr, "usage: %s N PROGRAM\n", argv[0]);
     return 2;

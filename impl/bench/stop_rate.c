@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The cheapest ptrace(2) stop this machine has: a loop of one call that a seccomp filter makes stop, and a tracer that does
- * nothing but wait and continue. Both on one processor.
+ * The cheapest ptrace(2) stop this machine has: a loop of one call that a seccomp filter makes stop, and a tracer that
+ * does nothing but wait and continue. Both on one processor.
  *
  *   stop-rate N */
 #define _GNU_SOURCE
@@ -20,18 +20,21 @@
 #include <unistd.h>
 
 static _Noreturn void run_tracee(long count) {
-  struct sock_filter program[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close, 0, 1),
-                                  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  struct sock_filter program[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                                  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close, 0, 1),
+                                  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE),
+                                  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
   const struct sock_fprog filter = {sizeof program / sizeof *program, program};
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   ptrace(PTRACE_TRACEME, 0, NULL, NULL);
   raise(SIGSTOP);
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) != 0) _exit(1);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) != 0)
+    _exit(1);
   for (long i = 0; i < count; ++i) syscall(SYS_close, -1);
   _exit(0);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   const long count = argc == 2 ? atol(argv[1]) : 0;
   if (count <= 0) {
     fprintf(stderr, "usage: %s N\n", argv[0]);
@@ -44,7 +47,8 @@ int main(int argc, char **argv) {
   const pid_t tracee = fork();
   if (tracee == 0) run_tracee(count);
   int status;
-  if (tracee < 0 || waitpid(tracee, &status, 0) != tracee || ptrace(PTRACE_SETOPTIONS, tracee, NULL, PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL) != 0) {
+  if (tracee < 0 || waitpid(tracee, &status, 0) != tracee ||
+      ptrace(PTRACE_SETOPTIONS, tracee, NULL, PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL) != 0) {
     perror("ptrace");
     return 1;
   }

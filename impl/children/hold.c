@@ -2,8 +2,9 @@
  *
  * What gets exec'd: a program without a libc that touches no descriptor and no signal state, so that
  * whoever looks from outside sees what exec left. EXIT_AT_ONCE makes it exit with status 7, EXIT_WITH_DEATH_SIGNAL
- * with its parent death signal, which nobody sees from outside; else it waits, at most a minute, and not longer than the thread that started
- * it lives. EXIT_IF_DEATH_SIGNAL makes it wait only where nobody has given it a parent death signal. */
+ * with its parent death signal, which nobody sees from outside; else it waits, at most a minute, and not longer than
+ * the thread that started it lives. EXIT_IF_DEATH_SIGNAL makes it wait only where nobody has given it a parent death
+ * signal. */
 #include <stddef.h>
 #include <sys/syscall.h>
 
@@ -16,7 +17,10 @@ static long call4(long number, long a, long b, long c, long d) {
   long result;
   register long r10 __asm__("r10") = d;
   register long r8 __asm__("r8") = 0;
-  __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+                   : "rcx", "r11", "memory");
   return result;
 #elif defined(__aarch64__)
   register long x8 __asm__("x8") = number;
@@ -46,9 +50,12 @@ void _start(void) {
 #ifdef EXIT_IF_DEATH_SIGNAL
   int signal = 0;
   call4(SYS_prctl, PR_GET_PDEATHSIG, (long)&signal, 0, 0);
-  if (signal != 0) call4(SYS_exit_group, signal, 0, 0, 0); /* nobody has asked for it, and nobody can see it from outside */
+  if (signal != 0)
+    call4(SYS_exit_group, signal, 0, 0, 0); /* nobody has asked for it, and nobody can see it from outside */
 #endif
-  struct { long seconds, nanoseconds; } minute = {60, 0};
+  struct {
+    long seconds, nanoseconds;
+  } minute = {60, 0};
   call4(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
   call4(SYS_ppoll, 0, 0, (long)&minute, 0);
   call4(SYS_exit_group, 0, 0, 0, 0);

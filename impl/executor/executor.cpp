@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "impl/executor/executor.h"
 
-#include "impl/executor/program.h"
-
-#include <cerrno>
-#include <cstddef>
-#include <csignal>
-#include <cstdlib>
-#include <cstring>
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -15,6 +8,14 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+
+#include "impl/executor/program.h"
 
 extern char** environ;
 
@@ -81,8 +82,12 @@ bool Executor::Self::launch(int server_end, std::string& error) {
   constexpr std::string_view of_musl = "musl:";
   const bool is_musl = options.implementation.starts_with(of_musl);
   const bool is_object = options.implementation.find('/') != std::string::npos;
-  const std::string path = directory_of_binaries() + "/spawncheck-arena" + (is_musl ? "-musl" : is_object ? "-dynamic" : "");
-  const char* argv[] = {path.c_str(), options.implementation.c_str() + (is_musl ? of_musl.size() : 0), options.strategy.c_str(), nullptr};
+  const std::string path = directory_of_binaries() + "/spawncheck-arena" +
+                           (is_musl     ? "-musl"
+                            : is_object ? "-dynamic"
+                                        : "");
+  const char* argv[] = {path.c_str(), options.implementation.c_str() + (is_musl ? of_musl.size() : 0),
+                        options.strategy.c_str(), nullptr};
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   // Both away from 3 and 4 first: the actions run one after the other.
@@ -130,8 +135,10 @@ bool Executor::Self::start(std::string& error) {
   const bool launched = launch(ends[1], error);
   close(ends[1]);
   sc_answer answer{};
-  if (launched && !receive(answer, grace_ms)) error = because("the arena server does not answer");
-  else if (launched && answer.failed) error = answer.text;
+  if (launched && !receive(answer, grace_ms))
+    error = because("the arena server does not answer");
+  else if (launched && answer.failed)
+    error = answer.text;
   else if (launched) {
     info = {answer.name, answer.policies, answer.sets, answer.promises};
     return true;
@@ -156,7 +163,8 @@ void Executor::Self::load(const Scenario& scenario, const RunOptions& run) {
     std::memcpy(static_cast<void*>(&shared->policy), run.policy, offsetof(sc_policy, turn));
     shared->policy.is_scheduled = 1;
     shared->policy.turn_count = static_cast<std::uint32_t>(scenario.schedule.size());
-    for (std::size_t i = 0; i < scenario.schedule.size(); ++i) shared->policy.turn[i] = {scenario.schedule[i].thread, scenario.schedule[i].child};
+    for (std::size_t i = 0; i < scenario.schedule.size(); ++i)
+      shared->policy.turn[i] = {scenario.schedule[i].thread, scenario.schedule[i].child};
   }
   shared->timeout_ms = options.timeout_ms;
 }
@@ -164,7 +172,8 @@ void Executor::Self::load(const Scenario& scenario, const RunOptions& run) {
 bool Executor::Self::run_once() {
   const char request = SC_SAY_RUN;
   sc_answer answer{};
-  return socket >= 0 && send(socket, &request, 1, MSG_NOSIGNAL) == 1 && receive(answer, static_cast<int>(options.timeout_ms) + grace_ms);
+  return socket >= 0 && send(socket, &request, 1, MSG_NOSIGNAL) == 1 &&
+         receive(answer, static_cast<int>(options.timeout_ms) + grace_ms);
 }
 
 Executor::Executor(std::unique_ptr<Self> self) : self_(std::move(self)) {}

@@ -6,23 +6,24 @@
 // killed.
 #pragma once
 
-#include "model/scenario/history.h"
-#include "model/scenario/scenario.h"
-#include "model/scenario/trace.h"
-
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "model/scenario/history.h"
+#include "model/scenario/scenario.h"
+#include "model/scenario/trace.h"
+
 namespace spawncheck {
 
-// Where the arena, the children and what comes along as shared objects are: $SPAWNCHECK_BIN, else beside this executable.
+// Where the arena, the children and what comes along as shared objects are: $SPAWNCHECK_BIN, else beside this
+// executable.
 std::string directory_of_binaries();
 
 struct ExecutorOptions {
   // "reference", "posix_spawn", "fork_exec", ..., or the path of a shared object (it contains a '/').
   std::string implementation = "reference";
-  std::string strategy;          // of the reference; empty: its own choice
+  std::string strategy;             // of the reference; empty: its own choice
   std::uint32_t timeout_ms = 5000;  // of one run
 };
 

@@ -5,10 +5,10 @@
 #ifndef SPAWNCHECK_EXECUTOR_PROGRAM_H
 #define SPAWNCHECK_EXECUTOR_PROGRAM_H
 
+#include <stdint.h>
+
 #include "model/scenario/history.h"
 #include "model/scenario/trace.h"
-
-#include <stdint.h>
 
 /* Where the server finds its two descriptors. */
 #define SC_SOCKET_FD 3
@@ -29,11 +29,12 @@ struct sc_answer {
 struct sc_thread_state {
   int32_t tid;
   uint32_t is_done;
-  uint32_t position; /* operation under way */
-  uint64_t frame;    /* address of the frame that calls the spawn under way */
+  uint32_t position;   /* operation under way */
+  uint64_t frame;      /* address of the frame that calls the spawn under way */
   uint64_t processors; /* that it may run on: see attributes_processors */
-  int32_t observe;   /* index + 1 of a child that must be looked at before the thread goes on; 0: none */
-  int32_t sharer;    /* pid of a child that seems to run on the thread's memory: the server finds out, before the thread goes on; 0: none */
+  int32_t observe;     /* index + 1 of a child that must be looked at before the thread goes on; 0: none */
+  int32_t sharer; /* pid of a child that seems to run on the thread's memory: the server finds out, before the thread
+                     goes on; 0: none */
   uint32_t had_table, is_sharer; /* what the thread knows of it (runs_on_memory_of); the answer */
 };
 
@@ -51,12 +52,12 @@ struct sc_shared {
    * `release` never comes: finished threads wait on it until the arena is ended. */
   uint32_t go; /* opens for the arena that was forked ahead */
   uint32_t attention, gate, ready, release, done_count, stamp;
-  uint32_t watch; /* a futex: the arena's userfaultfd + 1, until the server has taken it over */
-  uint32_t knows_libc; /* history.caught_by_libc has been looked at: every run of a server has it */
-  uint64_t limit; /* of open files, soft, that the world was made with */
+  uint32_t watch;                 /* a futex: the arena's userfaultfd + 1, until the server has taken it over */
+  uint32_t knows_libc;            /* history.caught_by_libc has been looked at: every run of a server has it */
+  uint64_t limit;                 /* of open files, soft, that the world was made with */
   uint32_t no_new_privs, seccomp; /* of all threads, as the race begins (prctl(2)); ~0: not known */
-  int32_t server_pid; /* who has a stream and an exit handler of its own: ending.c */
-  uint32_t world_errno; /* the initial world could not be made: world_where */
+  int32_t server_pid;             /* who has a stream and an exit handler of its own: ending.c */
+  uint32_t world_errno;           /* the initial world could not be made: world_where */
   char world_where[SC_WHERE_MAX];
   int32_t arena_pid;
   struct sc_thread_state thread[SC_THREADS_MAX];

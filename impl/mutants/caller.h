@@ -4,14 +4,14 @@
 #ifndef SPAWNCHECK_MUTANTS_CALLER_H
 #define SPAWNCHECK_MUTANTS_CALLER_H
 
-#include "impl/mutants/child.h"
-
 #include <pthread.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 
-static void list_open(struct job *job) {
+#include "impl/mutants/child.h"
+
+static void list_open(struct job* job) {
   static int listed[LISTS_NUMBERS ? LISTED_MAX : 1]; /* LISTED_ONCE */
   static uint32_t count;
   struct rlimit limit;
@@ -28,7 +28,7 @@ static void list_open(struct job *job) {
 }
 
 /* Duplicates each kept source in the caller, as an implementation does that means to protect them. */
-static uint32_t capture(struct job *job) {
+static uint32_t capture(struct job* job) {
   uint32_t i = 0;
   for (; i < job->request.keep_count; ++i) {
     const int fd = fcntl(job->keep[i].source, HAS(CAPTURED_PLAIN) ? F_DUPFD : F_DUPFD_CLOEXEC, 300);
@@ -44,15 +44,18 @@ static uint32_t capture(struct job *job) {
 static void take_pending(int signal) {
   const struct timespec no_time = {0};
   sigset_t set;
-  if (signal == 0) sigfillset(&set);
-  else sigemptyset(&set), sigaddset(&set, signal);
+  if (signal == 0)
+    sigfillset(&set);
+  else
+    sigemptyset(&set), sigaddset(&set, signal);
   while (sigtimedwait(&set, NULL, &no_time) > 0) continue;
 }
 
 static void install_handlers_again(void) {
   for (int s = 1; s <= 64; ++s) {
     struct kernel_action action = {0};
-    if (s == 32 || s == 33 || get_action(s, &action) != 0 || action.handler == SIG_DFL || action.handler == SIG_IGN) continue;
+    if (s == 32 || s == 33 || get_action(s, &action) != 0 || action.handler == SIG_DFL || action.handler == SIG_IGN)
+      continue;
     if (HAS(HANDLERS_WITHOUT_FLAGS)) action.flags &= ~(unsigned long)(SA_RESTART | SA_ONSTACK);
     if (HAS(HANDLERS_OTHER_MASK)) action.mask = ~0ull;
     set_action(s, &action);
@@ -68,7 +71,7 @@ static void change_altstack(void) {
 }
 
 /* IGNORED_MEANWHILE */
-static void spare_signals(struct job *job) {
+static void spare_signals(struct job* job) {
   const struct kernel_action ignore = {.handler = SIG_IGN};
   for (unsigned i = 0; i < 3; ++i) {
     get_action(spared_signals[i], &job->spared[i]);
@@ -76,24 +79,24 @@ static void spare_signals(struct job *job) {
   }
 }
 
-static void restore_spared(const struct job *job) {
+static void restore_spared(const struct job* job) {
   for (unsigned i = 0; i < 3; ++i) set_action(spared_signals[i], &job->spared[i]);
 }
 
 /* CLEARED_MEANWHILE: those that have close-on-exec lose it for the time of the call. */
-static void clear_sources(struct job *job) {
+static void clear_sources(struct job* job) {
   for (uint32_t i = 0; i < job->source_count; ++i) {
     job->cleared[i] = fcntl(job->sources[i], F_GETFD) == FD_CLOEXEC;
     if (job->cleared[i]) fcntl(job->sources[i], F_SETFD, 0);
   }
 }
 
-static void mark_sources(const struct job *job) {
+static void mark_sources(const struct job* job) {
   for (uint32_t i = 0; i < job->source_count; ++i)
     if (HAS(SOURCE_MARKED) || job->cleared[i]) fcntl(job->sources[i], F_SETFD, FD_CLOEXEC);
 }
 
-static void change_attributes_of_caller(const struct spawncheck_request *r) {
+static void change_attributes_of_caller(const struct spawncheck_request* r) {
   const struct itimerval none = {0}, long_from_now = {.it_value = {.tv_sec = 10000}};
   const struct kernel_action ignore = {.handler = SIG_IGN};
   if (HAS(UMASK_LEFT)) umask(0);
@@ -109,7 +112,7 @@ static void change_attributes_of_caller(const struct spawncheck_request *r) {
   if (HAS(CANCEL_TYPE)) pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
 }
 
-static void change_caller(struct job *job) {
+static void change_caller(struct job* job) {
   if (HAS(SIGNAL_SWALLOWED)) take_pending(0);
   if (HAS(CHILD_SWALLOWED)) take_pending(SIGCHLD);
   while (HAS(STALE_REAPED) && waitpid(-1, NULL, WNOHANG) > 0) continue;
@@ -121,7 +124,7 @@ static void change_caller(struct job *job) {
   change_attributes_of_caller(&job->request);
 }
 
-static void change_caller_after(const struct job *job) {
+static void change_caller_after(const struct job* job) {
   if (HAS(IGNORED_MEANWHILE)) restore_spared(job);
   if (HAS(CLEARED_MEANWHILE)) mark_sources(job);
   for (uint32_t i = 0; HAS(SOURCE_CONSUMED) && i < job->source_count; ++i) close(job->sources[i]);

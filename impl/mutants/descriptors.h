@@ -4,15 +4,15 @@
 #ifndef SPAWNCHECK_MUTANTS_DESCRIPTORS_H
 #define SPAWNCHECK_MUTANTS_DESCRIPTORS_H
 
-#include "impl/mutants/requests.h"
-
 #include <sched.h>
 #include <stdio.h>
 
+#include "impl/mutants/requests.h"
+
 #define LOOP_MAX 4096 /* of loops over all numbers */
 
-/* close(3) of libc is a cancellation point, which marks the thread that it runs on: the caller's, and for good where the child is killed
- * in it. */
+/* close(3) of libc is a cancellation point, which marks the thread that it runs on: the caller's, and for good where
+ * the child is killed in it. */
 static int close_number(int number) { return HAS(CLOSE_CANCELLABLE) ? close(number) : (int)syscall(SYS_close, number); }
 
 static int close_gap(unsigned first, unsigned last, unsigned flags) {
@@ -41,8 +41,8 @@ static int close_rest(unsigned first, unsigned flags) {
 }
 
 /* Closes all but the sources, the highest range first: it makes the table private. */
-static int keep_sources(const struct job *job) {
-  const int *sources = job->sources;
+static int keep_sources(const struct job* job) {
+  const int* sources = job->sources;
   const uint32_t count = job->source_count;
   if (HAS(SWEEP_FIRST)) return close_gap(3, ~0u, CLOSE_RANGE_UNSHARE);
   unsigned flags = HAS(UNSHARE_LAST) && count > 0 ? 0 : CLOSE_RANGE_UNSHARE;
@@ -57,27 +57,27 @@ static int keep_sources(const struct job *job) {
   return 0;
 }
 
-static int clear_cloexec(const struct job *job, int number) {
+static int clear_cloexec(const struct job* job, int number) {
   if (HAS(IDENTITY_CLOEXEC) || (HAS(IDENTITY_INHERITED) && job->request.fd_policy == SPAWNCHECK_FDS_INHERIT)) return 0;
   return fcntl(number, F_SETFD, 0);
 }
 
-static int move_in_order(const struct spawncheck_request *r) {
+static int move_in_order(const struct spawncheck_request* r) {
   for (uint32_t n = 0; n < r->keep_count; ++n) {
-    const struct spawncheck_keep *k = &r->keep[HAS(REVERSED) ? r->keep_count - 1 - n : n];
+    const struct spawncheck_keep* k = &r->keep[HAS(REVERSED) ? r->keep_count - 1 - n : n];
     if (k->source == k->target ? fcntl(k->source, F_SETFD, 0) : dup2(k->source, k->target) < 0) return -1;
   }
   return 0;
 }
 
-static int is_read_again(const struct job *job, uint32_t except, int number) {
+static int is_read_again(const struct job* job, uint32_t except, int number) {
   for (uint32_t i = 0; i < job->request.keep_count; ++i)
     if (i != except && job->aside[i] == 0 && job->keep[i].source == number) return 1;
   return 0;
 }
 
 /* SECOND_CYCLE: each move that overwrites nothing first; then a temporary, once. */
-static int move_with_one_temporary(const struct job *job) {
+static int move_with_one_temporary(const struct job* job) {
   const uint32_t count = job->request.keep_count;
   int is_used = 0;
   for (uint32_t i = 0; i < count; ++i) job->aside[i] = 0; /* 1: done */
@@ -116,14 +116,14 @@ static int reopen(int number, int target) {
   return fd == target ? fcntl(fd, F_SETFD, 0) : target;
 }
 
-/* Where temporaries begin: above all numbers of the request; from the lowest on where there is no room, since the limit or what is
- * open there leaves none. */
+/* Where temporaries begin: above all numbers of the request; from the lowest on where there is no room, since the limit
+ * or what is open there leaves none. */
 struct room {
   int from, is_low;
 };
 
-static struct room first_room(const struct job *job) {
-  const struct spawncheck_request *r = &job->request;
+static struct room first_room(const struct job* job) {
+  const struct spawncheck_request* r = &job->request;
   struct room room = {0, HAS(TEMPORARY_ON_TARGET) || r->keep_count == 0};
   if (room.is_low) return room;
   room.from = job->targets[r->keep_count - 1] + 1;
@@ -133,7 +133,7 @@ static struct room first_room(const struct job *job) {
 }
 
 /* At a number that is no target. */
-static int put_aside(const struct job *job, int number, struct room *room) {
+static int put_aside(const struct job* job, int number, struct room* room) {
   for (;;) {
     const int fd = fcntl(number, HAS(TEMPORARY_LEFT) ? F_DUPFD : F_DUPFD_CLOEXEC, room->from);
     if (fd < 0 && errno == EINVAL) errno = EMFILE; /* `from` has reached the limit: there is no number */
@@ -153,14 +153,14 @@ static int put_in_place(int number, int target) {
 }
 
 /* All sources are duplicated out of the way, then put where they belong. */
-static int move_all(const struct job *job) {
-  const struct spawncheck_request *r = &job->request;
-  int *aside = job->aside;
+static int move_all(const struct job* job) {
+  const struct spawncheck_request* r = &job->request;
+  int* aside = job->aside;
   struct room room = first_room(job);
   if (HAS(SEQUENTIAL) || HAS(REVERSED)) return move_in_order(r);
   if (HAS(SECOND_CYCLE)) return move_with_one_temporary(job);
   for (uint32_t i = 0; i < r->keep_count; ++i) {
-    const struct spawncheck_keep *k = &r->keep[i];
+    const struct spawncheck_keep* k = &r->keep[i];
     aside[i] = -1;
     if (k->source == k->target) {
       if (clear_cloexec(job, k->source) != 0) return -1;
@@ -178,18 +178,18 @@ static int move_all(const struct job *job) {
   return 0;
 }
 
-static void close_leftover_sources(const struct job *job) {
+static void close_leftover_sources(const struct job* job) {
   for (uint32_t i = 0; i < job->source_count && !HAS(SOURCES_LEFT); ++i)
     if (!is_target(job, job->sources[i])) close_number(job->sources[i]);
 }
 
-static void close_listed(const struct job *job) {
+static void close_listed(const struct job* job) {
   for (uint32_t i = 0; i < job->listed_count; ++i)
     if (!is_source(job, job->listed[i])) close_number(job->listed[i]);
 }
 
 /* Policies but only: exec drops what is close-on-exec. */
-static int make_private(const struct job *job) {
+static int make_private(const struct job* job) {
   const uint32_t policy = job->request.fd_policy;
   if (unshare(CLONE_FILES) != 0 && !HAS(UNSHARE_UNCHECKED)) return -1;
   for (int n = 0; HAS(INHERIT_ALL) && policy == SPAWNCHECK_FDS_INHERIT && n < LOOP_MAX; ++n)
@@ -197,8 +197,9 @@ static int make_private(const struct job *job) {
   return 0;
 }
 
-static int drop(const struct job *job) {
-  const int is_only = job->request.fd_policy == SPAWNCHECK_FDS_ONLY || (HAS(INHERIT_NOTHING) && job->request.fd_policy == SPAWNCHECK_FDS_INHERIT);
+static int drop(const struct job* job) {
+  const int is_only = job->request.fd_policy == SPAWNCHECK_FDS_ONLY ||
+                      (HAS(INHERIT_NOTHING) && job->request.fd_policy == SPAWNCHECK_FDS_INHERIT);
   if (!is_only) return make_private(job);
   if (keep_sources(job) != 0) return -1;
   if ((HAS(NO_SWEEP) || HAS(RANGE_IGNORED) || LISTS_NUMBERS) && unshare(CLONE_FILES) != 0) return -1;
@@ -207,7 +208,7 @@ static int drop(const struct job *job) {
 }
 
 /* DROPPED_BY_OLD_FLAGS: after the moves, by what was close-on-exec before them. */
-static int move_and_drop(const struct job *job) {
+static int move_and_drop(const struct job* job) {
   uint64_t old[LOOP_MAX / 64] = {0};
   for (int n = 0; n < LOOP_MAX; ++n)
     if (fcntl(n, F_GETFD) == FD_CLOEXEC) old[n / 64] |= 1ull << n % 64;
@@ -218,7 +219,7 @@ static int move_and_drop(const struct job *job) {
 }
 
 /* Deviations that change the open file description, which the caller shares. */
-static void change_descriptions(const struct spawncheck_request *r) {
+static void change_descriptions(const struct spawncheck_request* r) {
   for (uint32_t i = 0; i < r->keep_count; ++i) {
     if (HAS(NONBLOCK_SET)) fcntl(r->keep[i].target, F_SETFL, fcntl(r->keep[i].target, F_GETFL) | O_NONBLOCK);
     if (HAS(POSITION_MOVED)) lseek(r->keep[i].target, 1, SEEK_CUR);
@@ -230,8 +231,8 @@ static void open_stdio(void) {
     if (!is_open(n)) open("/dev/null", O_RDWR);
 }
 
-static int set_descriptors(const struct job *job) {
-  const struct spawncheck_request *r = &job->request;
+static int set_descriptors(const struct job* job) {
+  const struct spawncheck_request* r = &job->request;
   if (HAS(DUP_FIRST) && move_all(job) != 0) return -1;
   if (HAS(CLEAR_FIRST))
     for (uint32_t i = 0; i < r->keep_count; ++i)

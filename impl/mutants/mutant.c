@@ -7,30 +7,30 @@
  * It is written apart from the reference on purpose: the suite must accept a second implementation, and
  * planted bugs must not be tuned to the reference.
  *
- * Its parts are headers, in the order in which a spawn goes backwards: start.h (the caller), child.h, descriptors.h, signals.h,
- * requests.h; caller.h has what only deviations do. */
+ * Its parts are headers, in the order in which a spawn goes backwards: start.h (the caller), child.h, descriptors.h,
+ * signals.h, requests.h; caller.h has what only deviations do. */
 #define _GNU_SOURCE
+#include <stddef.h>
+
 #include "impl/mutants/caller.h"
 #include "impl/mutants/start.h"
-
-#include <stddef.h>
 
 static size_t job_size(uint32_t keep_count) {
   return sizeof(struct job) + keep_count * (sizeof(struct spawncheck_keep) + 4 * sizeof(int));
 }
 
-static struct job *make_job(const struct spawncheck_request *request) {
+static struct job* make_job(const struct spawncheck_request* request) {
   static _Alignas(64) char shared[HAS(ONE_JOB) ? 262144 : 64];
   const uint32_t count = request->keep_count;
   const int flags = (HAS(EXIT_IN_COPY) ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS;
-  struct job *job = (struct job *)(void *)shared;
+  struct job* job = (struct job*)(void*)shared;
   if (!HAS(ONE_JOB)) job = mmap(NULL, job_size(count), PROT_READ | PROT_WRITE, flags, -1, 0);
   if (job == MAP_FAILED) return NULL;
   job->error = 0;
   job->pidfd = -1;
   job->listed_count = 0;
-  job->keep = (struct spawncheck_keep *)(job + 1);
-  job->sources = (int *)(job->keep + count);
+  job->keep = (struct spawncheck_keep*)(job + 1);
+  job->sources = (int*)(job->keep + count);
   job->targets = job->sources + count;
   job->aside = job->targets + count;
   job->cleared = job->aside + count;
@@ -38,12 +38,12 @@ static struct job *make_job(const struct spawncheck_request *request) {
   return job;
 }
 
-static void end_job(struct job *job, uint32_t keep_count) {
+static void end_job(struct job* job, uint32_t keep_count) {
   if (!HAS(ONE_JOB) && !IS_NOT_SUSPENDED) munmap(job, job_size(keep_count));
 }
 
 /* The temporaries of the caller's that some deviations have. */
-static int start_with_temporaries(struct job *job, struct spawncheck_result *result) {
+static int start_with_temporaries(struct job* job, struct spawncheck_result* result) {
   uint32_t count = 0;
   if (HAS(VISIBLE_TEMPORARY)) job->temporary = open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (HAS(CAPTURED_TWICE) || HAS(CAPTURED_PLAIN)) count = capture(job);
@@ -53,9 +53,9 @@ static int start_with_temporaries(struct job *job, struct spawncheck_result *res
   return error;
 }
 
-static int run(const struct spawncheck_request *request, struct spawncheck_result *result) {
+static int run(const struct spawncheck_request* request, struct spawncheck_result* result) {
   if (request->keep_count > KEEP_MAX) return EINVAL;
-  struct job *job = make_job(request);
+  struct job* job = make_job(request);
   if (job == NULL) return ENOMEM;
   int error = check(job);
   if (LISTS_NUMBERS) list_open(job);
@@ -68,7 +68,7 @@ static int run(const struct spawncheck_request *request, struct spawncheck_resul
   return error;
 }
 
-static int mutant_spawn(const struct spawncheck_request *request, struct spawncheck_result *result) {
+static int mutant_spawn(const struct spawncheck_request* request, struct spawncheck_result* result) {
   const int saved = errno;
   result->pid = result->pidfd = -1;
   write_request(request);
@@ -79,18 +79,20 @@ static int mutant_spawn(const struct spawncheck_request *request, struct spawnch
   return error;
 }
 
-static const char *const words[] = {
+static const char* const words[] = {
 #define SPAWNCHECK_ROW(id, word, class_, shows, clauses, what) word,
     SPAWNCHECK_FAULTS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
 };
 
-__attribute__((visibility("default"))) const struct spawncheck_implementation *spawncheck_implementation_v1(void) {
+__attribute__((visibility("default"))) const struct spawncheck_implementation* spawncheck_implementation_v1(void) {
   static struct spawncheck_implementation self = {
       .abi = SPAWNCHECK_ABI,
       .policies = 7,
       .sets = 127,
-      .promises = HAS(CAPTURED_TWICE) ? "fd.snapshot" : HAS(DROPPED_LATE) ? "fd.released" : "",
+      .promises = HAS(CAPTURED_TWICE) ? "fd.snapshot"
+                  : HAS(DROPPED_LATE) ? "fd.released"
+                                      : "",
       .spawn = mutant_spawn,
   };
   self.name = words[SPAWNCHECK_FAULT];

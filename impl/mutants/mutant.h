@@ -4,14 +4,14 @@
 #ifndef SPAWNCHECK_MUTANTS_MUTANT_H
 #define SPAWNCHECK_MUTANTS_MUTANT_H
 
-#include "impl/mutants/faults.h"
-#include "impl/peers/implementation.h"
-
 #include <signal.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
+
+#include "impl/mutants/faults.h"
+#include "impl/peers/implementation.h"
 
 #ifndef CLOSE_RANGE_UNSHARE
 #define CLOSE_RANGE_UNSHARE 2
@@ -22,7 +22,8 @@
 #endif
 
 #define HAS(fault) (SPAWNCHECK_FAULT == SPAWNCHECK_FAULT_##fault)
-#define HAS_CHANNEL (HAS(PIPE_LEFT) || HAS(PIPE_PASSED) || HAS(PIPE_MARKED_LATER) || HAS(PIPE_CLOSED_TWICE) || HAS(PIPE_OVERWRITTEN))
+#define HAS_CHANNEL \
+  (HAS(PIPE_LEFT) || HAS(PIPE_PASSED) || HAS(PIPE_MARKED_LATER) || HAS(PIPE_CLOSED_TWICE) || HAS(PIPE_OVERWRITTEN))
 #define LISTS_NUMBERS (HAS(LISTED_BEFORE) || HAS(LISTED_ONCE))
 #define IS_NOT_SUSPENDED (HAS(NO_VFORK) || HAS(NO_VFORK_COPIED))
 /* Whether the child starts on the caller's table, which has the pidfd then. */
@@ -46,24 +47,24 @@ struct job {
   int temporary;
   int channel[2];
   struct kernel_action spared[3];
-  struct spawncheck_keep *keep;
+  struct spawncheck_keep* keep;
   int *sources, *targets; /* ascending; each source once */
-  int *aside;             /* the temporary of each entry */
-  int *cleared;           /* of each source: it had close-on-exec (CLEARED_MEANWHILE) */
+  int* aside;             /* the temporary of each entry */
+  int* cleared;           /* of each source: it had close-on-exec (CLEARED_MEANWHILE) */
   uint32_t source_count;
   uint32_t listed_count;
   int listed[LISTS_NUMBERS ? LISTED_MAX : 1];
 };
 
-static inline long set_mask(int how, const uint64_t *set, uint64_t *old) {
+static inline long set_mask(int how, const uint64_t* set, uint64_t* old) {
   return syscall(SYS_rt_sigprocmask, how, set, old, sizeof *set);
 }
 
-static inline long get_action(int signal, struct kernel_action *action) {
+static inline long get_action(int signal, struct kernel_action* action) {
   return syscall(SYS_rt_sigaction, signal, NULL, action, sizeof action->mask);
 }
 
-static inline long set_action(int signal, const struct kernel_action *action) {
+static inline long set_action(int signal, const struct kernel_action* action) {
   return syscall(SYS_rt_sigaction, signal, action, NULL, sizeof action->mask);
 }
 

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
-// Planted bugs of the reference's own ways: its library, with one step of the plan or one move of the window's bookkeeping spoilt.
-// SPAWNCHECK_FAULT, a number of the table in faults.h, is set when it is compiled.
+// Planted bugs of the reference's own ways: its library, with one step of the plan or one move of the window's
+// bookkeeping spoilt. SPAWNCHECK_FAULT, a number of the table in faults.h, is set when it is compiled.
 //
-// The functions that are spoilt are stood in front of by the linker (ld --wrap, CMakeLists.txt): the library is what everybody gets,
-// and calls __wrap_f where it says f; __real_f is the library's own.
-#include "impl/mutants/faults.h"
-#include "impl/peers/implementation.h"
-#include "impl/spawn/strategy.h"
-#include "impl/spawn/window.h"
-
+// The functions that are spoilt are stood in front of by the linker (ld --wrap, CMakeLists.txt): the library is what
+// everybody gets, and calls __wrap_f where it says f; __real_f is the library's own.
+#include <fcntl.h>
 #include <spawncheck/spawn/request.h>
 
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <fcntl.h>
+
+#include "impl/mutants/faults.h"
+#include "impl/peers/implementation.h"
+#include "impl/spawn/strategy.h"
+#include "impl/spawn/window.h"
 
 #define HAS(fault) (SPAWNCHECK_FAULT == SPAWNCHECK_FAULT_##fault)
 
@@ -50,7 +50,9 @@ constexpr const char* words[] = {
 #undef SPAWNCHECK_ROW
 };
 constexpr bool is_staged = classes[SPAWNCHECK_FAULT][0] == 's', is_fetched = classes[SPAWNCHECK_FAULT][0] == 'f';
-constexpr std::uint32_t strategy = is_staged ? SPAWN_STRATEGY_STAGED : is_fetched ? SPAWN_STRATEGY_FETCHED : SPAWN_STRATEGY_UNSHARE;
+constexpr std::uint32_t strategy = is_staged    ? SPAWN_STRATEGY_STAGED
+                                   : is_fetched ? SPAWN_STRATEGY_FETCHED
+                                                : SPAWN_STRATEGY_UNSHARE;
 
 // ---- the plan ---------------------------------------------------------------------------------------------------
 
@@ -114,17 +116,22 @@ void spoil_unshare(Steps& steps, spawn_plan& plan) {
     plan.start &= ~std::uint32_t{SPAWN_START_CLEAR_SIGHAND};
     steps.remove(steps.next(SPAWN_STEP_RESET_HANDLERS));
   }
-  for (int i; HAS(PLAN_CYCLE_UNASKED) && (i = steps.next(SPAWN_STEP_DUP_TO_TEMPORARY)) > 0 && steps.is(i - 1, SPAWN_STEP_SET_CLOEXEC);) steps.remove(i - 1);
+  for (int i; HAS(PLAN_CYCLE_UNASKED) && (i = steps.next(SPAWN_STEP_DUP_TO_TEMPORARY)) > 0 &&
+              steps.is(i - 1, SPAWN_STEP_SET_CLOEXEC);)
+    steps.remove(i - 1);
   const int range = steps.next(SPAWN_STEP_CLOSE_RANGE);
-  if (HAS(PLAN_LOW_RANGE_FIRST) && range >= 0 && steps.next(SPAWN_STEP_CLOSE_RANGE, range + 1) > 0) steps.move_before(range, steps.last(SPAWN_STEP_CLOSE_RANGE) + 1);
+  if (HAS(PLAN_LOW_RANGE_FIRST) && range >= 0 && steps.next(SPAWN_STEP_CLOSE_RANGE, range + 1) > 0)
+    steps.move_before(range, steps.last(SPAWN_STEP_CLOSE_RANGE) + 1);
 }
 
 void spoil_staged(Steps& steps) {
   if (HAS(STAGED_FIRST_LOST) && steps.is(0, SPAWN_STEP_STAGE)) steps.remove(0);
   if (HAS(STAGED_SWAPPED)) steps.swap_sources(SPAWN_STEP_STAGE);
   for (int i = 0; i < steps.count(); ++i) {
-    if (HAS(STAGED_SOURCE_CLOEXEC) && steps.is(i, SPAWN_STEP_DUP) && is_slot(steps, steps[i].a)) steps.mark_after(i, steps[i].b);
-    if (HAS(STAGED_COPY_LEFT) && steps.is(i, SPAWN_STEP_CLOSE) && is_slot(steps, steps[i].a)) steps[i].kind = SPAWN_STEP_CLEAR_CLOEXEC;
+    if (HAS(STAGED_SOURCE_CLOEXEC) && steps.is(i, SPAWN_STEP_DUP) && is_slot(steps, steps[i].a))
+      steps.mark_after(i, steps[i].b);
+    if (HAS(STAGED_COPY_LEFT) && steps.is(i, SPAWN_STEP_CLOSE) && is_slot(steps, steps[i].a))
+      steps[i].kind = SPAWN_STEP_CLEAR_CLOEXEC;
   }
 }
 
@@ -160,8 +167,8 @@ void spoil_fetched(Steps& steps) {
 
 // ---- the window -------------------------------------------------------------------------------------------------
 
-int home = -1;            // a placeholder
-std::uint64_t used = 0;   // STAGED_BLINDLY: numbers that a spawn has
+int home = -1;           // a placeholder
+std::uint64_t used = 0;  // STAGED_BLINDLY: numbers that a spawn has
 
 std::uint64_t bit(int number) { return 1ull << number; }
 void put_placeholder(int number) { call(SYS_dup3, home, number, O_CLOEXEC); }
@@ -183,7 +190,8 @@ long stage_blindly(int source, int slot, int witness, Staged* staged) {
 }
 
 void unstage_badly(const Staged& s) {
-  if (HAS(STAGED_BY_SOURCE) && spawncheck_spawn::same_description(s.slot, s.source) != spawncheck_spawn::Same::yes) return;
+  if (HAS(STAGED_BY_SOURCE) && spawncheck_spawn::same_description(s.slot, s.source) != spawncheck_spawn::Same::yes)
+    return;
   if (HAS(STAGED_SLOT_CLOSED)) call(SYS_close, s.slot);
   if (!HAS(STAGED_SLOT_LEFT) && !HAS(STAGED_SLOT_CLOSED)) put_placeholder(s.slot);
   if (!HAS(STAGED_WITNESS_LEFT)) put_placeholder(s.witness);
@@ -210,7 +218,8 @@ int spawn(const spawncheck_request* request, spawncheck_result* result) {
   r.cwd = request->cwd;
   spawn_result got;
   spawn_run(&r, &got);
-  if ((is_staged && got.error == ENOTSUP) || (is_fetched && got.error == EMFILE)) {  // as the reference does where its strategy is forced
+  if ((is_staged && got.error == ENOTSUP) ||
+      (is_fetched && got.error == EMFILE)) {  // as the reference does where its strategy is forced
     r.strategy = SPAWN_STRATEGY_AUTOMATIC;
     spawn_run(&r, &got);
   }
@@ -224,9 +233,12 @@ int __wrap_spawn_plan_build(const spawn_request* request, const spawn_abilities*
   const int error = __real_spawn_plan_build(request, abilities, plan);
   if (error != 0 || plan->strategy != strategy) return error;
   Steps steps(*plan);
-  if (is_staged) spoil_staged(steps);
-  else if (is_fetched) spoil_fetched(steps);
-  else spoil_unshare(steps, *plan);
+  if (is_staged)
+    spoil_staged(steps);
+  else if (is_fetched)
+    spoil_fetched(steps);
+  else
+    spoil_unshare(steps, *plan);
   return 0;
 }
 
@@ -241,13 +253,16 @@ spawncheck_spawn::Read __wrap__ZN16spawncheck_spawn11window_readEm(std::uint64_t
 }
 
 long __wrap__ZN16spawncheck_spawn12window_stageEiiiPNS_6StagedE(int source, int slot, int witness, Staged* staged) {
-  if (HAS(STAGED_BLINDLY) || HAS(STAGED_TOGETHER) || HAS(STAGED_READ_ONCE)) return stage_blindly(source, slot, witness, staged);
+  if (HAS(STAGED_BLINDLY) || HAS(STAGED_TOGETHER) || HAS(STAGED_READ_ONCE))
+    return stage_blindly(source, slot, witness, staged);
   return __real__ZN16spawncheck_spawn12window_stageEiiiPNS_6StagedE(source, slot, witness, staged);
 }
 
 void __wrap__ZN16spawncheck_spawn14window_unstageERKNS_6StagedE(const Staged& s) {
-  if (HAS(STAGED_SLOT_LEFT) || HAS(STAGED_WITNESS_LEFT) || HAS(STAGED_SLOT_CLOSED) || HAS(STAGED_BY_SOURCE)) unstage_badly(s);
-  else __real__ZN16spawncheck_spawn14window_unstageERKNS_6StagedE(s);
+  if (HAS(STAGED_SLOT_LEFT) || HAS(STAGED_WITNESS_LEFT) || HAS(STAGED_SLOT_CLOSED) || HAS(STAGED_BY_SOURCE))
+    unstage_badly(s);
+  else
+    __real__ZN16spawncheck_spawn14window_unstageERKNS_6StagedE(s);
   __atomic_fetch_and(&used, ~(bit(s.slot) | bit(s.witness)), __ATOMIC_ACQ_REL);
 }
 
@@ -257,8 +272,12 @@ extern "C" __attribute__((visibility("default"))) int spawncheck_adopt_window_v1
 }
 
 extern "C" __attribute__((visibility("default"))) const spawncheck_implementation* spawncheck_implementation_v1() {
-  static const spawncheck_implementation self = {SPAWNCHECK_ABI, words[SPAWNCHECK_FAULT], is_staged || is_fetched ? 1u << SPAWNCHECK_FDS_ONLY : 7u, 127,
-                                                 is_staged || is_fetched ? "fd.released" : "fd.snapshot fd.released", spawn};
+  static const spawncheck_implementation self = {SPAWNCHECK_ABI,
+                                                 words[SPAWNCHECK_FAULT],
+                                                 is_staged || is_fetched ? 1u << SPAWNCHECK_FDS_ONLY : 7u,
+                                                 127,
+                                                 is_staged || is_fetched ? "fd.released" : "fd.snapshot fd.released",
+                                                 spawn};
   (void)spawn_abilities_probed();  // once in the server, not in each arena it forks
   return &self;
 }

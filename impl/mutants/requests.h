@@ -4,20 +4,22 @@
 #ifndef SPAWNCHECK_MUTANTS_REQUESTS_H
 #define SPAWNCHECK_MUTANTS_REQUESTS_H
 
-#include "impl/mutants/mutant.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
+#include "impl/mutants/mutant.h"
+
 /* 0, or -1 with errno. */
-static int read_limit(rlim_t *limit) {
+static int read_limit(rlim_t* limit) {
   static rlim_t known; /* LIMIT_ONCE */
   struct rlimit now;
-  if (HAS(LIMIT_ONCE) && known != 0) now.rlim_cur = known;
-  else if (getrlimit(RLIMIT_NOFILE, &now) != 0) return -1;
+  if (HAS(LIMIT_ONCE) && known != 0)
+    now.rlim_cur = known;
+  else if (getrlimit(RLIMIT_NOFILE, &now) != 0)
+    return -1;
   *limit = known = now.rlim_cur;
   return 0;
 }
@@ -25,7 +27,7 @@ static int read_limit(rlim_t *limit) {
 static int is_open(int number) { return fcntl(number, F_GETFD) >= 0; }
 
 /* Deviations that lose an entry of the keep-list. */
-static int is_lost(const struct spawncheck_request *r, uint32_t i) {
+static int is_lost(const struct spawncheck_request* r, uint32_t i) {
   const struct spawncheck_keep k = r->keep[i];
   if (HAS(KEEP_16)) return i >= 16;
   if (HAS(KEEP_64)) return i >= 64;
@@ -42,7 +44,7 @@ static int is_lost(const struct spawncheck_request *r, uint32_t i) {
 }
 
 /* Shellsort: no recursion, no memory. */
-static void sort(int *numbers, uint32_t count) {
+static void sort(int* numbers, uint32_t count) {
   for (uint32_t gap = count / 2; gap > 0; gap = gap == 2 ? 1 : gap * 5 / 11)
     for (uint32_t i = gap; i < count; ++i) {
       const int number = numbers[i];
@@ -52,21 +54,23 @@ static void sort(int *numbers, uint32_t count) {
     }
 }
 
-static int is_in(const int *sorted, uint32_t count, int number) {
+static int is_in(const int* sorted, uint32_t count, int number) {
   uint32_t begin = 0;
   while (begin < count) {
     const uint32_t middle = begin + (count - begin) / 2;
     if (sorted[middle] == number) return 1;
-    if (sorted[middle] < number) begin = middle + 1;
-    else count = middle;
+    if (sorted[middle] < number)
+      begin = middle + 1;
+    else
+      count = middle;
   }
   return 0;
 }
 
-static int is_source(const struct job *job, int number) { return is_in(job->sources, job->source_count, number); }
-static int is_target(const struct job *job, int number) { return is_in(job->targets, job->request.keep_count, number); }
+static int is_source(const struct job* job, int number) { return is_in(job->sources, job->source_count, number); }
+static int is_target(const struct job* job, int number) { return is_in(job->targets, job->request.keep_count, number); }
 
-static void sort_numbers(struct job *job) {
+static void sort_numbers(struct job* job) {
   const uint32_t count = job->request.keep_count;
   for (uint32_t i = 0; i < count; ++i) {
     job->sources[i] = job->keep[i].source;
@@ -76,10 +80,11 @@ static void sort_numbers(struct job *job) {
   if (!HAS(NOT_SORTED)) sort(job->sources, count);
   job->source_count = 0;
   for (uint32_t i = 0; i < count; ++i)
-    if (job->source_count == 0 || job->sources[job->source_count - 1] != job->sources[i]) job->sources[job->source_count++] = job->sources[i];
+    if (job->source_count == 0 || job->sources[job->source_count - 1] != job->sources[i])
+      job->sources[job->source_count++] = job->sources[i];
 }
 
-static void copy_request(struct job *job, const struct spawncheck_request *request) {
+static void copy_request(struct job* job, const struct spawncheck_request* request) {
   job->request = *request;
   job->request.keep = job->keep;
   job->request.keep_count = 0;
@@ -91,7 +96,7 @@ static void copy_request(struct job *job, const struct spawncheck_request *reque
   sort_numbers(job);
 }
 
-static int check(const struct job *job) {
+static int check(const struct job* job) {
   rlim_t limit;
   if (read_limit(&limit) != 0) return errno;
   for (uint32_t i = 0; i < job->request.keep_count; ++i) {
@@ -104,18 +109,19 @@ static int check(const struct job *job) {
   return 0;
 }
 
-static int by_source(const void *a, const void *b) {
-  const int one = ((const struct spawncheck_keep *)a)->source, other = ((const struct spawncheck_keep *)b)->source;
+static int by_source(const void* a, const void* b) {
+  const int one = ((const struct spawncheck_keep*)a)->source, other = ((const struct spawncheck_keep*)b)->source;
   return (one > other) - (one < other);
 }
 
 /* Deviations that write to what the request points to. */
-static void write_request(const struct spawncheck_request *r) {
+static void write_request(const struct spawncheck_request* r) {
   if (HAS(ENVIRONMENT_WRITTEN) && r->envp[0] != NULL) r->envp[0][0] ^= 1;
   if (HAS(ARGUMENT_WRITTEN) && r->argv[0] != NULL) r->argv[0][0] ^= 1;
-  if (HAS(KEEP_SORTED) && r->keep_count > 1) qsort((void *)(uintptr_t)r->keep, r->keep_count, sizeof *r->keep, by_source);
+  if (HAS(KEEP_SORTED) && r->keep_count > 1)
+    qsort((void*)(uintptr_t)r->keep, r->keep_count, sizeof *r->keep, by_source);
   if (HAS(CWD_TRIMMED) && r->set & SPAWNCHECK_SET_CWD) {
-    volatile char *last = (volatile char *)(uintptr_t)r->cwd + strlen(r->cwd) - 1;
+    volatile char* last = (volatile char*)(uintptr_t)r->cwd + strlen(r->cwd) - 1;
     const char had = *last;
     *last = 0;
     *last = had;

@@ -9,21 +9,23 @@
 static const int spared_signals[] = {SIGINT, SIGQUIT, SIGPIPE}; /* IGNORED_MEANWHILE */
 
 static int is_reset_although_ignored(int s) {
-  return HAS(IGNORE_RESET) || (HAS(REALTIME_RESET) && s >= 34) || (HAS(CHILD_RESET) && s == SIGCHLD) || (HAS(PIPE_RESET) && s == SIGPIPE);
+  return HAS(IGNORE_RESET) || (HAS(REALTIME_RESET) && s >= 34) || (HAS(CHILD_RESET) && s == SIGCHLD) ||
+         (HAS(PIPE_RESET) && s == SIGPIPE);
 }
 
-static int is_missed_by_default(int s, const struct kernel_action *now) {
-  return (HAS(DEFAULT_IGNORED) && now->handler == SIG_IGN) || (HAS(DEFAULT_TO_63) && s == 64) || (HAS(DEFAULT_FROM_2) && s == 1);
+static int is_missed_by_default(int s, const struct kernel_action* now) {
+  return (HAS(DEFAULT_IGNORED) && now->handler == SIG_IGN) || (HAS(DEFAULT_TO_63) && s == 64) ||
+         (HAS(DEFAULT_FROM_2) && s == 1);
 }
 
-static void read_action(const struct job *job, int s, struct kernel_action *now) {
+static void read_action(const struct job* job, int s, struct kernel_action* now) {
   get_action(s, now);
   for (unsigned i = 0; HAS(IGNORED_MEANWHILE) && i < 3; ++i)
     if (spared_signals[i] == s) *now = job->spared[i];
 }
 
-static void set_dispositions(const struct job *job) {
-  const struct spawncheck_request *r = &job->request;
+static void set_dispositions(const struct job* job) {
+  const struct spawncheck_request* r = &job->request;
   const uint64_t dflt = r->set & SPAWNCHECK_SET_DEFAULT ? r->dflt : 0;
   uint64_t ignore = r->set & SPAWNCHECK_SET_IGNORE ? r->ignore : 0;
   if (HAS(IGNORE_FIRST)) ignore &= ~ignore + 1;
@@ -42,8 +44,8 @@ static void set_dispositions(const struct job *job) {
   }
 }
 
-static void set_mask_of_child(const struct job *job) {
-  const struct spawncheck_request *r = &job->request;
+static void set_mask_of_child(const struct job* job) {
+  const struct spawncheck_request* r = &job->request;
   const int is_asked = (r->set & SPAWNCHECK_SET_MASK) != 0;
   uint64_t mask = is_asked ? r->mask : job->caller_mask;
   if (HAS(MASK_FULL)) return;

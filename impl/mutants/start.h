@@ -4,18 +4,18 @@
 #ifndef SPAWNCHECK_MUTANTS_START_H
 #define SPAWNCHECK_MUTANTS_START_H
 
-#include "impl/mutants/child.h"
-
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "impl/mutants/child.h"
+
 struct stack {
-  char *area; /* NULL: not to be unmapped */
-  char *top;
+  char* area; /* NULL: not to be unmapped */
+  char* top;
   size_t size;
 };
 
-static int make_stack(struct stack *stack) {
+static int make_stack(struct stack* stack) {
   static _Alignas(64) char shared[HAS(ONE_STACK) ? 65536 : 64];
   stack->size = HAS(ONE_STACK) ? sizeof shared : HAS(SMALL_STACK) ? 8192 : 262144;
   stack->area = NULL;
@@ -28,7 +28,7 @@ static int make_stack(struct stack *stack) {
   return 0;
 }
 
-static int clone_flags(const struct spawncheck_request *r) {
+static int clone_flags(const struct spawncheck_request* r) {
   int flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | (HAS(CLONE_CHILD_MISSED) ? 0 : SIGCHLD);
   if (IS_NOT_SUSPENDED) flags &= ~CLONE_VFORK;
   if (!SHARES_TABLE) flags &= ~CLONE_FILES;
@@ -41,7 +41,7 @@ static int clone_flags(const struct spawncheck_request *r) {
 
 static uint64_t known; /* MASK_IN_STATIC, MASK_ONCE */
 
-static void block_signals(struct job *job) {
+static void block_signals(struct job* job) {
   static int is_known;
   const uint64_t all = ~0ull;
   set_mask(SIG_SETMASK, HAS(NEVER_BLOCKED) ? NULL : &all, &job->caller_mask);
@@ -56,14 +56,16 @@ static void block_signals(struct job *job) {
   }
 }
 
-static void restore_mask(const struct job *job, int pid, int error) {
-  const struct spawncheck_request *r = &job->request;
+static void restore_mask(const struct job* job, int pid, int error) {
+  const struct spawncheck_request* r = &job->request;
   if ((HAS(MASK_LEFT) && error != 0) || (HAS(CLONE_MASK_LEFT) && pid < 0)) return;
-  if (HAS(MASK_IN_STATIC)) set_mask(SIG_SETMASK, &known, NULL);
-  else set_mask(SIG_SETMASK, HAS(MASK_RETURNED) && r->set & SPAWNCHECK_SET_MASK ? &r->mask : &job->caller_mask, NULL);
+  if (HAS(MASK_IN_STATIC))
+    set_mask(SIG_SETMASK, &known, NULL);
+  else
+    set_mask(SIG_SETMASK, HAS(MASK_RETURNED) && r->set & SPAWNCHECK_SET_MASK ? &r->mask : &job->caller_mask, NULL);
 }
 
-static int make_channel(struct job *job) {
+static int make_channel(struct job* job) {
   int flags = HAS(PIPE_MARKED_LATER) ? 0 : O_CLOEXEC;
   if (pipe2(job->channel, flags) != 0) return errno;
   for (int i = 0; HAS(PIPE_MARKED_LATER) && i < 2; ++i) fcntl(job->channel[i], F_SETFD, FD_CLOEXEC);
@@ -72,7 +74,7 @@ static int make_channel(struct job *job) {
 }
 
 /* How it went, by the pipe or by memory. */
-static int read_channel(struct job *job) {
+static int read_channel(struct job* job) {
   int error = 0;
   close(job->channel[1]);
   if (HAS(PIPE_CLOSED_TWICE)) {
@@ -84,18 +86,20 @@ static int read_channel(struct job *job) {
   return job->error;
 }
 
-static void reap(const struct job *job, int pid) {
+static void reap(const struct job* job, int pid) {
   if (HAS(WAIT_ONCE)) set_mask(SIG_SETMASK, &job->caller_mask, NULL);
   const int options = HAS(CLONE_CHILD_MISSED) ? 0 : __WALL;
-  while (!HAS(ZOMBIE) && syscall(SYS_wait4, HAS(WAITED_FOR_ANY) ? -1 : pid, NULL, options, NULL) < 0 && errno == EINTR && !HAS(WAIT_ONCE)) continue;
+  while (!HAS(ZOMBIE) && syscall(SYS_wait4, HAS(WAITED_FOR_ANY) ? -1 : pid, NULL, options, NULL) < 0 &&
+         errno == EINTR && !HAS(WAIT_ONCE))
+    continue;
 }
 
-static int open_pidfd(struct job *job, int pid) {
+static int open_pidfd(struct job* job, int pid) {
   job->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
   return job->pidfd < 0 ? errno : 0;
 }
 
-static void give(const struct job *job, int pid, struct spawncheck_result *result) {
+static void give(const struct job* job, int pid, struct spawncheck_result* result) {
   const int is_asked = (job->request.set & SPAWNCHECK_WANT_PIDFD) != 0;
   result->pid = HAS(PID_ZERO) ? 0 : pid;
   result->pidfd = is_asked || HAS(PIDFD_UNASKED) ? job->pidfd : HAS(PIDFD_ZERO) ? 0 : -1;
@@ -111,7 +115,7 @@ static void give(const struct job *job, int pid, struct spawncheck_result *resul
   }
 }
 
-static int start(struct job *job, struct spawncheck_result *result) {
+static int start(struct job* job, struct spawncheck_result* result) {
   const uint32_t set = job->request.set;
   struct stack stack;
   int error = make_stack(&stack);

@@ -4,8 +4,6 @@
  * close-on-exec is cleared while the table is still shared, so that the parent's descriptors lose it.
  * The suite must reject it, by property tests and by both fuzzers. */
 #define _GNU_SOURCE
-#include "peers.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -15,15 +13,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "peers.h"
+
 #define STACK_SIZE 65536
 
 struct job {
-  const struct spawncheck_request *request;
+  const struct spawncheck_request* request;
   uint64_t caller_mask;
   int error;
 };
 
-static int set_descriptors(const struct spawncheck_request *r) {
+static int set_descriptors(const struct spawncheck_request* r) {
   for (uint32_t i = 0; i < r->keep_count; ++i)
     if (fcntl(r->keep[i].source, F_SETFD, 0) != 0) return -1;
   if (unshare(CLONE_FILES) != 0) return -1;
@@ -38,27 +38,28 @@ static int set_descriptors(const struct spawncheck_request *r) {
   return 0;
 }
 
-static int child(void *argument) {
-  struct job *job = argument;
-  const struct spawncheck_request *r = job->request;
+static int child(void* argument) {
+  struct job* job = argument;
+  const struct spawncheck_request* r = job->request;
   for (int s = 1; s < 32; ++s) {
     struct sigaction action;
     if (sigaction(s, NULL, &action) == 0 && action.sa_handler != SIG_IGN) signal(s, SIG_DFL);
   }
   if (set_descriptors(r) == 0) {
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, r->set & SPAWNCHECK_SET_MASK ? &r->mask : &job->caller_mask, NULL, sizeof r->mask);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, r->set & SPAWNCHECK_SET_MASK ? &r->mask : &job->caller_mask, NULL,
+            sizeof r->mask);
     execve(r->path, r->argv, r->envp);
   }
   job->error = errno;
   _exit(127);
 }
 
-static int spawn(const struct spawncheck_request *r, struct spawncheck_result *result) {
+static int spawn(const struct spawncheck_request* r, struct spawncheck_result* result) {
   const int saved = errno;
   const uint64_t all = ~0ull;
   struct job job = {.request = r};
   result->pid = result->pidfd = -1;
-  char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char* stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (stack == MAP_FAILED) return result->error = ENOMEM;
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &job.caller_mask, sizeof all);
   const int pid = clone(child, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &job);
@@ -72,12 +73,16 @@ static int spawn(const struct spawncheck_request *r, struct spawncheck_result *r
   return result->error;
 }
 
-const struct spawncheck_implementation *peer_canary(void) {
-  static const struct spawncheck_implementation self = {
-      .abi = SPAWNCHECK_ABI, .name = "canary", .policies = 7, .sets = SPAWNCHECK_SET_MASK, .promises = "", .spawn = spawn};
+const struct spawncheck_implementation* peer_canary(void) {
+  static const struct spawncheck_implementation self = {.abi = SPAWNCHECK_ABI,
+                                                        .name = "canary",
+                                                        .policies = 7,
+                                                        .sets = SPAWNCHECK_SET_MASK,
+                                                        .promises = "",
+                                                        .spawn = spawn};
   return &self;
 }
 
 #ifdef SPAWNCHECK_CANARY_OBJECT
-const struct spawncheck_implementation *spawncheck_implementation_v1(void) { return peer_canary(); }
+const struct spawncheck_implementation* spawncheck_implementation_v1(void) { return peer_canary(); }
 #endif

@@ -1,31 +1,35 @@
 /* SPDX-License-Identifier: MIT
  *
- * A second correct spawn, as unlike the reference as can be: nothing is shared, everything is copied. It duplicates all kept
- * descriptors first, forks, and learns by an error pipe how exec went. bin/duplicates-first.so; the suite must accept it.
+ * A second correct spawn, as unlike the reference as can be: nothing is shared, everything is copied. It duplicates all
+ * kept descriptors first, forks, and learns by an error pipe how exec went. bin/duplicates-first.so; the suite must
+ * accept it.
  *
- * A pipe in the caller's table would be seen there (fd.untouched), so the caller forks a middle process, whose table is its own
- * copy, taken at one instant (fs/file.c dup_fd): that is what fd.snapshot rests on. The middle one duplicates the kept sources
- * away from all targets, makes the pipe, and starts the child with CLONE_PARENT, so that the caller is its parent. It
- * reads the pipe until the child has written an errno or exec has closed it, tells the caller in a shared page, and exits.
+ * A pipe in the caller's table would be seen there (fd.untouched), so the caller forks a middle process, whose table is
+ * its own copy, taken at one instant (fs/file.c dup_fd): that is what fd.snapshot rests on. The middle one duplicates
+ * the kept sources away from all targets, makes the pipe, and starts the child with CLONE_PARENT, so that the caller is
+ * its parent. It reads the pipe until the child has written an errno or exec has closed it, tells the caller in a
+ * shared page, and exits.
  *
  * Hazards, and what is done:
  * - Both are started with exit_signal 0 (a child of CLONE_PARENT has that of its maker, kernel/fork.c copy_process): no
- *   SIGCHLD, no wait of another thread's and no ignored SIGCHLD collects them. exec sets the child's to SIGCHLD (fs/exec.c de_thread),
- *   before it closes the pipe; a child that was killed before is found by __WCLONE, which asks for the others.
+ *   SIGCHLD, no wait of another thread's and no ignored SIGCHLD collects them. exec sets the child's to SIGCHLD
+ * (fs/exec.c de_thread), before it closes the pipe; a child that was killed before is found by __WCLONE, which asks for
+ * the others.
  * - Every signal is blocked in the caller before the fork, and in both until the child has reset its handlers.
- * - A pidfd is opened by the caller, while the child waits before its exec: afterwards a child that exits at once may be gone
- *   already, where SIGCHLD is ignored. They wait for each other by futex(2), and each looks whether the other one still lives.
- * - The middle one may be killed: the child is then known by CLONE_PARENT_SETTID, and ended unless it has passed its exec.
+ * - A pidfd is opened by the caller, while the child waits before its exec: afterwards a child that exits at once may
+ * be gone already, where SIGCHLD is ignored. They wait for each other by futex(2), and each looks whether the other one
+ * still lives.
+ * - The middle one may be killed: the child is then known by CLONE_PARENT_SETTID, and ended unless it has passed its
+ * exec.
  *
- * Rejected: fd.released (a dropped descriptor that is close-on-exec goes when exec closes it, perhaps after the pipe). */
+ * Rejected: fd.released (a dropped descriptor that is close-on-exec goes when exec closes it, perhaps after the pipe).
+ */
 #define _GNU_SOURCE
-#include "impl/peers/implementation.h"
-
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <linux/sched.h>
-#include <limits.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -34,6 +38,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "impl/peers/implementation.h"
 
 enum { WAITING, GO_ON, GIVE_UP };       /* shared.order */
 enum { NOT_YET, STARTED, NOT_STARTED }; /* shared.child_state */
@@ -56,30 +62,32 @@ struct kernel_action {
   uint64_t mask;
 };
 
-static long set_mask(const uint64_t *set, uint64_t *old) { return syscall(SYS_rt_sigprocmask, SIG_SETMASK, set, old, sizeof *set); }
+static long set_mask(const uint64_t* set, uint64_t* old) {
+  return syscall(SYS_rt_sigprocmask, SIG_SETMASK, set, old, sizeof *set);
+}
 
-static int load(const int *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+static int load(const int* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 
-static void store_and_wake(int *word, int value) {
+static void store_and_wake(int* word, int value) {
   __atomic_store_n(word, value, __ATOMIC_RELEASE);
   syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 /* Until it is no more `value`, or for a while: then the caller looks whether there is anybody left to wait for. */
-static void wait_while(int *word, int value) {
+static void wait_while(int* word, int value) {
   const struct timespec while_ = {.tv_nsec = LOOK_AGAIN_MS * 1000000l};
   syscall(SYS_futex, word, FUTEX_WAIT, value, &while_, NULL, 0);
 }
 
 /* ---- descriptors, in a table that is nobody else's -------------------------------------------------------------- */
 
-static int is_target(const struct spawncheck_request *r, int number) {
+static int is_target(const struct spawncheck_request* r, int number) {
   for (uint32_t i = 0; i < r->keep_count; ++i)
     if (r->keep[i].target == number) return 1;
   return 0;
 }
 
-static int above_all(const struct spawncheck_request *r) {
+static int above_all(const struct spawncheck_request* r) {
   int above = 0;
   for (uint32_t i = 0; i < r->keep_count; ++i) {
     if (r->keep[i].target >= above) above = r->keep[i].target + 1;
@@ -88,8 +96,9 @@ static int above_all(const struct spawncheck_request *r) {
   return above;
 }
 
-/* A duplicate at a number that is no target: above all of them, or where the limit leaves no room there, between them. */
-static int duplicate(const struct spawncheck_request *r, int number, int above) {
+/* A duplicate at a number that is no target: above all of them, or where the limit leaves no room there, between them.
+ */
+static int duplicate(const struct spawncheck_request* r, int number, int above) {
   int got = fcntl(number, F_DUPFD_CLOEXEC, above);
   for (int from = 0; got < 0 && (errno == EINVAL || errno == EMFILE);) {
     got = fcntl(number, F_DUPFD_CLOEXEC, from);
@@ -107,22 +116,24 @@ static int duplicate(const struct spawncheck_request *r, int number, int above) 
 }
 
 /* Everything but the targets becomes close-on-exec: the pipe has to stay until exec. */
-static int drop_the_rest(const struct spawncheck_request *r) {
+static int drop_the_rest(const struct spawncheck_request* r) {
   for (unsigned first = 0;;) {
     unsigned next = ~0u;
     for (uint32_t i = 0; i < r->keep_count; ++i) {
       const unsigned target = (unsigned)r->keep[i].target;
       if (target >= first && target < next) next = target;
     }
-    if (next > first && syscall(SYS_close_range, first, next == ~0u ? ~0u : next - 1, CLOSE_RANGE_CLOEXEC_FLAG) != 0) return -1;
+    if (next > first && syscall(SYS_close_range, first, next == ~0u ? ~0u : next - 1, CLOSE_RANGE_CLOEXEC_FLAG) != 0)
+      return -1;
     if (next == ~0u) return 0;
     first = next + 1;
   }
 }
 
-/* ---- the child ---------------------------------------------------------------------------------------------------- */
+/* ---- the child ----------------------------------------------------------------------------------------------------
+ */
 
-static void set_dispositions(const struct spawncheck_request *r) {
+static void set_dispositions(const struct spawncheck_request* r) {
   for (int s = 1; s <= 64; ++s) {
     struct kernel_action now, next = {.handler = SIG_DFL};
     if (s == SIGKILL || s == SIGSTOP || syscall(SYS_rt_sigaction, s, NULL, &now, sizeof now.mask) != 0) continue;
@@ -134,7 +145,7 @@ static void set_dispositions(const struct spawncheck_request *r) {
 }
 
 /* Whoever waits for an order that nobody gives has lost its caller. */
-static void wait_for_order(struct shared *shared, pid_t caller) {
+static void wait_for_order(struct shared* shared, pid_t caller) {
   while (load(&shared->order) == WAITING) {
     wait_while(&shared->order, WAITING);
     if (load(&shared->order) == WAITING && getppid() != caller) _exit(127);
@@ -142,7 +153,8 @@ static void wait_for_order(struct shared *shared, pid_t caller) {
   if (load(&shared->order) == GIVE_UP) _exit(127);
 }
 
-static _Noreturn void run_child(const struct spawncheck_request *r, struct shared *shared, pid_t caller, int report, const uint64_t *caller_mask) {
+static _Noreturn void run_child(const struct spawncheck_request* r, struct shared* shared, pid_t caller, int report,
+                                const uint64_t* caller_mask) {
   if (r->set & SPAWNCHECK_WANT_PIDFD) wait_for_order(shared, caller);
   set_dispositions(r);
   int failed = r->set & SPAWNCHECK_NEW_SESSION && setsid() < 0;
@@ -161,14 +173,16 @@ static _Noreturn void run_child(const struct spawncheck_request *r, struct share
   _exit(127);
 }
 
-/* ---- the middle process -------------------------------------------------------------------------------------------- */
+/* ---- the middle process --------------------------------------------------------------------------------------------
+ */
 
-static pid_t start_child(struct shared *shared) {
+static pid_t start_child(struct shared* shared) {
   return (pid_t)syscall(SYS_clone, (long)(CLONE_PARENT | CLONE_PARENT_SETTID), NULL, &shared->child, NULL, NULL);
 }
 
 /* An errno; 0: the child's exec has closed the pipe, or it was killed. */
-static int run_middle(const struct spawncheck_request *r, struct shared *shared, pid_t caller, const uint64_t *caller_mask) {
+static int run_middle(const struct spawncheck_request* r, struct shared* shared, pid_t caller,
+                      const uint64_t* caller_mask) {
   const int above = above_all(r);
   for (uint32_t i = 0; i < r->keep_count; ++i)
     if ((shared->aside[i] = duplicate(r, r->keep[i].source, above)) < 0) return errno;
@@ -189,7 +203,8 @@ static int run_middle(const struct spawncheck_request *r, struct shared *shared,
   return size == (ssize_t)sizeof error ? error : 0;
 }
 
-/* ---- the caller ----------------------------------------------------------------------------------------------------- */
+/* ---- the caller -----------------------------------------------------------------------------------------------------
+ */
 
 static int reap(pid_t pid) {
   long got;
@@ -211,7 +226,7 @@ static int has_passed_exec(pid_t pid) {
 }
 
 /* While the child waits. -1: there is none, or none that could be opened, and then the child gives up. */
-static int open_pidfd(struct shared *shared, pid_t middle) {
+static int open_pidfd(struct shared* shared, pid_t middle) {
   while (load(&shared->child_state) == NOT_YET && !is_gone(middle)) wait_while(&shared->child_state, NOT_YET);
   if (load(&shared->child_state) != STARTED) return -1;
   const int pidfd = (int)syscall(SYS_pidfd_open, shared->child, 0);
@@ -221,7 +236,7 @@ static int open_pidfd(struct shared *shared, pid_t middle) {
 }
 
 /* Both are collected, or the child is the caller's. */
-static int learn(struct shared *shared, pid_t middle) {
+static int learn(struct shared* shared, pid_t middle) {
   reap(middle);
   const pid_t child = load(&shared->child);
   if (child == 0) return shared->error != 0 ? shared->error : ECANCELED;
@@ -231,7 +246,7 @@ static int learn(struct shared *shared, pid_t middle) {
   return shared->error != 0 ? shared->error : ECANCELED;
 }
 
-static int start(const struct spawncheck_request *r, struct shared *shared, struct spawncheck_result *result) {
+static int start(const struct spawncheck_request* r, struct shared* shared, struct spawncheck_result* result) {
   const uint64_t all = ~0ull;
   uint64_t caller_mask;
   const pid_t caller = getpid();
@@ -239,7 +254,8 @@ static int start(const struct spawncheck_request *r, struct shared *shared, stru
   const pid_t middle = (pid_t)syscall(SYS_clone, 0l, NULL, NULL, NULL, NULL);
   if (middle == 0) {
     const int error = run_middle(r, shared, caller, &caller_mask);
-    if (error != 0) __atomic_compare_exchange_n(&shared->error, &(int){0}, error, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    if (error != 0)
+      __atomic_compare_exchange_n(&shared->error, &(int){0}, error, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
     __atomic_store_n(&shared->is_known, 1, __ATOMIC_RELEASE);
     if (load(&shared->child_state) == NOT_YET) store_and_wake(&shared->child_state, NOT_STARTED);
     _exit(0);
@@ -250,13 +266,15 @@ static int start(const struct spawncheck_request *r, struct shared *shared, stru
     error = learn(shared, middle);
   }
   if (error == 0) result->pid = shared->child;
-  if (error == 0) result->pidfd = pidfd;
-  else if (pidfd >= 0) close(pidfd);
+  if (error == 0)
+    result->pidfd = pidfd;
+  else if (pidfd >= 0)
+    close(pidfd);
   set_mask(&caller_mask, NULL);
   return error;
 }
 
-static int check(const struct spawncheck_request *r) {
+static int check(const struct spawncheck_request* r) {
   struct rlimit limit;
   if (r->keep_count > KEEP_MAX) return EINVAL;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return errno;
@@ -270,23 +288,29 @@ static int check(const struct spawncheck_request *r) {
   return 0;
 }
 
-static int spawn(const struct spawncheck_request *r, struct spawncheck_result *result) {
+static int spawn(const struct spawncheck_request* r, struct spawncheck_result* result) {
   const int saved = errno;
   result->pid = result->pidfd = -1;
   int error = check(r);
   if (error == 0) {
     const size_t size = sizeof(struct shared) + r->keep_count * sizeof(int);
-    struct shared *shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED) error = errno;
-    else error = start(r, shared, result);
+    struct shared* shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+      error = errno;
+    else
+      error = start(r, shared, result);
     if (shared != MAP_FAILED) munmap(shared, size);
   }
   errno = saved;
   return result->error = error;
 }
 
-const struct spawncheck_implementation *spawncheck_implementation_v1(void) {
-  static const struct spawncheck_implementation self = {
-      .abi = SPAWNCHECK_ABI, .name = "duplicates-first", .policies = 7, .sets = 127, .promises = "fd.snapshot", .spawn = spawn};
+const struct spawncheck_implementation* spawncheck_implementation_v1(void) {
+  static const struct spawncheck_implementation self = {.abi = SPAWNCHECK_ABI,
+                                                        .name = "duplicates-first",
+                                                        .policies = 7,
+                                                        .sets = 127,
+                                                        .promises = "fd.snapshot",
+                                                        .spawn = spawn};
   return &self;
 }

@@ -3,8 +3,6 @@
  * fork(2) and execve(2) with an error pipe: what a good C programmer writes today. The pipe is two
  * descriptors of the caller's table for the time of the call, which others can see (limits.c). */
 #define _GNU_SOURCE
-#include "peers.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "peers.h"
+
 struct kernel_action {
   void (*handler)(int);
   unsigned long flags;
@@ -21,9 +21,11 @@ struct kernel_action {
   uint64_t mask;
 };
 
-static long set_mask(const uint64_t *set, uint64_t *old) { return syscall(SYS_rt_sigprocmask, SIG_SETMASK, set, old, sizeof *set); }
+static long set_mask(const uint64_t* set, uint64_t* old) {
+  return syscall(SYS_rt_sigprocmask, SIG_SETMASK, set, old, sizeof *set);
+}
 
-static void set_dispositions(const struct spawncheck_request *r) {
+static void set_dispositions(const struct spawncheck_request* r) {
   for (int s = 1; s <= 64; ++s) {
     struct kernel_action now, next = {.handler = SIG_DFL};
     if (syscall(SYS_rt_sigaction, s, NULL, &now, sizeof now.mask) != 0) continue;
@@ -34,15 +36,15 @@ static void set_dispositions(const struct spawncheck_request *r) {
   }
 }
 
-static int is_kept(const struct spawncheck_request *r, int number) {
+static int is_kept(const struct spawncheck_request* r, int number) {
   for (uint32_t i = 0; i < r->keep_count; ++i)
     if (r->keep[i].target == number) return 1;
   return 0;
 }
 
 /* In the child, alone: everything may be rearranged. `report` moves out of the way of a target. */
-static int set_descriptors(const struct spawncheck_request *r, int *report) {
-  int *aside = r->keep_count ? __builtin_alloca(r->keep_count * sizeof *aside) : NULL;
+static int set_descriptors(const struct spawncheck_request* r, int* report) {
+  int* aside = r->keep_count ? __builtin_alloca(r->keep_count * sizeof *aside) : NULL;
   int from = 0;
   for (uint32_t i = 0; i < r->keep_count; ++i)
     for (aside[i] = -1; aside[i] < 0;) { /* a number that is nobody's target */
@@ -52,8 +54,10 @@ static int set_descriptors(const struct spawncheck_request *r, int *report) {
         return -1;
       }
       from = got + 1;
-      if (is_kept(r, got)) close(got);
-      else aside[i] = got;
+      if (is_kept(r, got))
+        close(got);
+      else
+        aside[i] = got;
     }
   while (is_kept(r, *report)) {
     const int moved = fcntl(*report, F_DUPFD_CLOEXEC, *report + 1);
@@ -70,14 +74,15 @@ static int set_descriptors(const struct spawncheck_request *r, int *report) {
   for (unsigned first = 0;;) { /* the gaps between targets; the report is close-on-exec */
     unsigned next = ~0u;
     for (uint32_t i = 0; i < r->keep_count; ++i)
-      if ((unsigned)r->keep[i].target >= first && (unsigned)r->keep[i].target < next) next = (unsigned)r->keep[i].target;
+      if ((unsigned)r->keep[i].target >= first && (unsigned)r->keep[i].target < next)
+        next = (unsigned)r->keep[i].target;
     if (next > first && syscall(SYS_close_range, first, next == ~0u ? ~0u : next - 1, 4 /* CLOEXEC */) != 0) return -1;
     if (next == ~0u) return 0;
     first = next + 1;
   }
 }
 
-static _Noreturn void child(const struct spawncheck_request *r, int report, const uint64_t *caller_mask) {
+static _Noreturn void child(const struct spawncheck_request* r, int report, const uint64_t* caller_mask) {
   set_dispositions(r);
   int failed = r->set & SPAWNCHECK_NEW_SESSION && setsid() < 0;
   failed = failed || (r->set & SPAWNCHECK_SET_PGROUP && setpgid(0, r->pgroup) != 0);
@@ -92,19 +97,20 @@ static _Noreturn void child(const struct spawncheck_request *r, int report, cons
   _exit(127);
 }
 
-static int check(const struct spawncheck_request *r) {
+static int check(const struct spawncheck_request* r) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return errno;
   for (uint32_t i = 0; i < r->keep_count; ++i) {
     const struct spawncheck_keep k = r->keep[i];
-    if (k.source < 0 || k.target < 0 || (rlim_t)k.target >= limit.rlim_cur || fcntl(k.source, F_GETFD) < 0) return EBADF;
+    if (k.source < 0 || k.target < 0 || (rlim_t)k.target >= limit.rlim_cur || fcntl(k.source, F_GETFD) < 0)
+      return EBADF;
     for (uint32_t j = 0; j < i; ++j)
       if (r->keep[j].target == k.target) return EINVAL;
   }
   return 0;
 }
 
-static int spawn(const struct spawncheck_request *r, struct spawncheck_result *result) {
+static int spawn(const struct spawncheck_request* r, struct spawncheck_result* result) {
   const int saved = errno;
   const uint64_t all = ~0ull;
   uint64_t caller_mask;
@@ -125,7 +131,8 @@ static int spawn(const struct spawncheck_request *r, struct spawncheck_result *r
       if (size != (ssize_t)sizeof error) error = 0;
       if (error != 0)
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
-      else result->pid = pid;
+      else
+        result->pid = pid;
     }
     close(report[0]);
   }
@@ -133,7 +140,7 @@ static int spawn(const struct spawncheck_request *r, struct spawncheck_result *r
   return result->error = error;
 }
 
-const struct spawncheck_implementation *peer_fork_exec(void) {
+const struct spawncheck_implementation* peer_fork_exec(void) {
   static const struct spawncheck_implementation self = {.abi = SPAWNCHECK_ABI,
                                                         .name = "fork_exec",
                                                         .policies = 7,

@@ -7,15 +7,15 @@
 #include <string.h>
 
 static const struct {
-  const char *name;
-  const struct spawncheck_implementation *(*get)(void);
+  const char* name;
+  const struct spawncheck_implementation* (*get)(void);
 } peers[] = {
 #define SPAWNCHECK_ROW(name, get, what) {name, get},
     SPAWNCHECK_PEERS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
 };
 
-static const struct spawncheck_implementation *refuse(char text[PEER_TEXT_MAX], const char *which, const char *why) {
+static const struct spawncheck_implementation* refuse(char text[PEER_TEXT_MAX], const char* which, const char* why) {
   snprintf(text, PEER_TEXT_MAX, "implementation %.90s: %.130s", which, why);
   return NULL;
 }
@@ -27,27 +27,28 @@ int peer_adopt_window(int first, int last) {
   return error != 0 || adopt_window_of_object == NULL ? error : adopt_window_of_object(first, last);
 }
 
-static const struct spawncheck_implementation *load_object(const char *path, char text[PEER_TEXT_MAX]) {
-  void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+static const struct spawncheck_implementation* load_object(const char* path, char text[PEER_TEXT_MAX]) {
+  void* object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (object == NULL) return refuse(text, path, dlerror());
-  const struct spawncheck_implementation *(*get)(void);
-  *(void **)&get = dlsym(object, "spawncheck_implementation_v1");
+  const struct spawncheck_implementation* (*get)(void);
+  *(void**)&get = dlsym(object, "spawncheck_implementation_v1");
   if (get == NULL) return refuse(text, path, "exports no spawncheck_implementation_v1");
-  const struct spawncheck_implementation *found = get();
+  const struct spawncheck_implementation* found = get();
   if (found == NULL || found->abi != SPAWNCHECK_ABI) return refuse(text, path, "is not of ABI version 1");
   if (found->spawn == NULL || found->name == NULL) return refuse(text, path, "has no spawn function or no name");
   if ((found->policies & 7) == 0) return refuse(text, path, "offers no policy");
-  *(void **)&adopt_window_of_object = dlsym(object, "spawncheck_adopt_window_v1");
+  *(void**)&adopt_window_of_object = dlsym(object, "spawncheck_adopt_window_v1");
   return found;
 }
 
-const struct spawncheck_implementation *peer_load(const char *which, const char *strategy, char text[PEER_TEXT_MAX]) {
-  if (strchr(which, '/') != NULL) return strategy[0] == 0 ? load_object(which, text) : refuse(text, which, "has no strategies");
+const struct spawncheck_implementation* peer_load(const char* which, const char* strategy, char text[PEER_TEXT_MAX]) {
+  if (strchr(which, '/') != NULL)
+    return strategy[0] == 0 ? load_object(which, text) : refuse(text, which, "has no strategies");
   for (size_t i = 0; i < sizeof peers / sizeof *peers; ++i) {
     if (strcmp(which, peers[i].name) != 0) continue;
     if (strategy[0] != 0 && strcmp(which, "reference") != 0) return refuse(text, which, "has no strategies");
     if (strategy[0] != 0 && peer_reference_force(strategy) != 0) return refuse(text, which, "no such strategy");
-    const struct spawncheck_implementation *found = peers[i].get();
+    const struct spawncheck_implementation* found = peers[i].get();
     return found != NULL ? found : refuse(text, which, "is not in this arena");
   }
   return refuse(text, which, "is none of reference, posix_spawn, fork_exec, canary, nor the path of a shared object");

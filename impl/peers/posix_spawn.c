@@ -5,8 +5,6 @@
  * needs the keep entries to be the lowest numbers for addclosefrom_np(3), and signals cannot be set to be
  * ignored; there is no pidfd before glibc 2.39. */
 #define _GNU_SOURCE
-#include "peers.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+
+#include "peers.h"
 
 #define KEEP_MAX 1024
 
@@ -28,7 +28,7 @@ static sigset_t set_of(uint64_t bits) {
 
 /* Numbers to put sources aside at: closed now, nobody's target, as far from what others open as can be. What
  * another thread opens there meanwhile is lost to the child: posix_spawn has no way to ask for a free one. */
-static int find_aside(const struct spawncheck_request *r, int *aside) {
+static int find_aside(const struct spawncheck_request* r, int* aside) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return errno;
   uint32_t found = 0;
@@ -41,7 +41,7 @@ static int find_aside(const struct spawncheck_request *r, int *aside) {
 }
 
 /* posix_spawn has no word for "this source must be open": dup2 in the child says EBADF. */
-static int add_keep(posix_spawn_file_actions_t *actions, const struct spawncheck_request *r) {
+static int add_keep(posix_spawn_file_actions_t* actions, const struct spawncheck_request* r) {
   int aside[KEEP_MAX], error = 0;
   if (r->keep_count > KEEP_MAX) return EINVAL;
   for (uint32_t i = 0; i < r->keep_count; ++i) {
@@ -60,7 +60,7 @@ static int add_keep(posix_spawn_file_actions_t *actions, const struct spawncheck
   return error;
 }
 
-static int set_attributes(posix_spawnattr_t *attributes, const struct spawncheck_request *r) {
+static int set_attributes(posix_spawnattr_t* attributes, const struct spawncheck_request* r) {
   short flags = 0;
   sigset_t set;
   int error = 0;
@@ -82,7 +82,7 @@ static int set_attributes(posix_spawnattr_t *attributes, const struct spawncheck
   return error != 0 ? error : posix_spawnattr_setflags(attributes, flags);
 }
 
-static int spawn(const struct spawncheck_request *r, struct spawncheck_result *result) {
+static int spawn(const struct spawncheck_request* r, struct spawncheck_result* result) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   pid_t pid = -1;
@@ -103,12 +103,13 @@ out:
   return result->error = error;
 }
 
-const struct spawncheck_implementation *peer_posix_spawn(void) {
+const struct spawncheck_implementation* peer_posix_spawn(void) {
   static const struct spawncheck_implementation self = {
       .abi = SPAWNCHECK_ABI,
       .name = "posix_spawn",
       .policies = 1u << SPAWNCHECK_FDS_INHERIT | 1u << SPAWNCHECK_FDS_DROP_CLOEXEC_EXCEPT,
-      .sets = SPAWNCHECK_SET_MASK | SPAWNCHECK_SET_DEFAULT | SPAWNCHECK_SET_PGROUP | SPAWNCHECK_NEW_SESSION | SPAWNCHECK_SET_CWD,
+      .sets = SPAWNCHECK_SET_MASK | SPAWNCHECK_SET_DEFAULT | SPAWNCHECK_SET_PGROUP | SPAWNCHECK_NEW_SESSION |
+              SPAWNCHECK_SET_CWD,
       .promises = "",
       .spawn = spawn};
   return &self;

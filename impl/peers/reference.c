@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
  * impl/spawn behind the one interface. */
-#include "peers.h"
-
-#include <spawncheck/spawn/request.h>
-
 #include <errno.h>
+#include <spawncheck/spawn/request.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
+#include "peers.h"
+
 static uint32_t forced = SPAWN_STRATEGY_AUTOMATIC;
 
-int peer_reference_force(const char *strategy) {
+int peer_reference_force(const char* strategy) {
   for (uint32_t s = SPAWN_STRATEGY_AUTOMATIC; s < SPAWN_STRATEGY_COUNT; ++s)
     if (strcmp(spawn_strategy_word(s), strategy) == 0) {
       forced = s;
@@ -27,22 +26,34 @@ int peer_reference_adopt_window(int first, int last) { return spawn_window_adopt
 
 #define IS_SAME(a, b) ((int)(a) == (int)(b))
 _Static_assert(IS_SAME(SPAWNCHECK_SET_MASK, SPAWN_SET_MASK) && IS_SAME(SPAWNCHECK_SET_DEFAULT, SPAWN_SET_DEFAULT) &&
-                   IS_SAME(SPAWNCHECK_SET_IGNORE, SPAWN_SET_IGNORE) && IS_SAME(SPAWNCHECK_SET_PGROUP, SPAWN_SET_PGROUP) &&
+                   IS_SAME(SPAWNCHECK_SET_IGNORE, SPAWN_SET_IGNORE) &&
+                   IS_SAME(SPAWNCHECK_SET_PGROUP, SPAWN_SET_PGROUP) &&
                    IS_SAME(SPAWNCHECK_NEW_SESSION, SPAWN_NEW_SESSION) && IS_SAME(SPAWNCHECK_SET_CWD, SPAWN_SET_CWD) &&
                    IS_SAME(SPAWNCHECK_WANT_PIDFD, SPAWN_WANT_PIDFD),
                "the bits are the same");
 _Static_assert(sizeof(struct spawncheck_keep) == sizeof(struct spawn_keep), "the entries are the same");
 
-static int reference_spawn(const struct spawncheck_request *request, struct spawncheck_result *result) {
-  struct spawn_request r = {
-      .policy = request->fd_policy, .strategy = forced, .set = request->set, .path = request->path, .program_fd = -1,
-      .argv = request->argv, .envp = request->envp, .keep = (const struct spawn_keep *)request->keep,
-      .keep_count = request->keep_count, .mask = request->mask, .dflt = request->dflt, .ignore = request->ignore,
-      .pgroup = request->pgroup, .cwd = request->cwd, .cwd_fd = -1};
+static int reference_spawn(const struct spawncheck_request* request, struct spawncheck_result* result) {
+  struct spawn_request r = {.policy = request->fd_policy,
+                            .strategy = forced,
+                            .set = request->set,
+                            .path = request->path,
+                            .program_fd = -1,
+                            .argv = request->argv,
+                            .envp = request->envp,
+                            .keep = (const struct spawn_keep*)request->keep,
+                            .keep_count = request->keep_count,
+                            .mask = request->mask,
+                            .dflt = request->dflt,
+                            .ignore = request->ignore,
+                            .pgroup = request->pgroup,
+                            .cwd = request->cwd,
+                            .cwd_fd = -1};
   struct spawn_result got;
   spawn_run(&r, &got);
   /* A scenario whose window has too few slots, or none; a limit that leaves no number for the caller's pidfd. */
-  if ((got.error == ENOTSUP && forced == SPAWN_STRATEGY_STAGED) || (got.error == EMFILE && forced == SPAWN_STRATEGY_FETCHED)) {
+  if ((got.error == ENOTSUP && forced == SPAWN_STRATEGY_STAGED) ||
+      (got.error == EMFILE && forced == SPAWN_STRATEGY_FETCHED)) {
     r.strategy = SPAWN_STRATEGY_AUTOMATIC;
     spawn_run(&r, &got);
   }
@@ -52,11 +63,13 @@ static int reference_spawn(const struct spawncheck_request *request, struct spaw
   return got.error;
 }
 
-const struct spawncheck_implementation *peer_reference(void) {
+const struct spawncheck_implementation* peer_reference(void) {
   (void)spawn_abilities_probed(); /* once in the server, not in each arena it forks */
-  static struct spawncheck_implementation self = {.abi = SPAWNCHECK_ABI, .name = "reference", .sets = 127, .spawn = reference_spawn};
+  static struct spawncheck_implementation self = {
+      .abi = SPAWNCHECK_ABI, .name = "reference", .sets = 127, .spawn = reference_spawn};
   /* Sources that are staged or fetched are read one by one, and may be when nothing is forced. */
-  const bool reads_at_once = forced == SPAWN_STRATEGY_COPY || forced == SPAWN_STRATEGY_UNSHARE || forced == SPAWN_STRATEGY_EXCEPT;
+  const bool reads_at_once =
+      forced == SPAWN_STRATEGY_COPY || forced == SPAWN_STRATEGY_UNSHARE || forced == SPAWN_STRATEGY_EXCEPT;
   self.promises = reads_at_once ? "fd.snapshot fd.released" : "fd.released";
   self.policies = forced == SPAWN_STRATEGY_STAGED || forced == SPAWN_STRATEGY_FETCHED ? 1u << SPAWNCHECK_FDS_ONLY : 7u;
   return &self;

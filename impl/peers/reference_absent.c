@@ -3,8 +3,8 @@
  * In an arena that is linked with another libc the reference, whose library is built for this one, is not offered. */
 #include "peers.h"
 
-const struct spawncheck_implementation *peer_reference(void) { return 0; }
-int peer_reference_force(const char *strategy) { return strategy[0] == 0 ? 0 : -1; }
+const struct spawncheck_implementation* peer_reference(void) { return 0; }
+int peer_reference_force(const char* strategy) { return strategy[0] == 0 ? 0 : -1; }
 int peer_reference_adopt_window(int first, int last) {
   (void)first;
   (void)last;

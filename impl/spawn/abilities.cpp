@@ -5,10 +5,10 @@
 // answer. One word of atomics remembers; what is refused later is forgotten (run.cpp).
 #include "abilities.h"
 
+#include <errno.h>
+
 #include "system.h"
 #include "window.h"
-
-#include <errno.h>
 
 namespace spawncheck_spawn {
 
@@ -26,15 +26,16 @@ unsigned probe_except() {
   constexpr unsigned nobody_has = 0x7ffffff0u, unknown_flag = 1u << 30, except = SPAWN_CLOSE_RANGE_EXCEPT;
   if (call(SYS_close_range, nobody_has, nobody_has, unknown_flag) != -EINVAL) return 0;
   if (call(SYS_close_range, 0u, ~0u, except) != 0) return 0;
-  return call(SYS_close_range, 0u, ~0u, except | SPAWN_CLOSE_RANGE_CLOEXEC_ONLY) == 0 ? can_except | can_cloexec_only : can_except;
+  return call(SYS_close_range, 0u, ~0u, except | SPAWN_CLOSE_RANGE_CLOEXEC_ONLY) == 0 ? can_except | can_cloexec_only
+                                                                                      : can_except;
 }
 
 unsigned probe() {
   unsigned found = probed | can_clear_sighand | can_pidfd | can_unshare_files;
-  if (!is_refused(call(SYS_clone3, nullptr, 0))) found |= can_clone3;                 // EINVAL: too small
-  if (!is_refused(call(SYS_pidfd_open, -1, 0))) found |= can_pidfd_open;              // EINVAL: no such pid
-  if (!is_refused(call(SYS_close_range, 1u, 0u, 0u))) found |= can_close_range;       // EINVAL: inverted
-  if (is_refused(call(SYS_unshare, 1ul << 62))) found &= ~can_unshare_files;          // EINVAL: unknown flag
+  if (!is_refused(call(SYS_clone3, nullptr, 0))) found |= can_clone3;            // EINVAL: too small
+  if (!is_refused(call(SYS_pidfd_open, -1, 0))) found |= can_pidfd_open;         // EINVAL: no such pid
+  if (!is_refused(call(SYS_close_range, 1u, 0u, 0u))) found |= can_close_range;  // EINVAL: inverted
+  if (is_refused(call(SYS_unshare, 1ul << 62))) found &= ~can_unshare_files;     // EINVAL: unknown flag
   if ((found & can_pidfd_open) != 0 && !is_refused(call(SYS_pidfd_getfd, -1, -1, 0u))) found |= can_fetch;  // EBADF
   if ((found & can_close_range) != 0) found |= probe_except();
   return found;

@@ -6,18 +6,19 @@
 // - Two spawns on one stack. An area is taken out of its slot by an exchange: what is in a slot is nobody's, what was
 //   taken is one spawn's. Neither a lock nor a thread's own variable: a handler that spawns while its thread does takes
 //   another one, or maps one.
-// - fork(2) meanwhile. Both processes have their own copy of the slots and of what is in them. An area that was taken at
+// - fork(2) meanwhile. Both processes have their own copy of the slots and of what is in them. An area that was taken
+// at
 //   that instant stays mapped in the new process, where nobody runs on it.
 // - Memory kept for good. At most areas_max, as many as ever spawned at once, of which each has a few pages; a
 //   request with a long keep-list has a mapping of its own, gone when the spawn returns.
 //
-// Rejected: a piece of the caller's stack, which has no guard there and may be a small alternate one; MAP_GROWSDOWN, which
-// grows down to the mapping below and has no gap where that one is next to it (mmap(2)).
+// Rejected: a piece of the caller's stack, which has no guard there and may be a small alternate one; MAP_GROWSDOWN,
+// which grows down to the mapping below and has no gap where that one is next to it (mmap(2)).
 #include "area.h"
 
-#include "system.h"
-
 #include <sys/mman.h>
+
+#include "system.h"
 
 namespace spawncheck_spawn {
 
@@ -50,9 +51,12 @@ bool keep(char* base) {
 }  // namespace
 
 Area::Area(size_t step_bytes, bool is_shared) : is_shared_(is_shared), size_(usual_size) {
-  if (step_bytes > steps_size || is_shared) size_ = guard_size + stack_size + (step_bytes + page - 1) / page * page;
-  else if ((base_ = take()) != nullptr) return;
-  const long at = call(SYS_mmap, nullptr, size_, PROT_READ | PROT_WRITE, (is_shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (step_bytes > steps_size || is_shared)
+    size_ = guard_size + stack_size + (step_bytes + page - 1) / page * page;
+  else if ((base_ = take()) != nullptr)
+    return;
+  const long at = call(SYS_mmap, nullptr, size_, PROT_READ | PROT_WRITE,
+                       (is_shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (at < 0 && at > -4096) {
     error_ = static_cast<int>(-at);
     return;

@@ -3,9 +3,9 @@
 // The memory of one spawn: the child's stack, with a guard below it, and the plan's steps.
 #pragma once
 
-#include "child.h"
-
 #include <stddef.h>
+
+#include "child.h"
 
 namespace spawncheck_spawn {
 

@@ -7,13 +7,13 @@
 // Checked by properties/spawn_features_test and fuzz/targets/request.
 #include "attributes.h"
 
-#include "system.h"
-
 #include <errno.h>
 #include <linux/limits.h>
 #include <linux/prctl.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+
+#include "system.h"
 
 namespace spawncheck_spawn {
 
@@ -37,7 +37,9 @@ long take_foreground(int fd) {
 }
 
 long set_nice(int nice) { return call(SYS_setpriority, PRIO_PROCESS, 0, nice); }
-long set_scheduling(int policy, int priority) { return call(SYS_sched_setscheduler, 0, policy, &priority); }  // struct sched_param is its one int
+long set_scheduling(int policy, int priority) {
+  return call(SYS_sched_setscheduler, 0, policy, &priority);
+}  // struct sched_param is its one int
 long set_affinity(uint32_t bytes, const void* cpus) { return call(SYS_sched_setaffinity, 0, bytes, cpus); }
 
 long set_limit(int resource, const spawn_limit& limit) {
@@ -61,8 +63,8 @@ long set_no_new_privs() { return call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0
 
 namespace {
 
-// Copies up to the end or a colon; the end of what was written, null: it does not fit before `end`. Not in a form that a
-// compiler would make a call of memcpy of: that may be a first call, bound by the dynamic linker.
+// Copies up to the end or a colon; the end of what was written, null: it does not fit before `end`. Not in a form that
+// a compiler would make a call of memcpy of: that may be a first call, bound by the dynamic linker.
 char* append(char* to, const char* end, const char* from) {
   for (; *from != 0 && *from != ':'; ++from) {
     if (to >= end) return nullptr;
@@ -81,8 +83,15 @@ bool has_slash_or_is_empty(const char* name) {
 
 bool goes_on_after(long error) {
   switch (-error) {
-    case ENOENT: case ENOTDIR: case EACCES: case ESTALE: case ENODEV: case ETIMEDOUT: return true;
-    default: return false;
+    case ENOENT:
+    case ENOTDIR:
+    case EACCES:
+    case ESTALE:
+    case ENODEV:
+    case ETIMEDOUT:
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <spawncheck/spawn/request.h>
-
 #include <stdint.h>
 
 namespace spawncheck_spawn {

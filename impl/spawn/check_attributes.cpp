@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // What can be said of the attributes of a request without asking the kernel.
-#include "attributes.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+
+#include "attributes.h"
 
 namespace spawncheck_spawn {
 
@@ -14,8 +14,9 @@ namespace {
 constexpr uint32_t resources = 16;  // RLIM_NLIMITS, include/uapi/asm-generic/resource.h
 constexpr uint32_t no_id = ~0u;     // setresuid(2): leave it as it is
 constexpr unsigned name_length_max = 255;
-constexpr int open_flags = O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_APPEND | O_NONBLOCK | O_NOCTTY | O_DIRECTORY | O_NOFOLLOW | O_SYNC | O_DSYNC | O_ASYNC |
-                           O_DIRECT | O_LARGEFILE | O_NOATIME | O_PATH | O_TMPFILE;
+constexpr int open_flags = O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_APPEND | O_NONBLOCK | O_NOCTTY | O_DIRECTORY |
+                           O_NOFOLLOW | O_SYNC | O_DSYNC | O_ASYNC | O_DIRECT | O_LARGEFILE | O_NOATIME | O_PATH |
+                           O_TMPFILE;
 
 int refuse(const char** field, const char* why, int error) {
   if (field != nullptr) *field = why;
@@ -107,16 +108,21 @@ class Check {
   int scheduling() const {
     if (asks(SPAWN_SET_NICE) && (r_.nice < -20 || r_.nice > 19)) return no("nice: not in -20 to 19");
     if (asks(SPAWN_SET_SCHEDULING)) switch (r_.scheduling) {
-        case SCHED_NORMAL: case SCHED_BATCH: case SCHED_IDLE:
+        case SCHED_NORMAL:
+        case SCHED_BATCH:
+        case SCHED_IDLE:
           if (r_.priority != 0) return no("priority: not 0 with a policy that has none");
           break;
-        case SCHED_FIFO: case SCHED_RR:
+        case SCHED_FIFO:
+        case SCHED_RR:
           if (r_.priority < 1 || r_.priority > 99) return no("priority: not in 1 to 99");
           break;
-        default: return no("scheduling: unknown policy");
+        default:
+          return no("scheduling: unknown policy");
       }
     if (!asks(SPAWN_SET_AFFINITY)) return 0;
-    if (r_.cpu_words == 0 || r_.cpu_words > SPAWN_CPU_WORDS_MAX) return no("cpu_words: not in 1 to SPAWN_CPU_WORDS_MAX");
+    if (r_.cpu_words == 0 || r_.cpu_words > SPAWN_CPU_WORDS_MAX)
+      return no("cpu_words: not in 1 to SPAWN_CPU_WORDS_MAX");
     if (r_.cpus == nullptr) return no("cpus: null");
     uint64_t any = 0;
     for (uint32_t i = 0; i < r_.cpu_words; ++i) any |= r_.cpus[i];
@@ -124,7 +130,9 @@ class Check {
   }
 
   // With the other policies a number that is not named here may be there too.
-  bool may_be_open(int number) const { return r_.policy != SPAWN_FDS_ONLY || is_kept(number) || is_opened(number, r_.open_count); }
+  bool may_be_open(int number) const {
+    return r_.policy != SPAWN_FDS_ONLY || is_kept(number) || is_opened(number, r_.open_count);
+  }
 
   int terminal() const {
     if (asks(SPAWN_SET_TERMINAL)) {
@@ -138,9 +146,11 @@ class Check {
   }
 
   int others() const {
-    if (asks(SPAWN_SET_DEATH_SIGNAL) && (r_.death_signal < 1 || r_.death_signal > 64)) return no("death_signal: not in 1 to 64");
+    if (asks(SPAWN_SET_DEATH_SIGNAL) && (r_.death_signal < 1 || r_.death_signal > 64))
+      return no("death_signal: not in 1 to 64");
     if (asks(SPAWN_SET_CGROUP) && r_.cgroup_fd < 0) return no("cgroup_fd: negative", EBADF);
-    if (asks(SPAWN_ALLOW_UNDUMPABLE) && !asks(SPAWN_SET_UID) && !asks(SPAWN_SET_GID)) return no("set: SPAWN_ALLOW_UNDUMPABLE without uid or gid");
+    if (asks(SPAWN_ALLOW_UNDUMPABLE) && !asks(SPAWN_SET_UID) && !asks(SPAWN_SET_GID))
+      return no("set: SPAWN_ALLOW_UNDUMPABLE without uid or gid");
     return 0;
   }
 

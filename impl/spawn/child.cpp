@@ -11,11 +11,11 @@
 // Checked by the properties of mm.unwritten, sig.no_handler_in_child and err.exact.
 #include "child.h"
 
-#include "attributes.h"
-#include "system.h"
-
 #include <errno.h>
 #include <sys/resource.h>
+
+#include "attributes.h"
+#include "system.h"
 
 #ifndef AT_EMPTY_PATH
 #define AT_EMPTY_PATH 0x1000
@@ -126,7 +126,8 @@ STEP(STAGE) { return 0; }  // the caller has made it
 STEP(CHECK_STAGED) {
   for (unsigned i = 0; i < child.shared->staged_count; ++i) {
     const Staged& staged = child.shared->staged[i];
-    const bool is_as_staged = identity_of(staged.slot) == staged.file && is_same_description(staged.slot, staged.witness, staged.file);
+    const bool is_as_staged =
+        identity_of(staged.slot) == staged.file && is_same_description(staged.slot, staged.witness, staged.file);
     if (!is_as_staged) return -EBADF;  // in a copy that nobody else writes to
   }
   return 0;
@@ -201,7 +202,9 @@ STEP(EXEC) { return call(SYS_execve, s.path, child.shared->plan->argv, environme
 STEP(EXEC_FD) {
   return call(SYS_execveat, child.number(s.a), "", child.shared->plan->argv, environment(child), AT_EMPTY_PATH);
 }
-STEP(EXEC_SEARCH) { return exec_search(s.path, static_cast<const char*>(s.data), child.shared->plan->argv, environment(child)); }
+STEP(EXEC_SEARCH) {
+  return exec_search(s.path, static_cast<const char*>(s.data), child.shared->plan->argv, environment(child));
+}
 
 #undef STEP
 

@@ -3,11 +3,10 @@
 // What the parent and its child share between clone and exec.
 #pragma once
 
-#include "window.h"
-
 #include <spawncheck/spawn/plan.h>
-
 #include <stdint.h>
+
+#include "window.h"
 
 namespace spawncheck_spawn {
 
@@ -16,11 +15,11 @@ namespace spawncheck_spawn {
 struct Shared {
   const spawn_plan* plan;
   uint64_t caller_mask;
-  int pidfd;      // stored by the kernel before the child runs; -1: none
-  int error;      // 0: no step failed
-  int step;       // index of the failing step
-  int parent;     // the caller's process, for SPAWN_STEP_DEATH_SIGNAL
-  int caller;     // the calling thread's id; of interest to CALLER only
+  int pidfd;   // stored by the kernel before the child runs; -1: none
+  int error;   // 0: no step failed
+  int step;    // index of the failing step
+  int parent;  // the caller's process, for SPAWN_STEP_DEATH_SIGNAL
+  int caller;  // the calling thread's id; of interest to CALLER only
   const Staged* staged;
   unsigned staged_count;
 };

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: MIT
 //
-// A client under valgrind. Its clone(2) knows threads, fork and vfork, and runs vfork as fork; anything else ends the process
-// ("Valgrind does not support general clone()"). clone3, pidfd_open and pidfd_send_signal are ENOSYS there. (valgrind 3.19,
-// coregrind/m_syswrap/syswrap-linux.c, sys_clone)
+// A client under valgrind. Its clone(2) knows threads, fork and vfork, and runs vfork as fork; anything else ends the
+// process
+// ("Valgrind does not support general clone()"). clone3, pidfd_open and pidfd_send_signal are ENOSYS there.
+// (valgrind 3.19, coregrind/m_syswrap/syswrap-linux.c, sys_clone)
 //
-// So the child is forked: the same plan, on a copy of memory and table. What it says of a failure crosses in a shared page. Its exec
-// nobody announces: no descriptor for that can be had, since the plan closes it. The parent asks, every millisecond, whether
-// there is still a child that has not exec'd (__WCLONE, as in run.cpp). What is lost is what sharing is for: the cost, and
-// fd.untransient. The rest holds as for strategy copy.
+// So the child is forked: the same plan, on a copy of memory and table. What it says of a failure crosses in a shared
+// page. Its exec nobody announces: no descriptor for that can be had, since the plan closes it. The parent asks, every
+// millisecond, whether there is still a child that has not exec'd (__WCLONE, as in run.cpp). What is lost is what
+// sharing is for: the cost, and fd.untransient. The rest holds as for strategy copy.
 //
 // Rejected: to start like that wherever memory turns out not to be shared (valgrind has ended the process by then).
 // Checked by impl/spawn/consumer/check clients: the same client program under memcheck, with its failures.
 #include "emulated.h"
 
-#include "system.h"
-
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
+
+#include "system.h"
 
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>

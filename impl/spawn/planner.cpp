@@ -10,8 +10,8 @@
 //   close_range(highest source + 1, ~0, UNSHARE): the kernel then references nothing above the word of 64
 //   that holds the highest source (fs/file.c sane_fdtable_size), which is why it is the first range and
 //   not the last. A range with first > last would be EINVAL and would not unshare: none is ever made.
-//   Staged is the same plan with each source of 64 and above put in a slot below, and compared with its witness in the child's own
-//   copy; fetched has no source in its own table at all; except names what stays.
+//   Staged is the same plan with each source of 64 and above put in a slot below, and compared with its witness in the
+//   child's own copy; fetched has no source in its own table at all; except names what stays.
 // - The pidfd. CLONE_PIDFD with CLONE_FILES puts it into the shared table, at the lowest free number. A kept
 //   source that another thread closes meanwhile may be that number. The child closes its own entry before
 //   it reads any source, so that the read fails with EBADF instead of passing the pidfd on.
@@ -26,23 +26,25 @@
 // dup2 in list order (wrong for swaps); reading the list of open numbers before clone (races).
 // Checked by properties/spawn_plan_test (random keep-lists against an assignment) and by the model, which
 // runs these plans.
-#include "number_filter.h"
-#include "strategy.h"
-
 #include <errno.h>
 #include <limits.h>
+
+#include "number_filter.h"
+#include "strategy.h"
 
 namespace {
 
 using spawncheck_spawn::next_number_read;
 
 constexpr uint32_t to_the_end = ~0u;
-constexpr uint16_t unshare_flag = SPAWN_CLOSE_RANGE_UNSHARE, except_flag = SPAWN_CLOSE_RANGE_EXCEPT, cloexec_only_flag = SPAWN_CLOSE_RANGE_CLOEXEC_ONLY;
+constexpr uint16_t unshare_flag = SPAWN_CLOSE_RANGE_UNSHARE, except_flag = SPAWN_CLOSE_RANGE_EXCEPT,
+                   cloexec_only_flag = SPAWN_CLOSE_RANGE_CLOEXEC_ONLY;
 constexpr uint16_t for_program = 1;  // of DUP_TO_TEMPORARY: which temporary
 
 class Planner {
  public:
-  Planner(const spawn_request* request, const spawn_abilities* abilities, spawn_plan* plan) : r_(*request), can_(*abilities), plan_(*plan) {
+  Planner(const spawn_request* request, const spawn_abilities* abilities, spawn_plan* plan)
+      : r_(*request), can_(*abilities), plan_(*plan) {
     for (uint32_t i = 0; i < r_.keep_count; ++i) targets_.add(r_.keep[i].target);
     for (uint32_t i = 0; i < r_.open_count; ++i) targets_.add(r_.open[i].target);
   }
@@ -124,10 +126,10 @@ class Planner {
   spawn_plan& plan_;
   bool overflow_ = false;
   spawn_step discarded_ = {};  // takes what has no room; such a plan is refused
-  int program_ = -1;  // number, or SPAWN_PROGRAM_TEMPORARY
+  int program_ = -1;           // number, or SPAWN_PROGRAM_TEMPORARY
   uint64_t done_[SPAWN_KEEP_MAX / 64] = {};
   spawncheck_spawn::NumberFilter targets_, sources_;  // of the moves: most targets are nobody's source
-  uint64_t word_ = 0;                       // the sources from word_first_ on
+  uint64_t word_ = 0;                                 // the sources from word_first_ on
   int word_first_ = 0;
   spawn_keep staged_[SPAWN_COPIED_ALWAYS] = {};  // source -> slot
   uint32_t staged_count_ = 0;
@@ -179,8 +181,8 @@ bool Planner::is_target(int number) const {
   return false;
 }
 
-// Each distinct source of 64 and above gets a witness and a slot, the lowest numbers first; the slots lie above the witnesses, so that
-// these survive the first range, which begins above the highest slot, and go together.
+// Each distinct source of 64 and above gets a witness and a slot, the lowest numbers first; the slots lie above the
+// witnesses, so that these survive the first range, which begins above the highest slot, and go together.
 void Planner::stage() {
   if (!is(SPAWN_STRATEGY_STAGED)) return;
   uint64_t witnesses = spawncheck_spawn::usable_window(r_, can_), slots = witnesses;
@@ -273,8 +275,10 @@ void Planner::drop_all_but_window() {
   const int lowest = next_source(-1);
   const int highest = highest_source();
   const auto flags = static_cast<uint16_t>(what | unshare_flag | (lowest == INT_MAX ? 0 : except_flag));
-  if (lowest == INT_MAX) close_gap(0, to_the_end, flags);
-  else close_gap(static_cast<uint32_t>(lowest), static_cast<uint32_t>(highest), flags);
+  if (lowest == INT_MAX)
+    close_gap(0, to_the_end, flags);
+  else
+    close_gap(static_cast<uint32_t>(lowest), static_cast<uint32_t>(highest), flags);
   if ((plan_.start & SPAWN_START_PIDFD) != 0) add(SPAWN_STEP_CLOSE_PIDFD);
   close_gaps(what);
 }
@@ -285,8 +289,8 @@ int Planner::next_unused() const {
   return n;
 }
 
-// The child's table is its own and has nothing, so that each new number is known: the lowest that is not used. Number 0 is
-// the pidfd of the caller; an entry for it comes last and replaces that.
+// The child's table is its own and has nothing, so that each new number is known: the lowest that is not used. Number 0
+// is the pidfd of the caller; an entry for it comes last and replaces that.
 void Planner::fetch_all() {
   close_gap(0, to_the_end, unshare_flag);
   if (r_.keep_count == 0 && !asks(SPAWN_PROGRAM_FD)) return;
@@ -297,8 +301,10 @@ void Planner::fetch_all() {
     uint32_t next = r_.keep_count;
     int next_target = INT_MAX;
     for (uint32_t i = 0; i < r_.keep_count; ++i) {
-      if (r_.keep[i].target == 0) last = i;
-      else if (r_.keep[i].target > target && r_.keep[i].target < next_target) next_target = r_.keep[next = i].target;
+      if (r_.keep[i].target == 0)
+        last = i;
+      else if (r_.keep[i].target > target && r_.keep[i].target < next_target)
+        next_target = r_.keep[next = i].target;
     }
     target = next_target;
     if (next < r_.keep_count) fetch(next);
@@ -308,8 +314,10 @@ void Planner::fetch_all() {
     add(SPAWN_STEP_FETCH, place_of(r_.program_fd), program_);
     set_used(program_);
   }
-  if (last < r_.keep_count) fetch(last);
-  else add(SPAWN_STEP_CLOSE, 0);
+  if (last < r_.keep_count)
+    fetch(last);
+  else
+    add(SPAWN_STEP_CLOSE, 0);
 }
 
 // One entry. A source is read from the caller's table once: a further entry for it takes what the first got.
@@ -418,8 +426,10 @@ void Planner::descriptors() {
   } else if (only()) {
     drop_all_but_sources();
   } else if (shares()) {
-    if (can_.unshare_files) add(SPAWN_STEP_UNSHARE);
-    else close_gap(to_the_end, to_the_end, unshare_flag);  // an empty range still copies the whole table
+    if (can_.unshare_files)
+      add(SPAWN_STEP_UNSHARE);
+    else
+      close_gap(to_the_end, to_the_end, unshare_flag);  // an empty range still copies the whole table
     if ((plan_.start & SPAWN_START_PIDFD) != 0) add(SPAWN_STEP_CLOSE_PIDFD);
   }
   protect_program();
@@ -427,7 +437,8 @@ void Planner::descriptors() {
   if (only()) close_sources();
   // exec(2) closes what is close-on-exec only after it has woken the parent (6.18): closing it before is
   // what lets fd.released hold when spawn returns.
-  else if (!is(SPAWN_STRATEGY_EXCEPT)) add(SPAWN_STEP_SWEEP_CLOEXEC, program_);
+  else if (!is(SPAWN_STRATEGY_EXCEPT))
+    add(SPAWN_STEP_SWEEP_CLOEXEC, program_);
 }
 
 // Limits after the descriptors, whose moves a low RLIMIT_NOFILE would refuse. Credentials after all that needs
@@ -470,12 +481,14 @@ void Planner::finish() {
   spawn_step& mask = add(SPAWN_STEP_MASK);
   mask.bits = r_.mask;
   mask.flags = asks(SPAWN_SET_MASK) ? 0 : SPAWN_MASK_OF_CALLER;
-  if (asks(SPAWN_PROGRAM_FD)) add(SPAWN_STEP_EXEC_FD, program_);
+  if (asks(SPAWN_PROGRAM_FD))
+    add(SPAWN_STEP_EXEC_FD, program_);
   else if (asks(SPAWN_SEARCH)) {
     spawn_step& s = add(SPAWN_STEP_EXEC_SEARCH);
     s.path = r_.path;
     s.data = r_.search != nullptr ? r_.search : path_of(r_.envp);
-  } else add(SPAWN_STEP_EXEC).path = r_.path;
+  } else
+    add(SPAWN_STEP_EXEC).path = r_.path;
 }
 
 const char* const step_words[] = {
@@ -490,7 +503,9 @@ const char* const strategy_words[] = {"automatic", "copy", "unshare", "staged", 
 
 // Attributes, sweep, mask, exec and the program's descriptor: at most 34. Per entry: a stage, a gap, a question, a
 // move, a temporary and its close, a source to close. One for each that is opened, and for each limit.
-uint32_t spawn_plan_steps_max(const spawn_request* request) { return 34 + 7 * (request->keep_count + 1) + request->open_count + request->limit_count; }
+uint32_t spawn_plan_steps_max(const spawn_request* request) {
+  return 34 + 7 * (request->keep_count + 1) + request->open_count + request->limit_count;
+}
 
 int spawn_plan_build(const spawn_request* request, const spawn_abilities* abilities, spawn_plan* plan) {
   if (const int error = spawn_request_check(request, nullptr)) return error;
@@ -501,4 +516,6 @@ int spawn_plan_build(const spawn_request* request, const spawn_abilities* abilit
 }
 
 const char* spawn_step_word(uint32_t kind) { return kind < SPAWN_STEP_COUNT ? step_words[kind] : "?"; }
-const char* spawn_strategy_word(uint32_t strategy) { return strategy < SPAWN_STRATEGY_COUNT ? strategy_words[strategy] : "?"; }
+const char* spawn_strategy_word(uint32_t strategy) {
+  return strategy < SPAWN_STRATEGY_COUNT ? strategy_words[strategy] : "?";
+}

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
 // What can be said of a request without asking the kernel.
-#include "number_filter.h"
-
+#include <errno.h>
 #include <spawncheck/spawn/request.h>
 
 #include "attributes.h"
-
-#include <errno.h>
+#include "number_filter.h"
 
 namespace {
 
-constexpr uint32_t known_bits = SPAWN_SET_MASK | SPAWN_SET_DEFAULT | SPAWN_SET_IGNORE | SPAWN_SET_PGROUP | SPAWN_NEW_SESSION |
-                                SPAWN_SET_CWD | SPAWN_WANT_PIDFD | SPAWN_SET_CWD_FD | SPAWN_SET_UMASK | SPAWN_PROGRAM_FD |
-                                SPAWN_SEARCH | SPAWN_SET_UID | SPAWN_SET_GID | SPAWN_SET_GROUPS | SPAWN_SET_NICE | SPAWN_SET_SCHEDULING | SPAWN_SET_AFFINITY |
-                                SPAWN_SET_TERMINAL | SPAWN_SET_FOREGROUND | SPAWN_SET_DEATH_SIGNAL | SPAWN_NO_NEW_PRIVS | SPAWN_SET_CGROUP | SPAWN_ALLOW_UNDUMPABLE;
+constexpr uint32_t known_bits =
+    SPAWN_SET_MASK | SPAWN_SET_DEFAULT | SPAWN_SET_IGNORE | SPAWN_SET_PGROUP | SPAWN_NEW_SESSION | SPAWN_SET_CWD |
+    SPAWN_WANT_PIDFD | SPAWN_SET_CWD_FD | SPAWN_SET_UMASK | SPAWN_PROGRAM_FD | SPAWN_SEARCH | SPAWN_SET_UID |
+    SPAWN_SET_GID | SPAWN_SET_GROUPS | SPAWN_SET_NICE | SPAWN_SET_SCHEDULING | SPAWN_SET_AFFINITY | SPAWN_SET_TERMINAL |
+    SPAWN_SET_FOREGROUND | SPAWN_SET_DEATH_SIGNAL | SPAWN_NO_NEW_PRIVS | SPAWN_SET_CGROUP | SPAWN_ALLOW_UNDUMPABLE;
 constexpr uint64_t unblockable = 1ull << 8 | 1ull << 18;  // KILL, STOP
 
 bool has(const spawn_request* r, uint32_t bits) { return (r->set & bits) == bits; }
@@ -45,7 +44,8 @@ int spawn_request_check(const spawn_request* r, const char** field) {
   if (r->strategy >= SPAWN_STRATEGY_COUNT) return refuse(field, "strategy: unknown", EINVAL);
   if ((r->set & ~known_bits) != 0) return refuse(field, "set: an unknown bit", EINVAL);
   if (has(r, SPAWN_PROGRAM_FD) ? r->program_fd < 0 : r->path == nullptr)
-    return has(r, SPAWN_PROGRAM_FD) ? refuse(field, "program_fd: negative", EBADF) : refuse(field, "path: null", EINVAL);
+    return has(r, SPAWN_PROGRAM_FD) ? refuse(field, "program_fd: negative", EBADF)
+                                    : refuse(field, "path: null", EINVAL);
   if (r->argv == nullptr) return refuse(field, "argv: null", EINVAL);
   // An empty list is the program's own bug in waiting, and newer kernels change it (fs/exec.c do_execveat_common).
   if (r->argv[0] == nullptr) return refuse(field, "argv: without argv[0]", EINVAL);

@@ -21,12 +21,17 @@
 //   and, worse, with the next child that runs under another user's id on this memory, which that user could then
 //   trace. So such a child starts on a copy of the memory (a plan without SPAWN_START_VM), and what it has to say is
 //   in a shared mapping.
-// - What is staged in the window is in the caller's table until the child has its copy, and must be gone from there when
-//   the spawn returns, on every path: it is the destructor's, with every signal still blocked, so that no handler leaves by
-//   siglongjmp in between.
+// - What is staged in the window is in the caller's table until the child has its copy, and must be gone from there
+// when
+//   the spawn returns, on every path: it is the destructor's, with every signal still blocked, so that no handler
+//   leaves by siglongjmp in between.
 //
 // Rejected: an error pipe (two descriptors visible in the parent's table, and in concurrent children);
 // SIGCHLD as exit_signal (above).
+#include <errno.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
 #include "abilities.h"
 #include "area.h"
 #include "child.h"
@@ -34,10 +39,6 @@
 #include "strategy.h"
 #include "system.h"
 #include "window.h"
-
-#include <errno.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 
 namespace spawncheck_spawn {
 
@@ -61,7 +62,8 @@ long start_child(const spawn_plan& plan, char* stack, Shared& shared) {
   if (plan.start & SPAWN_START_VM) flags |= CLONE_VM;
   if (plan.start & SPAWN_START_FILES) flags |= CLONE_FILES;
   if (plan.start & SPAWN_START_PIDFD) flags |= CLONE_PIDFD;
-  if ((plan.start & SPAWN_START_CLONE3) == 0) return clone_old(flags, stack + Area::stack_size, &shared.pidfd, child_entry, &shared);
+  if ((plan.start & SPAWN_START_CLONE3) == 0)
+    return clone_old(flags, stack + Area::stack_size, &shared.pidfd, child_entry, &shared);
   if (plan.start & SPAWN_START_CLEAR_SIGHAND) flags |= CLONE_CLEAR_SIGHAND;
   struct clone_args args = {};
   args.flags = flags;
@@ -119,13 +121,15 @@ void reset(spawn_result* result) {
   result->step = -1;
 }
 
-// Whether a child has a number for its caller. The first child in a new pid namespace is its init: one that found out by
-// itself, and failed, would end the namespace (pid_namespaces(7)). Where /proc does not say, it is left to the child.
+// Whether a child has a number for its caller. The first child in a new pid namespace is its init: one that found out
+// by itself, and failed, would end the namespace (pid_namespaces(7)). Where /proc does not say, it is left to the
+// child.
 bool has_number_for_caller() {
   char own[32], of_children[32];
   const long own_size = call(SYS_readlinkat, AT_FDCWD, "/proc/thread-self/ns/pid", own, sizeof own);
   if (own_size <= 0) return true;
-  const long size = call(SYS_readlinkat, AT_FDCWD, "/proc/thread-self/ns/pid_for_children", of_children, sizeof of_children);
+  const long size =
+      call(SYS_readlinkat, AT_FDCWD, "/proc/thread-self/ns/pid_for_children", of_children, sizeof of_children);
   if (size != own_size) return false;  // ENOENT: a namespace that has no process yet
   for (long i = 0; i < size; ++i)
     if (own[i] != of_children[i]) return false;
@@ -148,10 +152,14 @@ class Stage {
       const spawn_step& s = plan.step[i];
       const uint64_t own = 1ull << s.b | 1ull << s.first;
       slots &= ~own;
-      if (error == 0) error = window_stage(s.a, s.b, static_cast<int>(s.first), &staged_[count_]);
-      else window_give_back(own);
-      if (error == 0) ++count_;
-      else if (*failing < 0) *failing = static_cast<int>(i);
+      if (error == 0)
+        error = window_stage(s.a, s.b, static_cast<int>(s.first), &staged_[count_]);
+      else
+        window_give_back(own);
+      if (error == 0)
+        ++count_;
+      else if (*failing < 0)
+        *failing = static_cast<int>(i);
     }
     window_give_back(slots);  // what the plan had no use for
     return error;
@@ -187,9 +195,12 @@ int run_on(const spawn_plan& plan, uint64_t slots, const Area& area, spawn_resul
     const long pid = error != 0 ? 0 : start_child(plan, area.stack(), shared);
     // A kernel before 5.7 answers the unknown flag so, or the size of what it does not know.
     const bool is_old = (plan.start & SPAWN_START_INTO_CGROUP) != 0 && (pid == -EINVAL || pid == -E2BIG);
-    if (error != 0) fail(result, static_cast<int>(-error), SPAWN_STEP_STAGE);
-    else if (pid < 0) fail(result, is_old ? ENOTSUP : static_cast<int>(-pid), SPAWN_FAILED_CLONE);
-    else learn(plan, shared, static_cast<int>(pid), result);
+    if (error != 0)
+      fail(result, static_cast<int>(-error), SPAWN_STEP_STAGE);
+    else if (pid < 0)
+      fail(result, is_old ? ENOTSUP : static_cast<int>(-pid), SPAWN_FAILED_CLONE);
+    else
+      learn(plan, shared, static_cast<int>(pid), result);
   }
   set_mask(&caller_mask, nullptr);
   return result->error;
@@ -232,7 +243,9 @@ int check_table(const spawn_request* r, const char** field) {
     uint32_t bit;
     int number;
     const char* closed;
-  } numbers[] = {{SPAWN_PROGRAM_FD, r->program_fd, "program_fd: closed"}, {SPAWN_SET_CWD_FD, r->cwd_fd, "cwd_fd: closed"}, {SPAWN_SET_CGROUP, r->cgroup_fd, "cgroup_fd: closed"}};
+  } numbers[] = {{SPAWN_PROGRAM_FD, r->program_fd, "program_fd: closed"},
+                 {SPAWN_SET_CWD_FD, r->cwd_fd, "cwd_fd: closed"},
+                 {SPAWN_SET_CGROUP, r->cgroup_fd, "cgroup_fd: closed"}};
   for (const auto& n : numbers)
     if ((r->set & n.bit) != 0 && get_fd_flags(n.number) < 0) {
       *field = n.closed;
@@ -244,7 +257,8 @@ int check_table(const spawn_request* r, const char** field) {
 // What the planner has no way for.
 const char* unavailable(const spawn_request& r, const spawn_abilities& can) {
   if ((r.set & SPAWN_SET_CGROUP) != 0 && !can.clone3) return "cgroup_fd: needs clone3(2)";
-  if ((r.set & SPAWN_WANT_PIDFD) != 0 && !can.pidfd && !can.pidfd_open) return "set: SPAWN_WANT_PIDFD, of which there is none here";
+  if ((r.set & SPAWN_WANT_PIDFD) != 0 && !can.pidfd && !can.pidfd_open)
+    return "set: SPAWN_WANT_PIDFD, of which there is none here";
   return "strategy: not available here";
 }
 
@@ -261,12 +275,15 @@ class ReadOfWindow {
   const Read read_;
 };
 
-// Slots are taken only for a plan that will use them, and the plan is made of those. They are taken of what is free then, not of what
-// was when the abilities were asked for: other spawns have given some back meanwhile and taken others.
-int build(const spawn_request* request, spawn_abilities abilities, uint64_t allowed_slots, spawn_plan* plan, uint64_t* slots) {
+// Slots are taken only for a plan that will use them, and the plan is made of those. They are taken of what is free
+// then, not of what was when the abilities were asked for: other spawns have given some back meanwhile and taken
+// others.
+int build(const spawn_request* request, spawn_abilities abilities, uint64_t allowed_slots, spawn_plan* plan,
+          uint64_t* slots) {
   Choice choice;
   const bool is_staged = choose_strategy(*request, abilities, &choice) && choice.strategy == SPAWN_STRATEGY_STAGED;
-  if (is_staged) abilities.window = *slots = window_take(SPAWN_NUMBERS_STAGED * sources_to_stage(*request), allowed_slots);
+  if (is_staged)
+    abilities.window = *slots = window_take(SPAWN_NUMBERS_STAGED * sources_to_stage(*request), allowed_slots);
   const int error = spawn_plan_build(request, &abilities, plan);
   if (error != 0) window_give_back(*slots);
   return error;
@@ -281,7 +298,8 @@ int run_with(const spawn_request* request, spawn_abilities abilities, uint64_t a
   const ReadOfWindow window(*request);
   abilities.window_in_use = window.get().in_use;
   abilities.placeholder = window.get().placeholder;
-  if (abilities.window_in_use != 0 && abilities.placeholder < 0) return fail(result, EBUSY, SPAWN_FAILED_REQUEST, "a number of the window, which has no placeholder left");
+  if (abilities.window_in_use != 0 && abilities.placeholder < 0)
+    return fail(result, EBUSY, SPAWN_FAILED_REQUEST, "a number of the window, which has no placeholder left");
   const uint32_t steps_max = spawn_plan_steps_max(request);
   const Area area(steps_max * sizeof(spawn_step), copies_memory(*request));
   if (area.error() != 0) return fail(result, area.error(), SPAWN_FAILED_MEMORY);
@@ -305,10 +323,17 @@ unsigned blamed(const spawn_result& result, const spawn_abilities& a, bool wants
     case SPAWN_FAILED_CLONE:
       if (a.clone3 && is_unknown) return a.clear_sighand && result.error == EINVAL ? can_clear_sighand : can_clone3;
       return wants_pidfd && a.pidfd && is_unknown ? can_pidfd : 0u;
-    case SPAWN_STEP_CLOSE_RANGE: return !is_unknown ? 0u : result.strategy == SPAWN_STRATEGY_EXCEPT ? can_except | can_cloexec_only : can_close_range;
-    case SPAWN_STEP_CALLER: case SPAWN_STEP_FETCH: return is_unknown ? can_fetch : 0u;
-    case SPAWN_STEP_UNSHARE: return is_refused ? can_unshare_files : 0u;
-    default: return 0;
+    case SPAWN_STEP_CLOSE_RANGE:
+      return !is_unknown                                ? 0u
+             : result.strategy == SPAWN_STRATEGY_EXCEPT ? can_except | can_cloexec_only
+                                                        : can_close_range;
+    case SPAWN_STEP_CALLER:
+    case SPAWN_STEP_FETCH:
+      return is_unknown ? can_fetch : 0u;
+    case SPAWN_STEP_UNSHARE:
+      return is_refused ? can_unshare_files : 0u;
+    default:
+      return 0;
   }
 }
 
@@ -316,16 +341,20 @@ unsigned blamed(const spawn_result& result, const spawn_abilities& a, bool wants
 // try; then the strategy is out, for this request.
 bool is_worth_another(const spawn_request& request, const spawn_result& result, int tries, spawn_abilities* avoided) {
   switch (result.failed) {
-    case SPAWN_STEP_STAGE: case SPAWN_STEP_CHECK_STAGED:
-      if (result.failed == SPAWN_STEP_STAGE && result.error == EBADF) return false;  // a source that has been closed since it was checked
+    case SPAWN_STEP_STAGE:
+    case SPAWN_STEP_CHECK_STAGED:
+      if (result.failed == SPAWN_STEP_STAGE && result.error == EBADF)
+        return false;  // a source that has been closed since it was checked
       if (tries > 0) avoided->window = ~0ull;
       return true;
-    case SPAWN_STEP_CALLER: case SPAWN_STEP_FETCH:
+    case SPAWN_STEP_CALLER:
+    case SPAWN_STEP_FETCH:
       if (result.error == ESRCH) return (avoided->fetch ^= 1) != 0;  // another pid namespace
       if (request.strategy != SPAWN_STRATEGY_AUTOMATIC || result.error == EBADF || avoided->fetch != 0) return false;
       avoided->fetch = 1;
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -348,15 +377,18 @@ int spawn_run(const spawn_request* request, spawn_result* result) {
     abilities.window = window_free() & ~avoided.window;
     if (run_with(request, abilities, ~avoided.window, result) == 0 || tries >= retries_max) return result->error;
     const unsigned refused = blamed(*result, abilities, (request->set & SPAWN_WANT_PIDFD) != 0) & known;
-    if (refused != 0) abilities_forget(refused);
-    else if (!is_worth_another(*request, *result, tries, &avoided)) return result->error;
+    if (refused != 0)
+      abilities_forget(refused);
+    else if (!is_worth_another(*request, *result, tries, &avoided))
+      return result->error;
   }
 }
 
 int spawn_run_plan(const spawn_plan* plan, spawn_result* result) {
   reset(result);
   if ((plan->start & SPAWN_START_VFORK) == 0) return fail(result, EINVAL, SPAWN_FAILED_REQUEST, "start: without VFORK");
-  if (plan->step_count != 0 && plan->step[0].kind == SPAWN_STEP_STAGE) return fail(result, EINVAL, SPAWN_FAILED_REQUEST, "step: STAGE, whose slots nobody has taken");
+  if (plan->step_count != 0 && plan->step[0].kind == SPAWN_STEP_STAGE)
+    return fail(result, EINVAL, SPAWN_FAILED_REQUEST, "step: STAGE, whose slots nobody has taken");
   const Area area(0, (plan->start & SPAWN_START_VM) == 0);
   if (area.error() != 0) return fail(result, area.error(), SPAWN_FAILED_MEMORY);
   return run_on(*plan, 0, area, result);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// What costs least, of what there is. A copy of the table costs a reference and a close for each open number in the words
-// of 64 up to the highest source (0.08 us here), the first word in any case. So with every source below 64 nothing is
-// cheaper than unshare. Above that: except, where its window has little between the sources; staged, which costs the caller
-// 16 calls a source; fetched, which costs the child two calls and three a source, and needs ptrace rights.
+// What costs least, of what there is. A copy of the table costs a reference and a close for each open number in the
+// words of 64 up to the highest source (0.08 us here), the first word in any case. So with every source below 64
+// nothing is cheaper than unshare. Above that: except, where its window has little between the sources; staged, which
+// costs the caller 16 calls a source; fetched, which costs the child two calls and three a source, and needs ptrace
+// rights.
 //
-// What is inherited crosses by a copy in any case, so for the other policies there is copy, or, where the kernel can leave
-// close-on-exec descriptors behind, except.
+// What is inherited crosses by a copy in any case, so for the other policies there is copy, or, where the kernel can
+// leave close-on-exec descriptors behind, except.
 #include "strategy.h"
 
 #include <limits.h>
@@ -21,37 +22,49 @@ bool is_only(const spawn_request& r) { return r.policy == SPAWN_FDS_ONLY; }
 
 bool is_to_be_had(const spawn_request& r, const spawn_abilities& can, uint32_t strategy) {
   switch (strategy) {
-    case SPAWN_STRATEGY_COPY: return true;
-    case SPAWN_STRATEGY_UNSHARE: return can.close_range != 0 || (!is_only(r) && can.unshare_files != 0);
+    case SPAWN_STRATEGY_COPY:
+      return true;
+    case SPAWN_STRATEGY_UNSHARE:
+      return can.close_range != 0 || (!is_only(r) && can.unshare_files != 0);
     case SPAWN_STRATEGY_STAGED:
-      return is_only(r) && can.close_range != 0 && SPAWN_NUMBERS_STAGED * sources_to_stage(r) <= count_bits(usable_window(r, can));
-    case SPAWN_STRATEGY_FETCHED: return is_only(r) && can.close_range != 0 && can.fetch != 0;
-    case SPAWN_STRATEGY_EXCEPT: return can.close_range != 0 && can.except != 0 && (is_only(r) || can.cloexec_only != 0);
-    default: return false;
+      return is_only(r) && can.close_range != 0 &&
+             SPAWN_NUMBERS_STAGED * sources_to_stage(r) <= count_bits(usable_window(r, can));
+    case SPAWN_STRATEGY_FETCHED:
+      return is_only(r) && can.close_range != 0 && can.fetch != 0;
+    case SPAWN_STRATEGY_EXCEPT:
+      return can.close_range != 0 && can.except != 0 && (is_only(r) || can.cloexec_only != 0);
+    default:
+      return false;
   }
 }
 
 Choice cheapest(const spawn_request& r, const spawn_abilities& can) {
   const auto has = [&](uint32_t strategy) { return is_to_be_had(r, can, strategy); };
   if (!is_only(r)) {
-    if (has(SPAWN_STRATEGY_EXCEPT)) return {SPAWN_STRATEGY_EXCEPT, "close-on-exec descriptors are left behind (CLOSE_RANGE_CLOEXEC_ONLY)"};
+    if (has(SPAWN_STRATEGY_EXCEPT))
+      return {SPAWN_STRATEGY_EXCEPT, "close-on-exec descriptors are left behind (CLOSE_RANGE_CLOEXEC_ONLY)"};
     return {SPAWN_STRATEGY_COPY, "what is inherited crosses by a copy of the table in any case"};
   }
   if (!has(SPAWN_STRATEGY_UNSHARE)) return {SPAWN_STRATEGY_COPY, "close_range(2) is not available"};
   const int lowest = next_number_read(r, -1);
   int highest = -1;
-  if (sources_to_stage(r) == 0) return {SPAWN_STRATEGY_UNSHARE, "close_range(2) drops what is not kept without a copy of it"};
+  if (sources_to_stage(r) == 0)
+    return {SPAWN_STRATEGY_UNSHARE, "close_range(2) drops what is not kept without a copy of it"};
   for (int n = lowest; n != INT_MAX; n = next_number_read(r, n)) highest = n;
-  if (has(SPAWN_STRATEGY_EXCEPT) && highest - lowest < copied_always) return {SPAWN_STRATEGY_EXCEPT, "only what lies between the sources is copied (CLOSE_RANGE_EXCEPT)"};
+  if (has(SPAWN_STRATEGY_EXCEPT) && highest - lowest < copied_always)
+    return {SPAWN_STRATEGY_EXCEPT, "only what lies between the sources is copied (CLOSE_RANGE_EXCEPT)"};
   if (has(SPAWN_STRATEGY_STAGED)) return {SPAWN_STRATEGY_STAGED, "a source of 64 or above, and the window has slots"};
-  if (has(SPAWN_STRATEGY_FETCHED)) return {SPAWN_STRATEGY_FETCHED, "a source of 64 or above, and no window with enough slots"};
+  if (has(SPAWN_STRATEGY_FETCHED))
+    return {SPAWN_STRATEGY_FETCHED, "a source of 64 or above, and no window with enough slots"};
   if (has(SPAWN_STRATEGY_EXCEPT)) return {SPAWN_STRATEGY_EXCEPT, "neither a window nor pidfd_getfd(2) is available"};
   return {SPAWN_STRATEGY_UNSHARE, "neither a window nor pidfd_getfd(2) is available"};
 }
 
 }  // namespace
 
-bool copies_memory(const spawn_request& r) { return (r.set & (SPAWN_SET_UID | SPAWN_SET_GID)) != 0 && (r.set & SPAWN_ALLOW_UNDUMPABLE) == 0; }
+bool copies_memory(const spawn_request& r) {
+  return (r.set & (SPAWN_SET_UID | SPAWN_SET_GID)) != 0 && (r.set & SPAWN_ALLOW_UNDUMPABLE) == 0;
+}
 
 int next_number_read(const spawn_request& r, int after) {
   int next = INT_MAX;
@@ -63,7 +76,9 @@ int next_number_read(const spawn_request& r, int after) {
 
 uint32_t sources_to_stage(const spawn_request& r) {
   uint32_t count = 0;
-  for (int n = next_number_read(r, copied_always - 1); n != INT_MAX && count <= SPAWN_WINDOW_MAX; n = next_number_read(r, n)) ++count;
+  for (int n = next_number_read(r, copied_always - 1); n != INT_MAX && count <= SPAWN_WINDOW_MAX;
+       n = next_number_read(r, n))
+    ++count;
   return count;
 }
 
@@ -82,8 +97,10 @@ uint64_t numbers_read(const spawn_request& r) {
 uint64_t usable_window(const spawn_request& r, const spawn_abilities& can) { return can.window & ~numbers_read(r); }
 
 bool choose_strategy(const spawn_request& r, const spawn_abilities& can, Choice* choice) {
-  if (r.strategy == SPAWN_STRATEGY_AUTOMATIC) *choice = cheapest(r, can);
-  else *choice = {r.strategy, "asked for"};
+  if (r.strategy == SPAWN_STRATEGY_AUTOMATIC)
+    *choice = cheapest(r, can);
+  else
+    *choice = {r.strategy, "asked for"};
   return is_to_be_had(r, can, choice->strategy);
 }
 

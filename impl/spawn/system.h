@@ -41,7 +41,10 @@ inline long call6(long number, long a, long b, long c, long d, long e, long f) {
   register long r10 __asm__("r10") = d;
   register long r8 __asm__("r8") = e;
   register long r9 __asm__("r9") = f;
-  __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                   : "rcx", "r11", "memory");
   return result;
 }
 
@@ -69,7 +72,8 @@ inline long clone_calling(long number, long a, long b, long c, long d, long e, v
 
 // clone(2) on x86-64: flags, stack, parent_tid, child_tid, tls. The pidfd is stored at parent_tid.
 inline long clone_old(unsigned long flags, void* stack_top, int* pidfd, void (*child)(void*), void* argument) {
-  return clone_calling(SYS_clone, static_cast<long>(flags), reinterpret_cast<long>(stack_top), reinterpret_cast<long>(pidfd), 0, 0, child, argument);
+  return clone_calling(SYS_clone, static_cast<long>(flags), reinterpret_cast<long>(stack_top),
+                       reinterpret_cast<long>(pidfd), 0, 0, child, argument);
 }
 
 #elif defined(__aarch64__)
@@ -110,7 +114,8 @@ inline long clone_calling(long number, long a, long b, long c, long d, long e, v
 }
 
 inline long clone_old(unsigned long flags, void* stack_top, int* pidfd, void (*child)(void*), void* argument) {
-  return clone_calling(SYS_clone, static_cast<long>(flags), reinterpret_cast<long>(stack_top), reinterpret_cast<long>(pidfd), 0, 0, child, argument);
+  return clone_calling(SYS_clone, static_cast<long>(flags), reinterpret_cast<long>(stack_top),
+                       reinterpret_cast<long>(pidfd), 0, 0, child, argument);
 }
 
 #else
@@ -143,7 +148,9 @@ struct Action {
   uint64_t mask;
 };
 
-inline long set_mask(const uint64_t* set, uint64_t* old) { return call(SYS_rt_sigprocmask, SIG_SETMASK, set, old, sizeof *set); }
+inline long set_mask(const uint64_t* set, uint64_t* old) {
+  return call(SYS_rt_sigprocmask, SIG_SETMASK, set, old, sizeof *set);
+}
 // Which file, as far as fstat(2) tells: descriptions of one file are alike, and so are all files of anonymous inodes.
 struct Identity {
   uint64_t device = 0, inode = 0;  // {0, 0}: of no file
@@ -156,8 +163,8 @@ inline Identity identity_of(int fd) {
 }
 
 enum class Same { yes, no, unknown };
-// Do two numbers refer to the same open file description? Unknown: the kernel does not say (kcmp(2), before 6.10, in a sandbox).
-// A process may always compare its own (kernel/ptrace.c __ptrace_may_access).
+// Do two numbers refer to the same open file description? Unknown: the kernel does not say (kcmp(2), before 6.10, in a
+// sandbox). A process may always compare its own (kernel/ptrace.c __ptrace_may_access).
 inline Same same_description(int a, int b) {
   constexpr unsigned dupfd_query = 1027;  // F_DUPFD_QUERY, Linux 6.10
   const long query = call(SYS_fcntl, a, dupfd_query, b);

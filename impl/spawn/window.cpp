@@ -9,36 +9,38 @@
 // A placeholder is known by its file: an empty memfd that is mapped for as long as there is a window, so that its inode
 // number is nobody else's even when every descriptor of it is gone.
 //
-// What is staged is known by its witness. A source is put at two numbers of the window, the slot that the child reads and a
-// witness that nobody reads; as long as both are the same open file description (F_DUPFD_QUERY, else kcmp(2)), both are ours,
-// whatever has become of the source meanwhile. The source alone cannot say so, since any thread may replace it, nor can
-// fstat(2), since all files of anonymous inodes (eventfd, epoll, timerfd, ...) look alike to it. Both numbers are read from
-// the source, one dup3 each. A source that is replaced between the two is read again until they agree, so that a file that
-// other code put at one of them is never taken for the source. Where the slot and its witness differ when they are to be
-// undone, other code has written to one of them: the one that can be told to be ours by the source is undone, the other one
-// is left alone, and what is left alone is out of the window for good.
+// What is staged is known by its witness. A source is put at two numbers of the window, the slot that the child reads
+// and a witness that nobody reads; as long as both are the same open file description (F_DUPFD_QUERY, else kcmp(2)),
+// both are ours, whatever has become of the source meanwhile. The source alone cannot say so, since any thread may
+// replace it, nor can fstat(2), since all files of anonymous inodes (eventfd, epoll, timerfd, ...) look alike to it.
+// Both numbers are read from the source, one dup3 each. A source that is replaced between the two is read again until
+// they agree, so that a file that other code put at one of them is never taken for the source. Where the slot and its
+// witness differ when they are to be undone, other code has written to one of them: the one that can be told to be ours
+// by the source is undone, the other one is left alone, and what is left alone is out of the window for good.
 //
-// What remains is one instant: other code closes a number of the window and gets it again from an open or dup2 of its own
-// within the few calls between a question and the write that rests on it (the kernel has no call that replaces a descriptor only
-// if it is a certain one), or within those between the first dup3 of a source and the comparison (the kernel has no call
-// that says which description a dup3 put there). And where neither F_DUPFD_QUERY nor kcmp(2) is allowed (a sandbox before
-// Linux 6.10) descriptions are compared by fstat(2) only.
+// What remains is one instant: other code closes a number of the window and gets it again from an open or dup2 of its
+// own within the few calls between a question and the write that rests on it (the kernel has no call that replaces a
+// descriptor only if it is a certain one), or within those between the first dup3 of a source and the comparison (the
+// kernel has no call that says which description a dup3 put there). And where neither F_DUPFD_QUERY nor kcmp(2) is
+// allowed (a sandbox before Linux 6.10) descriptions are compared by fstat(2) only.
 //
-// A number of the window that a request names as a source is the caller's to name: it is a placeholder, and the child gets that
-// (window_read). It is taken out of circulation for the time of that spawn, so that no other spawn stages anything there.
+// A number of the window that a request names as a source is the caller's to name: it is a placeholder, and the child
+// gets that (window_read). It is taken out of circulation for the time of that spawn, so that no other spawn stages
+// anything there.
 //
-// Rejected: comparing the slot with the source (the source may be replaced at any time: a slot was lost, and what was staged
-// stayed open); one number, and the child's copy as the witness (gone with exec, and kcmp(2) of another process may be refused);
-// closing the placeholder and taking the number by F_DUPFD (the close is the same race, and in between the number
-// is free for everybody); telling a placeholder by comparing it with another of ours (a loop that closes everything and a
-// dup2 of standard input make two numbers alike); a lock around take and give back (a fork or a handler in between).
-// Checked by properties/window_test and by the model, which has the same steps (model/explore/simulated_spawn.cpp).
+// Rejected: comparing the slot with the source (the source may be replaced at any time: a slot was lost, and what was
+// staged stayed open); one number, and the child's copy as the witness (gone with exec, and kcmp(2) of another process
+// may be refused); closing the placeholder and taking the number by F_DUPFD (the close is the same race, and in between
+// the number is free for everybody); telling a placeholder by comparing it with another of ours (a loop that closes
+// everything and a dup2 of standard input make two numbers alike); a lock around take and give back (a fork or a
+// handler in between). Checked by properties/window_test and by the model, which has the same steps
+// (model/explore/simulated_spawn.cpp).
 #include "window.h"
-
-#include "strategy.h"
 
 #include <errno.h>
 #include <sys/mman.h>
+
+#include "strategy.h"
 
 #ifndef SYS_memfd_create
 #error "the window needs memfd_create(2)"
@@ -48,16 +50,16 @@ namespace spawncheck_spawn {
 
 namespace {
 
-constexpr int lowest_number = 3;  // standard input, output and error are never taken
-constexpr int tries_max = 64;     // each ends in a slot fewer, or another thread went first
-constexpr int readings_max = 64;  // of a source that is replaced again and again
+constexpr int lowest_number = 3;     // standard input, output and error are never taken
+constexpr int tries_max = 64;        // each ends in a slot fewer, or another thread went first
+constexpr int readings_max = 64;     // of a source that is replaced again and again
 constexpr unsigned noexec_seal = 8;  // MFD_NOEXEC_SEAL: where vm.memfd_noexec wants it
 constexpr size_t page = 4096;
 
 enum State : uint32_t { none, changing, ready };
 
-// Of `held`, `free` are nobody's. What else is here is written while the state is `changing`, and read by who has taken a
-// slot: as long as a slot is taken there is no other window.
+// Of `held`, `free` are nobody's. What else is here is written while the state is `changing`, and read by who has taken
+// a slot: as long as a slot is taken there is no other window.
 struct Window {
   uint32_t state;
   uint64_t held, free;
@@ -71,7 +73,9 @@ int lowest(uint64_t slots) { return __builtin_ctzll(slots); }
 
 uint64_t load(const uint64_t* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 template <typename Word>
-bool exchange(Word* word, Word from, Word to) { return __atomic_compare_exchange_n(word, &from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE); }
+bool exchange(Word* word, Word from, Word to) {
+  return __atomic_compare_exchange_n(word, &from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
 
 bool is_placeholder(int number) { return identity_of(number) == window.placeholder; }
 
@@ -85,7 +89,9 @@ enum Pair : unsigned { neither = 0, slot_only = 1, witness_only = 2, both = 3 };
 // Which of the two numbers still have what was staged there.
 Pair still_staged(const Staged& s) {
   if (is_file(s.slot, s.file) && is_same_description(s.slot, s.witness, s.file)) return both;
-  const auto is_of_source = [&](int number) { return is_file(number, s.file) && is_same_description(number, s.source, s.file); };
+  const auto is_of_source = [&](int number) {
+    return is_file(number, s.file) && is_same_description(number, s.source, s.file);
+  };
   if (is_of_source(s.slot)) return slot_only;
   return is_of_source(s.witness) ? witness_only : neither;
 }
@@ -128,7 +134,8 @@ long undo(const Staged& s, uint64_t written, long error) {
   return error;
 }
 
-// Both numbers from the source, until they agree. EBADF: the source is closed; EBUSY: the two do not agree, or cannot be written.
+// Both numbers from the source, until they agree. EBADF: the source is closed; EBUSY: the two do not agree, or cannot
+// be written.
 long read_source(Staged& s) {
   uint64_t written = 0;
   const auto write = [&](int number) {
@@ -185,8 +192,8 @@ void close_placeholders(uint64_t numbers) {
     if (is_placeholder(lowest(numbers))) close_fd(lowest(numbers));
 }
 
-// From the highest number down, so that the low ones stay for who expects them. Each is asked for by F_DUPFD, which gives
-// it only if it is free; what lies above was free a moment ago at best.
+// From the highest number down, so that the low ones stay for who expects them. Each is asked for by F_DUPFD, which
+// gives it only if it is free; what lies above was free a moment ago at best.
 uint64_t take_numbers(int fd, unsigned count) {
   uint64_t taken = 0;
   for (int n = SPAWN_COPIED_ALWAYS - 1; n >= lowest_number && count != 0; --n) {
@@ -308,7 +315,8 @@ int spawn_window_adopt(int first, int last) {
 }
 
 int spawn_window_release(void) {
-  if (!exchange(&window.state, uint32_t{ready}, uint32_t{changing})) return __atomic_load_n(&window.state, __ATOMIC_ACQUIRE) == none ? ENOENT : EBUSY;
+  if (!exchange(&window.state, uint32_t{ready}, uint32_t{changing}))
+    return __atomic_load_n(&window.state, __ATOMIC_ACQUIRE) == none ? ENOENT : EBUSY;
   const uint64_t held = load(&window.held);
   if (!exchange(&window.free, held, uint64_t{0})) {
     __atomic_store_n(&window.state, ready, __ATOMIC_RELEASE);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // One way of model/explore/claims.h behind the one interface. SPAWNCHECK_WAY, its word, is set when it is compiled.
-#include "impl/peers/implementation.h"
-#include "model/explore/claims.h"
-
+#include <fcntl.h>
 #include <spawncheck/spawn/request.h>
 
 #include <cerrno>
-#include <fcntl.h>
+
+#include "impl/peers/implementation.h"
+#include "model/explore/claims.h"
 
 namespace {
 
@@ -25,10 +25,12 @@ int spawn(const spawncheck_request* request, spawncheck_result* result) {
   sc_request policy{};
   policy.policy = static_cast<std::uint8_t>(request->fd_policy);
   PlanRequest r{&policy, {}, 0, request->path, nullptr};
-  for (std::uint32_t k = 0; k < request->keep_count; ++k) r.keep.emplace_back(request->keep[k].source, request->keep[k].target);
+  for (std::uint32_t k = 0; k < request->keep_count; ++k)
+    r.keep.emplace_back(request->keep[k].source, request->keep[k].target);
   *result = {-1, -1, 0};
   spawn_plan plan{};
-  const spawncheck::explore::Planner planner = spawncheck::explore::planner_of(SPAWNCHECK_WAY);  // the steps are its own
+  const spawncheck::explore::Planner planner =
+      spawncheck::explore::planner_of(SPAWNCHECK_WAY);  // the steps are its own
   result->error = planner(r, plan);
   if (result->error == 0) result->error = check(r);
   if (result->error == 0) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "model/contract/verdict.h"
-
 #include <algorithm>
 #include <iterator>
+
+#include "model/contract/verdict.h"
 
 namespace spawncheck {
 
@@ -81,8 +81,10 @@ std::vector<Breach> breaches_of(const Verdict& v) {
 
 Verdict named(std::vector<Breach> found) {
   // Causes before what follows from them; the others in the order in which they were found.
-  constexpr Clause first[] = {Clause::live_returns,   Clause::sig_no_handler_in_child, Clause::mm_released, Clause::mm_unwritten,
-                              Clause::proc_unzombied, Clause::fd_untouched,            Clause::err_exact,   Clause::fd_kept,
+  constexpr Clause first[] = {Clause::live_returns,   Clause::sig_no_handler_in_child,
+                              Clause::mm_released,    Clause::mm_unwritten,
+                              Clause::proc_unzombied, Clause::fd_untouched,
+                              Clause::err_exact,      Clause::fd_kept,
                               Clause::fd_exact};
   Verdict v;
   v.status = Status::violated;

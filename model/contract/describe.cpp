@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "model/contract/describe.h"
 
-#include "model/kernel/call.h"
-
 #include <cstring>
+
+#include "model/kernel/call.h"
 
 namespace spawncheck {
 
@@ -21,27 +21,40 @@ std::string creator_of(std::uint64_t id) {
 
 std::string describe(const sc_key& key) {
   switch (key.kind) {
-    case SC_FILE_MEMFD: return "the memfd " + creator_of(key.id);
-    case SC_FILE_EVENTFD: return "the eventfd " + creator_of(key.id);
-    case SC_FILE_NULL: return "/dev/null";
-    case SC_FILE_PIPE_READ: return "the read end of pipe " + std::to_string(key.id);
-    case SC_FILE_PIPE_WRITE: return "the write end of pipe " + std::to_string(key.id);
-    case SC_FILE_SOCKET: return "socket " + std::to_string(key.id);
-    case SC_FILE_LISTENER: return key.id == model::unbound ? "a socket bound to no port" : "the socket bound to port " + name_of(key.id);
-    case SC_FILE_MQUEUE: return "queue " + name_of(key.id);
-    case SC_FILE_REGULAR: return "file " + name_of(key.id);
-    case SC_FILE_PROGRAM: return "program " + name_of(key.id) + ", open for writing";
-    case SC_FILE_FIFO_READ: return "FIFO " + name_of(key.id) + ", open for reading";
-    case SC_FILE_FIFO_WRITE: return "FIFO " + name_of(key.id) + ", open for writing";
-    case SC_FILE_PIDFD: return "a pidfd";
-    case SC_FILE_NONE: return "nothing";
-    default: return "a file the scenario did not open";
+    case SC_FILE_MEMFD:
+      return "the memfd " + creator_of(key.id);
+    case SC_FILE_EVENTFD:
+      return "the eventfd " + creator_of(key.id);
+    case SC_FILE_NULL:
+      return "/dev/null";
+    case SC_FILE_PIPE_READ:
+      return "the read end of pipe " + std::to_string(key.id);
+    case SC_FILE_PIPE_WRITE:
+      return "the write end of pipe " + std::to_string(key.id);
+    case SC_FILE_SOCKET:
+      return "socket " + std::to_string(key.id);
+    case SC_FILE_LISTENER:
+      return key.id == model::unbound ? "a socket bound to no port" : "the socket bound to port " + name_of(key.id);
+    case SC_FILE_MQUEUE:
+      return "queue " + name_of(key.id);
+    case SC_FILE_REGULAR:
+      return "file " + name_of(key.id);
+    case SC_FILE_PROGRAM:
+      return "program " + name_of(key.id) + ", open for writing";
+    case SC_FILE_FIFO_READ:
+      return "FIFO " + name_of(key.id) + ", open for reading";
+    case SC_FILE_FIFO_WRITE:
+      return "FIFO " + name_of(key.id) + ", open for writing";
+    case SC_FILE_PIDFD:
+      return "a pidfd";
+    case SC_FILE_NONE:
+      return "nothing";
+    default:
+      return "a file the scenario did not open";
   }
 }
 
-std::string describe(const sc_entry& entry) {
-  return describe(entry.key) + (entry.cloexec ? ", close-on-exec" : "");
-}
+std::string describe(const sc_entry& entry) { return describe(entry.key) + (entry.cloexec ? ", close-on-exec" : ""); }
 
 std::string describe_error(int error) {
   if (error == 0) return "success";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "model/contract/obligations.h"
 
-#include "model/kernel/call.h"
-
 #include <csignal>
+
+#include "model/kernel/call.h"
 
 namespace spawncheck {
 
@@ -47,7 +47,8 @@ bool may_ignore_sigchld(const Scenario& scenario) {
   bool may = (scenario.world.ignored & bit(SIGCHLD)) != 0;
   for (const Thread& thread : scenario.threads)
     for (const sc_operation& op : thread.operations)
-      may |= op.kind == SC_OP_DISPOSITION && op.operand[0].value == SIGCHLD && op.operand[1].value == SC_DISPOSITION_IGNORE;
+      may |= op.kind == SC_OP_DISPOSITION && op.operand[0].value == SIGCHLD &&
+             op.operand[1].value == SC_DISPOSITION_IGNORE;
   return may;
 }
 
@@ -60,7 +61,8 @@ OwnDoing::OwnDoing(const Scenario& scenario, const sc_history& history) {
   const bool is_named = history.end_signal >= 1 && history.end_signal <= SC_SIGNAL_MAX;
   ended_caller_ = history.end == SC_RUN_KILLED && is_named && (by_default & fatal & bit(history.end_signal)) != 0;
   ended_caller_ |= history.end == SC_RUN_KILLED && history.fault.kind == SC_FAULT_KILL_PARENT;
-  // A signal that libc keeps for itself, with a handler that nobody but libc may call: glibc's of 33 crashes (nptl/nptl_setxid.c).
+  // A signal that libc keeps for itself, with a handler that nobody but libc may call: glibc's of 33 crashes
+  // (nptl/nptl_setxid.c).
   ended_caller_ |= history.end == SC_RUN_KILLED && (all.to_caller & history.caught_by_libc) != 0;
   stopped_caller_ = history.end == SC_RUN_STOPPED && ((by_default | all.to_children) & model::stops_by_default) != 0;
   may_have_ended_children_ = (all.to_children & fatal) != 0;

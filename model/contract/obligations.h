@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// Where obligations end: what the scenario itself did to its processes. A spawn owes nothing to a caller that the scenario has ended or
-// stopped, and nothing about a child that the scenario may have ended. Said here once; clauses ask.
+// Where obligations end: what the scenario itself did to its processes. A spawn owes nothing to a caller that the
+// scenario has ended or stopped, and nothing about a child that the scenario may have ended. Said here once; clauses
+// ask.
 #pragma once
+
+#include <cstdint>
 
 #include "model/scenario/history.h"
 #include "model/scenario/scenario.h"
-
-#include <cstdint>
 
 namespace spawncheck {
 
@@ -15,15 +16,18 @@ class OwnDoing {
  public:
   OwnDoing(const Scenario&, const sc_history&);
 
-  // The run ended in that, and a signal of the scenario (or a fault on purpose) did it: what had not returned by then owes nothing.
+  // The run ended in that, and a signal of the scenario (or a fault on purpose) did it: what had not returned by then
+  // owes nothing.
   bool ended_caller() const { return ended_caller_; }
   bool stopped_caller() const { return stopped_caller_; }
 
-  // Signals to the group reach a spawn's child as well, before its program and in it. What they may have done to some child:
+  // Signals to the group reach a spawn's child as well, before its program and in it. What they may have done to some
+  // child:
   bool may_have_ended_children() const { return may_have_ended_children_; }
   bool may_have_stopped_children() const { return may_have_stopped_children_; }
 
-  // May SIGCHLD have been ignored, so that the kernel reaps the caller's children by itself (kernel/signal.c do_notify_parent)?
+  // May SIGCHLD have been ignored, so that the kernel reaps the caller's children by itself (kernel/signal.c
+  // do_notify_parent)?
   bool may_have_reaped_children() const { return may_have_reaped_children_; }
 
  private:

@@ -3,34 +3,38 @@
 // The clauses by name, and what the judge says.
 #pragma once
 
-#include "model/scenario/scenario.h"
-
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "model/scenario/scenario.h"
+
 namespace spawncheck {
 
 // Columns: enumerator, name, promised (1: owed only by who promises it), what must hold.
-#define SPAWNCHECK_CLAUSES(X)                                                                                      \
-  X(fd_exact, "fd.exact", 0, "the child's table is exactly what the policy says, each entry as the parent's table was at some instant of the call") \
-  X(fd_snapshot, "fd.snapshot", 1, "all entries are taken at the same instant")                                    \
-  X(fd_kept, "fd.kept", 0, "each kept source is the same open file description at its target, close-on-exec clear") \
-  X(fd_untouched, "fd.untouched", 0, "the parent's table is as its other threads left it")                         \
-  X(fd_released, "fd.released", 1, "when spawn returns, the child holds nothing that was dropped")                 \
-  X(fd_untransient, "fd.untransient", 1, "the child never references what is dropped")                             \
-  X(sig_mask, "sig.mask", 0, "the child's mask is as requested, else the caller's")                                \
-  X(sig_disposition, "sig.disposition", 0, "caught becomes default, ignored stays, then as requested")             \
-  X(sig_no_handler_in_child, "sig.no_handler_in_child", 0, "no handler of the parent ever runs in the child")      \
-  X(sig_parent_restored, "sig.parent_restored", 0, "the caller is as before: its mask, dispositions, alternate stack, cancel state and attributes") \
-  X(sig_none_lost, "sig.none_lost", 0, "every signal sent to the parent is delivered, once, in the parent")        \
-  X(mm_unwritten, "mm.unwritten", 0, "nothing of the parent's memory changes but the call's frame and result")     \
-  X(mm_released, "mm.released", 0, "spawn does not return while the child runs on the parent's memory")            \
-  X(proc_child, "proc.child", 0, "pid and pidfd name the child, it runs the program, its group, session and directory are as asked") \
-  X(proc_unzombied, "proc.unzombied", 0, "after a failure there is no child, no zombie, no descriptor left")       \
-  X(err_exact, "err.exact", 0, "the errno is that of the first failing step, as the model predicts")               \
+#define SPAWNCHECK_CLAUSES(X)                                                                                         \
+  X(fd_exact, "fd.exact", 0,                                                                                          \
+    "the child's table is exactly what the policy says, each entry as the parent's table was at some instant of the " \
+    "call")                                                                                                           \
+  X(fd_snapshot, "fd.snapshot", 1, "all entries are taken at the same instant")                                       \
+  X(fd_kept, "fd.kept", 0, "each kept source is the same open file description at its target, close-on-exec clear")   \
+  X(fd_untouched, "fd.untouched", 0, "the parent's table is as its other threads left it")                            \
+  X(fd_released, "fd.released", 1, "when spawn returns, the child holds nothing that was dropped")                    \
+  X(fd_untransient, "fd.untransient", 1, "the child never references what is dropped")                                \
+  X(sig_mask, "sig.mask", 0, "the child's mask is as requested, else the caller's")                                   \
+  X(sig_disposition, "sig.disposition", 0, "caught becomes default, ignored stays, then as requested")                \
+  X(sig_no_handler_in_child, "sig.no_handler_in_child", 0, "no handler of the parent ever runs in the child")         \
+  X(sig_parent_restored, "sig.parent_restored", 0,                                                                    \
+    "the caller is as before: its mask, dispositions, alternate stack, cancel state and attributes")                  \
+  X(sig_none_lost, "sig.none_lost", 0, "every signal sent to the parent is delivered, once, in the parent")           \
+  X(mm_unwritten, "mm.unwritten", 0, "nothing of the parent's memory changes but the call's frame and result")        \
+  X(mm_released, "mm.released", 0, "spawn does not return while the child runs on the parent's memory")               \
+  X(proc_child, "proc.child", 0,                                                                                      \
+    "pid and pidfd name the child, it runs the program, its group, session and directory are as asked")               \
+  X(proc_unzombied, "proc.unzombied", 0, "after a failure there is no child, no zombie, no descriptor left")          \
+  X(err_exact, "err.exact", 0, "the errno is that of the first failing step, as the model predicts")                  \
   X(live_returns, "live.returns", 0, "spawn returns")
 
 enum class Clause : std::uint8_t {
@@ -82,15 +86,16 @@ struct Verdict {
   std::string allowed;
   std::string rule;
   std::vector<Breach> also;
-  std::uint64_t work = 0;        // states the judge visited
+  std::uint64_t work = 0;  // states the judge visited
 
-  bool violates(Clause) const;   // by name, or also
-  void name_by(Clause);          // one of those that it violates: the others stand in `also`
+  bool violates(Clause) const;  // by name, or also
+  void name_by(Clause);         // one of those that it violates: the others stand in `also`
 };
 
 std::vector<Breach> breaches_of(const Verdict&);  // of a violation: all of them, its name's first
-// A violation of these, at least one. It is named by the cause rather than by what follows from it: a child that does not run its program
-// (proc.child) follows from an error that was not reported (err.exact), a spawn that finds its source closed (err.exact) from another one that closed it (fd.untouched).
+// A violation of these, at least one. It is named by the cause rather than by what follows from it: a child that does
+// not run its program (proc.child) follows from an error that was not reported (err.exact), a spawn that finds its
+// source closed (err.exact) from another one that closed it (fd.untouched).
 Verdict named(std::vector<Breach>);
 
 }  // namespace spawncheck

@@ -3,11 +3,11 @@
 // A set of small numbers, as many as its owner says: one word where 64 are enough.
 #pragma once
 
-#include "model/kernel/state.h"
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+
+#include "model/kernel/state.h"
 
 namespace spawncheck::explore {
 

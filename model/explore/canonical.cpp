@@ -9,7 +9,9 @@ using model::mix;
 
 namespace {
 
-std::uint64_t pair(std::int32_t a, std::int32_t b) { return static_cast<std::uint32_t>(a) | std::uint64_t{static_cast<std::uint32_t>(b)} << 32; }
+std::uint64_t pair(std::int32_t a, std::int32_t b) {
+  return static_cast<std::uint32_t>(a) | std::uint64_t{static_cast<std::uint32_t>(b)} << 32;
+}
 
 // Whether there are any has been said.
 model::Hash128 add_pending(model::Hash128 h, const model::Pending& p) {
@@ -30,15 +32,16 @@ std::uint64_t Canonical::Names::of(Index i) {
   return met_.size() - 1;
 }
 
-// Which file it is counts: a lock, a port and a program belong to what the key says. `more`: what else there is to say, in the bits
-// from 16 on.
+// Which file it is counts: a lock, a port and a program belong to what the key says. `more`: what else there is to say,
+// in the bits from 16 on.
 model::Hash128 Canonical::add_file(Hash h, Index description, std::uint64_t more) {
   const std::size_t met = files_.met();
   h = mix(h, files_.of(description) | more << 16);
   if (files_.met() == met) return h;
   const model::Description& d = state_.descriptions[description];
   const bool is_pidfd = d.key.kind == SC_FILE_PIDFD;  // of a process, whose index depends on the order of the spawns
-  const std::uint64_t id = is_pidfd ? static_cast<std::uint64_t>(driver_.pid_of(static_cast<Index>(d.key.id))) : d.key.id;
+  const std::uint64_t id =
+      is_pidfd ? static_cast<std::uint64_t>(driver_.pid_of(static_cast<Index>(d.key.id))) : d.key.id;
   return mix(h, d.key.kind | std::uint64_t{d.locked} << 8 | id << 16);
 }
 
@@ -50,8 +53,11 @@ model::Hash128 Canonical::add_table(Hash h, const model::Table& table) {
 // What the call asks for follows from its thread's position, but for what a signal has begun.
 model::Hash128 Canonical::add_flight(Hash h, const model::Flight& f) {
   if (!f.active) return h;
-  h = add_file(h, f.held, f.call.kind | std::uint64_t{f.phase} << 8 | std::uint64_t{f.woken} << 16 | std::uint64_t{f.holds_lock} << 17);
-  if (static_cast<model::CallKind>(f.call.kind) == model::CallKind::exit) h = mix(h, static_cast<std::uint32_t>(f.call.a));
+  h = add_file(
+      h, f.held,
+      f.call.kind | std::uint64_t{f.phase} << 8 | std::uint64_t{f.woken} << 16 | std::uint64_t{f.holds_lock} << 17);
+  if (static_cast<model::CallKind>(f.call.kind) == model::CallKind::exit)
+    h = mix(h, static_cast<std::uint32_t>(f.call.a));
   h = mix(mix(mix(h, pair(f.reserved[0], f.reserved[1])), pair(f.limit, f.error)), f.row);
   h = mix(h, static_cast<std::uint64_t>(f.cursor) | static_cast<std::uint64_t>(f.room) << 32);
   for (const Index d : f.deferred) h = add_file(h, d, 0);
@@ -69,18 +75,23 @@ model::Hash128 Canonical::add_memory(Hash h, const model::Memory& memory) const 
 model::Hash128 Canonical::add(Hash h, const model::Task& task) {
   if (task.ended) return mix(h, 0xdead);
   const std::size_t tables_met = tables_.met(), dispositions_met = dispositions_.met(), memories_met = memories_.met();
-  h = mix(h, tables_.of(task.table) | dispositions_.of(task.dispositions) << 16 | memories_.of(task.memory) << 32 | std::uint64_t{task.altstack} << 48 |
-                 std::uint64_t{task.vfork_child != model::none} << 49 | std::uint64_t{task.flight.active} << 50 | std::uint64_t{task.in_user_mode} << 51 | std::uint64_t{task.frames.count} << 52 | std::uint64_t{task.pending.set != 0} << 63);
+  h = mix(h, tables_.of(task.table) | dispositions_.of(task.dispositions) << 16 | memories_.of(task.memory) << 32 |
+                 std::uint64_t{task.altstack} << 48 | std::uint64_t{task.vfork_child != model::none} << 49 |
+                 std::uint64_t{task.flight.active} << 50 | std::uint64_t{task.in_user_mode} << 51 |
+                 std::uint64_t{task.frames.count} << 52 | std::uint64_t{task.pending.set != 0} << 63);
   for (std::size_t i = 0; i < task.frames.count; ++i) h = mix(h, task.frames.signal[i]);
   if (tables_.met() != tables_met) h = add_table(h, state_.tables[task.table]);
-  if (dispositions_.met() != dispositions_met) h = mix(mix(h, state_.dispositions[task.dispositions].ignored), state_.dispositions[task.dispositions].handled);
+  if (dispositions_.met() != dispositions_met)
+    h = mix(mix(h, state_.dispositions[task.dispositions].ignored), state_.dispositions[task.dispositions].handled);
   if (memories_.met() != memories_met) h = add_memory(h, state_.memories[task.memory]);
   return add_flight(add_pending(mix(h, task.mask), task.pending), task.flight);
 }
 
 model::Hash128 Canonical::add(Hash h, const model::Process& p) const {
-  h = mix(h, static_cast<std::uint64_t>(p.life) | std::uint64_t{p.session_leader} << 8 | std::uint64_t{p.is_clone_child} << 9 | std::uint64_t{p.stopped_by} << 16 |
-                 std::uint64_t{p.program_name} << 24 | std::uint64_t{static_cast<std::uint32_t>(p.limit)} << 32 | std::uint64_t{p.shared_pending.set != 0} << 63);
+  h = mix(h, static_cast<std::uint64_t>(p.life) | std::uint64_t{p.session_leader} << 8 |
+                 std::uint64_t{p.is_clone_child} << 9 | std::uint64_t{p.stopped_by} << 16 |
+                 std::uint64_t{p.program_name} << 24 | std::uint64_t{static_cast<std::uint32_t>(p.limit)} << 32 |
+                 std::uint64_t{p.shared_pending.set != 0} << 63);
   h = mix(add_pending(h, p.shared_pending), pair(p.program, p.status));
   const std::int32_t group = p.group == 0 ? 0 : driver_.pid_of(static_cast<Index>(p.group - 1));
   return mix(mix(h, pair(p.cwd, p.umask)), static_cast<std::uint32_t>(group));
@@ -105,7 +116,9 @@ model::Hash128 Driver::hash(Canonical& canonical) const {
   for (const SimulatedSpawn& s : spawns_) h = canonical.add(h, s);
   for (unsigned t = 0; t < threads_; ++t) h = mix(h, position_[t]);
   for (unsigned t = 0; t < threads_; ++t)
-    for (std::size_t o = 0; o < position_[t]; ++o) h = mix(mix(h, pair(result(t, o).value[0], result(t, o).value[1])), static_cast<std::uint32_t>(result(t, o).error));
+    for (std::size_t o = 0; o < position_[t]; ++o)
+      h = mix(mix(h, pair(result(t, o).value[0], result(t, o).value[1])),
+              static_cast<std::uint32_t>(result(t, o).error));
   return h;
 }
 

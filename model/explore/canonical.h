@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// A hash that is equal for states that differ in names only: files, tables and the like are named in the order in which they are met, and
-// children by their spawns. What a name stands for is mixed in where it is met first.
+// A hash that is equal for states that differ in names only: files, tables and the like are named in the order in which
+// they are met, and children by their spawns. What a name stands for is mixed in where it is met first.
 #pragma once
 
 #include "model/explore/driver.h"
 
 namespace spawncheck::explore {
 
-// Each takes the hash so far and gives it with what it was asked to add: kept in registers, that is a tenth of an explorer's step.
+// Each takes the hash so far and gives it with what it was asked to add: kept in registers, that is a tenth of an
+// explorer's step.
 class Canonical {
  public:
   using Hash = model::Hash128;

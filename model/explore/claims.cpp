@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "model/explore/claims.h"
 
-#include "impl/peers/implementation.h"
-#include "model/explore/simulated_spawn.h"
-#include "model/kernel/call.h"
-
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+
+#include "impl/peers/implementation.h"
+#include "model/explore/simulated_spawn.h"
+#include "model/kernel/call.h"
 
 namespace spawncheck::explore {
 
@@ -53,10 +53,12 @@ void close_gaps(Steps& steps, const Keep& keep, bool unshare_first) {
 }
 
 void move(Steps& steps, const Keep& keep, bool closes_sources) {
-  for (const auto& [source, target] : keep) steps.push_back(source == target ? make(SPAWN_STEP_CLEAR_CLOEXEC, source) : make(SPAWN_STEP_DUP, source, target));
+  for (const auto& [source, target] : keep)
+    steps.push_back(source == target ? make(SPAWN_STEP_CLEAR_CLOEXEC, source) : make(SPAWN_STEP_DUP, source, target));
   if (!closes_sources) return;
   for (const auto& k : keep)
-    if (std::none_of(keep.begin(), keep.end(), [&](const auto& other) { return other.second == k.first; })) steps.push_back(make(SPAWN_STEP_CLOSE, k.first));
+    if (std::none_of(keep.begin(), keep.end(), [&](const auto& other) { return other.second == k.first; }))
+      steps.push_back(make(SPAWN_STEP_CLOSE, k.first));
 }
 
 void end(Steps& steps, const PlanRequest& r) {
@@ -68,12 +70,14 @@ void end(Steps& steps, const PlanRequest& r) {
   steps.push_back(exec);
 }
 
-// Each kept one from the caller's table, to its target. The child's own is empty but for `pidfd`, so that each number is known:
-// the lowest that is not used.
+// Each kept one from the caller's table, to its target. The child's own is empty but for `pidfd`, so that each number
+// is known: the lowest that is not used.
 void fetch(Steps& steps, Keep keep, bool has_pidfd) {
   std::vector<std::int32_t> used;
   if (has_pidfd) used.push_back(0);
-  std::stable_sort(keep.begin(), keep.end(), [](const auto& a, const auto& b) { return (a.second != 0) > (b.second != 0); });  // 0 last, where the pidfd is
+  std::stable_sort(keep.begin(), keep.end(), [](const auto& a, const auto& b) {
+    return (a.second != 0) > (b.second != 0);
+  });  // 0 last, where the pidfd is
   for (const auto& [source, target] : keep) {
     std::int32_t got = 0;
     while (std::find(used.begin(), used.end(), got) != used.end()) ++got;
@@ -96,7 +100,8 @@ int build(Way way, const PlanRequest& r, Steps& steps, std::uint32_t& start, std
   const bool only = r.request->policy == SPAWNCHECK_FDS_ONLY, has_one = r.keep.size() == 1;
   start = on_our_memory | SPAWN_START_FILES;
   switch (way) {
-    case Way::FORK: case Way::VFORK:
+    case Way::FORK:
+    case Way::VFORK:
       start = way == Way::FORK ? std::uint32_t{SPAWN_START_CLEAR_SIGHAND | SPAWN_START_VFORK} : on_our_memory;
       if (only) close_gaps(steps, r.keep, true);
       move(steps, r.keep, only);
@@ -110,12 +115,15 @@ int build(Way way, const PlanRequest& r, Steps& steps, std::uint32_t& start, std
       close_gaps(steps, r.keep, true);
       move(steps, r.keep, true);
       break;
-    case Way::SHARED_GAPS: case Way::SHARED_GAPS_LATE: case Way::NO_VFORK:
+    case Way::SHARED_GAPS:
+    case Way::SHARED_GAPS_LATE:
+    case Way::NO_VFORK:
       if (way == Way::NO_VFORK) start &= ~static_cast<std::uint32_t>(SPAWN_START_VFORK);
       close_gaps(steps, r.keep, way != Way::SHARED_GAPS_LATE);
       move(steps, r.keep, true);
       break;
-    case Way::SHARED_EXEC: break;
+    case Way::SHARED_EXEC:
+      break;
     case Way::NOT_BLOCKED: {
       start = SPAWN_START_VM | SPAWN_START_VFORK | SPAWN_START_FILES;
       spawn_step mask = make(SPAWN_STEP_MASK);
@@ -125,10 +133,13 @@ int build(Way way, const PlanRequest& r, Steps& steps, std::uint32_t& start, std
       move(steps, r.keep, true);
       break;
     }
-    case Way::EXCEPT: case Way::EXCEPT_CLOEXEC: {
+    case Way::EXCEPT:
+    case Way::EXCEPT_CLOEXEC: {
       if (!has_one) return EOPNOTSUPP;
       const auto number = static_cast<std::uint32_t>(r.keep[0].first);
-      close_range(steps, number, number, model::close_range_unshare | model::close_range_except | (way == Way::EXCEPT_CLOEXEC ? model::close_range_cloexec_only : 0u));
+      close_range(steps, number, number,
+                  model::close_range_unshare | model::close_range_except |
+                      (way == Way::EXCEPT_CLOEXEC ? model::close_range_cloexec_only : 0u));
       move(steps, r.keep, way == Way::EXCEPT);
       break;
     }
@@ -154,7 +165,8 @@ int build(Way way, const PlanRequest& r, Steps& steps, std::uint32_t& start, std
       move(steps, r.keep, true);
       break;
     }
-    case Way::count: return EINVAL;
+    case Way::count:
+      return EINVAL;
   }
   end(steps, r);
   return 0;
@@ -179,7 +191,8 @@ Planner planner_of(std::string_view name) {
   for (int w = 0; w < static_cast<int>(Way::count); ++w) {
     const Way way = static_cast<Way>(w);
     if (word(way) != name) continue;
-    return [way, steps = std::make_shared<Steps>(), array = std::make_shared<std::vector<std::uint32_t>>()](const PlanRequest& r, spawn_plan& plan) {
+    return [way, steps = std::make_shared<Steps>(), array = std::make_shared<std::vector<std::uint32_t>>()](
+               const PlanRequest& r, spawn_plan& plan) {
       steps->clear();
       array->clear();
       plan = spawn_plan{};

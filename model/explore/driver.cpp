@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "model/explore/driver_step.h"
-
-#include "model/explore/canonical.h"
-#include "model/kernel/operation_call.h"
-#include "model/scenario/kept.h"
-
 #include <algorithm>
 #include <cerrno>
+
+#include "model/explore/canonical.h"
+#include "model/explore/driver_step.h"
+#include "model/kernel/operation_call.h"
+#include "model/scenario/kept.h"
 
 namespace spawncheck::explore {
 
@@ -15,7 +14,8 @@ using model::CallKind;
 using model::Index;
 using model::Result;
 
-Setting::Setting(const Scenario& s, const Planner& planner, const model::Kernel& k) : scenario(s), kernel(k), plans(planner), threads(static_cast<unsigned>(s.threads.size())) {
+Setting::Setting(const Scenario& s, const Planner& planner, const model::Kernel& k)
+    : scenario(s), kernel(k), plans(planner), threads(static_cast<unsigned>(s.threads.size())) {
   for (unsigned t = 0; t < threads; ++t) {
     first_result[t] = static_cast<std::uint8_t>(results);
     results += static_cast<unsigned>(s.threads[t].operations.size());
@@ -32,11 +32,15 @@ Setting::Setting(const Scenario& s, const Planner& planner, const model::Kernel&
 std::uint64_t simulated_inode(const Scenario& scenario, unsigned thread, std::size_t operation, int end) {
   constexpr std::uint64_t first_inode = 60'000;
   const bool is_pair = scenario.threads[thread].operations[operation].kind == SC_OP_SOCKETPAIR;
-  return first_inode + 2 * sc_identity_of_op(thread, static_cast<std::uint32_t>(operation)) + (is_pair && end == 1 ? 1 : 0);
+  return first_inode + 2 * sc_identity_of_op(thread, static_cast<std::uint32_t>(operation)) +
+         (is_pair && end == 1 ? 1 : 0);
 }
 
 Driver::Driver(const Setting& setting)
-    : setting_(&setting), threads_(setting.threads), state_(model::initial_state(setting.scenario.world, threads_, setting.world_inode)), results_(setting.results) {
+    : setting_(&setting),
+      threads_(setting.threads),
+      state_(model::initial_state(setting.scenario.world, threads_, setting.world_inode)),
+      results_(setting.results) {
   state_.has_limit_changes = model::changes_limits(setting.scenario);
 }
 
@@ -48,14 +52,17 @@ bool Driver::step(unsigned actor, unsigned outcome) {
 bool Driver::all_finished() const {
   for (unsigned t = 0; t < threads_; ++t)
     if (!is_finished(t)) return false;
-  return std::all_of(spawns_.begin(), spawns_.end(), [&](const SimulatedSpawn& s) { return s.child() == model::none || s.runs_program() || state_.tasks[s.child()].ended; });
+  return std::all_of(spawns_.begin(), spawns_.end(), [&](const SimulatedSpawn& s) {
+    return s.child() == model::none || s.runs_program() || state_.tasks[s.child()].ended;
+  });
 }
 
 std::int32_t Driver::resolve(unsigned t, const sc_operand& operand) const {
   if (!operand.variable) return operand.value;
   for (std::size_t o = position_[t]; o-- > 0;)
     for (int i = 0; i < 2; ++i)
-      if (setting_->scenario.threads[t].operations[o].result[i] == operand.value) return result(t, o).error == 0 ? result(t, o).value[i] : -1;
+      if (setting_->scenario.threads[t].operations[o].result[i] == operand.value)
+        return result(t, o).error == 0 ? result(t, o).value[i] : -1;
   return -1;
 }
 
@@ -78,7 +85,8 @@ bool Driver::is_exiting(Index task) const {
 unsigned Driver::choices(unsigned actor) const {
   const Index task = task_of(actor);
   if (task == model::none || is_exiting(task)) return 1;
-  if (!state_.tasks[task].flight.active) return model::next_signal(state_, task) != 0 && begins_something(actor) ? 2 : 1;
+  if (!state_.tasks[task].flight.active)
+    return model::next_signal(state_, task) != 0 && begins_something(actor) ? 2 : 1;
   if (actor >= threads_ || operation(actor).kind == SC_OP_SPAWN) return 1;
   return model::outcome_count(setting_->kernel, state_, task);
 }
@@ -109,11 +117,14 @@ std::optional<Call> Driver::call_of(unsigned t, Result& result) const {
   const sc_operation& op = operation(t);
   if (op.kind == SC_OP_WAIT || op.kind == SC_OP_KILL_CHILD) {
     const std::int32_t pid = resolve(t, op.operand[0]);
-    const auto s = std::find_if(spawns_.begin(), spawns_.end(), [&](const SimulatedSpawn& o) { return o.parent() == t && o.has_returned() && o.error() == 0 && pid == pid_of(o); });
+    const auto s = std::find_if(spawns_.begin(), spawns_.end(), [&](const SimulatedSpawn& o) {
+      return o.parent() == t && o.has_returned() && o.error() == 0 && pid == pid_of(o);
+    });
     result.error = s != spawns_.end() ? 0 : op.kind == SC_OP_WAIT ? ECHILD : ESRCH;
     if (s == spawns_.end()) return std::nullopt;
     const Index process = state_.tasks[s->child()].process;
-    return op.kind == SC_OP_WAIT ? make_call(CallKind::wait, process) : make_call(CallKind::kill, process, op.operand[1].value);
+    return op.kind == SC_OP_WAIT ? make_call(CallKind::wait, process)
+                                 : make_call(CallKind::kill, process, op.operand[1].value);
   }
   model::Resolved resolved;
   resolved.identity = sc_identity_of_op(t, position_[t]);
@@ -139,7 +150,9 @@ std::size_t Driver::begin_spawn(unsigned t) {
   for (const sc_keep& k : kept(request)) keep.emplace_back(resolve(t, k.source), k.target);
   SimulatedSpawn s(setting_->plans, request, keep, group_of(t, request.pgroup), static_cast<Index>(t), position_[t]);
   // By thread and operation, so that which began first does not matter.
-  const auto at = std::find_if(spawns_.begin(), spawns_.end(), [&](const SimulatedSpawn& o) { return std::pair(o.parent(), o.operation()) > std::pair(s.parent(), s.operation()); });
+  const auto at = std::find_if(spawns_.begin(), spawns_.end(), [&](const SimulatedSpawn& o) {
+    return std::pair(o.parent(), o.operation()) > std::pair(s.parent(), s.operation());
+  });
   const auto index = static_cast<std::size_t>(at - spawns_.begin());
   spawns_.insert(at, std::move(s));
   return index;

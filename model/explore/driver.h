@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: MIT
 //
-// The one machine that steps the model: a scenario's state, how far each thread has come, its spawns and what its operations gave.
-// Simulation is this with a random order and a recorder (simulate.cpp), exploration is this with breadth-first search and a checker
-// (world.h, explorer.cpp). One step is the kernel's own; who watches is told what it was.
+// The one machine that steps the model: a scenario's state, how far each thread has come, its spawns and what its
+// operations gave. Simulation is this with a random order and a recorder (simulate.cpp), exploration is this with
+// breadth-first search and a checker (world.h, explorer.cpp). One step is the kernel's own; who watches is told what it
+// was.
 #pragma once
-
-#include "model/explore/simulated_spawn.h"
 
 #include <array>
 #include <optional>
+
+#include "model/explore/simulated_spawn.h"
 
 namespace spawncheck::explore {
 
 class Canonical;
 
-// What is the same in all states of one scenario: it, the kernel, the plans of its spawns. All of them outlive every Driver.
+// What is the same in all states of one scenario: it, the kernel, the plans of its spawns. All of them outlive every
+// Driver.
 struct Setting {
   Setting(const Scenario&, const Planner&, const model::Kernel&);
   const Scenario& scenario;
@@ -29,21 +31,24 @@ struct Setting {
 // Of the two ends that an operation creates.
 std::uint64_t simulated_inode(const Scenario&, unsigned thread, std::size_t operation, int end);
 
-// What an observer may be told; each is called at that very instant. An observer derives from this and hides what it wants to know.
+// What an observer may be told; each is called at that very instant. An observer derives from this and hides what it
+// wants to know.
 class Driver;
 struct NoObserver {
-  void begins(const Driver&, unsigned /*thread*/) {}                       // its operation: nothing of it has been done
+  void begins(const Driver&, unsigned /*thread*/) {}  // its operation: nothing of it has been done
   void returns(const Driver&, unsigned /*thread*/, std::size_t /*operation*/) {}  // with result()
-  void makes(const Driver&, model::Index /*task*/, const model::Call&, model::Step, const model::Result&) {}  // a step of an operation's call
-  void finds_no_child(const Driver&, unsigned /*thread*/, const model::Result&) {}  // an operation on a child that there is not
+  void makes(const Driver&, model::Index /*task*/, const model::Call&, model::Step, const model::Result&) {
+  }  // a step of an operation's call
+  void finds_no_child(const Driver&, unsigned /*thread*/, const model::Result&) {
+  }  // an operation on a child that there is not
   void takes_signal(const Driver&, model::Index /*task*/, int /*signal*/, model::Delivery) {}  // before what it does
-  void begins_spawn(const Driver&, std::size_t /*spawn*/) {}               // by its place in Driver::spawns(), from now on
-  void before_caller(const Driver&, const SimulatedSpawn&) {}              // a step of the spawn's caller
+  void begins_spawn(const Driver&, std::size_t /*spawn*/) {}   // by its place in Driver::spawns(), from now on
+  void before_caller(const Driver&, const SimulatedSpawn&) {}  // a step of the spawn's caller
   void after_caller(const Driver&, std::size_t /*spawn*/, SimulatedSpawn::Stage) {}  // made, in that stage
-  void before_child(const Driver&, const SimulatedSpawn&) {}               // a step of the plan
+  void before_child(const Driver&, const SimulatedSpawn&) {}                         // a step of the plan
   void after_child(const Driver&, std::size_t /*spawn*/) {}
-  void begins_program(const Driver&, std::size_t /*spawn*/) {}             // the child: exec is over
-  void exits(const Driver&, model::Index /*task*/) {}                      // a step of its process's end
+  void begins_program(const Driver&, std::size_t /*spawn*/) {}  // the child: exec is over
+  void exits(const Driver&, model::Index /*task*/) {}           // a step of its process's end
 };
 
 class Driver {
@@ -52,7 +57,8 @@ class Driver {
 
   // Actors: the threads, then the children of the spawns, in the order of threads and operations.
   unsigned actors() const { return threads_ + static_cast<unsigned>(spawns_.size()); }
-  // Outcomes of its next step. The first step of a call has one; who has a signal to take may instead begin a call, see signals.h.
+  // Outcomes of its next step. The first step of a call has one; who has a signal to take may instead begin a call, see
+  // signals.h.
   unsigned choices(unsigned actor) const;
   // False: it cannot go, which need not be tried; true: it may be able to.
   bool may_go(unsigned actor) const;
@@ -61,27 +67,39 @@ class Driver {
   bool step(unsigned actor, unsigned outcome, Observer&);  // driver_step.h
   bool step(unsigned actor, unsigned outcome);             // nobody watches
 
-  bool is_finished(unsigned thread) const { return position_[thread] >= setting_->scenario.threads[thread].operations.size(); }
+  bool is_finished(unsigned thread) const {
+    return position_[thread] >= setting_->scenario.threads[thread].operations.size();
+  }
   // Every operation has returned, and every child runs its program or has ended.
   bool all_finished() const;
-  bool caller_has_ended() const { return state_.tasks[threads_].ended; }  // or one of its threads ends, and the others are gone
+  bool caller_has_ended() const {
+    return state_.tasks[threads_].ended;
+  }  // or one of its threads ends, and the others are gone
   bool caller_is_stopped() const { return state_.processes[0].stopped_by != 0; }
 
   const Setting& setting() const { return *setting_; }
   const model::State& state() const { return state_; }
   unsigned threads() const { return threads_; }
   std::size_t position(unsigned thread) const { return position_[thread]; }  // of the operation that it is at
-  const sc_operation& operation(unsigned thread) const { return setting_->scenario.threads[thread].operations[position_[thread]]; }
+  const sc_operation& operation(unsigned thread) const {
+    return setting_->scenario.threads[thread].operations[position_[thread]];
+  }
   // What it gave; of one that has not returned: nothing.
-  const model::Result& result(unsigned thread, std::size_t operation) const { return results_[setting_->first_result[thread] + operation]; }
+  const model::Result& result(unsigned thread, std::size_t operation) const {
+    return results_[setting_->first_result[thread] + operation];
+  }
   // What an operand of the thread's next operation is; a variable whose operation failed is -1.
   std::int32_t resolve(unsigned thread, const sc_operand&) const;
   const model::Few<SimulatedSpawn, 2>& spawns() const { return spawns_; }
   const SimulatedSpawn* spawn_under_way(unsigned thread) const;
-  model::Index task_of(unsigned actor) const { return actor < threads_ ? static_cast<model::Index>(actor) : spawns_[actor - threads_].child(); }
+  model::Index task_of(unsigned actor) const {
+    return actor < threads_ ? static_cast<model::Index>(actor) : spawns_[actor - threads_].child();
+  }
   // Names that do not depend on the order in which spawns are made.
   std::int32_t pid_of(model::Index process) const;
-  static std::int32_t pid_of(const SimulatedSpawn& s) { return first_pid + 1 + SC_OPS_MAX * s.parent() + s.operation(); }
+  static std::int32_t pid_of(const SimulatedSpawn& s) {
+    return first_pid + 1 + SC_OPS_MAX * s.parent() + s.operation();
+  }
   static constexpr std::int32_t first_pid = 1000;  // of the scenario's own process
 
   // Equal for states that differ in the names of files, tables and the like only.

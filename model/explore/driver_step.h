@@ -7,7 +7,8 @@
 
 namespace spawncheck::explore {
 
-// A task in a call goes on with it. One that is not takes a signal (outcome 0, where it has one) or begins the next call, where it may.
+// A task in a call goes on with it. One that is not takes a signal (outcome 0, where it has one) or begins the next
+// call, where it may.
 template <typename Observer>
 bool Driver::step(unsigned actor, unsigned outcome, Observer& observer) {
   const model::Index task = task_of(actor);
@@ -22,7 +23,9 @@ bool Driver::step(unsigned actor, unsigned outcome, Observer& observer) {
     if (!model::may_begin_call(state_, task)) return false;
   }
   if (actor < threads_ && is_finished(actor)) return false;
-  const bool went = actor >= threads_ ? step_child(actor - threads_, observer) : operation(actor).kind == SC_OP_SPAWN ? step_spawn(actor, observer) : step_call(actor, outcome, observer);
+  const bool went = actor >= threads_                      ? step_child(actor - threads_, observer)
+                    : operation(actor).kind == SC_OP_SPAWN ? step_spawn(actor, observer)
+                                                           : step_call(actor, outcome, observer);
   if (went && !state_.tasks[task].flight.active) model::leave_kernel(state_, task);
   return went;
 }
@@ -72,7 +75,9 @@ bool Driver::step_call(unsigned thread, unsigned outcome, Observer& observer) {
   const model::Call call = flight.call;
   model::Step made = model::step(setting_->kernel, state_, task, outcome, result);
   if (made == model::Step::blocked && begins) flight = {};
-  if (made == model::Step::blocked && (begins || model::next_signal(state_, task) == 0 || !model::interrupt(state_, task))) return false;
+  if (made == model::Step::blocked &&
+      (begins || model::next_signal(state_, task) == 0 || !model::interrupt(state_, task)))
+    return false;
   if (made == model::Step::blocked) made = model::Step::advanced;  // what it sleeps in is interrupted
   observer.makes(*this, task, call, made, result);
   if (made == model::Step::done && result.error != model::restart) return_with(thread, result, observer);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Breadth first, so that the first path to a violation is a shortest one. Several threads expand the states of a level, a batch at
-// a time; of a state that has been seen only its hash and the step that led to it are kept, and a path is made again from the
-// beginning. States are numbered level by level in the order in which one thread would have found them: the result is the same for any
-// number of threads.
+// Breadth first, so that the first path to a violation is a shortest one. Several threads expand the states of a level,
+// a batch at a time; of a state that has been seen only its hash and the step that led to it are kept, and a path is
+// made again from the beginning. States are numbered level by level in the order in which one thread would have found
+// them: the result is the same for any number of threads.
 #include "model/explore/explorer.h"
+
+#include <algorithm>
+#include <thread>
 
 #include "model/contract/rules.h"
 #include "model/explore/independence.h"
@@ -12,17 +15,14 @@
 #include "model/explore/seen.h"
 #include "model/explore/world.h"
 
-#include <algorithm>
-#include <thread>
-
 namespace spawncheck::explore {
 
 using model::Hash128;
 
 namespace {
 
-constexpr std::size_t batch_size = 2048;           // states between two looks at the bounds
-constexpr std::size_t of_one_worker_min = 128;     // a smaller batch is not worth a thread
+constexpr std::size_t batch_size = 2048;        // states between two looks at the bounds
+constexpr std::size_t of_one_worker_min = 128;  // a smaller batch is not worth a thread
 constexpr std::uint64_t children_of_state_max = 2 * (SC_THREADS_MAX + 8);
 constexpr std::uint64_t bytes_of_world = sizeof(World) + 512;  // with what outgrows it
 
@@ -63,7 +63,11 @@ struct Finds {
 class Search {
  public:
   Search(const Scenario& scenario, const Planner& planner, const ExploreOptions& options)
-      : options_(options), setting_(scenario, planner, options.kernel), reduction_(setting_), workers_(options.workers != 0 ? options.workers : std::max(1u, std::thread::hardware_concurrency())), seen_(1 << 12) {}
+      : options_(options),
+        setting_(scenario, planner, options.kernel),
+        reduction_(setting_),
+        workers_(options.workers != 0 ? options.workers : std::max(1u, std::thread::hardware_concurrency())),
+        seen_(1 << 12) {}
 
   Exploration run() {
     std::vector<Found> level;
@@ -101,7 +105,8 @@ class Search {
 
   bool has_room(std::size_t worlds, std::size_t batch) {
     const std::uint64_t more = batch * children_of_state_max;
-    const std::uint64_t kept = seen_.bytes_for(more) + came_.size() * 8 + edges_.size() * sizeof(HashEdge) + (worlds + more / 4) * bytes_of_world;
+    const std::uint64_t kept = seen_.bytes_for(more) + came_.size() * 8 + edges_.size() * sizeof(HashEdge) +
+                               (worlds + more / 4) * bytes_of_world;
     result_.bytes = std::max(result_.bytes, kept);
     if (kept >= options_.bytes_max) return give_up("the bound of memory");
     if (options_.is_over && options_.is_over()) return give_up("the bound of time");
@@ -112,12 +117,14 @@ class Search {
   bool give_up(const std::string& why) {
     is_over_ = true;
     result_.verdict.status = Status::inconclusive;
-    result_.verdict.observed = why + " was reached at depth " + std::to_string(result_.depth) + ", after " + std::to_string(seen_.size()) + " states";
+    result_.verdict.observed = why + " was reached at depth " + std::to_string(result_.depth) + ", after " +
+                               std::to_string(seen_.size()) + " states";
     return false;
   }
 
   void expand_batch(const std::vector<Found>& level, std::size_t begin, std::size_t end, std::vector<Found>& next) {
-    const std::size_t count = std::min<std::size_t>(workers_, std::max<std::size_t>(1, (end - begin) / of_one_worker_min));
+    const std::size_t count =
+        std::min<std::size_t>(workers_, std::max<std::size_t>(1, (end - begin) / of_one_worker_min));
     std::vector<Finds> finds(count);
     const auto work = [&](std::size_t w) {
       for (std::size_t i = begin + (end - begin) * w / count; i < begin + (end - begin) * (w + 1) / count; ++i) {
@@ -131,13 +138,16 @@ class Search {
     for (std::thread& other : others) other.join();
     for (Finds& f : finds) collect(f, next);
     conclude(finds);
-    if (!is_over_ && seen_.size() >= options_.states_max) give_up("the bound of " + std::to_string(options_.states_max) + " states");
+    if (!is_over_ && seen_.size() >= options_.states_max)
+      give_up("the bound of " + std::to_string(options_.states_max) + " states");
   }
 
   void collect(Finds& f, std::vector<Found>& next) {
     std::move(f.next.begin(), f.next.end(), std::back_inserter(next));
-    if (edges_.size() + f.edges.size() <= options_.edges_max) edges_.insert(edges_.end(), f.edges.begin(), f.edges.end());
-    else has_all_edges_ = false;
+    if (edges_.size() + f.edges.size() <= options_.edges_max)
+      edges_.insert(edges_.end(), f.edges.begin(), f.edges.end());
+    else
+      has_all_edges_ = false;
     result_.steps += f.steps;
     result_.ends += f.ends;
     result_.end_hashes.insert(f.end_hashes.begin(), f.end_hashes.end());
@@ -171,10 +181,12 @@ class Search {
     const Driver& driver = found.world->driver();
     if (options_.reduce)
       for (unsigned actor = 0; actor < driver.actors(); ++actor)
-        if (reduction_.is_private(driver, actor) && go(*found.world, number, actor, 0, finds)) return;  // nobody else can notice it: it is made alone
+        if (reduction_.is_private(driver, actor) && go(*found.world, number, actor, 0, finds))
+          return;  // nobody else can notice it: it is made alone
     unsigned went = 0;
     for (unsigned actor = 0; actor < driver.actors(); ++actor)
-      for (unsigned outcome = 0; driver.may_go(actor) && outcome < driver.choices(actor); ++outcome) went += go(*found.world, number, actor, outcome, finds);
+      for (unsigned outcome = 0; driver.may_go(actor) && outcome < driver.choices(actor); ++outcome)
+        went += go(*found.world, number, actor, outcome, finds);
     if (went == 0) end(*found.world, number, finds);
   }
 
@@ -182,8 +194,10 @@ class Search {
   bool go(const World& world, std::uint64_t number, unsigned actor, unsigned outcome, Finds& finds) const {
     if (seen_.size() >= options_.states_max) return true;  // expand_batch() says so
     std::unique_ptr<World>& after = finds.spare;
-    if (after) *after = world;
-    else after = std::make_unique<World>(world);
+    if (after)
+      *after = world;
+    else
+      after = std::make_unique<World>(world);
     Violation violation;
     if (!after->step(actor, outcome, violation)) return false;
     ++finds.steps;
@@ -205,7 +219,8 @@ class Search {
   void end(const World& world, std::uint64_t number, Finds& finds) const {
     ++finds.ends;
     if (options_.collect_ends) finds.end_hashes.push_back(world.driver().hash());
-    if (Violation violation = world.at_end(!world.driver().all_finished())) finds.note({~0ull, number, std::move(violation)});
+    if (Violation violation = world.at_end(!world.driver().all_finished()))
+      finds.note({~0ull, number, std::move(violation)});
   }
 
   // ---- livelock ---------------------------------------------------------------------------------
@@ -218,7 +233,9 @@ class Search {
     for (const HashEdge& e : edges_) edges.push_back({e.from, static_cast<std::uint32_t>(seen_.number(e.to))});
     const auto state = state_on_a_circle(static_cast<std::uint32_t>(came_.size()), edges);
     if (!state) return;
-    result_.verdict = violated(Clause::live_returns, "from this state on, steps can be made for ever that lead back to it", "every call returns", rule(Rule::returns));
+    result_.verdict =
+        violated(Clause::live_returns, "from this state on, steps can be made for ever that lead back to it",
+                 "every call returns", rule(Rule::returns));
     result_.trace = told(path_to(*state));
   }
 
@@ -268,9 +285,11 @@ std::string why_unexplorable(const Scenario& scenario) {
     has_memfds |= line.kind == SC_WORLD_MEMFDS;
     files += line.kind == SC_WORLD_MEMFDS ? line.second - line.number + 1 : 1;
   }
-  if (scenario.world.refusal_count != 0) return "the scenario refuses system calls, and the model's kernel refuses none";
+  if (scenario.world.refusal_count != 0)
+    return "the scenario refuses system calls, and the model's kernel refuses none";
   if (scenario.fault.kind != SC_FAULT_NONE) return "the scenario has a fault, and on the model nothing goes wrong";
-  return has_memfds && files > files_max ? "the scenario opens more than " + std::to_string(files_max) + " files" : std::string();
+  return has_memfds && files > files_max ? "the scenario opens more than " + std::to_string(files_max) + " files"
+                                         : std::string();
 }
 
 Exploration explore(const Scenario& scenario, const Planner& planner, const ExploreOptions& options) {

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// What an exploration knows of its spawns: of each instant of the call, of the child as its program begins, of the return. And what the
-// model asks of itself.
-#include "model/explore/world.h"
+// What an exploration knows of its spawns: of each instant of the call, of the child as its program begins, of the
+// return. And what the model asks of itself.
+#include <algorithm>
+#include <cerrno>
 
 #include "impl/peers/implementation.h"
 #include "model/contract/describe.h"
+#include "model/explore/world.h"
 #include "model/kernel/invariants.h"
-
-#include <algorithm>
-#include <cerrno>
 
 namespace spawncheck::explore {
 
@@ -28,7 +27,8 @@ std::uint64_t file_at(const Table& table, std::int32_t number) {
 }
 
 const Crossing* crossing_at(const SeenSpawn& s, std::int32_t number) {
-  const auto at = std::find_if(s.crossing.begin(), s.crossing.end(), [&](const Crossing& c) { return c.number == number; });
+  const auto at =
+      std::find_if(s.crossing.begin(), s.crossing.end(), [&](const Crossing& c) { return c.number == number; });
   return at == s.crossing.end() ? nullptr : &*at;
 }
 
@@ -62,10 +62,12 @@ void World::look(std::size_t spawn) {
     if (!has_window) return false;
     const Entry* e = table.find(n);
     if (e == nullptr || e->description == model::none) return false;
-    return std::any_of(driver_.spawns().begin(), driver_.spawns().end(), [&](const SimulatedSpawn& o) { return o.is_own_slot(state, n, e->description); });
+    return std::any_of(driver_.spawns().begin(), driver_.spawns().end(),
+                       [&](const SimulatedSpawn& o) { return o.is_own_slot(state, n, e->description); });
   };
   for (std::size_t k = 0; k < keep.size(); ++k) {
-    const std::uint64_t file = is_staged(keep[k].first) ? file_bit(state.memories[memory].placeholder) : file_at(table, keep[k].first);
+    const std::uint64_t file =
+        is_staged(keep[k].first) ? file_bit(state.memories[memory].placeholder) : file_at(table, keep[k].first);
     s.source[k] |= file;
     s.source_was_closed |= file == 0;
   }
@@ -80,8 +82,10 @@ void World::look(std::size_t spawn) {
   for (const Entry& e : table.entries()) {
     if (e.cloexec || e.description == model::none) continue;
     for (std::int32_t n = e.number; n <= e.last; ++n) {
-      const auto at = std::lower_bound(s.crossing.begin(), s.crossing.end(), n, [](const Crossing& c, std::int32_t number) { return c.number < number; });
-      if (at == s.crossing.end() || at->number != n) s.crossing.insert(at, {n, file_bit(e.description), is_first ? file_bit(e.description) : 0});
+      const auto at = std::lower_bound(s.crossing.begin(), s.crossing.end(), n,
+                                       [](const Crossing& c, std::int32_t number) { return c.number < number; });
+      if (at == s.crossing.end() || at->number != n)
+        s.crossing.insert(at, {n, file_bit(e.description), is_first ? file_bit(e.description) : 0});
     }
   }
 }
@@ -111,14 +115,16 @@ SpawnFacts World::facts_of_child(std::size_t spawn) const {
     const Entry* e = table.find(keep[k].second);
     const bool is_open = e != nullptr && e->description != model::none;
     if (!is_open || (s.source[k] & file_bit(e->description)) == 0)
-      f.not_kept.push_back({keep[k].first, keep[k].second, is_open ? describe(state.descriptions[e->description].key) : "closed"});
+      f.not_kept.push_back(
+          {keep[k].first, keep[k].second, is_open ? describe(state.descriptions[e->description].key) : "closed"});
   }
   for (const Entry& e : table.entries()) {
     if (e.description == model::none) continue;
     for (std::int32_t n = e.number; n <= e.last; ++n) {
       if (is_target(machine, n)) continue;
       const Crossing* c = machine.request().policy == SPAWNCHECK_FDS_ONLY ? nullptr : crossing_at(s, n);
-      if (c == nullptr || (c->ever & file_bit(e.description)) == 0) f.unexplained.push_back({n, describe(state.descriptions[e.description].key)});
+      if (c == nullptr || (c->ever & file_bit(e.description)) == 0)
+        f.unexplained.push_back({n, describe(state.descriptions[e.description].key)});
     }
   }
   for (const Crossing& c : s.crossing)
@@ -135,17 +141,20 @@ SpawnFacts World::facts_of_return(std::size_t spawn) const {
   f.error = error;
   f.shares_memory = machine.memory_shared_at_return();
   f.mask_after = state.tasks[machine.parent()].mask;
-  f.has_left_child = error != 0 && machine.child() != model::none && state.process_of(machine.child()).life != model::Life::reaped;
+  f.has_left_child =
+      error != 0 && machine.child() != model::none && state.process_of(machine.child()).life != model::Life::reaped;
   f.pidfd = pidfd_of(machine);
-  // A refused request, no number left; the program's own; a source that was closed, a target that is no number; its child was killed.
-  f.may_fail_so = error == EINVAL || error == EMFILE || error == model::error_of_program(machine.request().program) || (error == EBADF && seen_[spawn].source_was_closed) ||
-                  (error == ECANCELED && machine.was_killed());
+  // A refused request, no number left; the program's own; a source that was closed, a target that is no number; its
+  // child was killed.
+  f.may_fail_so = error == EINVAL || error == EMFILE || error == model::error_of_program(machine.request().program) ||
+                  (error == EBADF && seen_[spawn].source_was_closed) || (error == ECANCELED && machine.was_killed());
   for (const std::uint64_t source : seen_[spawn].source) f.has_closed_source |= source == 0;
   f.may_succeed = !f.has_closed_source && model::error_of_program(machine.request().program) == 0;
   const sc_request& r = machine.request();
   const bool joins_group = (r.set & SPAWNCHECK_SET_PGROUP) != 0 && (r.pgroup.variable != 0 || r.pgroup.value != 0);
   f.may_fail_so |= error == EPERM && joins_group;  // which may not be there
-  for (const auto& [source, target] : machine.keep()) f.may_fail_so |= error == EBADF && (source < 0 || target < 0 || target >= state.process_of(machine.parent()).limit);
+  for (const auto& [source, target] : machine.keep())
+    f.may_fail_so |= error == EBADF && (source < 0 || target < 0 || target >= state.process_of(machine.parent()).limit);
   return f;
 }
 
@@ -154,8 +163,11 @@ PidfdFact World::pidfd_of(const SimulatedSpawn& s) const {
   const State& state = driver_.state();
   if (s.pidfd() < 0) return PidfdFact::missing;
   const Entry* e = state.table_of(s.parent()).find(s.pidfd());
-  if (e == nullptr || e->description == model::none || state.descriptions[e->description].key.kind != SC_FILE_PIDFD) return PidfdFact::unknown;
-  return s.child() != model::none && state.descriptions[e->description].key.id == state.tasks[s.child()].process ? PidfdFact::of_child : PidfdFact::of_another;
+  if (e == nullptr || e->description == model::none || state.descriptions[e->description].key.kind != SC_FILE_PIDFD)
+    return PidfdFact::unknown;
+  return s.child() != model::none && state.descriptions[e->description].key.id == state.tasks[s.child()].process
+             ? PidfdFact::of_child
+             : PidfdFact::of_another;
 }
 
 // In every state: a child on its caller's memory has no handler of the caller to run, and the model agrees with itself.
@@ -167,9 +179,11 @@ Violation World::check_state() const {
     const model::Task& task = state.tasks[child];
     if (state.memories[task.memory].owner == task.process) continue;
     const int signal = model::next_signal(state, child);
-    if (signal != 0 && model::effect_of(state, child, signal) == model::Delivery::handled) return clauses::sig_no_handler_in_child(signal);
+    if (signal != 0 && model::effect_of(state, child, signal) == model::Delivery::handled)
+      return clauses::sig_no_handler_in_child(signal);
     if (!driver_.caller_has_ended() && s.waits_for_exec() && s.stage() != SimulatedSpawn::Stage::suspended)
-      return violated(Clause::mm_released, "the caller runs while its child has its memory", "it is suspended", "vfork(2); kernel/fork.c wait_for_vfork_done");
+      return violated(Clause::mm_released, "the caller runs while its child has its memory", "it is suspended",
+                      "vfork(2); kernel/fork.c wait_for_vfork_done");
   }
   if (auto broken = model::broken_invariant(state)) {
     Verdict of_model = violated(Clause::mm_unwritten, *broken, "never", "model/kernel/invariants.h");

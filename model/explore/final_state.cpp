@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "model/explore/final_state.h"
-#include "model/contract/rules.h"
-
-#include "model/contract/describe.h"
 
 #include <algorithm>
+
+#include "model/contract/describe.h"
+#include "model/contract/rules.h"
 
 namespace spawncheck::explore {
 
@@ -14,7 +14,8 @@ using model::State;
 
 model::Hash128 SettledChild::hash(model::Hash128 h) const {
   h = model::mix(model::mix(h, static_cast<std::uint32_t>(pid) | std::uint64_t{task} << 32), candidates.size());
-  for (const auto& c : candidates) h = model::mix(h, static_cast<std::uint32_t>(c.first) | std::uint64_t{c.second} << 32);
+  for (const auto& c : candidates)
+    h = model::mix(h, static_cast<std::uint32_t>(c.first) | std::uint64_t{c.second} << 32);
   return h;
 }
 
@@ -56,39 +57,48 @@ namespace {
 
 const sc_entry* observed_at(const sc_process& process, std::int32_t number) {
   const sc_entry* end = process.entry + process.entry_count;
-  const sc_entry* at = std::lower_bound(process.entry, end, number, [](const sc_entry& e, std::int32_t n) { return e.last < n; });
+  const sc_entry* at =
+      std::lower_bound(process.entry, end, number, [](const sc_entry& e, std::int32_t n) { return e.last < n; });
   return at != end && at->number <= number ? at : nullptr;
 }
 
 bool differs(Window::Reason* reason, std::string observed, std::string allowed, Rule r = Rule::table_at_end) {
-  if (reason != nullptr)
-    *reason = {std::move(observed), std::move(allowed), rule(r)};
+  if (reason != nullptr) *reason = {std::move(observed), std::move(allowed), rule(r)};
   return false;
 }
 
 bool is_in(std::uint64_t window, std::int32_t n) { return n < 64 && (window >> n & 1) != 0; }
 
-// A number of the caller's window has its placeholder or nothing, as spawns left it; or what another thread has put there.
-bool window_matches(const State& state, const model::Table& table, std::uint64_t window, Index placeholder, const sc_process& parent, Window::Reason* reason) {
+// A number of the caller's window has its placeholder or nothing, as spawns left it; or what another thread has put
+// there.
+bool window_matches(const State& state, const model::Table& table, std::uint64_t window, Index placeholder,
+                    const sc_process& parent, Window::Reason* reason) {
   for (std::int32_t n = 0; n < 64; ++n) {
     if (!is_in(window, n)) continue;
     const sc_entry* seen = observed_at(parent, n);
     const Entry* e = table.find(n);
     const bool is_foreign = e != nullptr && e->description != model::none && e->description != placeholder;
     const model::Description& d = state.descriptions[is_foreign ? e->description : placeholder];
-    if (seen == nullptr ? !is_foreign : is_same_file(d, seen->key) && (!is_foreign || e->cloexec == (seen->cloexec != 0))) continue;
-    return differs(reason, "at the end number " + std::to_string(n) + " of the parent's window is " + (seen != nullptr ? describe(*seen) : "closed"), describe(d.key), Rule::window_at_end);
+    if (seen == nullptr ? !is_foreign
+                        : is_same_file(d, seen->key) && (!is_foreign || e->cloexec == (seen->cloexec != 0)))
+      continue;
+    return differs(reason,
+                   "at the end number " + std::to_string(n) + " of the parent's window is " +
+                       (seen != nullptr ? describe(*seen) : "closed"),
+                   describe(d.key), Rule::window_at_end);
   }
   return true;
 }
 
 // A spawn's pidfd has its child's pid as its identity. Of a process that is gone it says -1.
 bool names_another(const model::Description& d, const sc_entry& seen) {
-  return !d.wildcard && d.key.kind == SC_FILE_PIDFD && seen.key.kind == SC_FILE_PIDFD && seen.pidfd_of > 0 && static_cast<std::uint64_t>(seen.pidfd_of) != d.key.id;
+  return !d.wildcard && d.key.kind == SC_FILE_PIDFD && seen.key.kind == SC_FILE_PIDFD && seen.pidfd_of > 0 &&
+         static_cast<std::uint64_t>(seen.pidfd_of) != d.key.id;
 }
 
 // Every number the model has is there, as it should be; and nothing else is.
-bool table_matches(const State& state, const model::Table& all, std::uint64_t window, const sc_process& parent, bool asks_pidfd, Window::Reason* reason) {
+bool table_matches(const State& state, const model::Table& all, std::uint64_t window, const sc_process& parent,
+                   bool asks_pidfd, Window::Reason* reason) {
   std::int64_t expected = 0, observed = 0;
   const model::Table without_window = window != 0 ? all.without(window) : model::Table{};
   const model::Table& table = window != 0 ? without_window : all;
@@ -103,12 +113,15 @@ bool table_matches(const State& state, const model::Table& all, std::uint64_t wi
       }
       const Entry* e = table.find(n);
       if (e == nullptr || e->description == model::none)
-        return differs(reason, "at the end the parent's " + std::to_string(n) + " is " + describe(seen), "it is closed");
+        return differs(reason, "at the end the parent's " + std::to_string(n) + " is " + describe(seen),
+                       "it is closed");
       const model::Description& d = state.descriptions[e->description];
       const bool flag_differs = !d.wildcard && e->cloexec != (seen.cloexec != 0);
       if (asks_pidfd && names_another(d, seen))
-        return differs(reason, "at the end the caller's pidfd " + std::to_string(n) + " names process " + std::to_string(seen.pidfd_of), "the spawn's child, " + std::to_string(d.key.id),
-                       Rule::pidfd_names_child);
+        return differs(
+            reason,
+            "at the end the caller's pidfd " + std::to_string(n) + " names process " + std::to_string(seen.pidfd_of),
+            "the spawn's child, " + std::to_string(d.key.id), Rule::pidfd_names_child);
       if (!is_same_file(d, seen.key) || flag_differs)
         return differs(reason, "at the end the parent's " + std::to_string(n) + " is " + describe(seen),
                        describe(d.key) + (e->cloexec ? ", close-on-exec" : ""));
@@ -137,12 +150,14 @@ bool identity_matches(const model::Table& final, const SettledChild& child, Clau
       if (number != e.number) continue;
       has_candidate = true;
       const Entry* same = e.same_as_parent >= 0 ? final.find(e.same_as_parent) : nullptr;
-      fits |= e.same_as_parent >= 0 ? same != nullptr && same->description == description : !final.refers_to(description);
+      fits |=
+          e.same_as_parent >= 0 ? same != nullptr && same->description == description : !final.refers_to(description);
     }
     if (!has_candidate || fits) continue;
     if (reason != nullptr) {
-      reason->observed = "the child's " + std::to_string(e.number) + " is " + describe(e) + ", but another open file description" +
-                         (e.same_as_parent >= 0 ? " (that of the parent's " + std::to_string(e.same_as_parent) + ")" : "");
+      reason->observed =
+          "the child's " + std::to_string(e.number) + " is " + describe(e) + ", but another open file description" +
+          (e.same_as_parent >= 0 ? " (that of the parent's " + std::to_string(e.same_as_parent) + ")" : "");
       reason->allowed = "the description the parent's source referred to";
       reason->rule = rule(Rule::kept_is_source);
     }
@@ -153,15 +168,19 @@ bool identity_matches(const model::Table& final, const SettledChild& child, Clau
 
 }  // namespace
 
-bool final_state_matches(const State& state, Index main, const sc_history& history, const std::vector<SettledChild>& children,
-                         Clauses enforced, Window::Reason* reason) {
+bool final_state_matches(const State& state, Index main, const sc_history& history,
+                         const std::vector<SettledChild>& children, Clauses enforced, Window::Reason* reason) {
   const sc_process& parent = history.parent;
   if (!parent.observed || (history.end != SC_RUN_COMPLETE && history.end != SC_RUN_BLOCKED)) return true;
   const model::Table& table = state.table_of(main);
   if (enforced.has(Clause::fd_untouched)) {
     const model::Memory& memory = state.memories[state.tasks[main].memory];
-    if (!parent.truncated && !table_matches(state, table, memory.window, parent, enforced.has(Clause::proc_child), reason)) return false;
-    if (!parent.truncated && memory.window != 0 && !window_matches(state, table, memory.window, memory.placeholder, parent, reason)) return false;
+    if (!parent.truncated &&
+        !table_matches(state, table, memory.window, parent, enforced.has(Clause::proc_child), reason))
+      return false;
+    if (!parent.truncated && memory.window != 0 &&
+        !window_matches(state, table, memory.window, memory.placeholder, parent, reason))
+      return false;
     for (const SettledChild& child : children)
       if (!identity_matches(table, child, enforced, reason)) return false;
   }
@@ -169,7 +188,8 @@ bool final_state_matches(const State& state, Index main, const sc_history& histo
   if (enforced.has(Clause::sig_parent_restored) &&
       (((parent.ignored ^ d.ignored) | (parent.caught ^ d.handled)) & ~model::libc_internal) != 0) {
     if (reason != nullptr) {
-      reason->observed = "at the end the parent ignores " + describe_signals(parent.ignored) + " and catches " + describe_signals(parent.caught);
+      reason->observed = "at the end the parent ignores " + describe_signals(parent.ignored) + " and catches " +
+                         describe_signals(parent.caught);
       reason->allowed = "ignores " + describe_signals(d.ignored) + ", catches " + describe_signals(d.handled);
       reason->rule = rule(Rule::process_as_before);
     }

@@ -3,10 +3,10 @@
 // What a run left: the children that live, and the parent as it was at the end.
 #pragma once
 
-#include "model/explore/window.h"
-
 #include <utility>
 #include <vector>
+
+#include "model/explore/window.h"
 
 namespace spawncheck::explore {
 

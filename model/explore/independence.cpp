@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "model/explore/independence.h"
 
+#include <algorithm>
+
 #include "impl/peers/implementation.h"
 #include "model/scenario/kept.h"
-
-#include <algorithm>
 
 namespace spawncheck::explore {
 
@@ -13,17 +13,21 @@ using model::Index;
 
 namespace {
 
-bool sends(std::uint8_t kind) { return kind == SC_OP_KILL || kind == SC_OP_KILL_GROUP || kind == SC_OP_TGKILL || kind == SC_OP_KILL_CHILD; }
+bool sends(std::uint8_t kind) {
+  return kind == SC_OP_KILL || kind == SC_OP_KILL_GROUP || kind == SC_OP_TGKILL || kind == SC_OP_KILL_CHILD;
+}
 
 bool asks_who_holds_files(std::uint8_t kind) {
-  return kind == SC_OP_FLOCK || kind == SC_OP_LISTEN || kind == SC_OP_PROGRAM || kind == SC_OP_FIFO || kind == SC_OP_WAIT;
+  return kind == SC_OP_FLOCK || kind == SC_OP_LISTEN || kind == SC_OP_PROGRAM || kind == SC_OP_FIFO ||
+         kind == SC_OP_WAIT;
 }
 
 }  // namespace
 
 Reduction::Reduction(const Setting& setting) {
   const Scenario& s = setting.scenario;
-  for (std::uint32_t i = 0; i < s.world.line_count; ++i) leaves_tables_alone_ &= s.world.line[i].kind != SC_WORLD_WINDOW;  // what is staged is seen there
+  for (std::uint32_t i = 0; i < s.world.line_count; ++i)
+    leaves_tables_alone_ &= s.world.line[i].kind != SC_WORLD_WINDOW;  // what is staged is seen there
   for (const Thread& thread : s.threads)
     for (const sc_operation& op : thread.operations) {
       has_signals_ |= sends(op.kind);
@@ -53,11 +57,14 @@ bool may_change(const Driver& driver, unsigned thread, std::int32_t number) {
       case SC_OP_CLOSE:
         if (names(op.operand[0])) return true;
         break;
-      case SC_OP_DUP2: case SC_OP_DUP3:
+      case SC_OP_DUP2:
+      case SC_OP_DUP3:
         if (names(op.operand[1])) return true;
         break;
-      case SC_OP_CLOSE_RANGE: return true;
-      default: break;
+      case SC_OP_CLOSE_RANGE:
+        return true;
+      default:
+        break;
     }
   }
   return false;
@@ -74,7 +81,8 @@ bool Reduction::is_stable(const Driver& driver, unsigned t, std::int32_t number)
   return true;
 }
 
-// A spawn that is to begin: what it keeps is open, and stays what it is until the end of the scenario, so that it does not matter when the call begins.
+// A spawn that is to begin: what it keeps is open, and stays what it is until the end of the scenario, so that it does
+// not matter when the call begins.
 bool Reduction::keeps_its_sources(const Driver& driver, unsigned t) const {
   const sc_request& request = driver.operation(t).request;
   if (request.policy != SPAWNCHECK_FDS_ONLY || has_limits_ || !leaves_tables_alone_) return false;
@@ -85,7 +93,8 @@ bool Reduction::keeps_its_sources(const Driver& driver, unsigned t) const {
 
 bool Reduction::is_private(const Driver& driver, unsigned actor) const {
   if (has_signals_ || has_busy_files_) return false;
-  return actor < driver.threads() ? is_private_thread(driver, actor) : is_private_child(driver, driver.spawns()[actor - driver.threads()]);
+  return actor < driver.threads() ? is_private_thread(driver, actor)
+                                  : is_private_child(driver, driver.spawns()[actor - driver.threads()]);
 }
 
 bool Reduction::is_private_thread(const Driver& driver, unsigned t) const {
@@ -98,14 +107,21 @@ bool Reduction::is_private_thread(const Driver& driver, unsigned t) const {
   const SimulatedSpawn* s = driver.spawn_under_way(t);
   if (s == nullptr) return keeps_its_sources(driver, t);
   switch (s->stage()) {
-    case SimulatedSpawn::Stage::block: case SimulatedSpawn::Stage::collect: return true;
-    // A table that is shared on, and nothing is put into it: the main thread, which does nothing, has it as well. Limits and
-    // dispositions are copied.
+    case SimulatedSpawn::Stage::block:
+    case SimulatedSpawn::Stage::collect:
+      return true;
+    // A table that is shared on, and nothing is put into it: the main thread, which does nothing, has it as well.
+    // Limits and dispositions are copied.
     case SimulatedSpawn::Stage::clone:
-      return !has_limits_ && !has_dispositions_ && (s->start() & (SPAWN_START_FILES | SPAWN_START_PIDFD | model::start_empty)) == SPAWN_START_FILES && state.tasks[t].table == state.tasks[driver.threads()].table;
+      return !has_limits_ && !has_dispositions_ &&
+             (s->start() & (SPAWN_START_FILES | SPAWN_START_PIDFD | model::start_empty)) == SPAWN_START_FILES &&
+             state.tasks[t].table == state.tasks[driver.threads()].table;
     // With its child gone to its program, or dead, nothing that the rest does depends on anybody.
-    case SimulatedSpawn::Stage::suspended: case SimulatedSpawn::Stage::restore: return s->waits_for_exec();
-    default: return false;
+    case SimulatedSpawn::Stage::suspended:
+    case SimulatedSpawn::Stage::restore:
+      return s->waits_for_exec();
+    default:
+      return false;
   }
 }
 
@@ -119,13 +135,29 @@ bool Reduction::is_private_child(const Driver& driver, const SimulatedSpawn& s) 
   const spawn_step* next = s.next_step();
   if (next == nullptr) return false;
   switch (next->kind) {
-    case SPAWN_STEP_RESET_HANDLERS: case SPAWN_STEP_DEFAULT: case SPAWN_STEP_IGNORE: case SPAWN_STEP_MASK: case SPAWN_STEP_SESSION:
-    case SPAWN_STEP_UMASK: case SPAWN_STEP_CHDIR: case SPAWN_STEP_NICE: case SPAWN_STEP_SCHEDULING: case SPAWN_STEP_AFFINITY: case SPAWN_STEP_LIMIT:
-    case SPAWN_STEP_GROUPS: case SPAWN_STEP_GID: case SPAWN_STEP_UID: case SPAWN_STEP_DEATH_SIGNAL: case SPAWN_STEP_NO_NEW_PRIVS:
+    case SPAWN_STEP_RESET_HANDLERS:
+    case SPAWN_STEP_DEFAULT:
+    case SPAWN_STEP_IGNORE:
+    case SPAWN_STEP_MASK:
+    case SPAWN_STEP_SESSION:
+    case SPAWN_STEP_UMASK:
+    case SPAWN_STEP_CHDIR:
+    case SPAWN_STEP_NICE:
+    case SPAWN_STEP_SCHEDULING:
+    case SPAWN_STEP_AFFINITY:
+    case SPAWN_STEP_LIMIT:
+    case SPAWN_STEP_GROUPS:
+    case SPAWN_STEP_GID:
+    case SPAWN_STEP_UID:
+    case SPAWN_STEP_DEATH_SIGNAL:
+    case SPAWN_STEP_NO_NEW_PRIVS:
       return true;
-    case SPAWN_STEP_PGROUP: return next->a == 0;  // another's group may go
-    case SPAWN_STEP_FETCH: return is_stable(driver, s.parent(), next->a);  // reads the caller's table
-    default: return state.table_of(child).users() <= 1 || model::closes_in_own_copy(state, child);
+    case SPAWN_STEP_PGROUP:
+      return next->a == 0;  // another's group may go
+    case SPAWN_STEP_FETCH:
+      return is_stable(driver, s.parent(), next->a);  // reads the caller's table
+    default:
+      return state.table_of(child).users() <= 1 || model::closes_in_own_copy(state, child);
   }
 }
 

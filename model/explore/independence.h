@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The partial-order reduction: which next steps commute with everything that any other actor can still do. Such a step is made at
-// once and alone. Where signals are sent, or where somebody asks who holds a file, nothing is left out.
+// The partial-order reduction: which next steps commute with everything that any other actor can still do. Such a step
+// is made at once and alone. Where signals are sent, or where somebody asks who holds a file, nothing is left out.
 #pragma once
 
 #include "model/explore/driver.h"

@@ -5,16 +5,16 @@
 // still unfinished; an operation under way may always go on. Three moves cost no choice and are made at
 // once: opening a window (opening it earlier only explains more), and calls that touch nothing shared.
 #include "model/explore/linearize.h"
-#include "model/contract/rules.h"
-
-#include "model/contract/describe.h"
-#include "model/explore/final_state.h"
-#include "model/kernel/operation_call.h"
 
 #include <algorithm>
 #include <array>
 #include <memory>
 #include <unordered_set>
+
+#include "model/contract/describe.h"
+#include "model/contract/rules.h"
+#include "model/explore/final_state.h"
+#include "model/kernel/operation_call.h"
 
 namespace spawncheck::explore {
 
@@ -29,13 +29,15 @@ namespace {
 // Bounds one operation's steps within a move; none has more than it closes numbers.
 constexpr int steps_of_operation_max = 4 * SC_NUMBER_MAX;
 
-// May a signal reach the caller's threads and end a sleep? Also one whose default is to be ignored, as SIGCHLD of a child that ends:
-// the main thread of the arena blocks it, so it is queued, and wakes a thread (kernel/signal.c sig_ignored, complete_signal).
+// May a signal reach the caller's threads and end a sleep? Also one whose default is to be ignored, as SIGCHLD of a
+// child that ends: the main thread of the arena blocks it, so it is queued, and wakes a thread (kernel/signal.c
+// sig_ignored, complete_signal).
 bool may_be_interrupted(const Scenario& scenario, const sc_history& history) {
   bool sends = history.fault.kind == SC_FAULT_SIGNAL;
   for (const Thread& thread : scenario.threads)
     for (const sc_operation& op : thread.operations)
-      sends |= op.kind == SC_OP_KILL || op.kind == SC_OP_KILL_GROUP || op.kind == SC_OP_TGKILL || op.kind == SC_OP_SPAWN;
+      sends |=
+          op.kind == SC_OP_KILL || op.kind == SC_OP_KILL_GROUP || op.kind == SC_OP_TGKILL || op.kind == SC_OP_SPAWN;
   return sends;
 }
 
@@ -45,7 +47,10 @@ constexpr int depth_max = 1'000;
 class Search {
  public:
   Search(const Scenario& scenario, const sc_history& history, const LinearizeOptions& options)
-      : scenario_(scenario), history_(history), options_(options), threads_(static_cast<Index>(scenario.threads.size())) {
+      : scenario_(scenario),
+        history_(history),
+        options_(options),
+        threads_(static_cast<Index>(scenario.threads.size())) {
     for (std::uint32_t t = 0; t < threads_; ++t) {
       cases_[t].resize(scenario.threads[t].operations.size());
       for (std::uint32_t o = 0; o < cases_[t].size(); ++o)
@@ -149,7 +154,8 @@ std::vector<std::int32_t> Search::cuts() const {
   };
   for (std::uint32_t t = 0; t < threads_; ++t)
     for (std::uint32_t o = 0; o < scenario_.threads[t].operations.size(); ++o) {
-      for (const sc_operand& operand : scenario_.threads[t].operations[o].operand) add(resolve(scenario_, history_, t, o, operand));
+      for (const sc_operand& operand : scenario_.threads[t].operations[o].operand)
+        add(resolve(scenario_, history_, t, o, operand));
       for (const std::int32_t value : history_.op[t][o].value) add(value);
       for (const Kept& k : cases_[t][o].keep) {
         add(k.source);
@@ -249,7 +255,8 @@ bool Search::is_done(const Node& node) const {
     }
   }
   Window::Reason reason;
-  if (final_state_matches(node.state, threads_, history_, node.children, options_.enforced, options_.explain ? &reason : nullptr))
+  if (final_state_matches(node.state, threads_, history_, node.children, options_.enforced,
+                          options_.explain ? &reason : nullptr))
     return true;
   refuse(node, reason);
   return false;
@@ -264,7 +271,8 @@ bool Search::visit(Owned owned, int depth) {
   for (bool moved = true; moved;) {
     moved = false;
     for (Index t = 0; t < threads_; ++t) {
-      if (!has_next(node, t) || is_under_way(node, t) || operation(node, t).kind != SC_OP_SPAWN || !may_begin(node, t)) continue;
+      if (!has_next(node, t) || is_under_way(node, t) || operation(node, t).kind != SC_OP_SPAWN || !may_begin(node, t))
+        continue;
       node.window[t].open(cases_[t][node.position[t]], node.state, t);
       look_through_windows(node);
       moved = true;
@@ -278,7 +286,8 @@ bool Search::visit(Owned owned, int depth) {
   for (Index t = 0; t < threads_; ++t)
     if (has_next(node, t) && (is_under_way(node, t) || may_begin(node, t))) order[count++] = t;
   auto returns_at = [&](Index t) { return record(node, t).end == 0 ? UINT32_MAX : record(node, t).end; };
-  std::stable_sort(order.begin(), order.begin() + count, [&](Index a, Index b) { return returns_at(a) < returns_at(b); });
+  std::stable_sort(order.begin(), order.begin() + count,
+                   [&](Index a, Index b) { return returns_at(a) < returns_at(b); });
   for (Index i = 0; i + 1 < count; ++i) {
     if (move(copy(node), order[i], depth)) return true;
     if (exhausted_) return false;
@@ -343,17 +352,19 @@ bool Search::accept(Node& next, Index t, const model::Result& result) {
         if (error != 0 || value[0] < 0) return error != 0 ? describe_error(error) : std::string("success");
         return std::to_string(value[0]) + (value[1] >= 0 ? " and " + std::to_string(value[1]) : "");
       };
-      refuse(next, {"thread " + std::to_string(t) + ", operation " + std::to_string(next.position[t]) + ": " +
-                        print(operation(next, t)) + " gave " + words(r.error, r.value),
-                    words(result.error, result.value) + ", when only the scenario's own calls act on the parent's table",
-                    rule(Rule::others_unaffected) + "; the call's man page"});
+      refuse(next,
+             {"thread " + std::to_string(t) + ", operation " + std::to_string(next.position[t]) + ": " +
+                  print(operation(next, t)) + " gave " + words(r.error, r.value),
+              words(result.error, result.value) + ", when only the scenario's own calls act on the parent's table",
+              rule(Rule::others_unaffected) + "; the call's man page"});
     }
     return false;
   }
   if (!agrees) {
     if (result.error == 0)
       for (int i = 0; i < 2; ++i)
-        if (result.value[i] >= 0 && kind != SC_OP_DUP2 && kind != SC_OP_DUP3 && kind <= SC_OP_DUPFD) next.state.remove(next.state.tasks[t].table, result.value[i], result.value[i]);
+        if (result.value[i] >= 0 && kind != SC_OP_DUP2 && kind != SC_OP_DUP3 && kind <= SC_OP_DUPFD)
+          next.state.remove(next.state.tasks[t].table, result.value[i], result.value[i]);
     force(next, t, r);
   }
   if (r.error == 0 && (kind <= SC_OP_LISTEN || kind == SC_OP_DUP || kind == SC_OP_DUPFD))
@@ -378,7 +389,8 @@ bool Search::move_child_call(Owned owned, Index t, int depth) {
     if (child.pid != pid || child.task == model::none || r.error != 0) continue;
     const bool gone = operation(next, t).kind == SC_OP_WAIT;
     if (!gone)
-      for (const model::Entry& e : next.state.table_of(child.task).entries()) next.state.descriptions[e.description].held_for_good = true;
+      for (const model::Entry& e : next.state.table_of(child.task).entries())
+        next.state.descriptions[e.description].held_for_good = true;
     model::end_task(next.state, child.task, 0);
     next.state.process_of(child.task).life = gone ? model::Life::reaped : model::Life::zombie;
     if (gone) child.task = model::none;
@@ -389,7 +401,8 @@ bool Search::move_child_call(Owned owned, Index t, int depth) {
 // A window under way: its pidfd may take its number, or it may close.
 bool Search::move_window(Owned node, Index t, int depth) {
   const SpawnCase& spawn = node->window[t].spawn();
-  if (spawn.wants_pidfd && node->window[t].pidfd != Window::Pidfd::settled && move_pidfd(copy(*node), t, depth)) return true;
+  if (spawn.wants_pidfd && node->window[t].pidfd != Window::Pidfd::settled && move_pidfd(copy(*node), t, depth))
+    return true;
   if (exhausted_ || !spawn.returned) return false;
   return close_window(*node, t) && finish(std::move(node), t, depth);
 }

@@ -5,11 +5,11 @@
 // 2017, on Wing and Gong's.)
 #pragma once
 
-#include "model/explore/window.h"
-#include "model/kernel/call.h"
-
 #include <cstdint>
 #include <string>
+
+#include "model/explore/window.h"
+#include "model/kernel/call.h"
 
 namespace spawncheck::explore {
 
@@ -19,15 +19,15 @@ struct LinearizeOptions {
   bool resource_errors = true;    // accepted when few numbers are free
   bool steps = false;             // operations may interleave within themselves, at the kernel's own steps
   std::uint64_t work_max = 200'000;
-  bool explain = false;           // fill in observed, allowed and rule
-  model::Kernel kernel{};         // the one that made the history
+  bool explain = false;    // fill in observed, allowed and rule
+  model::Kernel kernel{};  // the one that made the history
 };
 
 enum class Explained : std::uint8_t { yes, no, unknown };
 
 struct Linearization {
   Explained explained = Explained::unknown;
-  std::uint64_t work = 0;  // states visited
+  std::uint64_t work = 0;               // states visited
   std::string observed, allowed, rule;  // where the search got furthest
 };
 

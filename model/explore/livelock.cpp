@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// States from which nothing leads on are taken away, again and again (Kahn's topological order, from the ends): what stays leads to a circle. What
-// nothing of the rest leads to is taken away in the same manner: what stays then is on a circle or between two.
+// States from which nothing leads on are taken away, again and again (Kahn's topological order, from the ends): what
+// stays leads to a circle. What nothing of the rest leads to is taken away in the same manner: what stays then is on a
+// circle or between two.
 #include "model/explore/livelock.h"
 
 #include <utility>
@@ -11,7 +12,8 @@ namespace spawncheck::explore {
 namespace {
 
 // Takes away what has no edge left in the direction; `gone` says what is.
-void peel(std::uint32_t states, const std::vector<Edge>& edges, std::uint32_t Edge::*end, std::uint32_t Edge::*other, std::vector<bool>& gone) {
+void peel(std::uint32_t states, const std::vector<Edge>& edges, std::uint32_t Edge::*end, std::uint32_t Edge::*other,
+          std::vector<bool>& gone) {
   std::vector<std::uint32_t> first(states + 1), degree(states), waiting;
   for (const Edge& e : edges) ++first[e.*other];
   for (std::uint32_t s = 0, sum = 0; s <= states; ++s) sum += std::exchange(first[s], sum);

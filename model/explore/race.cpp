@@ -46,7 +46,12 @@ std::uint32_t bit(unsigned n) { return 1u << n; }
 
 class Race {
  public:
-  Race(Walk walk, unsigned bits, const Arguments& arguments, RaceReport& report) : walk_(walk), bits_(bits), a_(arguments), report_(report), kernel_(model::kernel_named(walk == Walk::copy_new ? "7.4" : "6.18")) {}
+  Race(Walk walk, unsigned bits, const Arguments& arguments, RaceReport& report)
+      : walk_(walk),
+        bits_(bits),
+        a_(arguments),
+        report_(report),
+        kernel_(model::kernel_named(walk == Walk::copy_new ? "7.4" : "6.18")) {}
 
   // From every table of one word.
   void run() {
@@ -79,10 +84,13 @@ class Race {
   bool selects(const Bits& t, unsigned n) const { return is_selected(t, a_, n); }
 
   void expand(const Node& node) {
-    const bool has_lock_dropped = node.at == At::start || node.at == At::walking || node.at == At::size || node.at == At::allocate;
+    const bool has_lock_dropped =
+        node.at == At::start || node.at == At::walking || node.at == At::size || node.at == At::allocate;
     if (node.at != At::done && node.at != At::finish) others(node, has_lock_dropped);
-    if (copies()) copy_step(node);
-    else close_step(node);
+    if (copies())
+      copy_step(node);
+    else
+      close_step(node);
   }
 
   // ---- the other threads ------------------------------------------------------------------------
@@ -129,7 +137,8 @@ class Race {
       next.at = At::walking;
       const bool is_except = (a_.flags & flag_except) != 0;
       next.cursor = static_cast<std::uint8_t>(is_except ? 0 : std::min(a_.first, slots));
-      next.limit = static_cast<std::uint8_t>(is_except ? slots : std::min<std::uint64_t>(std::uint64_t{a_.last} + 1, slots));
+      next.limit =
+          static_cast<std::uint8_t>(is_except ? slots : std::min<std::uint64_t>(std::uint64_t{a_.last} + 1, slots));
       reach(next);
       return;
     }
@@ -203,9 +212,12 @@ class Race {
         next.at = At::size;
         reach(next);
         return;
-      case At::copy: return copy_slot(next);
-      case At::finish: return finish(next);
-      default: return;
+      case At::copy:
+        return copy_slot(next);
+      case At::finish:
+        return finish(next);
+      default:
+        return;
     }
   }
 
@@ -255,12 +267,14 @@ class Race {
 }  // namespace
 
 std::string_view name(RaceProperty p) {
-  constexpr std::string_view names[] = {"closes_selected", "stays_inside", "copy_ok", "kept_copied", "dropped_left", "untransient"};
+  constexpr std::string_view names[] = {"closes_selected", "stays_inside", "copy_ok",
+                                        "kept_copied",     "dropped_left", "untransient"};
   return names[static_cast<std::size_t>(p)];
 }
 
 std::string_view name(Walk walk) {
-  constexpr std::string_view names[] = {"close, 7.4", "close, without its hop", "copy, 6.12 and 6.18", "copy, 7.4", "copy, sized once only"};
+  constexpr std::string_view names[] = {"close, 7.4", "close, without its hop", "copy, 6.12 and 6.18", "copy, 7.4",
+                                        "copy, sized once only"};
   return names[static_cast<std::size_t>(walk)];
 }
 

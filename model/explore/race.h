@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// close_range(2)'s two walks over a table that other threads use meanwhile: the closing one, which drops the lock between two
-// descriptors (fs/file.c __range_close), and the copying one, which drops it to allocate and is passed by the lockless fd_install
-// (dup_fd). From every small table, for every range and combination of flags, every interleaving.
+// close_range(2)'s two walks over a table that other threads use meanwhile: the closing one, which drops the lock
+// between two descriptors (fs/file.c __range_close), and the copying one, which drops it to allocate and is passed by
+// the lockless fd_install (dup_fd). From every small table, for every range and combination of flags, every
+// interleaving.
 #pragma once
 
 #include "model/explore/refine.h"

@@ -67,8 +67,10 @@ unsigned words_of_copy(const Kernel& code, const Bits& t, const Arguments& a, bo
 
 namespace {
 
-// dup_fd: the bitmaps of the words that the size covers, then slot by slot: a file gets a reference, a claimed slot is free.
-Bits duplicate(const Kernel& code, const Bits& old, const Arguments& a, bool drops, unsigned bits, std::uint32_t& referenced) {
+// dup_fd: the bitmaps of the words that the size covers, then slot by slot: a file gets a reference, a claimed slot is
+// free.
+Bits duplicate(const Kernel& code, const Bits& old, const Arguments& a, bool drops, unsigned bits,
+               std::uint32_t& referenced) {
   Bits copy;
   copy.words = static_cast<std::uint8_t>(words_of_copy(code, old, a, drops, bits));
   for (unsigned w = 0; w < copy.words && w < old.words; ++w) {
@@ -106,7 +108,8 @@ void close_selected(Bits& t, const Arguments& a, unsigned bits) {
 
 bool takes(const Kernel& code, const Arguments& a) {
   const std::uint32_t known = flag_unshare | flag_cloexec | (code.has_except ? flag_except | flag_cloexec_only : 0u);
-  return a.first <= a.last && (a.flags & ~known) == 0 && (a.flags & (flag_cloexec | flag_cloexec_only)) != (flag_cloexec | flag_cloexec_only);
+  return a.first <= a.last && (a.flags & ~known) == 0 &&
+         (a.flags & (flag_cloexec | flag_cloexec_only)) != (flag_cloexec | flag_cloexec_only);
 }
 
 }  // namespace
@@ -124,8 +127,10 @@ Outcome run(const Kernel& code, const Bits& table, const Arguments& a, unsigned 
     out.is_copy = true;
     if (!sets && code.copy_leaves_dropped) return out;  // the close is skipped: nothing of the range is there
   }
-  if (sets) set_cloexec(out.mine, a, bits);
-  else close_selected(out.mine, a, bits);
+  if (sets)
+    set_cloexec(out.mine, a, bits);
+  else
+    close_selected(out.mine, a, bits);
   if (!out.is_copy) out.theirs = out.mine;
   return out;
 }
@@ -153,15 +158,16 @@ bool refines(const Bits& before, const Arguments& a, const Outcome& out, unsigne
   return true;
 }
 
-// The copy has room for what it carries over. One that leaves behind what it drops is no larger than up to the last descriptor
-// that is not dropped, claimed ones counted.
+// The copy has room for what it carries over. One that leaves behind what it drops is no larger than up to the last
+// descriptor that is not dropped, claimed ones counted.
 bool is_sized(const Kernel& code, const Bits& before, const Arguments& a, const Outcome& out, unsigned bits) {
   const auto words_for = [&](int last) { return last < 0 ? 1u : static_cast<unsigned>(last) / bits + 1; };
   if (words_for(last_bit(out.mine.file)) > out.mine.words) return false;
   if (!code.copy_leaves_dropped) return true;
   int last = -1;
   for (unsigned n = 0; n < before.words * bits; ++n)
-    if ((before.open & slot(n)) != 0 && ((a.flags & flag_cloexec) != 0 || !is_selected(before, a, n))) last = static_cast<int>(n);
+    if ((before.open & slot(n)) != 0 && ((a.flags & flag_cloexec) != 0 || !is_selected(before, a, n)))
+      last = static_cast<int>(n);
   return out.mine.words == words_for(last);
 }
 
@@ -173,15 +179,19 @@ std::string_view name(Property p) {
 }
 
 std::string_view meaning(Property p) {
-  constexpr std::string_view meanings[] = {"the caller's table is what the flags mean", "no file without its open bit, and in a copy no claimed slot",
-                                           "a copy reaches the last descriptor that it carries over, and one that leaves the dropped behind no further", "the copy references nothing that it drops",
-                                           "who shared the old table sees no change"};
+  constexpr std::string_view meanings[] = {
+      "the caller's table is what the flags mean", "no file without its open bit, and in a copy no claimed slot",
+      "a copy reaches the last descriptor that it carries over, and one that leaves the dropped behind no further",
+      "the copy references nothing that it drops", "who shared the old table sees no change"};
   return meanings[static_cast<std::size_t>(p)];
 }
 
-std::optional<Property> broken(const Kernel& code, const Bits& before, const Arguments& a, const Outcome& out, unsigned bits, bool ask_untransient) {
+std::optional<Property> broken(const Kernel& code, const Bits& before, const Arguments& a, const Outcome& out,
+                               unsigned bits, bool ask_untransient) {
   const unsigned slots = before.words * bits;
-  if (!takes(code, a)) return out.error == EINVAL && out.mine == before && out.theirs == before ? std::nullopt : std::optional(Property::refines);
+  if (!takes(code, a))
+    return out.error == EINVAL && out.mine == before && out.theirs == before ? std::nullopt
+                                                                             : std::optional(Property::refines);
   if (!refines(before, a, out, slots)) return Property::refines;
   if ((out.mine.file & ~out.mine.open) != 0) return Property::clone_ok;
   if (out.is_copy) {
@@ -202,12 +212,15 @@ std::string print(const Bits& table, const Arguments& a, unsigned bits) {
     if ((table.cloexec & slot(n)) != 0) out += "'";
   }
   out += " close_range(" + std::to_string(a.first) + ", " + (a.last == infinity ? "~0" : std::to_string(a.last));
-  for (const auto& [flag, word] : {std::pair{flag_unshare, "UNSHARE"}, std::pair{flag_cloexec, "CLOEXEC"}, std::pair{flag_except, "EXCEPT"}, std::pair{flag_cloexec_only, "CLOEXEC_ONLY"}})
+  for (const auto& [flag, word] : {std::pair{flag_unshare, "UNSHARE"}, std::pair{flag_cloexec, "CLOEXEC"},
+                                   std::pair{flag_except, "EXCEPT"}, std::pair{flag_cloexec_only, "CLOEXEC_ONLY"}})
     if ((a.flags & flag) != 0) out += std::string(", ") + word;
   return out + "), " + (a.is_shared ? "shared" : "private");
 }
 
-std::string print(const Example& e, unsigned bits) { return print(e.table, e.arguments, bits) + ": not " + std::string(name(e.property)); }
+std::string print(const Example& e, unsigned bits) {
+  return print(e.table, e.arguments, bits) + ": not " + std::string(name(e.property));
+}
 
 // ---- all of them -----------------------------------------------------------------------------------
 
@@ -252,7 +265,8 @@ std::vector<Arguments> all_arguments(unsigned bits) {
   return all;
 }
 
-void check_table(const Kernel& code, const Bits& table, const std::vector<Arguments>& arguments, unsigned bits, bool ask, Report& report) {
+void check_table(const Kernel& code, const Bits& table, const std::vector<Arguments>& arguments, unsigned bits,
+                 bool ask, Report& report) {
   ++report.tables;
   for (const Arguments& a : arguments) {
     const Outcome out = run(code, table, a, bits);
@@ -285,7 +299,8 @@ Report check_all(const Kernel& code, unsigned bits, unsigned threads, bool ask) 
   const auto work = [&](Report& report) {
     for (std::uint64_t begin; (begin = next.fetch_add(batch)) < all;)
       for (std::uint64_t i = begin; i < std::min(begin + batch, all); ++i)
-        check_table(code, i < one ? table_number(i, 1, bits) : table_number(i - one, 2, bits), arguments, bits, ask, report);
+        check_table(code, i < one ? table_number(i, 1, bits) : table_number(i - one, 2, bits), arguments, bits, ask,
+                    report);
   };
   std::vector<std::thread> workers;
   for (std::size_t t = 1; t < reports.size(); ++t) workers.emplace_back(work, std::ref(reports[t]));

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// close_range(2) as the kernel's code computes it, bit by bit over the words of a small table, against what its flags mean:
-// every table of one and two words, every range, every combination of flags that the call takes, shared and private.
+// close_range(2) as the kernel's code computes it, bit by bit over the words of a small table, against what its flags
+// mean: every table of one and two words, every range, every combination of flags that the call takes, shared and
+// private.
 //
 // The properties, the sizes and the unit of a state are those of the TLA+ models in brauner/linux-formal
 // (kernel/close_range), so that the counts can be compared one to one.
 #pragma once
-
-#include "model/kernel/call.h"
 
 #include <cstdint>
 #include <functional>
@@ -16,14 +15,17 @@
 #include <string_view>
 #include <vector>
 
+#include "model/kernel/call.h"
+
 namespace spawncheck::refine {
 
 inline constexpr std::uint32_t flag_unshare = model::close_range_unshare, flag_cloexec = model::close_range_cloexec,
-                               flag_except = model::close_range_except, flag_cloexec_only = model::close_range_cloexec_only;
+                               flag_except = model::close_range_except,
+                               flag_cloexec_only = model::close_range_cloexec_only;
 inline constexpr std::uint32_t infinity = ~0u;
 
-// A table of `words` words of `word_bits` slots. A slot is free, claimed (open_fds bit, no file yet) or open; each with the
-// close-on-exec bit set or not, which close(2) leaves behind.
+// A table of `words` words of `word_bits` slots. A slot is free, claimed (open_fds bit, no file yet) or open; each with
+// the close-on-exec bit set or not, which close(2) leaves behind.
 struct Bits {
   std::uint32_t open = 0, file = 0, cloexec = 0;
   std::uint8_t words = 1;
@@ -37,7 +39,7 @@ struct Arguments {
 
 struct Outcome {
   int error = 0;
-  Bits mine, theirs;             // the caller's table afterwards; what the other user of the old one has
+  Bits mine, theirs;  // the caller's table afterwards; what the other user of the old one has
   bool is_copy = false;
   std::uint32_t referenced = 0;  // the copy took a reference (dup_fd, get_file)
 };
@@ -63,7 +65,8 @@ std::string_view name(Property);
 std::string_view meaning(Property);
 
 // The first property that does not hold, empty: all do. `untransient` is asked only when the code claims it.
-std::optional<Property> broken(const model::Kernel&, const Bits&, const Arguments&, const Outcome&, unsigned word_bits, bool ask_untransient);
+std::optional<Property> broken(const model::Kernel&, const Bits&, const Arguments&, const Outcome&, unsigned word_bits,
+                               bool ask_untransient);
 
 struct Example {
   Bits table;

@@ -25,7 +25,8 @@ bool Seen::insert(Hash hash, std::uint64_t came) {
     bool is_first = false, is_new = false;
     if (!is_set_to(slot.low, hash.low, is_first) || !is_set_to(slot.high, hash.high, is_new)) continue;
     std::uint64_t known = slot.came.load(std::memory_order_relaxed);
-    while (came < known && !slot.came.compare_exchange_weak(known, came, std::memory_order_relaxed)) {}
+    while (came < known && !slot.came.compare_exchange_weak(known, came, std::memory_order_relaxed)) {
+    }
     if (is_new) size_.fetch_add(1, std::memory_order_relaxed);
     return is_new;
   }
@@ -34,7 +35,9 @@ bool Seen::insert(Hash hash, std::uint64_t came) {
 Seen::Slot* Seen::slot(Hash hash) const {
   hash = key(hash);
   std::uint64_t at = hash.low & (capacity_ - 1);
-  while (slots_[at].low.load(std::memory_order_relaxed) != hash.low || slots_[at].high.load(std::memory_order_relaxed) != hash.high) at = (at + 1) & (capacity_ - 1);
+  while (slots_[at].low.load(std::memory_order_relaxed) != hash.low ||
+         slots_[at].high.load(std::memory_order_relaxed) != hash.high)
+    at = (at + 1) & (capacity_ - 1);
   return &slots_[at];
 }
 

@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: MIT
 //
-// The states that have been seen, by hash, with the step that led to each: a table that several threads fill without locks while
-// a level is expanded, and that one of them makes larger between two batches.
+// The states that have been seen, by hash, with the step that led to each: a table that several threads fill without
+// locks while a level is expanded, and that one of them makes larger between two batches.
 #pragma once
-
-#include "model/kernel/state.h"
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 
+#include "model/kernel/state.h"
+
 namespace spawncheck::explore {
 
-// The step by which a state was reached: the number of the state it was made from, in the order of the levels, the actor and the
-// outcome. Of several steps to one state the smallest counts, which is the one that a single thread would have found first.
+// The step by which a state was reached: the number of the state it was made from, in the order of the levels, the
+// actor and the outcome. Of several steps to one state the smallest counts, which is the one that a single thread would
+// have found first.
 struct Came {
   static constexpr std::uint64_t root = 0;
-  static std::uint64_t pack(std::uint64_t from, unsigned actor, unsigned outcome) { return (from + 1) << 16 | std::uint64_t{actor} << 8 | outcome; }
+  static std::uint64_t pack(std::uint64_t from, unsigned actor, unsigned outcome) {
+    return (from + 1) << 16 | std::uint64_t{actor} << 8 | outcome;
+  }
   static std::uint64_t from(std::uint64_t came) { return (came >> 16) - 1; }
   static unsigned actor(std::uint64_t came) { return came >> 8 & 0xff; }
   static unsigned outcome(std::uint64_t came) { return came & 0xff; }
@@ -36,8 +39,8 @@ class Seen {
   std::uint64_t number(Hash hash) const { return slot(hash)->number; }
   std::uint64_t size() const { return size_.load(std::memory_order_relaxed); }
 
-  // One thread only. Makes room for `more` states: at most two thirds of the slots are taken then. The bytes that it would have
-  // afterwards, old and new table together while it moves: bytes_for().
+  // One thread only. Makes room for `more` states: at most two thirds of the slots are taken then. The bytes that it
+  // would have afterwards, old and new table together while it moves: bytes_for().
   std::uint64_t bytes_for(std::uint64_t more) const;
   void make_room(std::uint64_t more);
 

@@ -3,10 +3,10 @@
 // The driver in a random order, and a recorder that writes down what an executor would.
 #include "model/explore/simulate.h"
 
+#include <cstring>
+
 #include "model/explore/driver_step.h"
 #include "model/scenario/random.h"
-
-#include <cstring>
 
 namespace spawncheck::explore {
 
@@ -17,7 +17,10 @@ namespace {
 // Fills a history while the driver goes.
 class Recorder : public NoObserver {
  public:
-  Recorder(const Setting& setting, sc_history& history) : setting_(setting), scenario_(setting.scenario), history_(history) { reset(); }
+  Recorder(const Setting& setting, sc_history& history)
+      : setting_(setting), scenario_(setting.scenario), history_(history) {
+    reset();
+  }
 
   void begins(const Driver& driver, unsigned t) {
     const std::size_t o = driver.position(t);
@@ -60,8 +63,11 @@ class Recorder : public NoObserver {
   void takes_signal(const Driver& driver, Index task, int signal, model::Delivery how) {
     const bool in_child = driver.state().tasks[task].process != 0;
     if (how == model::Delivery::handled) {
-      if (history_.handled_count >= SC_HANDLED_MAX) ++history_.handled_lost;
-      else history_.handled[history_.handled_count++] = {static_cast<std::uint8_t>(signal), in_child, static_cast<std::uint8_t>(task)};
+      if (history_.handled_count >= SC_HANDLED_MAX)
+        ++history_.handled_lost;
+      else
+        history_.handled[history_.handled_count++] = {static_cast<std::uint8_t>(signal), in_child,
+                                                      static_cast<std::uint8_t>(task)};
     }
     if (how != model::Delivery::terminated || in_child) return;
     history_.end = SC_RUN_KILLED;
@@ -167,7 +173,8 @@ void Recorder::count_strays(const Driver& driver) {
   for (Index p = 1; p < state.processes.size(); ++p) {
     bool is_reported = false;
     for (const SimulatedSpawn& s : driver.spawns())
-      is_reported |= s.has_returned() && s.error() == 0 && s.child() != model::none && state.tasks[s.child()].process == p;
+      is_reported |=
+          s.has_returned() && s.error() == 0 && s.child() != model::none && state.tasks[s.child()].process == p;
     if (is_reported || state.processes[p].life == model::Life::reaped) continue;
     ++history_.stray_count;
     history_.stray_pid = driver.pid_of(p);
@@ -197,7 +204,11 @@ void Recorder::finish(const Driver& driver) {
 class Simulation {
  public:
   Simulation(const Scenario& s, const Planner& planner, const SimulateOptions& options, sc_history& history)
-      : setting_(s, planner, options.kernel), options_(options), random_(options.seed), driver_(setting_), recorder_(setting_, history) {}
+      : setting_(s, planner, options.kernel),
+        options_(options),
+        random_(options.seed),
+        driver_(setting_),
+        recorder_(setting_, history) {}
 
   void run() {
     const std::vector<Turn>& schedule = setting_.scenario.schedule;

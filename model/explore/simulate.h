@@ -5,15 +5,15 @@
 // history has the same form as one from the kernel, so that the same judge decides; no system call is made.
 #pragma once
 
-#include "model/kernel/call.h"
-#include "model/scenario/history.h"
-#include "model/scenario/scenario.h"
-
 #include <spawncheck/spawn/plan.h>
 
 #include <cstdint>
 #include <functional>
 #include <vector>
+
+#include "model/kernel/call.h"
+#include "model/scenario/history.h"
+#include "model/scenario/scenario.h"
 
 namespace spawncheck::explore {
 
@@ -21,10 +21,10 @@ namespace spawncheck::explore {
 struct PlanRequest {
   const sc_request* request;
   std::vector<std::pair<std::int32_t, std::int32_t>> keep;  // source, target
-  std::int32_t pgroup;    // likewise resolved: a process of the simulation's
-  const char* program;    // stands for the path: what simulate() finds again in SPAWN_STEP_EXEC
-  const char* directory;  // likewise in SPAWN_STEP_CHDIR; null: none asked for
-  std::uint64_t window = 0;  // spawn_abilities.window: the slots that are free now
+  std::int32_t pgroup;                                      // likewise resolved: a process of the simulation's
+  const char* program;              // stands for the path: what simulate() finds again in SPAWN_STEP_EXEC
+  const char* directory;            // likewise in SPAWN_STEP_CHDIR; null: none asked for
+  std::uint64_t window = 0;         // spawn_abilities.window: the slots that are free now
   std::uint64_t window_in_use = 0;  // likewise: numbers that the request reads and another spawn has
   std::int32_t placeholder = -1;
 };
@@ -33,8 +33,8 @@ struct PlanRequest {
 using Planner = std::function<int(const PlanRequest&, spawn_plan&)>;
 
 struct SimulateOptions {
-  std::uint64_t seed = 0;   // of the order; a scenario's schedule, when it has one, decides before that
-  bool steps = true;        // switch between any two steps of the kernel, not only between calls
+  std::uint64_t seed = 0;             // of the order; a scenario's schedule, when it has one, decides before that
+  bool steps = true;                  // switch between any two steps of the kernel, not only between calls
   std::uint32_t steps_max = 200'000;  // a keep-list of thousands takes tens of thousands
   model::Kernel kernel;
 };

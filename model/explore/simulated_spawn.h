@@ -4,14 +4,14 @@
 // makes one step of the kernel at a time.
 #pragma once
 
-#include "model/explore/plans.h"
-
 #include <optional>
+
+#include "model/explore/plans.h"
 
 namespace spawncheck::explore {
 
-// In spawn_step.flags of close-range: all but an array of numbers goes. The model takes them from `bits`; the kernel of ci/kernels.d/array, whose
-// flag CLOSE_RANGE_ARRAY this is, from `data` and their count from `a`.
+// In spawn_step.flags of close-range: all but an array of numbers goes. The model takes them from `bits`; the kernel of
+// ci/kernels.d/array, whose flag CLOSE_RANGE_ARRAY this is, from `data` and their count from `a`.
 inline constexpr std::uint16_t keeps_an_array = 0x8000;
 
 // Where an address would be in a real plan: names that the simulation understands.
@@ -20,20 +20,32 @@ const char* simulated_directory(std::uint8_t name);
 
 class SimulatedSpawn {
  public:
-  enum class Stage : std::uint8_t { check, block, stage, clone, suspended, collect, close_pidfd, unstage, restore, returned };
+  enum class Stage : std::uint8_t {
+    check,
+    block,
+    stage,
+    clone,
+    suspended,
+    collect,
+    close_pidfd,
+    unstage,
+    restore,
+    returned
+  };
 
   // The plans outlive it.
-  SimulatedSpawn(Plans& plans, const sc_request& request, const KeepList& keep, std::int32_t pgroup, model::Index parent, std::uint8_t operation)
+  SimulatedSpawn(Plans& plans, const sc_request& request, const KeepList& keep, std::int32_t pgroup,
+                 model::Index parent, std::uint8_t operation)
       : plans_(&plans), planned_(plans.of(request, keep, pgroup, 0)), parent_(parent), operation_(operation) {}
 
   Stage stage() const { return stage_; }
   bool has_returned() const { return stage_ == Stage::returned; }
-  model::Index parent() const { return parent_; }         // its thread
-  std::uint8_t operation() const { return operation_; }   // of that thread
-  model::Index child() const { return child_; }           // its task; none before clone
+  model::Index parent() const { return parent_; }        // its thread
+  std::uint8_t operation() const { return operation_; }  // of that thread
+  model::Index child() const { return child_; }          // its task; none before clone
   std::int32_t error() const { return error_; }
   std::int32_t failed_step() const { return failed_step_; }  // kind, -1: none
-  bool was_killed() const;  // its child, before exec
+  bool was_killed() const;                                   // its child, before exec
   std::int32_t pidfd() const { return pidfd_; }
   bool memory_shared_at_return() const { return memory_shared_; }
   bool has_blocked() const { return has_blocked_; }
@@ -43,7 +55,9 @@ class SimulatedSpawn {
   const sc_request& request() const { return *planned_->request; }
   const KeepList& keep() const { return planned_->keep; }
   // The child's next step, null: none, or it is within one.
-  const spawn_step* next_step() const { return position_ < planned_->steps.size() ? &planned_->steps[position_] : nullptr; }
+  const spawn_step* next_step() const {
+    return position_ < planned_->steps.size() ? &planned_->steps[position_] : nullptr;
+  }
   // Of everything but which task is its child.
   model::Hash128 hash(model::Hash128 h) const;
 
@@ -61,8 +75,9 @@ class SimulatedSpawn {
   bool runs_program() const { return runs_program_; }  // the child has exec'd
 
  private:
-  // Of the window (impl/spawn/window.cpp): a source's slot and its witness. `file` is what the spawn takes for staged; `put` is what its own
-  // dup3 put at each number, the last time and the time before, which it cannot ask the kernel for: only the checks and a kernel with wishes go by that.
+  // Of the window (impl/spawn/window.cpp): a source's slot and its witness. `file` is what the spawn takes for staged;
+  // `put` is what its own dup3 put at each number, the last time and the time before, which it cannot ask the kernel
+  // for: only the checks and a kernel with wishes go by that.
   enum : std::uint8_t { of_slot, of_witness };
   struct Staged {
     std::int32_t source = -1, number[2] = {-1, -1};
@@ -98,7 +113,8 @@ class SimulatedSpawn {
   model::Few<Staged, 2> staged_;
   std::uint32_t staged_count_ = 0, left_ = 0;  // of staged_: made; to be undone, the last first
   std::uint8_t phase_ = 0, tries_ = 0;
-  std::uint8_t which_ = 0, newer_ = 0, ours_ = 0;  // the number that is undone; the one that is read last; what was ours when it was asked
+  std::uint8_t which_ = 0, newer_ = 0,
+               ours_ = 0;  // the number that is undone; the one that is read last; what was ours when it was asked
   std::uint64_t read_taken_ = 0;  // numbers of the window that the request reads itself
   bool has_blocked_ = false, runs_program_ = false, reported_ = false, memory_shared_ = false;
 };

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "model/explore/spawn_case.h"
 
+#include <algorithm>
+#include <cerrno>
+
 #include "impl/peers/implementation.h"
 #include "model/contract/obligations.h"
 #include "model/kernel/call.h"
 #include "model/scenario/kept.h"
 #include "model/scenario/visible.h"
-
-#include <algorithm>
-#include <cerrno>
 
 namespace spawncheck::explore {
 
@@ -18,8 +18,8 @@ bool SpawnCase::is_target(std::int32_t number) const {
   return std::binary_search(targets.begin(), targets.end(), number);
 }
 
-std::int32_t resolve(const Scenario& scenario, const sc_history& history, std::uint32_t thread,
-                     std::uint32_t operation, const sc_operand& operand) {
+std::int32_t resolve(const Scenario& scenario, const sc_history& history, std::uint32_t thread, std::uint32_t operation,
+                     const sc_operand& operand) {
   if (operand.variable == 0) return operand.value;
   const auto& operations = scenario.threads[thread].operations;
   for (std::uint32_t o = operation; o-- > 0;)
@@ -33,7 +33,8 @@ std::int32_t resolve(const Scenario& scenario, const sc_history& history, std::u
 
 namespace {
 
-// Targets are distinct, so that at most one entry leads to a number. Is there a number to which a way of more than one entry leads back?
+// Targets are distinct, so that at most one entry leads to a number. Is there a number to which a way of more than one
+// entry leads back?
 bool has_cycle(const std::vector<Kept>& keep) {
   std::vector<Kept> by_target;
   for (const Kept& k : keep)
@@ -42,7 +43,8 @@ bool has_cycle(const std::vector<Kept>& keep) {
   const auto leading_to = [&](std::int32_t number) {
     const auto is_below = [](const Kept& k, std::int32_t n) { return k.target < n; };
     const auto at = std::lower_bound(by_target.begin(), by_target.end(), number, is_below);
-    return at != by_target.end() && at->target == number ? static_cast<std::size_t>(at - by_target.begin()) : by_target.size();
+    return at != by_target.end() && at->target == number ? static_cast<std::size_t>(at - by_target.begin())
+                                                         : by_target.size();
   };
   std::vector<std::size_t> walk_of(by_target.size(), 0);  // the walk, from 1, that has come by an entry first
   for (std::size_t walk = 1; walk <= by_target.size(); ++walk)
@@ -57,7 +59,8 @@ bool has_cycle(const std::vector<Kept>& keep) {
 // The contract: a negative number, a target twice: an error and no child. The reference says EBADF and
 // EINVAL; the contract leaves it to others which of the two they say.
 void add_keep_errors(SpawnCase& c, bool reference) {
-  const bool is_negative = std::any_of(c.keep.begin(), c.keep.end(), [](const Kept& k) { return k.source < 0 || k.target < 0; });
+  const bool is_negative =
+      std::any_of(c.keep.begin(), c.keep.end(), [](const Kept& k) { return k.source < 0 || k.target < 0; });
   const bool is_twice = std::adjacent_find(c.targets.begin(), c.targets.end()) != c.targets.end();
   if (is_negative) c.always.add(EBADF);
   if (is_twice) c.always.add(EINVAL);
@@ -65,7 +68,8 @@ void add_keep_errors(SpawnCase& c, bool reference) {
     c.always.add(EINVAL);
     c.always.add(EBADF);
   }
-  constexpr std::size_t kept_by_everyone = 64, kept_by_reference = 4096;  // impl/spawn/include/spawncheck/spawn/request.h SPAWN_KEEP_MAX
+  constexpr std::size_t kept_by_everyone = 64,
+                        kept_by_reference = 4096;  // impl/spawn/include/spawncheck/spawn/request.h SPAWN_KEEP_MAX
   if (reference && c.keep.size() > kept_by_reference) c.always.add(EINVAL);
   if (!reference && c.keep.size() > kept_by_everyone)
     for (const int error : {EINVAL, E2BIG, ENOMEM, EMFILE}) c.sometimes.add(error);
@@ -77,38 +81,47 @@ void add_attribute_errors(SpawnCase& c, bool reference, bool is_group_known) {
   const auto add = [](Errors& errors, std::initializer_list<int> numbers) {
     for (const int number : numbers) errors.add(number);
   };
-  if (session && group && reference) add(c.always, {EINVAL});
-  else if (session && group && c.pgroup == 0) add(c.sometimes, {EINVAL, EPERM});  // a session's leader is its group's leader already
-  else if (group && (session || c.pgroup < 0)) add(c.always, {EINVAL, EPERM});    // both cannot be; there is no such group
-  else if (group && c.pgroup != 0 && !is_group_known) add(c.sometimes, {EPERM, ESRCH});  // setpgid(2): no such group in the session
+  if (session && group && reference)
+    add(c.always, {EINVAL});
+  else if (session && group && c.pgroup == 0)
+    add(c.sometimes, {EINVAL, EPERM});  // a session's leader is its group's leader already
+  else if (group && (session || c.pgroup < 0))
+    add(c.always, {EINVAL, EPERM});  // both cannot be; there is no such group
+  else if (group && c.pgroup != 0 && !is_group_known)
+    add(c.sometimes, {EPERM, ESRCH});  // setpgid(2): no such group in the session
   const std::uint64_t dflt = (r.set & SPAWNCHECK_SET_DEFAULT) != 0 ? r.dflt : 0;
   const std::uint64_t ignore = (r.set & SPAWNCHECK_SET_IGNORE) != 0 ? r.ignore : 0;
   if ((dflt & ignore) != 0 || ((dflt | ignore) & model::unblockable) != 0) c.sometimes.add(EINVAL);
 }
 
-// A call that the world refuses, or the run's fault refused once: what it gave is what the spawn may say, or that it has no other way.
+// A call that the world refuses, or the run's fault refused once: what it gave is what the spawn may say, or that it
+// has no other way.
 void add_refused(SpawnCase& c, int error) {
   c.sometimes.add(error);
-  if (error == ENOSYS || error == EPERM || error == EACCES) c.sometimes.add(EOPNOTSUPP);  // a way that was asked for, and that the kernel has not
+  if (error == ENOSYS || error == EPERM || error == EACCES)
+    c.sometimes.add(EOPNOTSUPP);  // a way that was asked for, and that the kernel has not
 }
 
 // What the reference does without (impl/spawn/README.md): absent or forbidden, none of these makes it fail.
 bool has_fallback(std::uint8_t call) {
-  return call == SC_VISIBLE_clone3 || call == SC_VISIBLE_close_range || call == SC_VISIBLE_pidfd_open || call == SC_VISIBLE_pidfd_getfd ||
-         call == SC_VISIBLE_unshare;
+  return call == SC_VISIBLE_clone3 || call == SC_VISIBLE_close_range || call == SC_VISIBLE_pidfd_open ||
+         call == SC_VISIBLE_pidfd_getfd || call == SC_VISIBLE_unshare;
 }
 
 void add_refusals(SpawnCase& c, const sc_world& world, bool reference) {
   for (std::uint32_t i = 0; i < world.refusal_count; ++i) {
     const sc_refusal& r = world.refusal[i];
     const bool says_absent = r.error == ENOSYS || r.error == EPERM;
-    if (reference && says_absent && has_fallback(r.call)) c.sometimes.add(EOPNOTSUPP);
-    else add_refused(c, r.error);
+    if (reference && says_absent && has_fallback(r.call))
+      c.sometimes.add(EOPNOTSUPP);
+    else
+      add_refused(c, r.error);
   }
 }
 
-// Is the group that the spawn is to join known to exist in its caller's session: that of an earlier child of the thread, started as the
-// leader of its own, and not waited for? A zombie's group still does (kernel/sys.c setpgid, kernel/exit.c __unhash_process).
+// Is the group that the spawn is to join known to exist in its caller's session: that of an earlier child of the
+// thread, started as the leader of its own, and not waited for? A zombie's group still does (kernel/sys.c setpgid,
+// kernel/exit.c __unhash_process).
 bool leads_group(const Scenario& scenario, const sc_history& history, const SpawnCase& c) {
   const auto& operations = scenario.threads[c.thread].operations;
   bool leads = false;
@@ -116,10 +129,13 @@ bool leads_group(const Scenario& scenario, const sc_history& history, const Spaw
     const sc_op_record& r = history.op[c.thread][o];
     if (r.end == 0 || r.error != 0 || c.pgroup <= 0) continue;
     const sc_request& other = operations[o].request;
-    const bool sets_group_only = (other.set & (SPAWNCHECK_SET_PGROUP | SPAWNCHECK_NEW_SESSION)) == SPAWNCHECK_SET_PGROUP;
+    const bool sets_group_only =
+        (other.set & (SPAWNCHECK_SET_PGROUP | SPAWNCHECK_NEW_SESSION)) == SPAWNCHECK_SET_PGROUP;
     if (operations[o].kind == SC_OP_SPAWN && r.value[0] == c.pgroup)
       leads = sets_group_only && resolve(scenario, history, c.thread, o, other.pgroup) == 0;
-    if (operations[o].kind == SC_OP_WAIT && resolve(scenario, history, c.thread, o, operations[o].operand[0]) == c.pgroup) leads = false;
+    if (operations[o].kind == SC_OP_WAIT &&
+        resolve(scenario, history, c.thread, o, operations[o].operand[0]) == c.pgroup)
+      leads = false;
   }
   return leads;
 }
@@ -133,8 +149,8 @@ void add_early_end(SpawnCase& c) {
 
 }  // namespace
 
-SpawnCase spawn_case(const Scenario& scenario, const sc_history& history, std::uint32_t thread,
-                     std::uint32_t operation, bool reference_errors) {
+SpawnCase spawn_case(const Scenario& scenario, const sc_history& history, std::uint32_t thread, std::uint32_t operation,
+                     bool reference_errors) {
   SpawnCase c;
   c.thread = static_cast<std::uint8_t>(thread);
   c.operation = static_cast<std::uint8_t>(operation);
@@ -160,7 +176,8 @@ SpawnCase spawn_case(const Scenario& scenario, const sc_history& history, std::u
   if (const int error = model::error_of_program(c.request->program)) c.always.add(error);
   if (own_doing.may_have_ended_children()) add_early_end(c);
   const sc_fault& fault = history.fault;
-  if (fault.kind == SC_FAULT_ERROR && fault.thread == thread && fault.operation == operation) add_refused(c, fault.value);
+  if (fault.kind == SC_FAULT_ERROR && fault.thread == thread && fault.operation == operation)
+    add_refused(c, fault.value);
   add_refusals(c, scenario.world, reference_errors);
   return c;
 }
@@ -170,10 +187,17 @@ bool is_same_file(const model::Description& d, const sc_key& observed) {
   if (d.wildcard) return true;
   if (kind_of(d.key.kind) != kind_of(observed.kind)) return false;
   switch (observed.kind) {
-    case SC_FILE_PIPE_READ: case SC_FILE_PIPE_WRITE: case SC_FILE_SOCKET: case SC_FILE_LISTENER:
+    case SC_FILE_PIPE_READ:
+    case SC_FILE_PIPE_WRITE:
+    case SC_FILE_SOCKET:
+    case SC_FILE_LISTENER:
       return d.key.kind == SC_FILE_LISTENER || d.key.id == 0 || observed.id == 0 || d.key.id == observed.id;
-    case SC_FILE_NULL: case SC_FILE_PIDFD: case SC_FILE_OTHER: return true;
-    default: return d.key.id == observed.id;
+    case SC_FILE_NULL:
+    case SC_FILE_PIDFD:
+    case SC_FILE_OTHER:
+      return true;
+    default:
+      return d.key.id == observed.id;
   }
 }
 

@@ -4,20 +4,24 @@
 // Everything here is known before any order of operations is tried.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "model/contract/verdict.h"
 #include "model/kernel/state.h"
 #include "model/scenario/history.h"
-
-#include <cstdint>
-#include <vector>
 
 namespace spawncheck::explore {
 
 // A few errno values, as a set.
 class Errors {
  public:
-  void add(int error) { if (!has(error) && count_ < errors_max) errors_[count_++] = error; }
-  void add(const Errors& other) { for (int i = 0; i < other.count_; ++i) add(other.errors_[i]); }
+  void add(int error) {
+    if (!has(error) && count_ < errors_max) errors_[count_++] = error;
+  }
+  void add(const Errors& other) {
+    for (int i = 0; i < other.count_; ++i) add(other.errors_[i]);
+  }
   bool has(int error) const;
   bool empty() const { return count_ == 0; }
 
@@ -42,7 +46,7 @@ struct SpawnCase {
   Errors sometimes;                   // errors that are right as well as success
   bool has_cycle = false;             // the keep-list needs a temporary number
   bool wants_pidfd = false;
-  std::int32_t pgroup = 0;            // resolved; counts where the request sets one
+  std::int32_t pgroup = 0;  // resolved; counts where the request sets one
   bool returned = false, succeeded = false;
 
   bool is_target(std::int32_t number) const;

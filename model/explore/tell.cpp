@@ -24,8 +24,18 @@ constexpr const char* step_words[] = {
 const char* word_of(const spawn_step& step) { return step.kind < SPAWN_STEP_COUNT ? step_words[step.kind] : "?"; }
 
 // By SimulatedSpawn::Stage.
-constexpr const char* stage_words[] = {"check", "block", "stage", "clone", "suspended", "collect", "close-pidfd", "unstage", "restore", "returned"};
-constexpr const char* stage_meanings[] = {"checks the request", "blocks signals", "stages", "clone", "goes on after the clone", "waits for the child that failed", "closes the pidfd", "unstages", "restores the mask", "returned"};
+constexpr const char* stage_words[] = {"check",   "block",       "stage",   "clone",   "suspended",
+                                       "collect", "close-pidfd", "unstage", "restore", "returned"};
+constexpr const char* stage_meanings[] = {"checks the request",
+                                          "blocks signals",
+                                          "stages",
+                                          "clone",
+                                          "goes on after the clone",
+                                          "waits for the child that failed",
+                                          "closes the pidfd",
+                                          "unstages",
+                                          "restores the mask",
+                                          "returned"};
 
 std::string result_text(const Result& r) {
   if (r.error == model::restart) return "interrupted by a signal, to be made again";
@@ -37,14 +47,19 @@ std::string call_text(const Call& c) {
   std::string out(model::name(static_cast<CallKind>(c.kind)));
   for (const std::int32_t n : {c.a, c.b})
     if (n != -1) out += " " + std::to_string(n);
-  if (static_cast<CallKind>(c.kind) == CallKind::close_range) out += (c.b == -1 ? " max" : "") + std::string(" flags ") + std::to_string(c.flags);
+  if (static_cast<CallKind>(c.kind) == CallKind::close_range)
+    out += (c.b == -1 ? " max" : "") + std::string(" flags ") + std::to_string(c.flags);
   return out;
 }
 
 class Teller : public NoObserver {
  public:
-  void finds_no_child(const Driver&, unsigned, const Result& result) { text = "no such child = " + result_text(result); }
-  void makes(const Driver&, Index, const Call& call, Step made, const Result& result) { text = call_text(call) + (made == Step::done ? " = " + result_text(result) : ", a step"); }
+  void finds_no_child(const Driver&, unsigned, const Result& result) {
+    text = "no such child = " + result_text(result);
+  }
+  void makes(const Driver&, Index, const Call& call, Step made, const Result& result) {
+    text = call_text(call) + (made == Step::done ? " = " + result_text(result) : ", a step");
+  }
   void takes_signal(const Driver&, Index, int signal, model::Delivery how) {
     constexpr const char* effects[] = {"", ", runs its handler", ", which stops it", ", which ends it"};
     text = "takes signal " + std::to_string(signal) + effects[static_cast<std::size_t>(how)];
@@ -57,13 +72,16 @@ class Teller : public NoObserver {
   }
   void before_child(const Driver& driver, const SimulatedSpawn& s) {
     const spawn_step* next = s.next_step();
-    text = "child: " + std::string(next != nullptr ? word_of(*next) : "ends") + (driver.state().tasks[s.child()].flight.active ? ", a further step" : "");
+    text = "child: " + std::string(next != nullptr ? word_of(*next) : "ends") +
+           (driver.state().tasks[s.child()].flight.active ? ", a further step" : "");
   }
   void exits(const Driver& driver, Index task) {
     const bool is_program = driver.state().tasks[task].process != 0 && driver.state().process_of(task).program >= 0;
     const bool has_ended = driver.state().tasks[task].ended;
-    if (is_program) text = has_ended ? "the program has ended" : "the program exits";
-    else text = has_ended ? "has ended" : "exit";
+    if (is_program)
+      text = has_ended ? "the program has ended" : "the program exits";
+    else
+      text = has_ended ? "has ended" : "exit";
   }
   std::string text;
 };
@@ -81,8 +99,11 @@ TraceStep about(const Driver& driver, unsigned actor) {
     if (!driver.is_finished(actor)) {
       const bool is_spawn = driver.operation(actor).kind == SC_OP_SPAWN;
       const SimulatedSpawn* s = is_spawn ? driver.spawn_under_way(actor) : nullptr;
-      if (s != nullptr && s->only_asks()) step.call = "ask";
-      else step.call = is_spawn ? std::string(stage_words[s == nullptr ? 0 : static_cast<std::size_t>(s->stage())]) : std::string(row_of(driver.operation(actor)).word);
+      if (s != nullptr && s->only_asks())
+        step.call = "ask";
+      else
+        step.call = is_spawn ? std::string(stage_words[s == nullptr ? 0 : static_cast<std::size_t>(s->stage())])
+                             : std::string(row_of(driver.operation(actor)).word);
     }
   } else {
     const SimulatedSpawn& s = driver.spawns()[actor - driver.threads()];
@@ -103,7 +124,8 @@ TraceStep tell_step(Driver& driver, unsigned actor, unsigned outcome) {
   Teller teller;
   driver.step(actor, outcome, teller);
   step.is_call_done = !driver.state().tasks[driver.task_of(actor)].flight.active;
-  step.text = (step.who == TraceStep::Who::thread ? "thread " : "child of thread ") + std::to_string(step.thread) + ": " + teller.text;
+  step.text = (step.who == TraceStep::Who::thread ? "thread " : "child of thread ") + std::to_string(step.thread) +
+              ": " + teller.text;
   return step;
 }
 

@@ -3,9 +3,9 @@
 // A path of the machine in words.
 #pragma once
 
-#include "model/explore/driver.h"
-
 #include <string>
+
+#include "model/explore/driver.h"
 
 namespace spawncheck::explore {
 
@@ -14,8 +14,9 @@ struct TraceStep {
   enum class Who : std::uint8_t { thread, child } who = Who::thread;
   std::uint8_t thread = 0, operation = 0;  // a child: of its spawn
   bool is_call_done = false;               // the system call that it is a step of has returned
-  std::string call;                        // an operation's word; of a spawn's caller its stage; of a child the plan's step, exit or program; signal: it takes one
-  std::string text;                        // as a line
+  std::string call;  // an operation's word; of a spawn's caller its stage; of a child the plan's step, exit or program;
+                     // signal: it takes one
+  std::string text;  // as a line
 };
 
 // Makes the actor's step, and tells it. The step must be one that can be made.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "model/explore/window.h"
 
-#include "impl/peers/implementation.h"
-#include "model/contract/describe.h"
-
 #include <algorithm>
 #include <cerrno>
+
+#include "impl/peers/implementation.h"
+#include "model/contract/describe.h"
 
 namespace spawncheck::explore {
 
@@ -72,12 +72,14 @@ void cut_targets(const SpawnCase& c, std::vector<Range>& ranges) {
 void cut_known(const SpawnCase& c, std::vector<Range>& ranges) {
   cut_targets(c, ranges);
   if (c.child == nullptr) return;
-  for (std::uint32_t i = 0; i < c.child->entry_count; ++i) cut(ranges, c.child->entry[i].number, c.child->entry[i].last);
+  for (std::uint32_t i = 0; i < c.child->entry_count; ++i)
+    cut(ranges, c.child->entry[i].number, c.child->entry[i].last);
 }
 
 const sc_entry* observed_at(const sc_process& child, std::int32_t number) {
   const sc_entry* end = child.entry + child.entry_count;
-  const sc_entry* at = std::lower_bound(child.entry, end, number, [](const sc_entry& e, std::int32_t n) { return e.last < n; });
+  const sc_entry* at =
+      std::lower_bound(child.entry, end, number, [](const sc_entry& e, std::int32_t n) { return e.last < n; });
   return at != end && at->number <= number ? at : nullptr;
 }
 
@@ -124,8 +126,10 @@ void Window::look_at_kept(const Table& table, bool& all_match) {
     const Entry* source = k.source < 0 ? nullptr : table.find(k.source);
     const bool is_open = source != nullptr && source->description != model::none &&
                          !(source->description == own_pidfd_ && k.source == pidfd_number);
-    if (is_open) sources_never_open_.remove(i);
-    else is_source_once_closed_ = true;
+    if (is_open)
+      sources_never_open_.remove(i);
+    else
+      is_source_once_closed_ = true;
     if (case_->child == nullptr) continue;
     const sc_entry* observed = observed_at(*case_->child, k.target);
     if (is_open && observed != nullptr && !observed->cloexec &&
@@ -148,8 +152,10 @@ void Window::look_at_rest(const Table& table, bool& all_match) {
     const sc_entry& observed = child.entry[i];
     if (observed.number != observed.last || case_->is_target(observed.number)) continue;
     const Entry* e = table.find(observed.number);
-    if (explains(e, static_cast<std::int32_t>(i))) add_candidate(observed.number, e->description);
-    else if (!was_installed_in(observed.number, observed.number)) all_match = false;
+    if (explains(e, static_cast<std::int32_t>(i)))
+      add_candidate(observed.number, e->description);
+    else if (!was_installed_in(observed.number, observed.number))
+      all_match = false;
   }
   unexplained_ = without(unexplained_, table, explains);
   if (!case_->reads_table()) return;
@@ -226,7 +232,8 @@ bool Window::may_fail(int error, bool resource_errors) const {
   if (error == ETXTBSY) return program_ever_busy_;
   if (error == EMFILE && ((case_->wants_pidfd && numbers_ever_exhausted_) || temporary_ever_exhausted_)) return true;
   // fcntl(2) F_DUPFD: EINVAL where the number asked for is at the limit.
-  const bool is_resource_error = error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN || error == EINVAL;
+  const bool is_resource_error =
+      error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN || error == EINVAL;
   return resource_errors && is_resource_error && numbers_ever_scarce_;
 }
 
@@ -266,9 +273,12 @@ SpawnFacts Window::facts() const {
 }
 
 bool Window::table_is_explained(Clauses enforced, Reason* reason) const {
-  const auto refused = [&](Violation (*clause)(const SpawnFacts&)) { return refuse(reason, reason != nullptr ? clause(facts()) : Violation{}); };
+  const auto refused = [&](Violation (*clause)(const SpawnFacts&)) {
+    return refuse(reason, reason != nullptr ? clause(facts()) : Violation{});
+  };
   if (enforced.has(Clause::fd_kept) && !kept_unexplained_.is_empty()) return refused(clauses::fd_kept);
-  if (enforced.has(Clause::fd_exact) && (!unexplained_.empty() || !always_crossing_.empty())) return refused(clauses::fd_exact);
+  if (enforced.has(Clause::fd_exact) && (!unexplained_.empty() || !always_crossing_.empty()))
+    return refused(clauses::fd_exact);
   if (enforced.has(Clause::fd_snapshot) && !same_instant_) return refused(clauses::fd_snapshot);
   return true;
 }
@@ -297,7 +307,8 @@ bool Window::may_close(Clauses enforced, bool resource_errors, Reason* reason) c
     return refuse(reason, clauses::err_exact(f));
   }
   if (case_->wants_pidfd && pidfd != Pidfd::settled) return false;
-  if (enforced.has(Clause::err_exact) && !may_succeed()) return refuse(reason, reason != nullptr ? clauses::err_exact(facts()) : Violation{});
+  if (enforced.has(Clause::err_exact) && !may_succeed())
+    return refuse(reason, reason != nullptr ? clauses::err_exact(facts()) : Violation{});
   if (case_->child == nullptr) return true;
   if (!table_is_explained(enforced, reason)) return false;
   return !enforced.has(Clause::sig_disposition) || dispositions_are_explained(reason);
@@ -307,9 +318,12 @@ bool Window::may_close(Clauses enforced, bool resource_errors, Reason* reason) c
 model::Hash128 Window::hash(model::Hash128 h) const {
   using model::mix;
   if (case_ == nullptr) return mix(h, 7);
-  const auto pair = [](std::int32_t a, std::int32_t b) { return static_cast<std::uint32_t>(a) | std::uint64_t{static_cast<std::uint32_t>(b)} << 32; };
-  const bool flags[] = {same_instant_,       limit_ever_good_,          limit_ever_bad_,      program_ever_free_, program_ever_busy_,
-                        numbers_ever_exhausted_, temporary_ever_exhausted_, numbers_ever_scarce_, is_source_once_closed_};
+  const auto pair = [](std::int32_t a, std::int32_t b) {
+    return static_cast<std::uint32_t>(a) | std::uint64_t{static_cast<std::uint32_t>(b)} << 32;
+  };
+  const bool flags[] = {same_instant_,         limit_ever_good_,        limit_ever_bad_,           program_ever_free_,
+                        program_ever_busy_,    numbers_ever_exhausted_, temporary_ever_exhausted_, numbers_ever_scarce_,
+                        is_source_once_closed_};
   std::uint64_t bits = static_cast<std::uint8_t>(pidfd);
   for (const bool flag : flags) bits = bits << 1 | std::uint64_t{flag};
   h = mix(sources_never_open_.hash(kept_unexplained_.hash(h)), bits);

@@ -8,15 +8,15 @@
 // explains. What is left when the window closes is unexplained, and a clause is violated.
 #pragma once
 
-#include "model/contract/spawn_facts.h"
-#include "model/explore/bits.h"
-#include "model/explore/spawn_case.h"
-#include "model/kernel/call.h"
-
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "model/contract/spawn_facts.h"
+#include "model/explore/bits.h"
+#include "model/explore/spawn_case.h"
+#include "model/kernel/call.h"
 
 namespace spawncheck::explore {
 
@@ -70,12 +70,13 @@ class Window {
 
   const SpawnCase* case_ = nullptr;
   const decltype(model::State::descriptions)* descriptions_ = nullptr;  // during look() only
-  Bits kept_unexplained_, sources_never_open_;  // by keep entry
+  Bits kept_unexplained_, sources_never_open_;                          // by keep entry
   bool is_source_once_closed_ = false;
   std::vector<Range> unexplained_;      // numbers the child has, targets aside
   std::vector<Range> always_crossing_;  // numbers that would have crossed at every instant, and are not there
   std::vector<std::int32_t> installed_;
-  std::vector<std::pair<std::int32_t, model::Index>> candidates_;  // by number, and of one number in the order of instants
+  std::vector<std::pair<std::int32_t, model::Index>>
+      candidates_;  // by number, and of one number in the order of instants
   model::Index own_pidfd_ = model::none;
   bool same_instant_ = false;
   bool limit_ever_good_ = false, limit_ever_bad_ = false;

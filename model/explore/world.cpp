@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "model/explore/world.h"
 
+#include <algorithm>
+#include <initializer_list>
+
 #include "model/contract/rules.h"
 #include "model/explore/canonical.h"
 #include "model/explore/driver_step.h"
-
-#include <algorithm>
-#include <initializer_list>
 
 namespace spawncheck::explore {
 
@@ -19,7 +19,10 @@ namespace {
 
 // Equal from a number on but for pidfds: those a spawn may make and close.
 bool same_but_pidfds(const State& state, const Table& a, const Table& b, std::int32_t from = 0) {
-  const auto counts = [&](const Entry& e) { return e.last >= from && e.description != model::none && state.descriptions[e.description].key.kind != SC_FILE_PIDFD; };
+  const auto counts = [&](const Entry& e) {
+    return e.last >= from && e.description != model::none &&
+           state.descriptions[e.description].key.kind != SC_FILE_PIDFD;
+  };
   const auto is_same = [&](Entry p, Entry q) {
     p.number = std::max(p.number, from);
     q.number = std::max(q.number, from);
@@ -34,13 +37,16 @@ bool same_but_pidfds(const State& state, const Table& a, const Table& b, std::in
   }
 }
 
-// The caller's table and what it was before a step of its spawn: nothing but slots of the window that are nobody else's.
+// The caller's table and what it was before a step of its spawn: nothing but slots of the window that are nobody
+// else's.
 bool differs_in_own_slots(const State& state, const SimulatedSpawn& machine, const Table& before) {
   constexpr std::int32_t window_end = 64;
   const Table& now = state.table_of(machine.parent());
   const auto counted = [&](const Table& table, std::int32_t n) {
     const Entry* e = table.find(n);
-    const bool is_nothing = e == nullptr || e->description == model::none || state.descriptions[e->description].key.kind == SC_FILE_PIDFD || machine.is_own_slot(state, n, e->description);
+    const bool is_nothing = e == nullptr || e->description == model::none ||
+                            state.descriptions[e->description].key.kind == SC_FILE_PIDFD ||
+                            machine.is_own_slot(state, n, e->description);
     return is_nothing ? Entry{n, n, model::none, false} : Entry{n, n, e->description, e->cloexec};
   };
   for (std::int32_t n = 0; n < window_end; ++n)
@@ -56,7 +62,8 @@ class Checker : public NoObserver {
   Checker(World& world, Violation& violation) : world_(world), violation_(violation) {}
 
   void takes_signal(const Driver& driver, Index task, int signal, model::Delivery how) {
-    const bool in_child = how == model::Delivery::handled && driver.state().tasks[task].process != 0 && driver.state().process_of(task).program < 0;
+    const bool in_child = how == model::Delivery::handled && driver.state().tasks[task].process != 0 &&
+                          driver.state().process_of(task).program < 0;
     if (in_child) violation_ = clauses::sig_no_handler_in_child(signal);
   }
 
@@ -72,11 +79,14 @@ class Checker : public NoObserver {
 
   void after_caller(const Driver& driver, std::size_t spawn, SimulatedSpawn::Stage) {
     const SimulatedSpawn& s = driver.spawns()[spawn];
-    if (!same_but_pidfds(driver.state(), before_, driver.state().table_of(s.parent())) && !differs_in_own_slots(driver.state(), s, before_))
-      violation_ = violated(Clause::fd_untouched, "the spawn changes the caller's table", "nothing of ours is visible in it", rule(Rule::others_unaffected));
+    if (!same_but_pidfds(driver.state(), before_, driver.state().table_of(s.parent())) &&
+        !differs_in_own_slots(driver.state(), s, before_))
+      violation_ = violated(Clause::fd_untouched, "the spawn changes the caller's table",
+                            "nothing of ours is visible in it", rule(Rule::others_unaffected));
     if (!s.has_returned()) return;
     if (s.leaves_what_it_staged(driver.state()))
-      violation_ = violated(Clause::fd_untouched, "what the spawn has staged is left in the caller's window", "its placeholders are there again", rule(Rule::window_at_end));
+      violation_ = violated(Clause::fd_untouched, "what the spawn has staged is left in the caller's window",
+                            "its placeholders are there again", rule(Rule::window_at_end));
     world_.seen_[spawn].returned_unreleased = s.error() == 0 && world_.references_dropped(spawn);
     using namespace clauses;
     ask(world_.facts_of_return(spawn), {mm_released, sig_parent_restored, proc_pidfd, proc_unzombied, err_exact});
@@ -89,7 +99,8 @@ class Checker : public NoObserver {
 
   void after_child(const Driver& driver, std::size_t spawn) {
     if (shares_ && !same_but_pidfds(driver.state(), before_, driver.state().table_of(driver.spawns()[spawn].parent())))
-      violation_ = violated(Clause::fd_untouched, "the child changes the caller's table", "nothing of ours is visible in it, not even for a moment", rule(Rule::others_unaffected));
+      violation_ = violated(Clause::fd_untouched, "the child changes the caller's table",
+                            "nothing of ours is visible in it, not even for a moment", rule(Rule::others_unaffected));
   }
 
   void begins_program(const Driver&, std::size_t spawn) {
@@ -114,7 +125,8 @@ bool World::step(unsigned actor, unsigned outcome, Violation& violation) {
   if (!driver_.step(actor, outcome, checker)) return false;
   for (std::size_t s = 0; s < seen_.size(); ++s) look(s);
   // What has ended is owed nothing.
-  if (driver_.caller_has_ended() && violation && violation->clause != Clause::sig_no_handler_in_child) violation.reset();
+  if (driver_.caller_has_ended() && violation && violation->clause != Clause::sig_no_handler_in_child)
+    violation.reset();
   if (!violation) violation = check_state();
   return true;
 }
@@ -133,7 +145,9 @@ model::Hash128 World::hash() const {
     h = model::mix(h, s.source_was_closed);
     if (has_dispositions_) h = model::mix(model::mix(h, s.ever_ignored), s.always_ignored);
     for (const std::uint64_t set : s.source) h = canonical.add_files(h, set);
-    for (const Crossing& c : s.crossing) h = canonical.add_files(canonical.add_files(model::mix(h, static_cast<std::uint64_t>(c.number)), c.ever), c.always);
+    for (const Crossing& c : s.crossing)
+      h = canonical.add_files(canonical.add_files(model::mix(h, static_cast<std::uint64_t>(c.number)), c.ever),
+                              c.always);
   }
   return h;
 }

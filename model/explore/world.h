@@ -16,17 +16,18 @@ struct Crossing {
 
 // What has been seen of a spawn, from its call on. Files are a bit each, by their index in the state.
 struct SeenSpawn {
-  bool returned_unreleased = false;        // its child still referred to what was dropped when it returned
-  bool source_was_closed = false;          // at some instant of the call
-  model::Few<std::uint64_t, 3> source{};   // of each keep entry: what its number was, at some instant
-  model::Few<Crossing, 4> crossing{};      // ascending; not for the policy `only`
-  std::uint64_t mask_before = 0;           // its thread's
+  bool returned_unreleased = false;       // its child still referred to what was dropped when it returned
+  bool source_was_closed = false;         // at some instant of the call
+  model::Few<std::uint64_t, 3> source{};  // of each keep entry: what its number was, at some instant
+  model::Few<Crossing, 4> crossing{};     // ascending; not for the policy `only`
+  std::uint64_t mask_before = 0;          // its thread's
   std::uint64_t ever_ignored = 0, always_ignored = ~0ull;
 };
 
 class World {
  public:
-  explicit World(const Setting& setting, bool has_dispositions) : driver_(setting), has_dispositions_(has_dispositions) {}
+  explicit World(const Setting& setting, bool has_dispositions)
+      : driver_(setting), has_dispositions_(has_dispositions) {}
 
   const Driver& driver() const { return driver_; }
   // Makes the actor's step. False: it cannot go.
@@ -35,7 +36,8 @@ class World {
   bool references_dropped() const;  // contract fd.untransient: some child does, before its program
   bool is_unreleased() const;       // contract fd.released: some child did when its spawn returned
   bool is_too_large() const { return driver_.state().descriptions.size() > 64; }
-  // Equal for states that differ in the names of files, tables and the like only, and in nothing that was seen on the way.
+  // Equal for states that differ in the names of files, tables and the like only, and in nothing that was seen on the
+  // way.
   model::Hash128 hash() const;
 
  private:
@@ -50,7 +52,7 @@ class World {
   PidfdFact pidfd_of(const SimulatedSpawn&) const;
 
   Driver driver_;
-  bool has_dispositions_;  // some thread changes them
+  bool has_dispositions_;          // some thread changes them
   model::Few<SeenSpawn, 2> seen_;  // of each of the driver's spawns
 };
 

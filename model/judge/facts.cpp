@@ -9,7 +9,8 @@ std::string where(const explore::SpawnCase& s) {
 
 namespace {
 
-// What a spawn may have left different in its caller, in the order in which it is told; those that are asked at the return first.
+// What a spawn may have left different in its caller, in the order in which it is told; those that are asked at the
+// return first.
 constexpr struct {
   std::uint32_t bit;
   const char* text;
@@ -19,8 +20,10 @@ constexpr struct {
 #undef SPAWNCHECK_ROW
 };
 constexpr std::uint64_t of_libc = 7ull << 31;  // 32 to 34: musl leaves the last ignored once it has used it
-constexpr std::uint32_t at_once = SC_DISTURBED_MASK | SC_DISTURBED_MASK_OF_LIBC | SC_DISTURBED_ALTSTACK | SC_DISTURBED_CANCEL;
-constexpr std::uint32_t later = SC_DISTURBED_CANCEL_TYPE | SC_DISTURBED_TIMERS | SC_DISTURBED_DUMPABLE | SC_DISTURBED_DEATH_SIGNAL | SC_DISTURBED_NAME | SC_DISTURBED_KEEPS_CAPS |
+constexpr std::uint32_t at_once =
+    SC_DISTURBED_MASK | SC_DISTURBED_MASK_OF_LIBC | SC_DISTURBED_ALTSTACK | SC_DISTURBED_CANCEL;
+constexpr std::uint32_t later = SC_DISTURBED_CANCEL_TYPE | SC_DISTURBED_TIMERS | SC_DISTURBED_DUMPABLE |
+                                SC_DISTURBED_DEATH_SIGNAL | SC_DISTURBED_NAME | SC_DISTURBED_KEEPS_CAPS |
                                 SC_DISTURBED_SUBREAPER | SC_DISTURBED_SECURE_BITS | SC_DISTURBED_TIMER_SLACK;
 
 const char* text_of(std::uint32_t bits) {
@@ -51,7 +54,8 @@ SpawnFacts spawn_facts(const Facts& facts, const explore::SpawnCase& s) {
   f.error = s.returned ? s.record->error : 0;
   f.shares_memory = s.succeeded && is_disturbed(SC_DISTURBED_VM_SHARED);
   f.mask_before = mask_of_thread(facts, s.thread, s.operation);
-  f.left_different = is_disturbed(SC_DISTURBED_MASK_OF_LIBC) ? text_of(SC_DISTURBED_MASK_OF_LIBC) : text_of(s.record->disturbed & (at_once | later));
+  f.left_different = is_disturbed(SC_DISTURBED_MASK_OF_LIBC) ? text_of(SC_DISTURBED_MASK_OF_LIBC)
+                                                             : text_of(s.record->disturbed & (at_once | later));
   f.is_left_at_once = is_disturbed(at_once);
   f.actions = s.record->actions & ~named_by_dispositions(facts.scenario) & ~of_libc;
   if (s.succeeded && s.wants_pidfd) f.pidfd = s.record->value[1] < 0 ? PidfdFact::missing : PidfdFact::unknown;

@@ -4,14 +4,14 @@
 // each is one function from the facts to a violation, or nothing. Those of one spawn alone are in model/clauses.
 #pragma once
 
-#include "model/contract/spawn_facts.h"
-#include "model/judge/judge.h"
-#include "model/contract/obligations.h"
-#include "model/explore/spawn_case.h"
-
 #include <functional>
 #include <optional>
 #include <vector>
+
+#include "model/contract/obligations.h"
+#include "model/contract/spawn_facts.h"
+#include "model/explore/spawn_case.h"
+#include "model/judge/judge.h"
 
 namespace spawncheck::judging {
 

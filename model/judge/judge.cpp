@@ -4,25 +4,25 @@
 // operations; does an order explain the rest. When none does, each clause's evidence is left out in turn:
 // the clauses without which the run can be explained are those that are violated.
 #include "model/judge/judge.h"
-#include "model/contract/rules.h"
-
-#include "impl/peers/implementation.h"
-#include "model/judge/facts.h"
-#include "model/explore/linearize.h"
-#include "model/scenario/words.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
 
+#include "impl/peers/implementation.h"
+#include "model/contract/rules.h"
+#include "model/explore/linearize.h"
+#include "model/judge/facts.h"
+#include "model/scenario/words.h"
+
 namespace spawncheck {
 
 namespace {
 
-using judging::Facts;
 using explore::Explained;
 using explore::Linearization;
 using explore::LinearizeOptions;
+using judging::Facts;
 
 Verdict undecided(Status status, std::string reason) {
   Verdict v;
@@ -69,14 +69,16 @@ constexpr Check checks[] = {
 
 // Clauses whose evidence the search looks at, in the order in which a violation is looked for: those that
 // only its promises owe first, then the narrow, then the wide.
-constexpr Clause searched[] = {Clause::fd_snapshot,     Clause::fd_untransient,      Clause::fd_released,
-                               Clause::err_exact,       Clause::sig_disposition,     Clause::fd_kept,
-                               Clause::fd_exact,        Clause::sig_parent_restored, Clause::proc_child, Clause::fd_untouched};
+constexpr Clause searched[] = {Clause::fd_snapshot, Clause::fd_untransient,      Clause::fd_released,
+                               Clause::err_exact,   Clause::sig_disposition,     Clause::fd_kept,
+                               Clause::fd_exact,    Clause::sig_parent_restored, Clause::proc_child,
+                               Clause::fd_untouched};
 
 std::optional<std::string> unsupported(const Facts& f) {
   for (const explore::SpawnCase& s : f.spawns) {
     const sc_request& r = *s.request;
-    if ((f.options.policies >> r.policy & 1) == 0) return "the implementation does not offer the policy of " + judging::where(s);
+    if ((f.options.policies >> r.policy & 1) == 0)
+      return "the implementation does not offer the policy of " + judging::where(s);
     if ((r.set & ~f.options.sets) != 0) return "the implementation does not offer what is set by " + judging::where(s);
   }
   return std::nullopt;
@@ -95,7 +97,8 @@ std::optional<std::string> machine_is_full(const Facts& f) {
     const int error = s.record->error;
     const bool has_reason = s.always.has(error) || s.sometimes.has(error);
     if (s.returned && !has_reason && (error == EAGAIN || error == ENOMEM || error == ENFILE))
-      return judging::where(s) + " failed with errno " + std::to_string(error) + ": the machine may be out of processes, memory or files";
+      return judging::where(s) + " failed with errno " + std::to_string(error) +
+             ": the machine may be out of processes, memory or files";
   }
   return std::nullopt;
 }
@@ -111,8 +114,8 @@ LinearizeOptions search_options(const Facts& f, Clauses enforced) {
   return o;
 }
 
-// The clauses without whose evidence the run can be explained: a single one where that is enough, else as few of the searched ones as
-// must be left out together. Empty: not even without all of them.
+// The clauses without whose evidence the run can be explained: a single one where that is enough, else as few of the
+// searched ones as must be left out together. Empty: not even without all of them.
 std::vector<Clause> culprits(const Facts& f, std::uint64_t work_max, std::uint64_t& work) {
   auto is_explained = [&](Clauses enforced) {
     LinearizeOptions options = search_options(f, enforced);
@@ -144,12 +147,15 @@ std::vector<Clause> culprits(const Facts& f, std::uint64_t work_max, std::uint64
 bool uses_window(const Scenario& scenario) {
   std::int32_t first = 0, last = -1;
   for (std::uint32_t i = 0; i < scenario.world.line_count; ++i)
-    if (scenario.world.line[i].kind == SC_WORLD_WINDOW) first = scenario.world.line[i].number, last = scenario.world.line[i].second;
+    if (scenario.world.line[i].kind == SC_WORLD_WINDOW)
+      first = scenario.world.line[i].number, last = scenario.world.line[i].second;
   const auto is_in = [&](const sc_operand& o) { return !o.variable && first <= o.value && o.value <= last; };
   for (const Thread& thread : scenario.threads)
     for (const sc_operation& op : thread.operations) {
       const std::string_view operands = row_of(op).operands;
-      if (op.kind == SC_OP_CLOSE_RANGE && static_cast<std::uint32_t>(op.operand[0].value) <= static_cast<std::uint32_t>(last) && last >= 0) return true;
+      if (op.kind == SC_OP_CLOSE_RANGE &&
+          static_cast<std::uint32_t>(op.operand[0].value) <= static_cast<std::uint32_t>(last) && last >= 0)
+        return true;
       for (std::size_t i = 0; i < operands.size() && i < 2; ++i)
         if ((operands[i] == 'f' || operands[i] == 'n') && op.kind != SC_OP_LIMIT && is_in(op.operand[i])) return true;
     }
@@ -172,7 +178,8 @@ Breach breach_of(const Facts& f, Clause clause, const std::vector<Clause>& all) 
   return {clause, std::move(why.observed), std::move(why.allowed), rule_of(clause, why.rule)};
 }
 
-// What an order of the operations cannot explain. `found` has what has been found without one: then a search that comes to no end says nothing more.
+// What an order of the operations cannot explain. `found` has what has been found without one: then a search that comes
+// to no end says nothing more.
 Verdict search(const Facts& f, std::vector<Breach>& found) {
   if (f.history.end == SC_RUN_TIMEOUT) return undecided(Status::inconclusive, "the run reached its bound in time");
   const std::uint64_t work_max = found.empty() ? f.options.work_max : f.options.work_max / 10;
@@ -193,41 +200,50 @@ Verdict search(const Facts& f, std::vector<Breach>& found) {
   if (!all.empty() || !found.empty()) return v;
   options.explain = true;
   const Linearization why = explore::linearize(f.scenario, f.history, options);
-  return undecided(Status::broken, "the model cannot explain the run at all: " + why.observed + "; it allows: " + why.allowed);
+  return undecided(Status::broken,
+                   "the model cannot explain the run at all: " + why.observed + "; it allows: " + why.allowed);
 }
 
 std::vector<Breach> breaches_without_search(const Facts& f) {
   std::vector<Breach> found;
   for (const Check& c : checks) {
     if (!f.options.owed.has(c.clause) || has(found, c.clause)) continue;
-    if (Violation v = c.check(f)) found.push_back({c.clause, std::move(v->observed), std::move(v->allowed), std::move(v->rule)});
+    if (Violation v = c.check(f))
+      found.push_back({c.clause, std::move(v->observed), std::move(v->allowed), std::move(v->rule)});
   }
   return found;
 }
 
 }  // namespace
 
-bool needs_order(Clause clause) { return std::find(std::begin(searched), std::end(searched), clause) != std::end(searched); }
+bool needs_order(Clause clause) {
+  return std::find(std::begin(searched), std::end(searched), clause) != std::end(searched);
+}
 
 Verdict judge(const Scenario& scenario, const sc_history& history, const JudgeOptions& options) {
   Facts facts{scenario, history, options};
   if (history.end == SC_RUN_BROKEN)
-    return undecided(Status::broken, std::string("the executor failed: ") + history.broken_where + ", errno " + std::to_string(history.broken_errno));
+    return undecided(Status::broken, std::string("the executor failed: ") + history.broken_where + ", errno " +
+                                         std::to_string(history.broken_errno));
   if (history.end == SC_RUN_REFUSED)
-    return undecided(Status::unsupported, std::string("this process may not trace: ") + history.broken_where + ", errno " + std::to_string(history.broken_errno));
+    return undecided(Status::unsupported, std::string("this process may not trace: ") + history.broken_where +
+                                              ", errno " + std::to_string(history.broken_errno));
   if (history.end == SC_RUN_CUT) return undecided(Status::inconclusive, "the run made more steps than a trace holds");
   if (history.end == SC_RUN_MISLED) return undecided(Status::inconclusive, "a turn of the schedule is not enabled");
   for (std::uint32_t t = 0; t < scenario.threads.size(); ++t)
     for (std::uint32_t o = 0; o < scenario.threads[t].operations.size(); ++o)
       if (scenario.threads[t].operations[o].kind == SC_OP_SPAWN && history.op[t][o].begin != 0)
         facts.spawns.push_back(explore::spawn_case(scenario, history, t, o, !options.resource_errors_allowed));
-  if (history.fault.kind == SC_FAULT_KILL_PARENT && history.end == SC_RUN_KILLED) return {};  // nobody is left to be owed anything
+  if (history.fault.kind == SC_FAULT_KILL_PARENT && history.end == SC_RUN_KILLED)
+    return {};  // nobody is left to be owed anything
   if (const auto reason = unsupported(facts)) return undecided(Status::unsupported, *reason);
   constexpr int kill = 9;
   if (history.end == SC_RUN_KILLED && history.end_signal == kill && !facts.own_doing.ended_caller())
-    return undecided(Status::inconclusive, "somebody outside the scenario killed its process, as the kernel does when memory is short");
+    return undecided(Status::inconclusive,
+                     "somebody outside the scenario killed its process, as the kernel does when memory is short");
   if ((facts.own_doing.ended_caller() || facts.own_doing.stopped_caller()) && !has_any_returned(facts))
-    return undecided(Status::inconclusive, "a signal of the scenario ended or stopped its own process before any operation returned");
+    return undecided(Status::inconclusive,
+                     "a signal of the scenario ended or stopped its own process before any operation returned");
   if (const auto reason = machine_is_full(facts)) return undecided(Status::inconclusive, *reason);
   std::vector<Breach> found = breaches_without_search(facts);
   Verdict verdict = search(facts, found);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// Clauses of what no operation changes: the attributes of the caller, which its programs inherit, and the status flags and positions of
-// open file descriptions.
+// Clauses of what no operation changes: the attributes of the caller, which its programs inherit, and the status flags
+// and positions of open file descriptions.
+#include <span>
+#include <sstream>
+
 #include "impl/peers/implementation.h"
 #include "model/contract/describe.h"
 #include "model/contract/rules.h"
 #include "model/judge/facts.h"
-
-#include <span>
-#include <sstream>
 
 namespace spawncheck::judging {
 
@@ -34,10 +34,14 @@ std::string in_base(std::ios_base& (*base)(std::ios_base&), std::uint64_t value)
 
 std::string shown(const AttributeRow& row, std::uint64_t value) {
   switch (row.shown) {
-    case 'o': return in_base(std::oct, value);
-    case 'x': return in_base(std::hex, value);
-    case '#': return "another";
-    default: return value == ~0ull ? "unlimited" : std::to_string(static_cast<std::int64_t>(value));
+    case 'o':
+      return in_base(std::oct, value);
+    case 'x':
+      return in_base(std::hex, value);
+    case '#':
+      return "another";
+    default:
+      return value == ~0ull ? "unlimited" : std::to_string(static_cast<std::int64_t>(value));
   }
 }
 
@@ -58,7 +62,9 @@ int first_difference(const sc_attributes& a, const sc_attributes& b, std::uint64
   return -1;
 }
 
-std::uint64_t unchanged_by(const Scenario& scenario) { return changes_limit(scenario) ? ~attribute(SC_ATTRIBUTE_SOFT_NOFILE) : ~0ull; }
+std::uint64_t unchanged_by(const Scenario& scenario) {
+  return changes_limit(scenario) ? ~attribute(SC_ATTRIBUTE_SOFT_NOFILE) : ~0ull;
+}
 
 }  // namespace
 
@@ -69,8 +75,10 @@ Violation attributes_at_end(const Facts& f) {
     const int i = first_difference(made, left, unchanged_by(f.scenario));
     if (i < 0) continue;
     const AttributeRow& row = attribute_rows[i];
-    return violated(Clause::sig_parent_restored, "at the end thread " + std::to_string(t) + " has the " + row.text + " " + shown(row, left.value[i]),
-                    row.shown == '#' ? "the one it was made with" : shown(row, made.value[i]), rule(Rule::attributes_as_before));
+    return violated(Clause::sig_parent_restored,
+                    "at the end thread " + std::to_string(t) + " has the " + row.text + " " + shown(row, left.value[i]),
+                    row.shown == '#' ? "the one it was made with" : shown(row, made.value[i]),
+                    rule(Rule::attributes_as_before));
   }
   return {};
 }
@@ -86,8 +94,10 @@ Violation proc_attributes(const Facts& f) {
     const int i = first_difference(made, child.attributes, among);
     if (i < 0) continue;
     const AttributeRow& row = attribute_rows[i];
-    return violated(Clause::proc_child, where(s) + ": the child's " + row.text + " is " + shown(row, child.attributes.value[i]),
-                    row.shown == '#' ? "the caller's" : "the caller's, " + shown(row, made.value[i]), rule(Rule::attributes_inherited));
+    return violated(Clause::proc_child,
+                    where(s) + ": the child's " + row.text + " is " + shown(row, child.attributes.value[i]),
+                    row.shown == '#' ? "the caller's" : "the caller's, " + shown(row, made.value[i]),
+                    rule(Rule::attributes_inherited));
   }
   return {};
 }
@@ -95,7 +105,9 @@ Violation proc_attributes(const Facts& f) {
 namespace {
 
 // Of these it is known how they were opened: without any status flag, at position 0; and no operation changes that.
-bool is_known(const sc_entry& e) { return e.key.kind != SC_FILE_NONE && e.key.kind != SC_FILE_PIDFD && e.key.kind != SC_FILE_OTHER; }
+bool is_known(const sc_entry& e) {
+  return e.key.kind != SC_FILE_NONE && e.key.kind != SC_FILE_PIDFD && e.key.kind != SC_FILE_OTHER;
+}
 
 const sc_entry* altered(const sc_process& process) {
   for (const sc_entry& e : std::span(process.entry, process.entry_count))
@@ -104,7 +116,8 @@ const sc_entry* altered(const sc_process& process) {
 }
 
 std::string altered_text(const sc_entry& e) {
-  return std::to_string(e.number) + " (" + describe(e) + ") has the status flags " + in_base(std::oct, e.status_flags) + " and the position " + std::to_string(e.position);
+  return std::to_string(e.number) + " (" + describe(e) + ") has the status flags " + in_base(std::oct, e.status_flags) +
+         " and the position " + std::to_string(e.position);
 }
 
 }  // namespace
@@ -112,14 +125,17 @@ std::string altered_text(const sc_entry& e) {
 Violation descriptions_of_caller(const Facts& f) {
   if (f.history.end != SC_RUN_COMPLETE || !f.history.parent.observed) return {};
   if (const sc_entry* e = altered(f.history.parent))
-    return violated(Clause::fd_untouched, "at the end the caller's " + altered_text(*e), "none, and 0", rule(Rule::descriptions_at_end));
+    return violated(Clause::fd_untouched, "at the end the caller's " + altered_text(*e), "none, and 0",
+                    rule(Rule::descriptions_at_end));
   return {};
 }
 
 Violation descriptions_of_children(const Facts& f) {
   for (const SpawnCase& s : f.spawns) {
     if (s.child == nullptr) continue;
-    if (const sc_entry* e = altered(*s.child)) return violated(Clause::fd_kept, where(s) + ": the child's " + altered_text(*e), "none, and 0", rule(Rule::kept_unchanged));
+    if (const sc_entry* e = altered(*s.child))
+      return violated(Clause::fd_kept, where(s) + ": the child's " + altered_text(*e), "none, and 0",
+                      rule(Rule::kept_unchanged));
   }
   return {};
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // Clauses of signals.
-#include "impl/peers/implementation.h"
-#include "model/contract/rules.h"
-#include "model/judge/facts.h"
-#include "model/contract/describe.h"
 #include "model/kernel/signals.h"
 
 #include <bit>
+
+#include "impl/peers/implementation.h"
+#include "model/contract/describe.h"
+#include "model/contract/rules.h"
+#include "model/judge/facts.h"
 
 namespace spawncheck::judging {
 
@@ -32,8 +33,7 @@ std::uint64_t mask_of_thread(const Facts& f, std::uint32_t thread, std::size_t o
 
 Violation sig_no_handler_in_child(const Facts& f) {
   for (std::uint32_t i = 0; i < f.history.handled_count; ++i)
-    if (f.history.handled[i].in_child)
-      return clauses::sig_no_handler_in_child(f.history.handled[i].signal);
+    if (f.history.handled[i].in_child) return clauses::sig_no_handler_in_child(f.history.handled[i].signal);
   return {};
 }
 
@@ -43,8 +43,10 @@ Violation sig_masks_at_end(const Facts& f) {
   for (std::uint32_t t = 0; t < f.scenario.threads.size(); ++t) {
     const std::uint64_t expected = mask_of_thread(f, t, f.scenario.threads[t].operations.size());
     if (f.history.thread_mask[t] != expected)
-      return violated(Clause::sig_parent_restored, "at the end thread " + std::to_string(t) + " blocks " + describe_signals(f.history.thread_mask[t]),
-                      describe_signals(expected), rule(Rule::process_as_before));
+      return violated(
+          Clause::sig_parent_restored,
+          "at the end thread " + std::to_string(t) + " blocks " + describe_signals(f.history.thread_mask[t]),
+          describe_signals(expected), rule(Rule::process_as_before));
   }
   return {};
 }
@@ -66,7 +68,8 @@ Sent sent(const Facts& f, int signal) {
       const bool to_process = op.kind == SC_OP_KILL || op.kind == SC_OP_KILL_GROUP;
       if (to_process && op.operand[0].value == signal && succeeded) ++count.to_process;
       if (op.kind == SC_OP_TGKILL && op.operand[1].value == signal && succeeded) ++count.to_thread;
-      if (op.kind == SC_OP_DISPOSITION && op.operand[0].value == signal && r.begin != 0) count.disposition_changes = true;
+      if (op.kind == SC_OP_DISPOSITION && op.operand[0].value == signal && r.begin != 0)
+        count.disposition_changes = true;
     }
   if (f.history.fault.kind == SC_FAULT_SIGNAL && f.history.fault.value == signal) ++count.to_process;
   return count;
@@ -104,15 +107,18 @@ std::uint64_t never_blocked(const Facts& f, std::size_t thread) {
 
 std::uint32_t handled_in_caller(const Facts& f, int signal) {
   std::uint32_t runs = 0;
-  for (std::uint32_t i = 0; i < f.history.handled_count; ++i) runs += f.history.handled[i].signal == signal && !f.history.handled[i].in_child;
+  for (std::uint32_t i = 0; i < f.history.handled_count; ++i)
+    runs += f.history.handled[i].signal == signal && !f.history.handled[i].in_child;
   return runs;
 }
 
-// What was pending and blocked before a spawn, and afterwards is not, and has not been handled. A signal of the process stays where no thread
-// takes it, and the main thread blocks all; stop signals and CONT also remove one another (kernel/signal.c prepare_signal).
+// What was pending and blocked before a spawn, and afterwards is not, and has not been handled. A signal of the process
+// stays where no thread takes it, and the main thread blocks all; stop signals and CONT also remove one another
+// (kernel/signal.c prepare_signal).
 std::uint64_t swallowed(const Facts& f, const SpawnCase& s) {
   const bool is_alone = f.scenario.threads.size() == 1;
-  std::uint64_t certain = ~(named_by_dispositions(f.scenario) | f.scenario.world.ignored | model::libc_internal | unblockable);
+  std::uint64_t certain =
+      ~(named_by_dispositions(f.scenario) | f.scenario.world.ignored | model::libc_internal | unblockable);
   if (!is_alone)
     for (std::size_t t = 0; t < f.scenario.threads.size(); ++t) certain &= always_blocked(f, t);
   if (!is_alone || f.history.fault.kind == SC_FAULT_SIGNAL) certain &= ~(model::stops_by_default | bit(cont));
@@ -137,14 +143,18 @@ bool may_be_removed(const Facts& f, int signal) {
 bool has_waited_for_child(const Facts& f) {
   for (std::size_t t = 0; t < f.scenario.threads.size(); ++t)
     for (std::size_t o = 0; o < f.scenario.threads[t].operations.size(); ++o)
-      if (f.scenario.threads[t].operations[o].kind == SC_OP_WAIT && f.history.op[t][o].end != 0 && f.history.op[t][o].error == 0) return true;
+      if (f.scenario.threads[t].operations[o].kind == SC_OP_WAIT && f.history.op[t][o].end != 0 &&
+          f.history.op[t][o].error == 0)
+        return true;
   return false;
 }
 
-// The end of a child sends CHLD before anybody can have waited for it (kernel/exit.c exit_notify), and a thread that never blocks it takes it.
+// The end of a child sends CHLD before anybody can have waited for it (kernel/exit.c exit_notify), and a thread that
+// never blocks it takes it.
 bool child_signal_is_lost(const Facts& f) {
   if (f.history.tells_chld == 0) return false;
-  if ((f.scenario.world.handled & ~named_by_dispositions(f.scenario) & bit(chld)) == 0 || !has_waited_for_child(f)) return false;
+  if ((f.scenario.world.handled & ~named_by_dispositions(f.scenario) & bit(chld)) == 0 || !has_waited_for_child(f))
+    return false;
   if (handled_in_caller(f, chld) != 0 || (f.history.parent.shared_pending & bit(chld)) != 0) return false;
   for (std::size_t t = 0; t < f.scenario.threads.size(); ++t)
     if ((never_blocked(f, t) & bit(chld)) != 0) return true;
@@ -158,16 +168,21 @@ bool child_signal_is_lost(const Facts& f) {
 Violation sig_none_lost(const Facts& f) {
   for (const SpawnCase& s : f.spawns) {
     if (s.child != nullptr && !pending_in_child_was_sent(f, s.child->pending | s.child->shared_pending))
-      return violated(Clause::sig_none_lost, where(s) + ": pending in the child: " + describe_signals(s.child->pending | s.child->shared_pending),
-                      "none that was not sent to it", rule(Rule::child_pending_empty));
+      return violated(
+          Clause::sig_none_lost,
+          where(s) + ": pending in the child: " + describe_signals(s.child->pending | s.child->shared_pending),
+          "none that was not sent to it", rule(Rule::child_pending_empty));
     if (!s.returned) continue;
     if (const std::uint64_t lost = swallowed(f, s))
-      return violated(Clause::sig_none_lost, where(s) + ": pending for the caller before it, and neither afterwards nor handled: " + describe_signals(lost), "it stays pending",
-                      rule(Rule::pending_stays));
+      return violated(Clause::sig_none_lost,
+                      where(s) + ": pending for the caller before it, and neither afterwards nor handled: " +
+                          describe_signals(lost),
+                      "it stays pending", rule(Rule::pending_stays));
   }
   if (f.history.end != SC_RUN_COMPLETE || f.history.handled_lost != 0 || !f.history.parent.observed) return {};
   if (child_signal_is_lost(f))
-    return violated(Clause::sig_none_lost, "a child was waited for, and the handler of CHLD has not run", "it runs, or CHLD is pending", rule(Rule::child_signal_arrives));
+    return violated(Clause::sig_none_lost, "a child was waited for, and the handler of CHLD has not run",
+                    "it runs, or CHLD is pending", rule(Rule::child_signal_arrives));
   for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
     if ((f.scenario.world.handled & bit(signal)) == 0 || signal == chld) continue;
     const Sent count = sent(f, signal);
@@ -179,7 +194,8 @@ Violation sig_none_lost(const Facts& f) {
                       (runs == 0 || (signal >= 34 && count.to_thread == 0 && runs < count.to_process));
     if (runs > total || lost)
       return violated(Clause::sig_none_lost,
-                      describe_signals(bit(signal)) + " was sent " + std::to_string(total) + " times, its handler ran " + std::to_string(runs) + " times",
+                      describe_signals(bit(signal)) + " was sent " + std::to_string(total) +
+                          " times, its handler ran " + std::to_string(runs) + " times",
                       "each signal is delivered, once", rule(Rule::delivered_once));
   }
   return {};

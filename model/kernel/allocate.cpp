@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// New numbers, as fs/file.c has them (read in 6.12.117). Three instants: the limit is read without a lock (rlimit), alloc_fd
-// reserves the lowest free number under the table's lock, fd_install puts the file there later, without the lock. Between the last two
-// the slot is reserved and empty: nobody can use it (EBADF), nobody gets the number, dup2 onto it is EBUSY.
-#include "model/kernel/families.h"
-
+// New numbers, as fs/file.c has them (read in 6.12.117). Three instants: the limit is read without a lock (rlimit),
+// alloc_fd reserves the lowest free number under the table's lock, fd_install puts the file there later, without the
+// lock. Between the last two the slot is reserved and empty: nobody can use it (EBADF), nobody gets the number, dup2
+// onto it is EBUSY.
 #include <algorithm>
 #include <cerrno>
+
+#include "model/kernel/families.h"
 
 namespace spawncheck::model {
 
@@ -14,7 +15,8 @@ namespace {
 
 bool wants_cloexec(const Call& call) { return (call.flags & SC_FLAG_CLOEXEC) != 0; }
 
-// alloc_fd: the lowest free number from `from` on. False: there is none below the limit that the call has read (EMFILE).
+// alloc_fd: the lowest free number from `from` on. False: there is none below the limit that the call has read
+// (EMFILE).
 bool reserve(State& state, Index task, std::int32_t from, std::int32_t& number) {
   const Flight& flight = state.tasks[task].flight;
   const std::int32_t lowest = state.table_of(task).lowest_free(from);

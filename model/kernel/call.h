@@ -8,14 +8,14 @@
 // simulation, the explorer) is a loop over begin() and step().
 #pragma once
 
-#include "model/kernel/processes.h"
-#include "model/kernel/signals.h"
-#include "model/kernel/state.h"
-
 #include <spawncheck/spawn/plan.h>
 
 #include <string_view>
 #include <vector>
+
+#include "model/kernel/processes.h"
+#include "model/kernel/signals.h"
+#include "model/kernel/state.h"
 
 namespace spawncheck::model {
 
@@ -33,13 +33,16 @@ struct Kernel {
   bool exec_closes_before_wake = false;
   Sizing sizing = Sizing::last_open;
   bool copy_leaves_dropped = false;  // 7.4, fs/file.c dup_fd: what close_range(2) UNSHARE drops is never in the copy
-  bool has_wishes = false;           // no kernel's: what was asked for in the discussion, close_but and start_empty, and a dup3 that replaces only what is expected
-  bool closes_synchronously = false; // 7.4: close_range(2) and exec release what they close at once; before: when the call returns
-  bool has_except = false;           // 7.4: CLOSE_RANGE_EXCEPT, CLOSE_RANGE_CLOEXEC_ONLY; before: EINVAL
+  bool has_wishes = false;  // no kernel's: what was asked for in the discussion, close_but and start_empty, and a dup3
+                            // that replaces only what is expected
+  bool closes_synchronously =
+      false;  // 7.4: close_range(2) and exec release what they close at once; before: when the call returns
+  bool has_except = false;  // 7.4: CLOSE_RANGE_EXCEPT, CLOSE_RANGE_CLOEXEC_ONLY; before: EINVAL
   // No kernel's: numbers at which anybody could tell how far a close_range(2) over a run of one description
   // has come, ascending. A run is cut only there. Empty: anywhere.
   std::vector<std::int32_t> cuts{};
-  bool forgets_room = false;  // a planted bug: dup_fd takes its size anew after each allocation, and forgets what it allocated
+  bool forgets_room =
+      false;  // a planted bug: dup_fd takes its size anew after each allocation, and forgets what it allocated
 };
 
 // 6.1, 6.12, 6.18 and, as far as it is known, 7.4; "wish" is 7.4 with what was asked for. Null: no such one.
@@ -50,46 +53,49 @@ inline constexpr std::string_view kernel_names[] = {"6.1", "6.12", "6.18", "7.4"
 inline constexpr std::uint32_t start_empty = 1u << 30;
 
 // include/uapi/linux/close_range.h; of CLOEXEC_ONLY the value is ours, there is no released header with it.
-inline constexpr std::uint32_t close_range_unshare = SPAWN_CLOSE_RANGE_UNSHARE, close_range_cloexec = 4, close_range_except = SPAWN_CLOSE_RANGE_EXCEPT,
+inline constexpr std::uint32_t close_range_unshare = SPAWN_CLOSE_RANGE_UNSHARE, close_range_cloexec = 4,
+                               close_range_except = SPAWN_CLOSE_RANGE_EXCEPT,
                                close_range_cloexec_only = SPAWN_CLOSE_RANGE_CLOEXEC_ONLY;
 
 // Columns: enumerator, what the fields of Call mean. calls.cpp has the steps of each, in order.
-#define SPAWNCHECK_CALLS(X) \
-  X(create, "key[0]: a new descriptor for a new description; flags: cloexec") \
-  X(create_pair, "key[0], key[1]: two of them") \
-  X(open_fifo, "name, direction; waits for the other side") \
-  X(open_program, "name: opens the executable file for writing") \
-  X(listen, "name: socket(2), bind(2) to that name's port, listen(2); close(2) where one of them fails") \
-  X(flock, "a: takes the exclusive lock, or EAGAIN") \
-  X(dup, "a: dup(2)") \
-  X(dupfd, "a; b: fcntl(2) F_DUPFD, the lowest number that will do; flags: cloexec") \
-  X(dup3, "a, b; flags: cloexec; name 1: dup3(2), which refuses a == b") \
-  X(getfd, "a") \
-  X(setfd, "a; flags: cloexec") \
-  X(close, "a") \
-  X(close_range, "a, b as unsigned; flags: the raw bits") \
-  X(close_each, "a, b as unsigned: each open one, by close(2)") \
-  X(fetch, "pidfd_getfd(2). a: a number of the table of the thread that waits for the caller; the lowest free, close-on-exec") \
-  X(close_but, "asked for, no kernel's: bits: the numbers below 64 that stay; private at one instant") \
-  X(sweep_cloexec, "each close-on-exec descriptor but a, by close(2)") \
-  X(unshare_files, "unshare(2) CLONE_FILES") \
-  X(limit, "a: RLIMIT_NOFILE, soft") \
-  X(mask, "a: SC_HOW_*; bits") \
-  X(disposition, "a: signal; b: SC_DISPOSITION_*") \
-  X(dispositions, "bits: signals; b: SC_DISPOSITION_*, or -1: reset the caught") \
-  X(kill, "a: process; b: signal") \
-  X(kill_group, "b: signal; every process of the caller's group") \
-  X(tgkill, "a: task; b: signal") \
-  X(altstack, "a: on or off") \
-  X(store, "a: cell; b: value") \
-  X(load, "a: cell") \
-  X(setsid, "") \
-  X(setpgid, "a: the group's leader as process + 1, or group_of_*") \
-  X(umask, "a") \
-  X(chdir, "a: directory's name") \
+#define SPAWNCHECK_CALLS(X)                                                                                      \
+  X(create, "key[0]: a new descriptor for a new description; flags: cloexec")                                    \
+  X(create_pair, "key[0], key[1]: two of them")                                                                  \
+  X(open_fifo, "name, direction; waits for the other side")                                                      \
+  X(open_program, "name: opens the executable file for writing")                                                 \
+  X(listen, "name: socket(2), bind(2) to that name's port, listen(2); close(2) where one of them fails")         \
+  X(flock, "a: takes the exclusive lock, or EAGAIN")                                                             \
+  X(dup, "a: dup(2)")                                                                                            \
+  X(dupfd, "a; b: fcntl(2) F_DUPFD, the lowest number that will do; flags: cloexec")                             \
+  X(dup3, "a, b; flags: cloexec; name 1: dup3(2), which refuses a == b")                                         \
+  X(getfd, "a")                                                                                                  \
+  X(setfd, "a; flags: cloexec")                                                                                  \
+  X(close, "a")                                                                                                  \
+  X(close_range, "a, b as unsigned; flags: the raw bits")                                                        \
+  X(close_each, "a, b as unsigned: each open one, by close(2)")                                                  \
+  X(fetch,                                                                                                       \
+    "pidfd_getfd(2). a: a number of the table of the thread that waits for the caller; the lowest free, "        \
+    "close-on-exec")                                                                                             \
+  X(close_but, "asked for, no kernel's: bits: the numbers below 64 that stay; private at one instant")           \
+  X(sweep_cloexec, "each close-on-exec descriptor but a, by close(2)")                                           \
+  X(unshare_files, "unshare(2) CLONE_FILES")                                                                     \
+  X(limit, "a: RLIMIT_NOFILE, soft")                                                                             \
+  X(mask, "a: SC_HOW_*; bits")                                                                                   \
+  X(disposition, "a: signal; b: SC_DISPOSITION_*")                                                               \
+  X(dispositions, "bits: signals; b: SC_DISPOSITION_*, or -1: reset the caught")                                 \
+  X(kill, "a: process; b: signal")                                                                               \
+  X(kill_group, "b: signal; every process of the caller's group")                                                \
+  X(tgkill, "a: task; b: signal")                                                                                \
+  X(altstack, "a: on or off")                                                                                    \
+  X(store, "a: cell; b: value")                                                                                  \
+  X(load, "a: cell")                                                                                             \
+  X(setsid, "")                                                                                                  \
+  X(setpgid, "a: the group's leader as process + 1, or group_of_*")                                              \
+  X(umask, "a")                                                                                                  \
+  X(chdir, "a: directory's name")                                                                                \
   X(clone, "flags: SPAWN_START_*; a: exit signal, -1: SIGCHLD; value[0]: the child's task, value[1]: the pidfd") \
-  X(exec, "a: enum sc_program; name") \
-  X(exit, "a: status") \
+  X(exec, "a: enum sc_program; name")                                                                            \
+  X(exit, "a: status")                                                                                           \
   X(wait, "a: process; flags: wait_*; value[0]: its status; value[1] 0: not yet (wait_no_hang)")
 
 enum class CallKind : std::uint8_t {
@@ -105,7 +111,8 @@ struct Result {
   std::int32_t error = 0;  // errno, 0: success
 };
 
-inline Call make_call(CallKind kind, std::int32_t a = -1, std::int32_t b = -1, std::uint32_t flags = 0, std::uint64_t bits = 0) {
+inline Call make_call(CallKind kind, std::int32_t a = -1, std::int32_t b = -1, std::uint32_t flags = 0,
+                      std::uint64_t bits = 0) {
   Call call;
   call.kind = static_cast<std::uint8_t>(kind);
   call.flags = flags;
@@ -122,14 +129,14 @@ enum class Step : std::uint8_t {
   next       // of a row of calls.cpp only: made, and the next row makes the next step; step() says advanced
 };
 
-// In Result::error: a signal interrupted the call, which has undone what it did and is to be made again after the signal was
-// taken (include/linux/errno.h ERESTARTSYS; the scenario's handlers have SA_RESTART).
+// In Result::error: a signal interrupted the call, which has undone what it did and is to be made again after the
+// signal was taken (include/linux/errno.h ERESTARTSYS; the scenario's handlers have SA_RESTART).
 inline constexpr std::int32_t restart = 512;
 
 void begin(State&, Index task, const Call&);
 
-// A signal reaches a task that sleeps within a call. Where the sleep can be interrupted, the call undoes what it did, in steps of its
-// own, and then returns `restart`. False: the task does not sleep so, and nothing has changed.
+// A signal reaches a task that sleeps within a call. Where the sleep can be interrupted, the call undoes what it did,
+// in steps of its own, and then returns `restart`. False: the task does not sleep so, and nothing has changed.
 bool interrupt(State&, Index task);
 
 // How many outcomes the next step of the task's call has, at least 1.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// THE tables: a system call is the list of its steps, an operation of the scenario that makes several calls the list of all of
-// theirs. One row is what the kernel does at one instant; before each row any other task may act. A row is here because another
-// task can tell: the limit is read before the lock is taken, a number is reserved before it is installed, a file is looked up
-// before anything is done with it.
-#include "model/kernel/families.h"
-
+// THE tables: a system call is the list of its steps, an operation of the scenario that makes several calls the list of
+// all of theirs. One row is what the kernel does at one instant; before each row any other task may act. A row is here
+// because another task can tell: the limit is read before the lock is taken, a number is reserved before it is
+// installed, a file is looked up before anything is done with it.
 #include <iterator>
+
+#include "model/kernel/families.h"
 
 namespace spawncheck::model {
 
@@ -18,28 +18,24 @@ constexpr StepRow limit_row = {read_limit, no, "fs/file.c get_unused_fd_flags: r
 
 // memfd_create, openat, eventfd2, mq_open: the number first, then the file.
 constexpr StepRow create[] = {
-    limit_row,
-    {reserve_first, table, "fs/file.c alloc_fd"},
-    {install_new, no, "fs/file.c fd_install"}};
+    limit_row, {reserve_first, table, "fs/file.c alloc_fd"}, {install_new, no, "fs/file.c fd_install"}};
 
 // pipe2, socketpair: both numbers, then both files; without a second number the first is given back.
-constexpr StepRow create_pair[] = {
-    limit_row,
-    {reserve_first, table, "fs/pipe.c __do_pipe_flags, net/socket.c __sys_socketpair"},
-    limit_row,
-    {reserve_second, table, "fs/file.c alloc_fd"},
-    {install_new_first, no, "fs/file.c fd_install"},
-    {install_new_second, no, "fs/file.c fd_install"},
-    {give_back_first, table, "fs/file.c put_unused_fd"}};
+constexpr StepRow create_pair[] = {limit_row,
+                                   {reserve_first, table, "fs/pipe.c __do_pipe_flags, net/socket.c __sys_socketpair"},
+                                   limit_row,
+                                   {reserve_second, table, "fs/file.c alloc_fd"},
+                                   {install_new_first, no, "fs/file.c fd_install"},
+                                   {install_new_second, no, "fs/file.c fd_install"},
+                                   {give_back_first, table, "fs/file.c put_unused_fd"}};
 
 // A sleep that a signal ends gives the number back, and the call is made again.
-constexpr StepRow open_fifo[] = {
-    limit_row,
-    {reserve_first, table, "fs/open.c do_sys_openat2"},
-    {arrive_at_fifo, no, "fs/pipe.c fifo_open"},
-    {wait_for_partner, no, "fs/pipe.c wait_for_partner", fifo_outcomes},
-    {install_held, no, "fs/file.c fd_install"},
-    {give_back_first, table, "fs/file.c put_unused_fd"}};
+constexpr StepRow open_fifo[] = {limit_row,
+                                 {reserve_first, table, "fs/open.c do_sys_openat2"},
+                                 {arrive_at_fifo, no, "fs/pipe.c fifo_open"},
+                                 {wait_for_partner, no, "fs/pipe.c wait_for_partner", fifo_outcomes},
+                                 {install_held, no, "fs/file.c fd_install"},
+                                 {give_back_first, table, "fs/file.c put_unused_fd"}};
 
 constexpr StepRow open_program[] = {
     limit_row,
@@ -48,57 +44,51 @@ constexpr StepRow open_program[] = {
     {install_held, no, "fs/file.c fd_install"},
     {give_back_first, table, "fs/file.c put_unused_fd"}};
 
-// Three calls by number, and a fourth where the second or third fails: whatever another thread has put at the number by then is
-// bound, listened on or closed.
+// Three calls by number, and a fourth where the second or third fails: whatever another thread has put at the number by
+// then is bound, listened on or closed.
 constexpr StepRow listen[] = {
     limit_row,
     {reserve_first, table, "net/socket.c __sys_socket: sock_map_fd"},
     {install_socket, no, "fs/file.c fd_install"},
     {look_up_socket, no, "net/socket.c __sys_bind: sockfd_lookup_light"},
-    {bind_socket, no, "net/ipv4/af_inet.c __inet_bind, net/ipv4/inet_connection_sock.c inet_csk_get_port", bind_outcomes},
+    {bind_socket, no, "net/ipv4/af_inet.c __inet_bind, net/ipv4/inet_connection_sock.c inet_csk_get_port",
+     bind_outcomes},
     {look_up_socket, no, "net/socket.c __sys_listen: sockfd_lookup_light"},
     {listen_on_socket, no, "net/ipv4/af_inet.c inet_listen", listen_outcomes},
     {close_socket, table, "fs/file.c file_close_fd"},
     {release_closed, no, "fs/open.c close: filp_flush, fput_close_sync"}};
 
-constexpr StepRow flock[] = {
-    {look_up, no, "fs/locks.c flock: fdget"},
-    {take_lock, no, "fs/locks.c flock_lock_inode", flock_outcomes}};
+constexpr StepRow flock[] = {{look_up, no, "fs/locks.c flock: fdget"},
+                             {take_lock, no, "fs/locks.c flock_lock_inode", flock_outcomes}};
 
-constexpr StepRow dup[] = {
-    {look_up, no, "fs/file.c dup: fget_raw"},
-    limit_row,
-    {reserve_from_bound, table, "fs/file.c alloc_fd"},
-    {install_held, no, "fs/file.c fd_install"}};
+constexpr StepRow dup[] = {{look_up, no, "fs/file.c dup: fget_raw"},
+                           limit_row,
+                           {reserve_from_bound, table, "fs/file.c alloc_fd"},
+                           {install_held, no, "fs/file.c fd_install"}};
 
-constexpr StepRow dupfd[] = {
-    {look_up, no, "fs/fcntl.c fcntl: fdget_raw"},
-    {read_limit_above_bound, no, "fs/file.c f_dupfd: rlimit(RLIMIT_NOFILE)", nullptr, true},
-    {reserve_from_bound, table, "fs/file.c alloc_fd"},
-    {install_held, no, "fs/file.c fd_install"}};
+constexpr StepRow dupfd[] = {{look_up, no, "fs/fcntl.c fcntl: fdget_raw"},
+                             {read_limit_above_bound, no, "fs/file.c f_dupfd: rlimit(RLIMIT_NOFILE)", nullptr, true},
+                             {reserve_from_bound, table, "fs/file.c alloc_fd"},
+                             {install_held, no, "fs/file.c fd_install"}};
 
-constexpr StepRow fetch[] = {
-    {look_up_in_parent, no, "kernel/pid.c __pidfd_fget"},
-    limit_row,
-    {reserve_from_bound, table, "fs/file.c receive_fd: alloc_fd"},
-    {install_held, no, "fs/file.c fd_install"}};
+constexpr StepRow fetch[] = {{look_up_in_parent, no, "kernel/pid.c __pidfd_fget"},
+                             limit_row,
+                             {reserve_from_bound, table, "fs/file.c receive_fd: alloc_fd"},
+                             {install_held, no, "fs/file.c fd_install"}};
 
 constexpr StepRow dup3[] = {
     {check_target, no, "fs/file.c ksys_dup3: rlimit(RLIMIT_NOFILE), before the lock", nullptr, true},
     {replace, table, "fs/file.c do_dup2"},
     {release_replaced, no, "fs/file.c do_dup2: filp_close"}};
 
-constexpr StepRow getfd[] = {
-    {look_up, no, "fs/fcntl.c fcntl: fdget_raw"},
-    {read_flag, no, "fs/file.c get_close_on_exec"}};
+constexpr StepRow getfd[] = {{look_up, no, "fs/fcntl.c fcntl: fdget_raw"},
+                             {read_flag, no, "fs/file.c get_close_on_exec"}};
 
-constexpr StepRow setfd[] = {
-    {look_up, no, "fs/fcntl.c fcntl: fdget_raw"},
-    {write_flag, table, "fs/file.c set_close_on_exec"}};
+constexpr StepRow setfd[] = {{look_up, no, "fs/fcntl.c fcntl: fdget_raw"},
+                             {write_flag, table, "fs/file.c set_close_on_exec"}};
 
-constexpr StepRow close[] = {
-    {free_number, table, "fs/file.c file_close_fd"},
-    {release_closed, no, "fs/open.c close: filp_flush, fput_close_sync"}};
+constexpr StepRow close[] = {{free_number, table, "fs/file.c file_close_fd"},
+                             {release_closed, no, "fs/open.c close: filp_flush, fput_close_sync"}};
 
 constexpr StepRow close_range[] = {{step_close_range, table, "fs/file.c __close_range", close_range_outcomes}};
 constexpr StepRow close_each[] = {{step_close_each, table, "fs/file.c file_close_fd, once a number"}};

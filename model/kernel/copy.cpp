@@ -2,12 +2,13 @@
 //
 // A table's copy, as fs/file.c dup_fd makes it, for clone(2), unshare(2), exec and close_range(2) UNSHARE.
 //
-// The old table's lock is held but while slots are allocated: up to 64 are in the new files_struct itself, for more the lock is
-// dropped, and the size is taken again. What others do with the lock waits for the copy; fd_install takes none, so a slot that is
-// reserved and still empty may be filled before the copy comes by, or after. In the copy an empty slot is free.
-#include "model/kernel/families.h"
-
+// The old table's lock is held but while slots are allocated: up to 64 are in the new files_struct itself, for more the
+// lock is dropped, and the size is taken again. What others do with the lock waits for the copy; fd_install takes none,
+// so a slot that is reserved and still empty may be filled before the copy comes by, or after. In the copy an empty
+// slot is free.
 #include <algorithm>
+
+#include "model/kernel/families.h"
 
 namespace spawncheck::model {
 
@@ -15,12 +16,14 @@ namespace {
 
 constexpr std::int64_t word = 64;  // slots; also those of a files_struct itself (NR_OPEN_DEFAULT)
 
-// A table grows by doubling and never shrinks (fs/file.c expand_fdtable): what it has room for is not in the model, so it is
-// taken for as small as it can be.
+// A table grows by doubling and never shrinks (fs/file.c expand_fdtable): what it has room for is not in the model, so
+// it is taken for as small as it can be.
 std::int64_t capacity_of(const Table& table) { return in_words(table.last_reserved_below(INT64_MAX)); }
 
 // Of a close_range(2) that closes in its copy: what is dropped matters for the size, and from 7.4 on is left behind.
-bool closes(const Call& call) { return static_cast<CallKind>(call.kind) == CallKind::close_range && (call.flags & close_range_cloexec) == 0; }
+bool closes(const Call& call) {
+  return static_cast<CallKind>(call.kind) == CallKind::close_range && (call.flags & close_range_cloexec) == 0;
+}
 
 // sane_fdtable_size.
 std::int64_t size_of_copy(const Kernel& kernel, const State& state, Index task) {
@@ -36,7 +39,8 @@ std::int64_t size_of_copy(const Kernel& kernel, const State& state, Index task) 
     case Sizing::last_open:
       if (first <= top && top <= last) top = table.last_reserved_below(first);
       return in_words(top);
-    case Sizing::last_kept: return in_words(last_unselected(table, call));
+    case Sizing::last_kept:
+      return in_words(last_unselected(table, call));
   }
   return in_words(top);
 }
@@ -52,7 +56,8 @@ void copy_slots(State& state, Index from, Index to, std::int64_t first, std::int
   const Table::Entries entries = state.tables[from].entries();
   for (const Entry& e : entries) {
     const std::int64_t number = std::max<std::int64_t>(e.number, first), last = std::min<std::int64_t>(e.last, end - 1);
-    if (e.description != none && number <= last) state.put(to, static_cast<std::int32_t>(number), static_cast<std::int32_t>(last), e.description, e.cloexec);
+    if (e.description != none && number <= last)
+      state.put(to, static_cast<std::int32_t>(number), static_cast<std::int32_t>(last), e.description, e.cloexec);
   }
 }
 

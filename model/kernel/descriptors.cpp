@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// Numbers that are there, as fs/file.c has them (read in 6.12.117). A call looks its descriptor up first and refers to the
-// file from then on: the number may be closed or replaced before the call does anything with it. dup2(2) and dup3(2) do all of it under
-// one hold of the lock, but for the limit, which is read before.
-#include "model/kernel/families.h"
-
+// Numbers that are there, as fs/file.c has them (read in 6.12.117). A call looks its descriptor up first and refers to
+// the file from then on: the number may be closed or replaced before the call does anything with it. dup2(2) and
+// dup3(2) do all of it under one hold of the lock, but for the limit, which is read before.
 #include <cerrno>
+
+#include "model/kernel/families.h"
 
 namespace spawncheck::model {
 
@@ -29,7 +29,8 @@ Step look_up_in_parent(const Kernel&, State& state, Index task, unsigned, Result
   Flight& flight = state.tasks[task].flight;
   const Task* other = nullptr;
   for (const Task& t : state.tasks)
-    if (t.process == state.process_of(task).parent && !t.ended && (other == nullptr || t.vfork_child == task)) other = &t;
+    if (t.process == state.process_of(task).parent && !t.ended && (other == nullptr || t.vfork_child == task))
+      other = &t;
   if (other == nullptr) return fail(result, ESRCH);
   const Entry* entry = installed(state.tables[other->table], flight.call.a);
   if (entry == nullptr) return fail(result, EBADF);
@@ -81,7 +82,8 @@ Step read_flag(const Kernel&, State& state, Index task, unsigned, Result& result
 Step write_flag(const Kernel&, State& state, Index task, unsigned, Result&) {
   const Call& call = state.tasks[task].flight.call;
   const Entry* slot = state.table_of(task).find(call.a);
-  if (slot != nullptr) state.put(state.tasks[task].table, call.a, slot->description, (call.flags & SC_FLAG_CLOEXEC) != 0);
+  if (slot != nullptr)
+    state.put(state.tasks[task].table, call.a, slot->description, (call.flags & SC_FLAG_CLOEXEC) != 0);
   return Step::done;
 }
 

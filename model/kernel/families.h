@@ -3,9 +3,9 @@
 // What the tables of calls.cpp are made of: the steps, by family. Only calls.cpp and step.cpp use them.
 #pragma once
 
-#include "model/kernel/call.h"
-
 #include <span>
+
+#include "model/kernel/call.h"
 
 namespace spawncheck::model {
 
@@ -17,7 +17,7 @@ struct StepRow {
   // Step::next: the next row makes the next step; Step::advanced: this row does, or the one that Flight::row says.
   Step (*make)(const Kernel&, State&, Index task, unsigned outcome, Result&);
   Lock lock;
-  std::string_view source;  // the kernel's file and function
+  std::string_view source;                                                  // the kernel's file and function
   unsigned (*outcomes)(const Kernel&, const State&, Index task) = nullptr;  // null: it is determined
   bool reads_limit = false;  // and nothing else: no step of its own where no limit changes
 };

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// What is opened by name, or asked of a file: FIFOs, programs, ports, locks. The number is reserved before the file is opened, and the
-// file counts (as a writer, as a partner) before it is installed.
-#include "model/kernel/families.h"
-
+// What is opened by name, or asked of a file: FIFOs, programs, ports, locks. The number is reserved before the file is
+// opened, and the file counts (as a writer, as a partner) before it is installed.
 #include <cerrno>
+
+#include "model/kernel/families.h"
 
 namespace spawncheck::model {
 
@@ -16,18 +16,22 @@ bool reads(const Call& call) { return call.direction == SC_DIRECTION_READ; }
 
 // Another task that waits at the other side.
 bool is_partner(const Flight& own, const Flight& other) {
-  if (&own == &other || !other.active || other.call.kind != own.call.kind || other.call.name != own.call.name) return false;
+  if (&own == &other || !other.active || other.call.kind != own.call.kind || other.call.name != own.call.name)
+    return false;
   return other.call.direction != own.call.direction && rows_of(CallKind::open_fifo)[other.row].make == wait_for_partner;
 }
 
 }  // namespace
 
-// It counts from here on: wakes who waits at the other side, and need not wait itself where the other side is open or waits.
+// It counts from here on: wakes who waits at the other side, and need not wait itself where the other side is open or
+// waits.
 Step arrive_at_fifo(const Kernel&, State& state, Index task, unsigned, Result&) {
   Flight& flight = state.tasks[task].flight;
   const auto other_side = static_cast<std::uint8_t>(reads(flight.call) ? SC_FILE_FIFO_WRITE : SC_FILE_FIFO_READ);
   const std::uint8_t name = flight.call.name;
-  flight.woken = busy(state, [&](Index, const Description& d) { return d.key.kind == other_side && d.key.id == name; }) != Busy::no;
+  flight.woken = busy(state, [&](Index, const Description& d) {
+                   return d.key.kind == other_side && d.key.id == name;
+                 }) != Busy::no;
   for (Task& other : state.tasks) {
     if (!is_partner(flight, other.flight)) continue;
     other.flight.woken = true;
@@ -54,8 +58,8 @@ Step wait_for_partner(const Kernel&, State& state, Index task, unsigned outcome,
 // The number goes back (put_unused_fd) after the opener has left the FIFO (fs/pipe.c fifo_open, err_rd and err_wr).
 bool interrupt(State& state, Index task) {
   Flight& flight = state.tasks[task].flight;
-  const bool sleeps = flight.active && static_cast<CallKind>(flight.call.kind) == CallKind::open_fifo && !flight.woken &&
-                      rows_of(CallKind::open_fifo)[flight.row].make == wait_for_partner;
+  const bool sleeps = flight.active && static_cast<CallKind>(flight.call.kind) == CallKind::open_fifo &&
+                      !flight.woken && rows_of(CallKind::open_fifo)[flight.row].make == wait_for_partner;
   if (sleeps) undo(flight, restart);
   return sleeps;
 }
@@ -139,11 +143,16 @@ Step bind_socket(const Kernel&, State& state, Index task, unsigned outcome, Resu
   Flight& flight = state.tasks[task].flight;
   Description& socket = state.descriptions[flight.held];
   int error = 0;
-  if (socket.wildcard) error = errors_of_unknown[outcome];
-  else if (!is_listener(socket)) error = socket.key.kind == SC_FILE_SOCKET ? EINVAL : ENOTSOCK;
-  else if (!is_unbound(socket)) error = EINVAL;
-  else if (const Busy taken = port_busy(state, flight.call.name); taken == Busy::yes || outcome == 1) error = EADDRINUSE;
-  else socket.key.id = flight.call.name;
+  if (socket.wildcard)
+    error = errors_of_unknown[outcome];
+  else if (!is_listener(socket))
+    error = socket.key.kind == SC_FILE_SOCKET ? EINVAL : ENOTSOCK;
+  else if (!is_unbound(socket))
+    error = EINVAL;
+  else if (const Busy taken = port_busy(state, flight.call.name); taken == Busy::yes || outcome == 1)
+    error = EADDRINUSE;
+  else
+    socket.key.id = flight.call.name;
   if (error != 0) return close_after(state, flight, error);
   let_go(state, flight);
   return Step::next;
@@ -153,13 +162,16 @@ unsigned listen_outcomes(const Kernel&, const State& state, Index task) {
   return state.descriptions[state.tasks[task].flight.held].wildcard ? unknown_outcomes : 1;
 }
 
-// An unbound socket of AF_INET gets some port (inet_csk_listen_start); a connected pair of AF_UNIX has no address (unix_listen).
+// An unbound socket of AF_INET gets some port (inet_csk_listen_start); a connected pair of AF_UNIX has no address
+// (unix_listen).
 Step listen_on_socket(const Kernel&, State& state, Index task, unsigned outcome, Result& result) {
   Flight& flight = state.tasks[task].flight;
   const Description& socket = state.descriptions[flight.held];
   int error = 0;
-  if (socket.wildcard) error = errors_of_unknown[outcome];
-  else if (!is_listener(socket)) error = socket.key.kind == SC_FILE_SOCKET ? EINVAL : ENOTSOCK;
+  if (socket.wildcard)
+    error = errors_of_unknown[outcome];
+  else if (!is_listener(socket))
+    error = socket.key.kind == SC_FILE_SOCKET ? EINVAL : ENOTSOCK;
   if (error != 0) return close_after(state, flight, error);
   result.value[0] = flight.reserved[0];
   return Step::done;
@@ -182,8 +194,13 @@ namespace {
 // system's, so that nothing can be said of them.
 bool lock_is_ours(const sc_key& key) {
   switch (key.kind) {
-    case SC_FILE_MEMFD: case SC_FILE_REGULAR: case SC_FILE_PROGRAM: case SC_FILE_MQUEUE: return true;
-    default: return false;
+    case SC_FILE_MEMFD:
+    case SC_FILE_REGULAR:
+    case SC_FILE_PROGRAM:
+    case SC_FILE_MQUEUE:
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -34,18 +34,24 @@ std::optional<std::string> broken_invariant(const State& state) {
   const auto count = references_of(state);
   for (Index d = 0; d < state.descriptions.size(); ++d)
     if (count[d] != state.descriptions[d].count)
-      return "description " + std::to_string(d) + " counts " + std::to_string(state.descriptions[d].count) + " references, there are " + std::to_string(count[d]);
+      return "description " + std::to_string(d) + " counts " + std::to_string(state.descriptions[d].count) +
+             " references, there are " + std::to_string(count[d]);
   const auto users = users_of(state);
   for (Index t = 0; t < state.tables.size(); ++t) {
-    if (users[t] != state.tables[t].users()) return "table " + std::to_string(t) + " counts " + std::to_string(state.tables[t].users()) + " users, there are " + std::to_string(users[t]);
-    if (users[t] == 0 && !state.tables[t].entries().empty()) return "table " + std::to_string(t) + " has entries and no user";
+    if (users[t] != state.tables[t].users())
+      return "table " + std::to_string(t) + " counts " + std::to_string(state.tables[t].users()) +
+             " users, there are " + std::to_string(users[t]);
+    if (users[t] == 0 && !state.tables[t].entries().empty())
+      return "table " + std::to_string(t) + " has entries and no user";
   }
   for (Index t = 0; t < state.tasks.size(); ++t) {
     const Index child = state.tasks[t].vfork_child;
-    if (child != none && (state.tasks[child].ended || state.tasks[child].memory == none)) return "task " + std::to_string(t) + " waits for a child that is gone";
+    if (child != none && (state.tasks[child].ended || state.tasks[child].memory == none))
+      return "task " + std::to_string(t) + " waits for a child that is gone";
   }
   for (Index m = 0; m < state.memories.size(); ++m)
-    if (state.memories[m].written_by != state.memories[m].owner) return "memory " + std::to_string(m) + " was written by process " + std::to_string(state.memories[m].written_by);
+    if (state.memories[m].written_by != state.memories[m].owner)
+      return "memory " + std::to_string(m) + " was written by process " + std::to_string(state.memories[m].written_by);
   return std::nullopt;
 }
 

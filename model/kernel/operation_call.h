@@ -3,10 +3,10 @@
 // From an operation of a scenario to the system call it makes.
 #pragma once
 
+#include <optional>
+
 #include "model/kernel/call.h"
 #include "model/scenario/scenario.h"
-
-#include <optional>
 
 namespace spawncheck::model {
 
@@ -14,8 +14,8 @@ namespace spawncheck::model {
 // gave, -1 when that failed), and what identifies the files it creates.
 struct Resolved {
   std::int32_t operand[2] = {-1, -1};
-  std::uint64_t identity = 0;        // sc_identity_of_op()
-  std::uint64_t inode[2] = {0, 0};   // of the two ends of a pipe or socketpair, 0: not known
+  std::uint64_t identity = 0;       // sc_identity_of_op()
+  std::uint64_t inode[2] = {0, 0};  // of the two ends of a pipe or socketpair, 0: not known
 };
 
 // No call for spawn, wait and kill_child: what they do is the implementation's, or depends on pids.

@@ -3,12 +3,12 @@
 // Tasks and memory: clone, exec, exit, wait, and the attributes a child changes about itself.
 #include "model/kernel/processes.h"
 
-#include "model/kernel/families.h"
-
 #include <spawncheck/spawn/plan.h>
 
 #include <algorithm>
 #include <cerrno>
+
+#include "model/kernel/families.h"
 
 namespace spawncheck::model {
 
@@ -38,17 +38,19 @@ Step step_setsid(const Kernel&, State& state, Index task, unsigned, Result& resu
 
 namespace {
 
-// kernel/sys.c setpgid asks a member of the group for its session (pid_task, PIDTYPE_PGID). A zombie is one until it is waited for
-// (kernel/exit.c __unhash_process). The arena's group is always there.
+// kernel/sys.c setpgid asks a member of the group for its session (pid_task, PIDTYPE_PGID). A zombie is one until it is
+// waited for (kernel/exit.c __unhash_process). The arena's group is always there.
 bool has_group(const State& state, std::int32_t group, std::int32_t session) {
   if (group == 0) return session == 0;
-  return std::any_of(state.processes.begin(), state.processes.end(),
-                     [&](const Process& p) { return p.group == group && p.session == session && p.life != Life::reaped; });
+  return std::any_of(state.processes.begin(), state.processes.end(), [&](const Process& p) {
+    return p.group == group && p.session == session && p.life != Life::reaped;
+  });
 }
 
 }  // namespace
 
-// kernel/sys.c setpgid: EINVAL for a negative number, EPERM for a session leader, and for a group that does not exist in the session.
+// kernel/sys.c setpgid: EINVAL for a negative number, EPERM for a session leader, and for a group that does not exist
+// in the session.
 Step step_setpgid(const Kernel&, State& state, Index task, unsigned, Result& result) {
   const std::int32_t own = state.tasks[task].process + 1, asked = state.tasks[task].flight.call.a;
   Process& process = state.process_of(task);
@@ -94,8 +96,10 @@ Index add_child(State& state, Index task) {
 
   Task child = state.tasks[task];
   Index& table = state.tasks[task].flight.table;
-  if (table != none) child.table = table;
-  else state.use_table(child.table);
+  if (table != none)
+    child.table = table;
+  else
+    state.use_table(child.table);
   table = none;  // it is the child's now
   child.flight = Flight{};
   child.pending = {};
@@ -152,13 +156,21 @@ Step step_clone(const Kernel& kernel, State& state, Index task, unsigned, Result
 
 int error_of_program(std::int32_t program) {
   switch (program) {
-    case SC_PROGRAM_MISSING: return ENOENT;
-    case SC_PROGRAM_DIRECTORY: case SC_PROGRAM_NOT_EXECUTABLE: return EACCES;
-    case SC_PROGRAM_NO_FORMAT: return ENOEXEC;
-    case SC_PROGRAM_NOT_DIRECTORY: return ENOTDIR;
-    case SC_PROGRAM_TOO_LONG: return ENAMETOOLONG;
-    case SC_PROGRAM_LOOP: return ELOOP;
-    default: return 0;
+    case SC_PROGRAM_MISSING:
+      return ENOENT;
+    case SC_PROGRAM_DIRECTORY:
+    case SC_PROGRAM_NOT_EXECUTABLE:
+      return EACCES;
+    case SC_PROGRAM_NO_FORMAT:
+      return ENOEXEC;
+    case SC_PROGRAM_NOT_DIRECTORY:
+      return ENOTDIR;
+    case SC_PROGRAM_TOO_LONG:
+      return ENAMETOOLONG;
+    case SC_PROGRAM_LOOP:
+      return ELOOP;
+    default:
+      return 0;
   }
 }
 
@@ -229,7 +241,8 @@ Step step_exec(const Kernel& kernel, State& state, Index task, unsigned outcome,
   }
   for (const Entry& e : state.table_of(task).entries()) {
     if (!e.cloexec || e.description == none) continue;  // fs/file.c do_close_on_exec: an empty slot is passed over
-    close_deferred(kernel, state, task, state.tasks[task].table, e.number, e.last);  // one description: nobody can tell them apart
+    close_deferred(kernel, state, task, state.tasks[task].table, e.number,
+                   e.last);  // one description: nobody can tell them apart
     return Step::advanced;
   }
   if (kernel.exec_closes_before_wake) wake_vfork_parent(state, task);
@@ -251,15 +264,17 @@ void end_one(State& state, Index task) {
 
 void end_others(State& state, Index task) {
   for (Index other = 0; other < state.tasks.size(); ++other)
-    if (other != task && state.tasks[other].process == state.tasks[task].process && !state.tasks[other].ended) end_one(state, other);
+    if (other != task && state.tasks[other].process == state.tasks[task].process && !state.tasks[other].ended)
+      end_one(state, other);
 }
 
-// Nobody will wait for it: its parent ignores SIGCHLD, where that is what it sends, or is gone. The scenario's own process has somebody
-// who does.
+// Nobody will wait for it: its parent ignores SIGCHLD, where that is what it sends, or is gone. The scenario's own
+// process has somebody who does.
 bool is_reaped_at_once(const State& state, const Process& process) {
   if (process.parent == none) return false;
   for (const Task& other : state.tasks)
-    if (other.process == process.parent && !other.ended) return !process.is_clone_child && (state.dispositions[other.dispositions].ignored & bit(signal_chld)) != 0;
+    if (other.process == process.parent && !other.ended)
+      return !process.is_clone_child && (state.dispositions[other.dispositions].ignored & bit(signal_chld)) != 0;
   return true;
 }
 
@@ -284,7 +299,8 @@ bool is_in_orphaned_group(const State& state, Index process) {
   const std::int32_t group = state.processes[process].group;
   for (const Process& p : state.processes) {
     if (p.group != group || p.life != Life::running) continue;
-    const Process* parent = p.parent == none || state.processes[p.parent].life != Life::running ? nullptr : &state.processes[p.parent];
+    const Process* parent =
+        p.parent == none || state.processes[p.parent].life != Life::running ? nullptr : &state.processes[p.parent];
     if (parent == nullptr ? p.session == 0 : parent->session == p.session && parent->group != group) return false;
   }
   return true;
@@ -307,7 +323,8 @@ Step step_wait(const Kernel&, State& state, Index task, unsigned, Result& result
   if (call.a < 0 || call.a >= static_cast<int>(state.processes.size())) return fail(result, ECHILD);
   Process& child = state.processes[static_cast<std::size_t>(call.a)];
   const bool is_eligible = (call.flags & wait_all) != 0 || child.is_clone_child == ((call.flags & wait_clones) != 0);
-  if (child.parent != state.tasks[task].process || child.life == Life::reaped || !is_eligible) return fail(result, ECHILD);
+  if (child.parent != state.tasks[task].process || child.life == Life::reaped || !is_eligible)
+    return fail(result, ECHILD);
   if (child.life == Life::running) {
     if ((call.flags & wait_no_hang) == 0) return Step::blocked;
     result.value[1] = 0;

@@ -3,11 +3,11 @@
 // Signals: masks belong to tasks, dispositions to what they share, pending sets to tasks and processes.
 #include "model/kernel/signals.h"
 
-#include "model/kernel/families.h"
-#include "model/kernel/processes.h"
-
 #include <bit>
 #include <cerrno>
+
+#include "model/kernel/families.h"
+#include "model/kernel/processes.h"
 
 namespace spawncheck::model {
 
@@ -70,7 +70,8 @@ Step step_kill_group(const Kernel&, State& state, Index task, unsigned, Result&)
   const int signal = state.tasks[task].flight.call.b;
   const std::int32_t group = state.process_of(task).group;
   for (Index p = 0; p < state.processes.size(); ++p)
-    if (state.processes[p].group == group && state.processes[p].life == Life::running) send_to_process(state, p, signal);
+    if (state.processes[p].group == group && state.processes[p].life == Life::running)
+      send_to_process(state, p, signal);
   return Step::done;
 }
 
@@ -127,7 +128,8 @@ struct Next {
 };
 
 Next next(const State& state, Index task) {
-  constexpr std::uint64_t synchronous = bit(4) | bit(5) | bit(7) | bit(8) | bit(11) | bit(31);  // ILL TRAP BUS FPE SEGV SYS
+  constexpr std::uint64_t synchronous =
+      bit(4) | bit(5) | bit(7) | bit(8) | bit(11) | bit(31);  // ILL TRAP BUS FPE SEGV SYS
   const Task& own = state.tasks[task];
   if (own.ended) return {};
   const Process& process = state.processes[own.process];
@@ -148,7 +150,8 @@ int next_signal(const State& state, Index task) { return next(state, task).signa
 
 int take_signal(State& state, Index task) {
   const Next taken = next(state, task);
-  if (taken.signal != 0) (taken.is_own ? state.tasks[task].pending : state.process_of(task).shared_pending).take(taken.signal);
+  if (taken.signal != 0)
+    (taken.is_own ? state.tasks[task].pending : state.process_of(task).shared_pending).take(taken.signal);
   return taken.signal;
 }
 
@@ -159,7 +162,8 @@ Delivery effect_of(const State& state, Index task, int signal) {
     if ((how.ignored & bit(signal)) != 0 || (ignored_by_default & bit(signal)) != 0) return Delivery::dropped;
   }
   if ((stops_by_default & bit(signal)) == 0) return Delivery::terminated;
-  return signal != signal_stop && is_in_orphaned_group(state, state.tasks[task].process) ? Delivery::dropped : Delivery::stopped;
+  return signal != signal_stop && is_in_orphaned_group(state, state.tasks[task].process) ? Delivery::dropped
+                                                                                         : Delivery::stopped;
 }
 
 Delivery deliver(State& state, Index task, int signal) {
@@ -177,7 +181,8 @@ bool must_take_first(const State& state, Index task) {
   std::uint64_t shared = state.processes[own.process].shared_pending.set;
   if ((own.pending.set | shared) == 0) return false;
   for (Index other = 0; other < state.tasks.size(); ++other)
-    if (other != task && state.tasks[other].process == own.process && !state.tasks[other].ended) shared &= blocked_signals(state, other);
+    if (other != task && state.tasks[other].process == own.process && !state.tasks[other].ended)
+      shared &= blocked_signals(state, other);
   return ((own.pending.set | shared) & ~blocked_signals(state, task)) != 0;
 }
 

@@ -16,8 +16,8 @@ bool same(const sc_key& a, const sc_key& b) { return a.kind == b.kind && a.id ==
 }  // namespace
 
 bool Description::operator==(const Description& o) const {
-  return same(key, o.key) && count == o.count && wildcard == o.wildcard && locked == o.locked && held_in_window == o.held_in_window &&
-         held_for_good == o.held_for_good;
+  return same(key, o.key) && count == o.count && wildcard == o.wildcard && locked == o.locked &&
+         held_in_window == o.held_in_window && held_for_good == o.held_for_good;
 }
 
 bool Call::operator==(const Call& o) const {
@@ -115,7 +115,8 @@ void State::remove(Index table, std::int32_t first, std::int32_t last) {
   for (const Entry& e : t.entries_) {
     if (e.last < first || e.description == none) continue;
     if (e.number > last) break;
-    descriptions[e.description].count -= static_cast<std::uint32_t>(std::min(e.last, last) - std::max(e.number, first) + 1);
+    descriptions[e.description].count -=
+        static_cast<std::uint32_t>(std::min(e.last, last) - std::max(e.number, first) + 1);
   }
   t.remove(first, last);
 }
@@ -154,14 +155,20 @@ Hash mix_in(Hash h, const Pending& p) {
   return h;
 }
 
-constexpr std::uint64_t pair(std::int32_t a, std::int32_t b) { return static_cast<std::uint32_t>(a) | std::uint64_t{static_cast<std::uint32_t>(b)} << 32; }
+constexpr std::uint64_t pair(std::int32_t a, std::int32_t b) {
+  return static_cast<std::uint32_t>(a) | std::uint64_t{static_cast<std::uint32_t>(b)} << 32;
+}
 
 template <typename Hash>
-Hash mix_in(Hash h, const sc_key& key) { return mix(mix(h, key.kind), key.id); }
+Hash mix_in(Hash h, const sc_key& key) {
+  return mix(mix(h, key.kind), key.id);
+}
 
 template <typename Hash>
 Hash mix_in(Hash h, const Call& c) {
-  h = mix(mix(h, std::uint64_t{c.kind} | std::uint64_t{c.name} << 8 | std::uint64_t{c.direction} << 16 | std::uint64_t{c.flags} << 32), pair(c.a, c.b));
+  h = mix(mix(h, std::uint64_t{c.kind} | std::uint64_t{c.name} << 8 | std::uint64_t{c.direction} << 16 |
+                     std::uint64_t{c.flags} << 32),
+          pair(c.a, c.b));
   return mix_in(mix_in(mix(h, c.bits), c.key[0]), c.key[1]);
 }
 
@@ -169,7 +176,8 @@ template <typename Hash>
 Hash mix_in(Hash h, const Flight& f) {
   if (!f.active) return mix(h, 0);
   h = mix_in(h, f.call);
-  h = mix(h, std::uint64_t{f.phase} | std::uint64_t{f.woken} << 8 | std::uint64_t{f.holds_lock} << 9 | std::uint64_t{f.held} << 16 | std::uint64_t{f.table} << 32);
+  h = mix(h, std::uint64_t{f.phase} | std::uint64_t{f.woken} << 8 | std::uint64_t{f.holds_lock} << 9 |
+                 std::uint64_t{f.held} << 16 | std::uint64_t{f.table} << 32);
   h = mix(mix(mix(h, pair(f.reserved[0], f.reserved[1])), pair(f.limit, f.error)), f.row);
   for (const std::int64_t number : {f.cursor, f.last, f.room}) h = mix(h, static_cast<std::uint64_t>(number));
   h = mix(h, f.deferred.size());
@@ -179,7 +187,8 @@ Hash mix_in(Hash h, const Flight& f) {
 
 template <typename Hash>
 Hash mix_in(Hash h, const Process& p) {
-  h = mix(h, std::uint64_t{p.parent} | static_cast<std::uint64_t>(p.life) << 16 | std::uint64_t{p.session_leader} << 24 | std::uint64_t{p.is_clone_child} << 25 |
+  h = mix(h, std::uint64_t{p.parent} | static_cast<std::uint64_t>(p.life) << 16 |
+                 std::uint64_t{p.session_leader} << 24 | std::uint64_t{p.is_clone_child} << 25 |
                  std::uint64_t{p.program_name} << 32 | std::uint64_t{p.stopped_by} << 40);
   h = mix(h, static_cast<std::uint32_t>(p.session));
   h = mix(mix(h, pair(p.status, p.limit)), pair(p.group, p.cwd));
@@ -188,11 +197,13 @@ Hash mix_in(Hash h, const Process& p) {
 
 template <typename Hash>
 Hash mix_in(Hash h, const Task& t) {
-  h = mix(h, t.process | std::uint64_t{t.table} << 16 | std::uint64_t{t.dispositions} << 32 | std::uint64_t{t.memory} << 48);
+  h = mix(h, t.process | std::uint64_t{t.table} << 16 | std::uint64_t{t.dispositions} << 32 |
+                 std::uint64_t{t.memory} << 48);
   h = mix(mix_in(h, t.pending), t.mask);
   h = mix(h, t.frames.count);
   for (std::size_t i = 0; i < t.frames.count; ++i) h = mix(h, t.frames.signal[i]);
-  h = mix(h, std::uint64_t{t.vfork_child} | std::uint64_t{t.ended} << 16 | std::uint64_t{t.altstack} << 17 | std::uint64_t{t.in_user_mode} << 18);
+  h = mix(h, std::uint64_t{t.vfork_child} | std::uint64_t{t.ended} << 16 | std::uint64_t{t.altstack} << 17 |
+                 std::uint64_t{t.in_user_mode} << 18);
   return mix_in(h, t.flight);
 }
 
@@ -200,21 +211,25 @@ template <typename Hash>
 Hash mix_in(Hash h, const Memory& m) {
   for (const std::int32_t c : m.cell) h = mix(h, static_cast<std::uint32_t>(c));
   h = mix(mix(h, m.window), m.window_free);
-  return mix(h, m.placeholder | std::uint64_t{m.owner} << 16 | std::uint64_t{m.written_by} << 32 | std::uint64_t{static_cast<std::uint8_t>(m.window_home)} << 48);
+  return mix(h, m.placeholder | std::uint64_t{m.owner} << 16 | std::uint64_t{m.written_by} << 32 |
+                    std::uint64_t{static_cast<std::uint8_t>(m.window_home)} << 48);
 }
 
 // The number of each kind of object is mixed in, so that no two lists run into each other.
 template <typename Hash>
 Hash hash_of(const State& s) {
   Hash h{};
-  h = mix(h, s.descriptions.size() | std::uint64_t{s.tables.size()} << 16 | std::uint64_t{s.processes.size()} << 32 | std::uint64_t{s.tasks.size()} << 48);
+  h = mix(h, s.descriptions.size() | std::uint64_t{s.tables.size()} << 16 | std::uint64_t{s.processes.size()} << 32 |
+                 std::uint64_t{s.tasks.size()} << 48);
   for (const Description& d : s.descriptions) {
-    h = mix(h, std::uint64_t{d.count} | std::uint64_t{d.wildcard} << 32 | std::uint64_t{d.locked} << 33 | std::uint64_t{d.held_for_good} << 34 | std::uint64_t{d.held_in_window} << 48);
+    h = mix(h, std::uint64_t{d.count} | std::uint64_t{d.wildcard} << 32 | std::uint64_t{d.locked} << 33 |
+                   std::uint64_t{d.held_for_good} << 34 | std::uint64_t{d.held_in_window} << 48);
     h = mix_in(h, d.key);
   }
   for (const Table& t : s.tables) {
     h = mix(h, t.entries().size() | std::uint64_t{t.users()} << 32);
-    for (const Entry& e : t.entries()) h = mix(mix(h, pair(e.number, e.last)), std::uint64_t{e.description} << 1 | std::uint64_t{e.cloexec});
+    for (const Entry& e : t.entries())
+      h = mix(mix(h, pair(e.number, e.last)), std::uint64_t{e.description} << 1 | std::uint64_t{e.cloexec});
   }
   h = mix(h, s.dispositions.size() | std::uint64_t{s.memories.size()} << 32);
   for (const Dispositions& d : s.dispositions) h = mix(mix(h, d.ignored), d.handled);
@@ -241,11 +256,21 @@ void add_world_line(State& state, const sc_world_line& line, std::uint32_t index
   };
   const bool cloexec = line.cloexec != 0;
   switch (line.kind) {
-    case SC_WORLD_MEMFD: state.put(0, line.number, add(SC_FILE_MEMFD, sc_identity_of_world(index)), cloexec); break;
-    case SC_WORLD_NULL: state.put(0, line.number, add(SC_FILE_NULL, 0), cloexec); break;
-    case SC_WORLD_EVENTFD: state.put(0, line.number, add(SC_FILE_EVENTFD, sc_identity_of_world(index)), cloexec); break;
-    case SC_WORLD_MQUEUE: state.put(0, line.number, add(SC_FILE_MQUEUE, line.name), cloexec); break;
-    case SC_WORLD_FILE: state.put(0, line.number, add(SC_FILE_REGULAR, line.name), cloexec); break;
+    case SC_WORLD_MEMFD:
+      state.put(0, line.number, add(SC_FILE_MEMFD, sc_identity_of_world(index)), cloexec);
+      break;
+    case SC_WORLD_NULL:
+      state.put(0, line.number, add(SC_FILE_NULL, 0), cloexec);
+      break;
+    case SC_WORLD_EVENTFD:
+      state.put(0, line.number, add(SC_FILE_EVENTFD, sc_identity_of_world(index)), cloexec);
+      break;
+    case SC_WORLD_MQUEUE:
+      state.put(0, line.number, add(SC_FILE_MQUEUE, line.name), cloexec);
+      break;
+    case SC_WORLD_FILE:
+      state.put(0, line.number, add(SC_FILE_REGULAR, line.name), cloexec);
+      break;
     case SC_WORLD_PIPE:
       state.put(0, line.number, add(SC_FILE_PIPE_READ, inode ? inode[0] : 0), cloexec);
       state.put(0, line.second, add(SC_FILE_PIPE_WRITE, inode ? inode[1] : 0), cloexec);
@@ -257,9 +282,12 @@ void add_world_line(State& state, const sc_world_line& line, std::uint32_t index
     case SC_WORLD_ALIAS:
       if (const Entry* e = table.find(line.second)) state.put(0, line.number, e->description, cloexec);
       break;
-    case SC_WORLD_FILL: state.put(0, line.number, line.second, add(SC_FILE_NULL, 0), cloexec); break;
+    case SC_WORLD_FILL:
+      state.put(0, line.number, line.second, add(SC_FILE_NULL, 0), cloexec);
+      break;
     case SC_WORLD_MEMFDS:
-      for (std::int32_t n = line.number; n <= line.second; ++n) state.put(0, n, add(SC_FILE_MEMFD, sc_identity_of_number(n)), cloexec);
+      for (std::int32_t n = line.number; n <= line.second; ++n)
+        state.put(0, n, add(SC_FILE_MEMFD, sc_identity_of_number(n)), cloexec);
       break;
     case SC_WORLD_WINDOW: {
       Memory& memory = state.memories[0];
@@ -270,7 +298,8 @@ void add_world_line(State& state, const sc_world_line& line, std::uint32_t index
       memory.window_free = memory.window & (memory.window - 1);
       break;
     }
-    default: break;
+    default:
+      break;
   }
 }
 
@@ -288,7 +317,8 @@ State initial_state(const sc_world& world, std::uint32_t threads, const std::uin
   state.tasks.resize(threads + 1);
   for (Task& task : state.tasks) task.mask = world.mask & ~(1ull << 8 | 1ull << 18);
   state.tasks.back().mask = ~(1ull << 8 | 1ull << 18);
-  for (std::uint32_t i = 0; i < world.line_count; ++i) add_world_line(state, world.line[i], i, inode ? inode[i] : nullptr);
+  for (std::uint32_t i = 0; i < world.line_count; ++i)
+    add_world_line(state, world.line[i], i, inode ? inode[i] : nullptr);
   return state;
 }
 

@@ -5,17 +5,16 @@
 // sharing is identity, as in the kernel.
 #pragma once
 
-#include "model/scenario/history.h"
-
-#include <boost/container/small_vector.hpp>
-
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <boost/container/small_vector.hpp>
 #include <cmath>
 #include <compare>
 #include <cstdint>
 #include <functional>
+
+#include "model/scenario/history.h"
 
 namespace spawncheck::model {
 
@@ -31,8 +30,8 @@ using Few = boost::container::small_vector<T, few>;
 struct Description {
   sc_key key{};
   std::uint32_t count = 0;  // references (f_count): of each number of a table, and of calls in flight
-  bool wildcard = false;  // stands for a file the model knows nothing about; matches every observation
-  bool locked = false;    // holds flock(2) LOCK_EX
+  bool wildcard = false;    // stands for a file the model knows nothing about; matches every observation
+  bool locked = false;      // holds flock(2) LOCK_EX
   // A spawn that is seen only from outside may refer to it for a while: the threads whose spawn is under
   // way, one bit each, and whether one that has returned may still.
   std::uint8_t held_in_window = 0;
@@ -55,7 +54,9 @@ class Table {
  public:
   using Entries = Few<Entry, 10>;
   const Entries& entries() const { return entries_; }
-  std::uint16_t users() const { return users_; }  // files_struct.count: tasks, and a call that has made it and not installed yet
+  std::uint16_t users() const {
+    return users_;
+  }  // files_struct.count: tasks, and a call that has made it and not installed yet
   const Entry* find(std::int32_t number) const;  // null: free
   std::int32_t lowest_free(std::int32_t from) const;
   std::int32_t last_reserved_below(std::int64_t bound) const;  // -1: none
@@ -86,8 +87,8 @@ struct Memory {
   std::uint64_t window = 0, window_free = 0;  // bit n: number n is in it, is a slot that nobody has taken
   Index placeholder = none;                   // what its numbers refer to
   std::int32_t window_home = -1;              // the number that is no slot
-  Index owner = 0;       // the process that it was made for; a CLONE_VM child only borrows it
-  Index written_by = 0;  // the process that wrote to it last
+  Index owner = 0;                            // the process that it was made for; a CLONE_VM child only borrows it
+  Index written_by = 0;                       // the process that wrote to it last
   bool operator==(const Memory&) const = default;
 };
 
@@ -97,7 +98,8 @@ struct Pending {
   std::array<std::uint8_t, 33> queued{};  // of signal 32 + i
   void add(int signal) {
     set |= 1ull << (signal - 1);
-    if (signal >= 32 && queued[static_cast<std::size_t>(signal - 32)] < 255) ++queued[static_cast<std::size_t>(signal - 32)];
+    if (signal >= 32 && queued[static_cast<std::size_t>(signal - 32)] < 255)
+      ++queued[static_cast<std::size_t>(signal - 32)];
   }
   void take(int signal) {
     if (signal >= 32 && --queued[static_cast<std::size_t>(signal - 32)] != 0) return;
@@ -116,16 +118,16 @@ enum class Life : std::uint8_t { running, zombie, reaped };
 struct Process {
   Index parent = none;
   Life life = Life::running;
-  std::int32_t status = 0;      // of a zombie: exit status, or -signal
-  std::int32_t limit = 1024;    // RLIMIT_NOFILE, soft
+  std::int32_t status = 0;    // of a zombie: exit status, or -signal
+  std::int32_t limit = 1024;  // RLIMIT_NOFILE, soft
   Pending shared_pending;
-  std::int32_t group = 0;       // process index + 1 of the leader; 0: the arena's
-  std::int32_t session = 0;     // likewise
+  std::int32_t group = 0;    // process index + 1 of the leader; 0: the arena's
+  std::int32_t session = 0;  // likewise
   bool session_leader = false;
   std::uint8_t stopped_by = 0;  // the stop signal; 0: it is not stopped. A stopped process begins no call
   std::int32_t cwd = -1;        // name of a directory, -1: the arena's own
   std::int32_t umask = 022;
-  std::int32_t program = -1;    // enum sc_program of what it has exec'd, -1: nothing yet
+  std::int32_t program = -1;  // enum sc_program of what it has exec'd, -1: nothing yet
   std::uint8_t program_name = 0;
   bool is_clone_child = false;  // its exit signal is not SIGCHLD: wait(2), "Linux-specific options"
   bool operator==(const Process&) const = default;
@@ -148,23 +150,23 @@ struct Call {
 struct Flight {
   Call call;
   bool active = false;
-  std::uint8_t row = 0;          // of the call's table of steps (calls.cpp): the step it makes next
-  std::uint8_t phase = 0;        // within a row that makes several steps
+  std::uint8_t row = 0;    // of the call's table of steps (calls.cpp): the step it makes next
+  std::uint8_t phase = 0;  // within a row that makes several steps
   bool woken = false;
-  bool holds_lock = false;       // of its task's table (files_struct.file_lock), from one step to the next
-  Index held = none;             // a description the call refers to (fget); State::hold()
-  Index table = none;            // a private copy that is not installed yet
+  bool holds_lock = false;  // of its task's table (files_struct.file_lock), from one step to the next
+  Index held = none;        // a description the call refers to (fget); State::hold()
+  Index table = none;       // a private copy that is not installed yet
   std::int32_t reserved[2] = {-1, -1};
-  std::int32_t limit = 0;        // RLIMIT_NOFILE, as the call has read it
-  std::int32_t error = 0;        // what the call returns once it has undone what it did
+  std::int32_t limit = 0;  // RLIMIT_NOFILE, as the call has read it
+  std::int32_t error = 0;  // what the call returns once it has undone what it did
   std::int64_t cursor = 0, last = 0;
-  std::int64_t room = 0;         // slots that have been allocated for a copy
-  Few<Index, 4> deferred;        // closed, and released when the call returns to user mode (fs/file_table.c fput); held
+  std::int64_t room = 0;   // slots that have been allocated for a copy
+  Few<Index, 4> deferred;  // closed, and released when the call returns to user mode (fs/file_table.c fput); held
   bool operator==(const Flight& o) const = default;
 };
 
-// Signals whose handlers a task is in, the last to return first. More at once than there is room for: the oldest is forgotten, and
-// no longer blocks its signal.
+// Signals whose handlers a task is in, the last to return first. More at once than there is room for: the oldest is
+// forgotten, and no longer blocks its signal.
 struct Frames {
   std::array<std::uint8_t, 23> signal{};
   std::uint8_t count = 0;
@@ -199,7 +201,8 @@ struct State {
   Few<Task, 6> tasks;
   // May a limit change? Where not, it does not matter when a call reads it, and that is no step of its own.
   bool has_limit_changes = true;
-  // Whoever drives the model knows of signals only that they are sent: a sleep that a signal can interrupt may be interrupted.
+  // Whoever drives the model knows of signals only that they are sent: a sleep that a signal can interrupt may be
+  // interrupted.
   bool has_unknown_signals = false;
 
   Table& table_of(Index task) { return tables[tasks[task].table]; }
@@ -209,14 +212,17 @@ struct State {
   Dispositions& dispositions_of(Index task) { return dispositions[tasks[task].dispositions]; }
 
   // The only ways in which an entry comes and goes: they count what it refers to.
-  void put(Index table, std::int32_t number, std::int32_t last, Index description, bool cloexec);  // replaces what is there
-  void put(Index table, std::int32_t number, Index description, bool cloexec) { put(table, number, number, description, cloexec); }
+  void put(Index table, std::int32_t number, std::int32_t last, Index description,
+           bool cloexec);  // replaces what is there
+  void put(Index table, std::int32_t number, Index description, bool cloexec) {
+    put(table, number, number, description, cloexec);
+  }
   void remove(Index table, std::int32_t first, std::int32_t last);
 
-  Index add_table();                              // empty, for the call that makes it
+  Index add_table();  // empty, for the call that makes it
   void use_table(Index table) { ++tables[table].users_; }
-  void leave_table(Index table);                  // with its last user its entries go (put_files_struct)
-  void install_table(Index task, Index table);    // in place of the one it has
+  void leave_table(Index table);                // with its last user its entries go (put_files_struct)
+  void install_table(Index task, Index table);  // in place of the one it has
 
   bool referenced(Index description) const { return descriptions[description].count != 0; }
   void hold(Index description) { ++descriptions[description].count; }
@@ -240,21 +246,24 @@ inline std::uint64_t mix(std::uint64_t h, std::uint64_t v) {
 
 // The halves are two functions of the values: what one takes for the same the other does not.
 inline Hash128 mix(Hash128 h, std::uint64_t v) {
-  const std::uint64_t high = (std::rotl(h.high, 41) + v) * 0xff51afd7ed558ccdu, low = (std::rotl(h.low, 27) ^ v) * 0x9fb21c651e98df25u;
+  const std::uint64_t high = (std::rotl(h.high, 41) + v) * 0xff51afd7ed558ccdu,
+                      low = (std::rotl(h.low, 27) ^ v) * 0x9fb21c651e98df25u;
   return {high ^ (high >> 32), low ^ (low >> 29)};
 }
 
-// At most so likely that any two of so many states have one hash, if hashes are as good as random: n^2 / 2 of 2^128 pairs (the birthday
-// bound).
-inline double collision_bound(std::uint64_t states) { return std::ldexp(static_cast<double>(states) * static_cast<double>(states), -129); }
+// At most so likely that any two of so many states have one hash, if hashes are as good as random: n^2 / 2 of 2^128
+// pairs (the birthday bound).
+inline double collision_bound(std::uint64_t states) {
+  return std::ldexp(static_cast<double>(states) * static_cast<double>(states), -129);
+}
 
 // Equal states have equal hashes, and nothing of a state is left out.
 std::uint64_t hash(const State&);
 Hash128 hash128(const State&);
 
 // The initial state of a scenario: process 0 with a task for each of its threads and one more, last, for
-// the main thread, which does nothing and blocks every signal; all of them share everything. `inode[i]`, where known, identifies
-// the two ends of world line i.
+// the main thread, which does nothing and blocks every signal; all of them share everything. `inode[i]`, where known,
+// identifies the two ends of world line i.
 State initial_state(const sc_world&, std::uint32_t threads, const std::uint64_t (*inode)[2]);
 
 }  // namespace spawncheck::model

@@ -11,7 +11,9 @@ constexpr std::string_view names[] = {
 #undef SPAWNCHECK_ROW
 };
 
-std::span<const StepRow> rows_of(const Flight& flight) { return model::rows_of(static_cast<CallKind>(flight.call.kind)); }
+std::span<const StepRow> rows_of(const Flight& flight) {
+  return model::rows_of(static_cast<CallKind>(flight.call.kind));
+}
 
 // The row that makes the task's next step: where no limit changes, reading it is part of the step after.
 const StepRow& next_row(const State& state, const Flight& flight) {
@@ -26,11 +28,21 @@ constexpr unsigned steps_max = 4u * SC_NUMBER_MAX;
 }  // namespace
 
 const Kernel* kernel_named(std::string_view name) {
-  static const Kernel kernels[] = {{.name = "6.1", .sizing = Sizing::capacity},
-                                   {.name = "6.12", .exec_closes_before_wake = true},  // 6.12.117: do_close_on_exec before exec_mmap
-                                   {.name = "6.18"},
-                                   {.name = "7.4", .sizing = Sizing::last_kept, .copy_leaves_dropped = true, .closes_synchronously = true, .has_except = true},
-                                   {.name = "wish", .sizing = Sizing::last_kept, .copy_leaves_dropped = true, .has_wishes = true, .closes_synchronously = true, .has_except = true}};
+  static const Kernel kernels[] = {
+      {.name = "6.1", .sizing = Sizing::capacity},
+      {.name = "6.12", .exec_closes_before_wake = true},  // 6.12.117: do_close_on_exec before exec_mmap
+      {.name = "6.18"},
+      {.name = "7.4",
+       .sizing = Sizing::last_kept,
+       .copy_leaves_dropped = true,
+       .closes_synchronously = true,
+       .has_except = true},
+      {.name = "wish",
+       .sizing = Sizing::last_kept,
+       .copy_leaves_dropped = true,
+       .has_wishes = true,
+       .closes_synchronously = true,
+       .has_except = true}};
   for (const Kernel& kernel : kernels)
     if (kernel.name == name) return &kernel;
   return nullptr;

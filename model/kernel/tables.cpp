@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
 // What acts on whole tables: close_range(2), unshare(2), and the closing loops a spawn's child makes.
-#include "model/kernel/families.h"
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
+
+#include "model/kernel/families.h"
 
 namespace spawncheck::model {
 
@@ -23,7 +23,9 @@ struct Part {
 std::array<Part, 2> selected(const Entry& e, const Call& call) {
   const std::int64_t first = static_cast<std::uint32_t>(call.a), last = static_cast<std::uint32_t>(call.b);
   if ((call.flags & close_range_cloexec_only) != 0 && !e.cloexec) return {};
-  const auto part = [&](std::int64_t from, std::int64_t to) { return Part{std::max<std::int64_t>(e.number, from), std::min<std::int64_t>(e.last, to)}; };
+  const auto part = [&](std::int64_t from, std::int64_t to) {
+    return Part{std::max<std::int64_t>(e.number, from), std::min<std::int64_t>(e.last, to)};
+  };
   if ((call.flags & close_range_except) == 0) return {part(first, last), Part{}};
   return {part(0, first - 1), part(last + 1, INT64_MAX)};
 }
@@ -55,7 +57,9 @@ void mark_cloexec(State& state, Index table, const Call& call) {
   const Table::Entries entries = state.tables[table].entries();
   for (const Entry& e : entries)
     for (const Part& part : selected(e, call))
-      if (part.first <= part.last) state.put(table, static_cast<std::int32_t>(part.first), static_cast<std::int32_t>(part.last), e.description, true);
+      if (part.first <= part.last)
+        state.put(table, static_cast<std::int32_t>(part.first), static_cast<std::int32_t>(part.last), e.description,
+                  true);
 }
 
 }  // namespace
@@ -64,7 +68,8 @@ void remove_selected(State& state, Index table, const Call& call) {
   const Table::Entries entries = state.tables[table].entries();
   for (const Entry& e : entries)
     for (const Part& part : selected(e, call))
-      if (part.first <= part.last) state.remove(table, static_cast<std::int32_t>(part.first), static_cast<std::int32_t>(part.last));
+      if (part.first <= part.last)
+        state.remove(table, static_cast<std::int32_t>(part.first), static_cast<std::int32_t>(part.last));
 }
 
 std::int64_t last_unselected(const Table& table, const Call& call) {
@@ -78,7 +83,8 @@ std::int64_t last_unselected(const Table& table, const Call& call) {
   return -1;
 }
 
-void close_deferred(const Kernel& kernel, State& state, Index task, Index table, std::int32_t first, std::int32_t last) {
+void close_deferred(const Kernel& kernel, State& state, Index task, Index table, std::int32_t first,
+                    std::int32_t last) {
   const Index description = state.tables[table].find(first)->description;
   auto& deferred = state.tasks[task].flight.deferred;
   if (!kernel.closes_synchronously && std::find(deferred.begin(), deferred.end(), description) == deferred.end()) {
@@ -91,9 +97,11 @@ void close_deferred(const Kernel& kernel, State& state, Index task, Index table,
 namespace {
 
 bool takes(const Kernel& kernel, const Call& call) {
-  const std::uint32_t known = close_range_unshare | close_range_cloexec | (kernel.has_except ? close_range_except | close_range_cloexec_only : 0u);
+  const std::uint32_t known = close_range_unshare | close_range_cloexec |
+                              (kernel.has_except ? close_range_except | close_range_cloexec_only : 0u);
   constexpr std::uint32_t both = close_range_cloexec | close_range_cloexec_only;
-  return static_cast<std::uint32_t>(call.a) <= static_cast<std::uint32_t>(call.b) && (call.flags & ~known) == 0 && (call.flags & both) != both;
+  return static_cast<std::uint32_t>(call.a) <= static_cast<std::uint32_t>(call.b) && (call.flags & ~known) == 0 &&
+         (call.flags & both) != both;
 }
 
 }  // namespace
@@ -111,19 +119,25 @@ std::int64_t end_of_part(const Kernel& kernel, std::int64_t number, std::int64_t
 
 namespace {
 
-// The walk drops the lock after an empty slot when another task should run (__range_close: need_resched), and files are installed without
-// the lock: what comes to a slot that has been passed stays, also where something behind it is closed that came later. An
-// empty slot after which others may act, -1: none. Beyond the last number in use a few matter, since new numbers are low.
+// The walk drops the lock after an empty slot when another task should run (__range_close: need_resched), and files are
+// installed without the lock: what comes to a slot that has been passed stays, also where something behind it is closed
+// that came later. An empty slot after which others may act, -1: none. Beyond the last number in use a few matter,
+// since new numbers are low.
 std::int64_t next_pause(const Kernel& kernel, const State& state, Index task) {
   constexpr std::int64_t beyond = 4;
   const Flight& flight = state.tasks[task].flight;
   const Table& table = state.table_of(task);
-  if (flight.phase != range_closes || flight.table != none || table.users() <= 1 || (flight.call.flags & ~close_range_unshare) != 0) return -1;
+  if (flight.phase != range_closes || flight.table != none || table.users() <= 1 ||
+      (flight.call.flags & ~close_range_unshare) != 0)
+    return -1;
   const Part part = next_selected(table, flight.call, flight.cursor);
-  const std::int64_t last = std::min<std::int64_t>(static_cast<std::uint32_t>(flight.call.b), table.last_reserved_below(INT64_MAX) + beyond);
+  const std::int64_t last =
+      std::min<std::int64_t>(static_cast<std::uint32_t>(flight.call.b), table.last_reserved_below(INT64_MAX) + beyond);
   const std::int64_t end = part.first <= part.last ? part.first : last + 1;
   for (std::int64_t n = std::max<std::int64_t>(flight.cursor, static_cast<std::uint32_t>(flight.call.a)); n < end; ++n)
-    if (kernel.cuts.empty() || table.find(static_cast<std::int32_t>(n)) != nullptr || std::binary_search(kernel.cuts.begin(), kernel.cuts.end(), n)) return n;
+    if (kernel.cuts.empty() || table.find(static_cast<std::int32_t>(n)) != nullptr ||
+        std::binary_search(kernel.cuts.begin(), kernel.cuts.end(), n))
+      return n;
   return -1;
 }
 
@@ -140,16 +154,16 @@ unsigned closing_outcomes(const Kernel& kernel, const State& state, Index task) 
 // A run of numbers for one description may go at once, or in parts: others can tell only when they look
 // into its middle, and what is many steps for nobody costs the explorer its depth.
 //
-// How far the walk goes is fixed when it begins: to the end of what the table had room for (last_fd). A number beyond the words in
-// use then may have come into a table that has grown since, and the walk ends before it.
+// How far the walk goes is fixed when it begins: to the end of what the table had room for (last_fd). A number beyond
+// the words in use then may have come into a table that has grown since, and the walk ends before it.
 //
 // The last outcome, where there is one, is to pause.
 unsigned close_range_outcomes(const Kernel& kernel, const State& state, Index task) {
   return closing_outcomes(kernel, state, task) + (next_pause(kernel, state, task) >= 0 ? 1 : 0);
 }
 
-// fs/file.c __close_range. With UNSHARE a private copy is made, closed in one by one, and installed after the closes; on a
-// table with one user it closes in place.
+// fs/file.c __close_range. With UNSHARE a private copy is made, closed in one by one, and installed after the closes;
+// on a table with one user it closes in place.
 Step step_close_range(const Kernel& kernel, State& state, Index task, unsigned outcome, Result& result) {
   Flight& flight = state.tasks[task].flight;
   const Index own = state.tasks[task].table;
@@ -157,7 +171,8 @@ Step step_close_range(const Kernel& kernel, State& state, Index task, unsigned o
   const bool begins = flight.phase == range_begins;
   if (begins) {
     if (!takes(kernel, flight.call)) return fail(result, EINVAL);
-    flight.phase = (flight.call.flags & close_range_unshare) != 0 && state.tables[own].users() > 1 ? range_copies : range_closes;
+    flight.phase =
+        (flight.call.flags & close_range_unshare) != 0 && state.tables[own].users() > 1 ? range_copies : range_closes;
     flight.last = in_words(state.tables[own].last_reserved_below(INT64_MAX));
   }
   const bool copies = flight.phase == range_copies;
@@ -175,10 +190,12 @@ Step step_close_range(const Kernel& kernel, State& state, Index task, unsigned o
     mark_cloexec(state, acted_on, flight.call);
   } else if (begins || copies) {
     return Step::advanced;
-  } else if (const Part part = next_selected(state.tables[acted_on], flight.call, flight.cursor); part.first <= part.last) {
+  } else if (const Part part = next_selected(state.tables[acted_on], flight.call, flight.cursor);
+             part.first <= part.last) {
     if (outcome == 1 && flight.table == none && part.first >= flight.last) return Step::done;
     const std::int64_t last = outcome == 0 ? part.last : end_of_part(kernel, part.first, part.last);
-    close_deferred(kernel, state, task, acted_on, static_cast<std::int32_t>(part.first), static_cast<std::int32_t>(last));
+    close_deferred(kernel, state, task, acted_on, static_cast<std::int32_t>(part.first),
+                   static_cast<std::int32_t>(last));
     flight.cursor = last + 1;
     return Step::advanced;
   }
@@ -188,7 +205,9 @@ Step step_close_range(const Kernel& kernel, State& state, Index task, unsigned o
 
 bool closes_in_own_copy(const State& state, Index task) {
   const Flight& flight = state.tasks[task].flight;
-  if (!flight.active || flight.table == none || flight.phase != range_closes || static_cast<CallKind>(flight.call.kind) != CallKind::close_range) return false;
+  if (!flight.active || flight.table == none || flight.phase != range_closes ||
+      static_cast<CallKind>(flight.call.kind) != CallKind::close_range)
+    return false;
   const Part part = next_selected(state.tables[flight.table], flight.call, flight.cursor);
   return part.first <= part.last;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "model/litmus/execution.h"
 
-#include "model/explore/driver_step.h"
-
 #include <cerrno>
+
+#include "model/explore/driver_step.h"
 
 namespace spawncheck::litmus {
 

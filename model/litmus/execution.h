@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// One state of a litmus test on the model: the driver's, and what only a litmus test asks, how often each handler has run and which
-// signal has ended the process. The test's outcomes are the ends of all its executions.
+// One state of a litmus test on the model: the driver's, and what only a litmus test asks, how often each handler has
+// run and which signal has ended the process. The test's outcomes are the ends of all its executions.
 #pragma once
 
-#include "model/explore/driver.h"
-
 #include <array>
+
+#include "model/explore/driver.h"
 
 namespace spawncheck::litmus {
 

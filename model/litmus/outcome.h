@@ -71,7 +71,7 @@ struct sc_litmus_outcome {
   uint8_t slot[SC_LITMUS_NUMBERS_MAX]; /* by the test's numbers */
   /* Of a thread that has a table of its own; else zero. */
   uint8_t own_slot[SC_LITMUS_THREADS_MAX][SC_LITMUS_NUMBERS_MAX];
-  uint8_t has_own_table;                   /* a bit for each thread */
+  uint8_t has_own_table; /* a bit for each thread */
   struct sc_litmus_fresh fresh[SC_LITMUS_FRESH_MAX];
 };
 

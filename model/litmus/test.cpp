@@ -20,7 +20,8 @@ std::string breach_of(const Scenario& s) {
   std::uint32_t descriptions = 0;
   for (std::uint32_t i = 0; i < s.world.line_count; ++i) {
     const sc_world_line& line = s.world.line[i];
-    if (line.kind == SC_WORLD_WINDOW || line.kind == SC_WORLD_FILL || line.kind == SC_WORLD_MEMFDS) return "windows and filled ranges belong to spawns";
+    if (line.kind == SC_WORLD_WINDOW || line.kind == SC_WORLD_FILL || line.kind == SC_WORLD_MEMFDS)
+      return "windows and filled ranges belong to spawns";
     if (!is_usable(line.number) || !is_usable(line.second)) return "numbers 40 to 63 are the arena's";
     descriptions += line.kind == SC_WORLD_ALIAS ? 0 : world_rows()[line.kind].line == "fds" ? 2 : 1;
   }

@@ -19,8 +19,8 @@ struct World {
   bool flags = false;        // with and without close-on-exec
   std::vector<std::int32_t> f{}, n{}, r{}, names{}, signals{};  // for the letters f, n, r, N and s of operation.h
   std::vector<std::uint64_t> sets{};                            // for S
-  std::string_view left_out{};  // words of operations, each between spaces
-  std::string_view shapes{};    // of "pair", "chain" and "triple"
+  std::string_view left_out{};                                  // words of operations, each between spaces
+  std::string_view shapes{};                                    // of "pair", "chain" and "triple"
 };
 
 std::span<const World> worlds();

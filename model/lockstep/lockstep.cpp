@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "model/lockstep/lockstep.h"
 
+#include <algorithm>
+#include <span>
+
 #include "model/contract/describe.h"
 #include "model/explore/spawn_case.h"
 #include "model/lockstep/walk.h"
-
-#include <algorithm>
-#include <span>
 
 namespace spawncheck::lockstep {
 
@@ -38,23 +38,28 @@ bool tables_agree(Walk& walk, Index task, const sc_snapshot& snapshot, const sc_
         continue;
       }
       const model::Entry* e = table.find(n);
-      if (e == nullptr || e->description == model::none || e->cloexec != (seen.cloexec != 0) || !explore::is_same_file(state.descriptions[e->description], seen.key))
+      if (e == nullptr || e->description == model::none || e->cloexec != (seen.cloexec != 0) ||
+          !explore::is_same_file(state.descriptions[e->description], seen.key))
         return walk.disagree(who + std::to_string(n) + " is " + describe(seen), state_text(state, e));
       n = std::min(e->last, seen.last) + 1;
     }
   }
   for (const model::Entry& e : table.entries())
     if (e.description != model::none) count += e.last - e.number + 1;
-  return count == seen_count || walk.disagree(who + "table has " + std::to_string(seen_count) + " open descriptors", std::to_string(count));
+  return count == seen_count ||
+         walk.disagree(who + "table has " + std::to_string(seen_count) + " open descriptors", std::to_string(count));
 }
 
 bool attributes_agree(Walk& walk, Index task, const sc_snapshot& s) {
   const model::State& state = walk.state();
   const model::Dispositions& d = state.dispositions[state.tasks[task].dispositions];
   const std::string who = "task " + std::to_string(s.task) + " ";
-  if (s.mask != walk.mask(s.task)) return walk.disagree(who + "blocks " + describe_signals(s.mask), describe_signals(walk.mask(s.task)));
-  if ((s.ignored ^ d.ignored) & ~model::libc_internal) return walk.disagree(who + "ignores " + describe_signals(s.ignored), describe_signals(d.ignored));
-  if ((s.caught ^ d.handled) & ~model::libc_internal) return walk.disagree(who + "catches " + describe_signals(s.caught), describe_signals(d.handled));
+  if (s.mask != walk.mask(s.task))
+    return walk.disagree(who + "blocks " + describe_signals(s.mask), describe_signals(walk.mask(s.task)));
+  if ((s.ignored ^ d.ignored) & ~model::libc_internal)
+    return walk.disagree(who + "ignores " + describe_signals(s.ignored), describe_signals(d.ignored));
+  if ((s.caught ^ d.handled) & ~model::libc_internal)
+    return walk.disagree(who + "catches " + describe_signals(s.caught), describe_signals(d.handled));
   return true;
 }
 
@@ -70,13 +75,20 @@ std::uint8_t lowest_sharer(const Walk& walk, std::span<const sc_snapshot> batch,
 bool sharing_agrees(Walk& walk, std::span<const sc_snapshot> batch, const sc_snapshot& s) {
   const auto told = [&](const char* what, unsigned seen, unsigned expected) {
     // Not where the one that it was found to share with had no room in the batch.
-    if (std::none_of(batch.begin(), batch.end(), [&](const sc_snapshot& other) { return other.task == seen; })) return true;
-    const auto with = [&](unsigned other) { return other == s.task ? std::string("its own") : "that of task " + std::to_string(other); };
-    return seen == expected || walk.disagree("task " + std::to_string(s.task) + "'s " + what + " is " + with(seen), with(expected));
+    if (std::none_of(batch.begin(), batch.end(), [&](const sc_snapshot& other) { return other.task == seen; }))
+      return true;
+    const auto with = [&](unsigned other) {
+      return other == s.task ? std::string("its own") : "that of task " + std::to_string(other);
+    };
+    return seen == expected ||
+           walk.disagree("task " + std::to_string(s.task) + "'s " + what + " is " + with(seen), with(expected));
   };
-  return told("table", s.shares_table, lowest_sharer(walk, batch, s.task, [](const model::Task& t) { return t.table; })) &&
-         told("dispositions are", s.shares_dispositions, lowest_sharer(walk, batch, s.task, [](const model::Task& t) { return t.dispositions; })) &&
-         told("memory", s.shares_memory, lowest_sharer(walk, batch, s.task, [](const model::Task& t) { return t.memory; }));
+  return told("table", s.shares_table,
+              lowest_sharer(walk, batch, s.task, [](const model::Task& t) { return t.table; })) &&
+         told("dispositions are", s.shares_dispositions,
+              lowest_sharer(walk, batch, s.task, [](const model::Task& t) { return t.dispositions; })) &&
+         told("memory", s.shares_memory,
+              lowest_sharer(walk, batch, s.task, [](const model::Task& t) { return t.memory; }));
 }
 
 // All that was recorded after one step, ascending by task.
@@ -85,10 +97,12 @@ bool snapshots_agree(Walk& walk, std::span<const sc_snapshot> batch, const sc_tr
     walk.comparison().snapshots += !batch.empty() && batch.front().task == 0;
     return batch.empty() || batch.front().task != 0 || tables_agree(walk, 0, batch.front(), trace);
   }
-  if (walk.state().tasks[0].ended) return true;  // threads that end with their process were still looked at, and share what goes
+  if (walk.state().tasks[0].ended)
+    return true;  // threads that end with their process were still looked at, and share what goes
   for (const sc_snapshot& s : batch) {
     const Index task = walk.task(s.task);
-    if (task == model::none || walk.state().tasks[task].ended) return walk.disagree("task " + std::to_string(s.task) + " lives", "it has ended");
+    if (task == model::none || walk.state().tasks[task].ended)
+      return walk.disagree("task " + std::to_string(s.task) + " lives", "it has ended");
   }
   for (const sc_snapshot& s : batch) {
     const Index task = walk.task(s.task);
@@ -101,10 +115,12 @@ bool snapshots_agree(Walk& walk, std::span<const sc_snapshot> batch, const sc_tr
 
 }  // namespace
 
-Comparison compare(const model::Kernel& kernel, const Scenario& scenario, const sc_trace& trace, const sc_history& history, Follow how) {
+Comparison compare(const model::Kernel& kernel, const Scenario& scenario, const sc_trace& trace,
+                   const sc_history& history, Follow how) {
   Walk walk(kernel, scenario, trace, history, how);
   std::uint32_t next = 0;
-  const std::uint32_t steps = trace.is_cut ? trace.step_count - (trace.step_count != 0) : trace.step_count;  // the last one has no result
+  const std::uint32_t steps =
+      trace.is_cut ? trace.step_count - (trace.step_count != 0) : trace.step_count;  // the last one has no result
   for (std::uint32_t i = 0; i < steps; ++i) {
     if (!walk.follow(i)) break;
     const std::uint32_t first = next;

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "model/lockstep/walk.h"
 
-#include "model/contract/describe.h"
-#include "model/scenario/visible.h"
-
-#include "impl/peers/implementation.h"
-
-#include <spawncheck/spawn/plan.h>
-
-#include <cerrno>
 #include <sched.h>
 #include <signal.h>
+#include <spawncheck/spawn/plan.h>
 #include <sys/wait.h>
+
+#include <cerrno>
+
+#include "impl/peers/implementation.h"
+#include "model/contract/describe.h"
+#include "model/scenario/visible.h"
 
 namespace spawncheck::lockstep {
 
@@ -24,31 +23,50 @@ using model::Step;
 namespace {
 
 // What the kernel returns inside when a signal ended a sleep (include/linux/errno.h): the call is made again.
-bool is_restart(const sc_step& s) { return s.result == -512 || s.result == -513 || s.result == -514 || s.result == -516; }
+bool is_restart(const sc_step& s) {
+  return s.result == -512 || s.result == -513 || s.result == -514 || s.result == -516;
+}
 
 bool may_sleep(CallKind kind) { return kind == CallKind::open_fifo; }
 
 std::string text(const Result& r, bool has_value) {
   if (r.error != 0) return describe_error(r.error);
-  return has_value ? std::to_string(r.value[0]) + (r.value[1] >= 0 ? ", " + std::to_string(r.value[1]) : "") : "success";
+  return has_value ? std::to_string(r.value[0]) + (r.value[1] >= 0 ? ", " + std::to_string(r.value[1]) : "")
+                   : "success";
 }
 
 // Does the value that the call gives mean anything to the model?
 bool gives_value(CallKind kind) {
   switch (kind) {
-    case CallKind::create: case CallKind::create_pair: case CallKind::open_fifo: case CallKind::open_program: case CallKind::dup: case CallKind::dupfd: case CallKind::dup3:
-    case CallKind::getfd: case CallKind::umask: case CallKind::fetch:
+    case CallKind::create:
+    case CallKind::create_pair:
+    case CallKind::open_fifo:
+    case CallKind::open_program:
+    case CallKind::dup:
+    case CallKind::dupfd:
+    case CallKind::dup3:
+    case CallKind::getfd:
+    case CallKind::umask:
+    case CallKind::fetch:
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
 }  // namespace
 
-Walk::Walk(const model::Kernel& kernel, const Scenario& scenario, const sc_trace& trace, const sc_history& history, Follow how)
-    : kernel_(kernel), scenario_(scenario), trace_(trace), history_(history), how_(how),
-      state_(model::initial_state(scenario.world, static_cast<std::uint32_t>(scenario.threads.size()), history.world_inode)),
-      known_(trace.task_count), next_child_(static_cast<unsigned>(scenario.threads.size())) {
+Walk::Walk(const model::Kernel& kernel, const Scenario& scenario, const sc_trace& trace, const sc_history& history,
+           Follow how)
+    : kernel_(kernel),
+      scenario_(scenario),
+      trace_(trace),
+      history_(history),
+      how_(how),
+      state_(model::initial_state(scenario.world, static_cast<std::uint32_t>(scenario.threads.size()),
+                                  history.world_inode)),
+      known_(trace.task_count),
+      next_child_(static_cast<unsigned>(scenario.threads.size())) {
   for (unsigned t = 0; t < next_child_ && t < known_.size(); ++t) known_[t].task = static_cast<Index>(t);
   state_.dispositions_of(0).handled |= history.caught_by_libc & ~state_.dispositions_of(0).ignored;
 }
@@ -98,7 +116,8 @@ bool Walk::follow(std::uint32_t at) {
   ++comparison_.steps;
   if (state_.tasks[known_[s.task].task].ended) return s.outcome == SC_OUTCOME_DIED || disagree("goes on", "has ended");
   if (!make(s)) return false;
-  const bool is_on_its_way = s.outcome == SC_OUTCOME_RETURNED || s.kind == SC_STEP_SIGNAL || (s.kind == SC_STEP_WAKES && s.outcome != SC_OUTCOME_SLEEPS);
+  const bool is_on_its_way = s.outcome == SC_OUTCOME_RETURNED || s.kind == SC_STEP_SIGNAL ||
+                             (s.kind == SC_STEP_WAKES && s.outcome != SC_OUTCOME_SLEEPS);
   if (is_on_its_way && !known_[s.task].is_program && !state_.tasks[known_[s.task].task].ended) rest(s.task);
   return true;
 }
@@ -110,7 +129,8 @@ bool Walk::make_own(const sc_step& s) {
   const model::Table& table = state_.table_of(0);
   if (op != nullptr) {
     if (op->kind == SC_OP_WAIT || op->kind == SC_OP_KILL_CHILD || s.kind == SC_STEP_SIGNAL) return true;
-    if (op->kind == SC_OP_MASK || op->kind == SC_OP_KILL || op->kind == SC_OP_KILL_GROUP || op->kind == SC_OP_TGKILL) return true;
+    if (op->kind == SC_OP_MASK || op->kind == SC_OP_KILL || op->kind == SC_OP_KILL_GROUP || op->kind == SC_OP_TGKILL)
+      return true;
     const int error = result_of(s).error;
     if (error == EADDRINUSE || error == EAGAIN || error == ETXTBSY) return true;  // a child may have what it says
     ++comparison_.steps;
@@ -121,20 +141,22 @@ bool Walk::make_own(const sc_step& s) {
   const Result got = result_of(s);
   const bool is_clone = s.call == SC_VISIBLE_clone || s.call == SC_VISIBLE_clone3;
   const bool has_child = s.outcome == SC_OUTCOME_SUSPENDED || got.value[0] > 0;
-  if ((is_clone && (clone_flags(s) & CLONE_PIDFD) != 0 && has_child) || (s.call == SC_VISIBLE_pidfd_open && got.error == 0)) {
+  if ((is_clone && (clone_flags(s) & CLONE_PIDFD) != 0 && has_child) ||
+      (s.call == SC_VISIBLE_pidfd_open && got.error == 0)) {
     model::Description pidfd;
     pidfd.key.kind = SC_FILE_PIDFD;
     const std::int32_t number = is_clone ? table.lowest_free(0) : got.value[0];
     state_.put(state_.tasks[0].table, number, state_.add(pidfd), true);
   } else if (s.call == SC_VISIBLE_close) {
     const model::Entry* e = table.find(static_cast<std::int32_t>(s.arg[0]));
-    if (e != nullptr && e->description != model::none && state_.descriptions[e->description].key.kind == SC_FILE_PIDFD) state_.remove(state_.tasks[0].table, e->number, e->last);
+    if (e != nullptr && e->description != model::none && state_.descriptions[e->description].key.kind == SC_FILE_PIDFD)
+      state_.remove(state_.tasks[0].table, e->number, e->last);
   }
   return true;
 }
 
-// On its way to its next call it takes a signal that its mask lets through; when it has none, handlers return, and signals are
-// looked for again.
+// On its way to its next call it takes a signal that its mask lets through; when it has none, handlers return, and
+// signals are looked for again.
 void Walk::rest(unsigned trace_task) {
   const Index task = known_[trace_task].task;
   do {
@@ -172,52 +194,78 @@ std::uint64_t Walk::mask(unsigned trace_task) const { return model::blocked_sign
 
 bool Walk::make(const sc_step& s) {
   switch (s.kind) {
-    case SC_STEP_CALL: return call(s);
-    case SC_STEP_SIGNAL: return signal(s);
-    case SC_STEP_PROGRAM: return program(s);
-    case SC_STEP_WAKES: return wakes(s);
-    default: return unknown("a step of no kind");
+    case SC_STEP_CALL:
+      return call(s);
+    case SC_STEP_SIGNAL:
+      return signal(s);
+    case SC_STEP_PROGRAM:
+      return program(s);
+    case SC_STEP_WAKES:
+      return wakes(s);
+    default:
+      return unknown("a step of no kind");
   }
 }
 
 bool Walk::call(const sc_step& s) {
   if (s.outcome == SC_OUTCOME_UNKNOWN) return unknown("a run without results");
   if (s.is_unread) return unknown("an argument that could not be read");
-  const bool may_die = s.call == SC_VISIBLE_exit || s.call == SC_VISIBLE_exit_group || s.call == SC_VISIBLE_kill || s.call == SC_VISIBLE_tgkill;
+  const bool may_die = s.call == SC_VISIBLE_exit || s.call == SC_VISIBLE_exit_group || s.call == SC_VISIBLE_kill ||
+                       s.call == SC_VISIBLE_tgkill;
   if (s.outcome == SC_OUTCOME_DIED && !may_die) return unknown("death within a call");
   if (how_ == Follow::everything) {
     const int first = known_[s.task].taken != 0 ? known_[s.task].taken : next(s.task);
     if (first != 0) return disagree("makes its call", "takes signal " + std::to_string(first) + " first");
     // Who rests at a call when its process is stopped has begun it, and stops when it returns.
     const Index task = known_[s.task].task;
-    if (state_.process_of(task).stopped_by != 0 && !model::may_begin_call(state_, task)) return disagree("makes its call", "is stopped");
+    if (state_.process_of(task).stopped_by != 0 && !model::may_begin_call(state_, task))
+      return disagree("makes its call", "is stopped");
   }
   if (s.is_void) return true;
   const std::uint8_t thread = trace_.task[s.task].thread;
   const std::uint64_t* inode = history_.op[thread][s.operation].inode;
   RawCall raw = translate(s, operation(s), sc_identity_of_op(thread, s.operation), inode);
   // A spawn's child has a pidfd of its caller, or of nobody.
-  if (s.call == SC_VISIBLE_pidfd_getfd && trace_.task[s.task].child >= 0) raw = {Known::call, make_call(CallKind::fetch, static_cast<std::int32_t>(s.arg[1]), -1, SC_FLAG_CLOEXEC)};
+  if (s.call == SC_VISIBLE_pidfd_getfd && trace_.task[s.task].child >= 0)
+    raw = {Known::call, make_call(CallKind::fetch, static_cast<std::int32_t>(s.arg[1]), -1, SC_FLAG_CLOEXEC)};
   if (s.call == SC_VISIBLE_setpgid && raw.known == Known::call) raw.call.a = group_named(raw.call.a);
   switch (raw.known) {
-    case Known::nothing: return true;
-    case Known::unknown: return unknown("a call the model has not");
-    case Known::file: return on_file(s, raw);
-    case Known::call: case Known::creation: return modelled(s, raw);
-    case Known::special: break;
+    case Known::nothing:
+      return true;
+    case Known::unknown:
+      return unknown("a call the model has not");
+    case Known::file:
+      return on_file(s, raw);
+    case Known::call:
+    case Known::creation:
+      return modelled(s, raw);
+    case Known::special:
+      break;
   }
   switch (s.call) {
-    case SC_VISIBLE_bind: return bind(s);
-    case SC_VISIBLE_execve: case SC_VISIBLE_execveat: return exec(s);
-    case SC_VISIBLE_exit: case SC_VISIBLE_exit_group: return exit(s);
-    case SC_VISIBLE_wait4: case SC_VISIBLE_waitid: return wait(s);
-    case SC_VISIBLE_kill: case SC_VISIBLE_tgkill: return send(s);
-    case SC_VISIBLE_clone: case SC_VISIBLE_clone3:
+    case SC_VISIBLE_bind:
+      return bind(s);
+    case SC_VISIBLE_execve:
+    case SC_VISIBLE_execveat:
+      return exec(s);
+    case SC_VISIBLE_exit:
+    case SC_VISIBLE_exit_group:
+      return exit(s);
+    case SC_VISIBLE_wait4:
+    case SC_VISIBLE_waitid:
+      return wait(s);
+    case SC_VISIBLE_kill:
+    case SC_VISIBLE_tgkill:
+      return send(s);
+    case SC_VISIBLE_clone:
+    case SC_VISIBLE_clone3:
 #if defined(__x86_64__)
-    case SC_VISIBLE_fork: case SC_VISIBLE_vfork:
+    case SC_VISIBLE_fork:
+    case SC_VISIBLE_vfork:
 #endif
       return clone(s);
-    default: return unknown("a call the model has not");
+    default:
+      return unknown("a call the model has not");
   }
 }
 
@@ -239,14 +287,16 @@ bool Walk::modelled(const sc_step& s, const RawCall& raw) {
       made = model::step(kernel_, state_, task, choice < count ? choice : 0, result);
       chose |= choice + 1 < count;
     } while (made == Step::advanced);
-    const bool fits = s.outcome == SC_OUTCOME_SLEEPS ? made == Step::blocked : made == Step::done && result.error == got.error;
+    const bool fits =
+        s.outcome == SC_OUTCOME_SLEEPS ? made == Step::blocked : made == Step::done && result.error == got.error;
     if (fits || !chose || kind == CallKind::close_range) break;
     state_ = before;
     result = {};
   }
   if (raw.known == Known::creation && made == Step::done && result.error == 0) {
     for (const std::int32_t number : result.value)
-      if (const model::Entry* e = number < 0 ? nullptr : state_.table_of(task).find(number)) state_.descriptions[e->description].wildcard = true;
+      if (const model::Entry* e = number < 0 ? nullptr : state_.table_of(task).find(number))
+        state_.descriptions[e->description].wildcard = true;
   }
   return returned(s, raw, made, result);
 }
@@ -254,17 +304,20 @@ bool Walk::modelled(const sc_step& s, const RawCall& raw) {
 bool Walk::returned(const sc_step& s, const RawCall& raw, Step made, const Result& result) {
   const auto kind = static_cast<CallKind>(raw.call.kind);
   ++comparison_.checked;
-  if (s.outcome == SC_OUTCOME_SLEEPS) return made == Step::blocked || disagree("sleeps", text(result, gives_value(kind)));
+  if (s.outcome == SC_OUTCOME_SLEEPS)
+    return made == Step::blocked || disagree("sleeps", text(result, gives_value(kind)));
   const Result got = result_of(s);
   if (made == Step::blocked) {
     if (!is_restart(s)) return disagree(text(got, gives_value(kind)), "sleeps");
     return unknown("a FIFO's open interrupted by a signal");
   }
-  const bool same = got.error == result.error && (got.error != 0 || !gives_value(kind) || (got.value[0] == result.value[0] && got.value[1] == result.value[1]));
+  const bool same = got.error == result.error && (got.error != 0 || !gives_value(kind) ||
+                                                  (got.value[0] == result.value[0] && got.value[1] == result.value[1]));
   if (!same) return disagree(text(got, gives_value(kind)), text(result, gives_value(kind)));
   if (kind == CallKind::load && got.error == 0) {
     const sc_op_record& record = history_.op[trace_.task[s.task].thread][s.operation];
-    if (record.end != 0 && record.value[0] != result.value[0]) return disagree(std::to_string(record.value[0]), std::to_string(result.value[0]));
+    if (record.end != 0 && record.value[0] != result.value[0])
+      return disagree(std::to_string(record.value[0]), std::to_string(result.value[0]));
   }
   return true;
 }
@@ -291,7 +344,9 @@ bool Walk::bind(const sc_step& s) {
   model::Description& d = state_.descriptions[e->description];
   const auto name = static_cast<std::uint64_t>(op->operand[0].value);
   if (d.key.kind != SC_FILE_LISTENER || d.key.id != model::unbound) return true;
-  const model::Busy taken = model::busy(state_, [&](Index, const model::Description& other) { return other.key.kind == SC_FILE_LISTENER && other.key.id == name; });
+  const model::Busy taken = model::busy(state_, [&](Index, const model::Description& other) {
+    return other.key.kind == SC_FILE_LISTENER && other.key.id == name;
+  });
   const int expected = taken == model::Busy::no ? 0 : EADDRINUSE;
   if (got.error != expected) return disagree(text(got, false), expected == 0 ? "success" : "EADDRINUSE");
   if (expected == 0) d.key = {SC_FILE_LISTENER, name};
@@ -320,7 +375,8 @@ bool Walk::clone(const sc_step& s) {
   if (!succeeded) return true;
   if (next_child_ >= known_.size()) return unknown("a child that the trace has not");
   const Index child = known_[next_child_++].task = static_cast<Index>(result.value[0]);
-  if ((flags & CLONE_PARENT) != 0) {  // its maker's parent is its own, and so is the signal (kernel/fork.c copy_process)
+  if ((flags & CLONE_PARENT) !=
+      0) {  // its maker's parent is its own, and so is the signal (kernel/fork.c copy_process)
     const model::Process& maker = state_.process_of(task);
     state_.process_of(child).parent = maker.parent;
     state_.process_of(child).is_clone_child = maker.is_clone_child;
@@ -345,7 +401,8 @@ bool Walk::exec(const sc_step& s) {
     return true;
   }
   if (succeeded != (result.error == 0) || (!succeeded && s.result != -result.error))
-    return disagree(succeeded ? "runs the program" : text(result_of(s), false), result.error == 0 ? "runs the program" : text(result, false));
+    return disagree(succeeded ? "runs the program" : text(result_of(s), false),
+                    result.error == 0 ? "runs the program" : text(result, false));
   if (!succeeded) return true;
   known.is_program = true;
   return true;
@@ -363,8 +420,11 @@ bool Walk::wait(const sc_step& s) {
   const std::int64_t pid = is_waitid ? s.arg[1] : static_cast<std::int32_t>(s.arg[0]);
   const auto options = static_cast<std::uint32_t>(s.arg[is_waitid ? 3 : 2]);
   const int child = task_with_pid(pid);
-  Call call = make_call(CallKind::wait, child < 0 ? -1 : state_.tasks[known_[static_cast<unsigned>(child)].task].process);
-  const auto add = [&](std::uint32_t raw, std::uint32_t of_model) { call.flags |= (options & raw) != 0 ? of_model : 0u; };
+  Call call =
+      make_call(CallKind::wait, child < 0 ? -1 : state_.tasks[known_[static_cast<unsigned>(child)].task].process);
+  const auto add = [&](std::uint32_t raw, std::uint32_t of_model) {
+    call.flags |= (options & raw) != 0 ? of_model : 0u;
+  };
   add(WNOHANG, model::wait_no_hang);
   add(WNOWAIT, model::wait_leaves_it);
   add(__WALL, model::wait_all);
@@ -374,7 +434,10 @@ bool Walk::wait(const sc_step& s) {
   const Step made = model::run_call(kernel_, state_, self, call, result);
   if (made == Step::blocked) state_.tasks[self].flight = {};  // whoever sleeps in a wait is asked again when it wakes
   ++comparison_.checked;
-  const std::string expected = made == Step::blocked ? "sleeps" : result.error != 0 ? text(result, false) : result.value[1] == 0 ? "nothing yet" : "the child has ended";
+  const std::string expected = made == Step::blocked  ? "sleeps"
+                               : result.error != 0    ? text(result, false)
+                               : result.value[1] == 0 ? "nothing yet"
+                                                      : "the child has ended";
   if (s.outcome == SC_OUTCOME_SLEEPS) return made == Step::blocked || disagree("sleeps", expected);
   if (made == Step::blocked && (is_restart(s) || s.result == -EINTR)) return true;
   const std::int64_t given = result.error != 0 ? -result.error : result.value[1] == 0 || is_waitid ? 0 : pid;
@@ -398,9 +461,11 @@ bool Walk::wakes(const sc_step& s) {
 #if defined(__x86_64__)
       && s.call != SC_VISIBLE_vfork
 #endif
-  ) return true;
+  )
+    return true;
   ++comparison_.checked;
-  return state_.tasks[task].vfork_child == model::none || disagree("the vfork parent goes on", "its child has neither exec'd nor ended");
+  return state_.tasks[task].vfork_child == model::none ||
+         disagree("the vfork parent goes on", "its child has neither exec'd nor ended");
 }
 
 // ---- signals ---------------------------------------------------------------------------------------
@@ -428,14 +493,19 @@ bool Walk::send(const sc_step& s) {
   const bool is_tgkill = s.call == SC_VISIBLE_tgkill;
   const sc_operation* op = operation(s);
   const std::int64_t pid = static_cast<std::int32_t>(s.arg[is_tgkill ? 1 : 0]);
-  Call call = make_call(is_tgkill ? CallKind::tgkill : pid == 0 ? CallKind::kill_group : CallKind::kill, -1, static_cast<std::int32_t>(s.arg[is_tgkill ? 2 : 1]));
+  Call call = make_call(is_tgkill  ? CallKind::tgkill
+                        : pid == 0 ? CallKind::kill_group
+                                   : CallKind::kill,
+                        -1, static_cast<std::int32_t>(s.arg[is_tgkill ? 2 : 1]));
   if (call.b < 1 || call.b > SC_SIGNAL_MAX) return unknown("a signal of no number");
   if (is_tgkill) {
     for (unsigned t = 0; t < scenario_.threads.size(); ++t)
       if (trace_.task[t].pid == pid) call.a = static_cast<std::int32_t>(t);
   } else if (pid != 0) {
     const int child = task_with_pid(pid);
-    call.a = child >= 0 ? state_.tasks[known_[static_cast<unsigned>(child)].task].process : op != nullptr && op->kind == SC_OP_KILL ? 0 : -1;
+    call.a = child >= 0                                ? state_.tasks[known_[static_cast<unsigned>(child)].task].process
+             : op != nullptr && op->kind == SC_OP_KILL ? 0
+                                                       : -1;
   }
   if (call.a < 0 && pid != 0) return unknown("a signal to a process the model has not");
   const Index task = known_[s.task].task;
@@ -453,19 +523,24 @@ bool Walk::signal(const sc_step& s) {
   const int signal = static_cast<int>(s.arg[0]);
   if (signal == 0) return true;
   // Children send SIGCHLD at any time, which the model does not foretell: its handler runs all the same.
-  const bool is_of_child = signal == SIGCHLD && known.taken != SIGCHLD && (known.taken != 0 || model::next_signal(state_, known.task) != SIGCHLD);
+  const bool is_of_child = signal == SIGCHLD && known.taken != SIGCHLD &&
+                           (known.taken != 0 || model::next_signal(state_, known.task) != SIGCHLD);
   if (is_of_child) {
     model::deliver(state_, known.task, signal);
     return true;
   }
   if (known.taken == 0) known.taken = take(s.task);
-  if (known.taken == 0 && state_.process_of(known.task).stopped_by != 0) return unknown("a signal in a process that is stopped, which its tracer lets go on");
+  if (known.taken == 0 && state_.process_of(known.task).stopped_by != 0)
+    return unknown("a signal in a process that is stopped, which its tracer lets go on");
   ++comparison_.checked;
   if (known.taken != signal && signal == SIGSEGV) return unknown("a crash");
-  if (known.taken != signal) return disagree("takes signal " + std::to_string(signal), known.taken == 0 ? "has none to take" : "takes signal " + std::to_string(known.taken));
+  if (known.taken != signal)
+    return disagree("takes signal " + std::to_string(signal),
+                    known.taken == 0 ? "has none to take" : "takes signal " + std::to_string(known.taken));
   known.taken = 0;
   const bool ends = model::deliver(state_, known.task, signal) == model::Delivery::terminated;
-  if (ends != (s.outcome == SC_OUTCOME_DIED)) return disagree(ends ? "lives" : "dies", ends ? "dies of signal " + std::to_string(signal) : "lives");
+  if (ends != (s.outcome == SC_OUTCOME_DIED))
+    return disagree(ends ? "lives" : "dies", ends ? "dies of signal " + std::to_string(signal) : "lives");
   if (ends) model::end_task(state_, known.task, -signal);
   return true;
 }

@@ -3,10 +3,10 @@
 // The model takes the steps of a trace.
 #pragma once
 
+#include <vector>
+
 #include "model/lockstep/lockstep.h"
 #include "model/lockstep/raw_call.h"
-
-#include <vector>
 
 namespace spawncheck::lockstep {
 
@@ -28,7 +28,7 @@ class Walk {
   // What the model's state does not have of a task of the trace.
   struct Tracked {
     model::Index task = model::none;
-    int taken = 0;                  // a signal: pending no more, and nothing has come of it yet
+    int taken = 0;  // a signal: pending no more, and nothing has come of it yet
     bool is_program = false, program_sleeps = false;
   };
 
@@ -53,7 +53,7 @@ class Walk {
 
   const sc_operation* operation(const sc_step&) const;  // the scenario's, null: a spawn's call, or nobody's
   const sc_operation* spawn(const sc_step&) const;
-  int task_with_pid(std::int64_t pid) const;  // of the trace, -1: none
+  int task_with_pid(std::int64_t pid) const;         // of the trace, -1: none
   std::int32_t group_named(std::int32_t pid) const;  // as the model's setpgid asks for it
   int next(unsigned trace_task) const;  // the signal that it takes next, 0: none, or one that passes without a stop
   int take(unsigned trace_task);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // What goes wrong on purpose, as text: a scenario's `fault` line, and `--fault`.
-#include "model/scenario/scenario.h"
-#include "model/scenario/words.h"
-
 #include <charconv>
 #include <cstring>
+
+#include "model/scenario/scenario.h"
+#include "model/scenario/words.h"
 
 namespace spawncheck {
 
@@ -27,7 +27,8 @@ bool read_place(std::string_view text, sc_fault& f) {
   const char *next = text.data(), *const end = text.data() + text.size();
   for (int i = 0; i < 3; ++i) {
     const auto [rest, failed] = std::from_chars(next, end, number[i]);
-    if (failed != std::errc{} || number[i] > (i < 2 ? 255u : 65535u) || (i < 2 && (rest == end || *rest != '.'))) return false;
+    if (failed != std::errc{} || number[i] > (i < 2 ? 255u : 65535u) || (i < 2 && (rest == end || *rest != '.')))
+      return false;
     next = rest + (i < 2);
   }
   f.thread = static_cast<std::uint8_t>(number[0]);

@@ -8,14 +8,14 @@
 #ifndef SPAWNCHECK_SCENARIO_HISTORY_H
 #define SPAWNCHECK_SCENARIO_HISTORY_H
 
+#include <stdint.h>
+
 #include "model/scenario/attributes.h"
 #include "model/scenario/operation.h"
 
-#include <stdint.h>
-
-#define SC_ENTRIES_MAX 640   /* observed descriptors of one process, in runs (struct sc_entry.last) */
-#define SC_CHILDREN_MAX 16   /* observed children of one run */
-#define SC_HANDLED_MAX 256   /* recorded handler runs of one run */
+#define SC_ENTRIES_MAX 640 /* observed descriptors of one process, in runs (struct sc_entry.last) */
+#define SC_CHILDREN_MAX 16 /* observed children of one run */
+#define SC_HANDLED_MAX 256 /* recorded handler runs of one run */
 
 /* What kind of file a descriptor refers to, and which of them (sc_key.id):
  *   memfd      the index its creator put into the name: see sc_identity()
@@ -24,9 +24,21 @@
  *   pipe, socket: the inode number, 0 when not known
  *   null, other: 0 */
 enum sc_file_kind {
-  SC_FILE_NONE, SC_FILE_MEMFD, SC_FILE_NULL, SC_FILE_PIPE_READ, SC_FILE_PIPE_WRITE, SC_FILE_SOCKET,
-  SC_FILE_EVENTFD, SC_FILE_MQUEUE, SC_FILE_REGULAR, SC_FILE_PROGRAM, SC_FILE_FIFO_READ, SC_FILE_FIFO_WRITE,
-  SC_FILE_LISTENER, SC_FILE_PIDFD, SC_FILE_OTHER
+  SC_FILE_NONE,
+  SC_FILE_MEMFD,
+  SC_FILE_NULL,
+  SC_FILE_PIPE_READ,
+  SC_FILE_PIPE_WRITE,
+  SC_FILE_SOCKET,
+  SC_FILE_EVENTFD,
+  SC_FILE_MQUEUE,
+  SC_FILE_REGULAR,
+  SC_FILE_PROGRAM,
+  SC_FILE_FIFO_READ,
+  SC_FILE_FIFO_WRITE,
+  SC_FILE_LISTENER,
+  SC_FILE_PIDFD,
+  SC_FILE_OTHER
 };
 
 struct sc_key {
@@ -35,31 +47,32 @@ struct sc_key {
 };
 
 /* The identity that a creator gives to what it creates: unique in the run, known without another
- * system call. World line i: 1 + i. Operation o of thread t: 1000 + 100 * t + o. Number n of a `memfds` line: 100000 + n. */
+ * system call. World line i: 1 + i. Operation o of thread t: 1000 + 100 * t + o. Number n of a `memfds` line: 100000 +
+ * n. */
 static inline uint64_t sc_identity_of_world(uint32_t line) { return 1 + line; }
 static inline uint64_t sc_identity_of_op(uint32_t thread, uint32_t op) { return 1000 + 100 * thread + op; }
 static inline uint64_t sc_identity_of_number(int32_t number) { return 100000 + (uint64_t)number; }
 
 /* Bits of sc_op_record.disturbed: what a spawn left different in its caller. Columns: enumerator, bit, what it is. */
-#define SC_DISTURBANCES(X)                                                              \
-  X(MASK, 0, "the mask")                                                                \
-  X(ALTSTACK, 1, "the alternate stack")                                                 \
-  X(CANCEL, 2, "the cancel state")                                                      \
-  X(ERRNO, 3, "errno")                                                                  \
-  X(ENVIRON, 4, "the environment")                                                      \
-  X(MEMORY, 5, "memory it was not given")                                               \
-  X(VM_SHARED, 6, "the child ran on the caller's memory after spawn had returned: a fact") \
+#define SC_DISTURBANCES(X)                                                                                \
+  X(MASK, 0, "the mask")                                                                                  \
+  X(ALTSTACK, 1, "the alternate stack")                                                                   \
+  X(CANCEL, 2, "the cancel state")                                                                        \
+  X(ERRNO, 3, "errno")                                                                                    \
+  X(ENVIRON, 4, "the environment")                                                                        \
+  X(MEMORY, 5, "memory it was not given")                                                                 \
+  X(VM_SHARED, 6, "the child ran on the caller's memory after spawn had returned: a fact")                \
   X(MASK_OF_LIBC, 7, "the mask; only 32 to 34 differ") /* beside MASK: a libc may keep them for itself */ \
-  X(CANCEL_TYPE, 8, "the cancel type")                                                  \
-  X(TIMERS, 9, "an interval timer")                                                     \
-  X(DUMPABLE, 10, "PR_GET_DUMPABLE")                                                    \
-  X(DEATH_SIGNAL, 11, "PR_GET_PDEATHSIG")                                               \
-  X(NAME, 12, "the thread's name")                                                      \
-  X(KEEPS_CAPS, 13, "PR_GET_KEEPCAPS")                                                  \
-  X(SUBREAPER, 14, "PR_GET_CHILD_SUBREAPER")                                            \
-  X(SECURE_BITS, 15, "PR_GET_SECUREBITS")                                               \
-  X(TIMER_SLACK, 16, "PR_GET_TIMERSLACK")                                               \
-  X(REQUEST, 17, "the request")                                                         \
+  X(CANCEL_TYPE, 8, "the cancel type")                                                                    \
+  X(TIMERS, 9, "an interval timer")                                                                       \
+  X(DUMPABLE, 10, "PR_GET_DUMPABLE")                                                                      \
+  X(DEATH_SIGNAL, 11, "PR_GET_PDEATHSIG")                                                                 \
+  X(NAME, 12, "the thread's name")                                                                        \
+  X(KEEPS_CAPS, 13, "PR_GET_KEEPCAPS")                                                                    \
+  X(SUBREAPER, 14, "PR_GET_CHILD_SUBREAPER")                                                              \
+  X(SECURE_BITS, 15, "PR_GET_SECUREBITS")                                                                 \
+  X(TIMER_SLACK, 16, "PR_GET_TIMERSLACK")                                                                 \
+  X(REQUEST, 17, "the request")                                                                           \
   X(RESULT, 18, "result.error: it is not what spawn returned")
 
 enum {
@@ -69,25 +82,27 @@ enum {
 };
 
 struct sc_op_record {
-  uint32_t begin;    /* 0: never begun */
-  uint32_t end;      /* 0: had not returned when the run ended */
-  int32_t value[2];  /* results: descriptors, pid and pidfd, loaded value, wait: exit status or -signal */
-  int32_t error;     /* errno, 0 on success */
+  uint32_t begin;   /* 0: never begun */
+  uint32_t end;     /* 0: had not returned when the run ended */
+  int32_t value[2]; /* results: descriptors, pid and pidfd, loaded value, wait: exit status or -signal */
+  int32_t error;    /* errno, 0 on success */
   uint32_t disturbed;
   /* pipe, socketpair: the inode numbers that fstat(2) reported for the two results right afterwards, at
    * stamp `identified`. Only evidence when nobody closed or replaced the number in between. */
   uint64_t inode[2];
   uint32_t identified;
-  int16_t child; /* index into the run's observed children, -1: none */
+  int16_t child;  /* index into the run's observed children, -1: none */
   uint8_t looked; /* bits of SC_LOOKED: what was looked at when the operation had returned */
-  uint64_t pending_before, pending_after; /* of a spawn: signals pending and blocked for the thread, before the call and after it */
-  uint64_t actions; /* of a spawn: signals whose handler, flags, mask or restorer is not what the world set */
+  uint64_t pending_before,
+      pending_after;    /* of a spawn: signals pending and blocked for the thread, before the call and after it */
+  uint64_t actions;     /* of a spawn: signals whose handler, flags, mask or restorer is not what the world set */
   int32_t result_error; /* of a spawn: result.error */
 };
 
-/* A spawn's memory is looked at (SC_DISTURBED_VM_SHARED) where that can hide nothing from the thread's later operations, and
- * in some of the other runs, drawn from the seed: see impl/executor/arena/spawning.c. The caller is looked at (`actions`, timers and
- * what prctl(2) tells) before the thread's first later operation that looking cannot hide anything from: SC_LOOKED_AT_CALLER. */
+/* A spawn's memory is looked at (SC_DISTURBED_VM_SHARED) where that can hide nothing from the thread's later
+ * operations, and in some of the other runs, drawn from the seed: see impl/executor/arena/spawning.c. The caller is
+ * looked at (`actions`, timers and what prctl(2) tells) before the thread's first later operation that looking cannot
+ * hide anything from: SC_LOOKED_AT_CALLER. */
 enum { SC_LOOKED_AT_MEMORY = 1, SC_LOOKED_AT_CALLER = 2 };
 
 /* Numbers number..last refer to one and the same description, with the same flag. */
@@ -98,14 +113,15 @@ struct sc_entry {
   uint8_t compared;       /* kcmp(2) was possible: same_as_parent counts */
   int32_t same_as_parent; /* a number in the arena's final table with the same description, -1: none */
   int32_t pidfd_of;       /* pid a pidfd refers to, -1 when its process is gone, 0: no pidfd */
-  uint32_t status_flags;  /* of the description: O_APPEND, O_NONBLOCK, ...; neither access mode nor O_CLOEXEC nor O_LARGEFILE */
+  uint32_t status_flags;  /* of the description: O_APPEND, O_NONBLOCK, ...; neither access mode nor O_CLOEXEC nor
+                             O_LARGEFILE */
   uint64_t position;      /* of the description */
 };
 
 /* The first of the strings of a list, such as argv, that is not as it was asked for. Bounded texts. */
 #define SC_STRING_MAX 40
 struct sc_difference {
-  uint8_t is_known;     /* the list was read; 0: the rest says nothing */
+  uint8_t is_known; /* the list was read; 0: the rest says nothing */
   uint8_t is_different;
   uint8_t is_missing, is_surplus; /* the list ends before it; it was to end there */
   uint32_t index;
@@ -115,19 +131,19 @@ struct sc_difference {
 /* A process (or a thread with a table of its own) as seen from outside. */
 struct sc_process {
   int32_t pid;
-  uint8_t observed;  /* 0: not seen, which says nothing: nothing below counts */
-  uint8_t is_dead;   /* seen to have ended, while the arena's process ran. It excludes observed */
+  uint8_t observed;         /* 0: not seen, which says nothing: nothing below counts */
+  uint8_t is_dead;          /* seen to have ended, while the arena's process ran. It excludes observed */
   uint8_t knows_end_status; /* of one that is dead: not of one that somebody has waited for, or that nobody has to */
-  int32_t end_status; /* as in sc_op_record.value of wait: an exit status, or -signal */
-  uint8_t has_execed; /* it runs the program that was asked for */
-  uint8_t truncated; /* more descriptors than SC_ENTRIES_MAX runs */
+  int32_t end_status;       /* as in sc_op_record.value of wait: an exit status, or -signal */
+  uint8_t has_execed;       /* it runs the program that was asked for */
+  uint8_t truncated;        /* more descriptors than SC_ENTRIES_MAX runs */
   uint32_t entry_count;
   struct sc_entry entry[SC_ENTRIES_MAX]; /* ascending */
   uint64_t mask, pending, shared_pending, ignored, caught;
   int32_t ppid, pgid, sid;
   uint32_t argument_count;
-  int32_t cwd; /* name index of the scratch directory, -1: another one */
-  struct sc_attributes attributes;      /* of a child */
+  int32_t cwd;                                /* name index of the scratch directory, -1: another one */
+  struct sc_attributes attributes;            /* of a child */
   struct sc_difference argument, environment; /* of a child that runs the program */
 };
 
@@ -143,16 +159,18 @@ struct sc_handled {
 
 enum sc_run_end {
   SC_RUN_COMPLETE, /* every operation returned */
-  SC_RUN_BLOCKED,  /* nothing can run any more, which is a fact: what has not returned waits for somebody who will not come */
+  SC_RUN_BLOCKED,  /* nothing can run any more, which is a fact: what has not returned waits for somebody who will not
+                      come */
   SC_RUN_TIMEOUT,  /* the bound was reached and something still ran, or waited with a timeout. `parent` is not seen */
-  SC_RUN_KILLED,   /* the arena's process was ended by a signal: end_signal; 0: it has exited, which none of its own code does */
-  SC_RUN_BROKEN,   /* the machinery failed: broken_errno, broken_where */
-  SC_RUN_CUT,      /* a scheduled run made more steps than a trace holds */
-  SC_RUN_REFUSED,  /* a scheduled run: the kernel does not let us trace: broken_errno, broken_where */
-  SC_RUN_MISLED,   /* a scheduled run: a turn of the schedule is not enabled, see struct sc_trace */
-  SC_RUN_STOPPED   /* as BLOCKED, and a task is stopped by a signal: the arena's process, or a process it has started, for which
-                    * a spawn may wait. end_signal, where known. `parent` counts: it is held. What has end == 0 may have happened
-                    * or not; all may have returned too, where the stop came with the last */
+  SC_RUN_KILLED,  /* the arena's process was ended by a signal: end_signal; 0: it has exited, which none of its own code
+                     does */
+  SC_RUN_BROKEN,  /* the machinery failed: broken_errno, broken_where */
+  SC_RUN_CUT,     /* a scheduled run made more steps than a trace holds */
+  SC_RUN_REFUSED, /* a scheduled run: the kernel does not let us trace: broken_errno, broken_where */
+  SC_RUN_MISLED,  /* a scheduled run: a turn of the schedule is not enabled, see struct sc_trace */
+  SC_RUN_STOPPED /* as BLOCKED, and a task is stopped by a signal: the arena's process, or a process it has started, for
+                  * which a spawn may wait. end_signal, where known. `parent` counts: it is held. What has end == 0 may
+                  * have happened or not; all may have returned too, where the stop came with the last */
 };
 
 #define SC_WHERE_MAX 96
@@ -172,15 +190,16 @@ struct sc_history {
   struct sc_process child[SC_CHILDREN_MAX];
   struct sc_process parent;
   uint64_t thread_mask[SC_THREADS_MAX];
-  /* Of the threads that spawn: what they were made with, and what they have at the end. `inherited`: the attributes that a program started by
-   * plain fork(2) and execve(2) has of its parent, as it was tried on this machine; the others accuse no spawn. */
+  /* Of the threads that spawn: what they were made with, and what they have at the end. `inherited`: the attributes
+   * that a program started by plain fork(2) and execve(2) has of its parent, as it was tried on this machine; the
+   * others accuse no spawn. */
   struct sc_attributes made[SC_THREADS_MAX], left[SC_THREADS_MAX];
   uint64_t inherited;
   uint32_t ran_in_child;
-  uint64_t caught_by_libc; /* signals that had a handler before the world's dispositions were set */
+  uint64_t caught_by_libc;              /* signals that had a handler before the world's dispositions were set */
   uint32_t handled_count, handled_lost; /* lost: runs beyond SC_HANDLED_MAX */
   struct sc_handled handled[SC_HANDLED_MAX];
-  uint8_t tells_chld;   /* the handler's runs for SIGCHLD are among them: the kernel sends it, the model does not */
+  uint8_t tells_chld; /* the handler's runs for SIGCHLD are among them: the kernel sends it, the model does not */
   uint32_t stray_count;
   struct sc_fault fault; /* what was injected, and happened; kind SC_FAULT_NONE: nothing */
   int32_t stray_pid;

@@ -5,10 +5,10 @@
 //   for (const sc_keep& k : kept(request)) ...
 #pragma once
 
-#include "model/scenario/operation.h"
-
 #include <cstdint>
 #include <iterator>
+
+#include "model/scenario/operation.h"
 
 namespace spawncheck {
 

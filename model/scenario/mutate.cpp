@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "model/scenario/mutate.h"
 
+#include <algorithm>
+#include <cerrno>
+
 #include "impl/peers/implementation.h"
 #include "model/scenario/generate.h"
 #include "model/scenario/visible.h"
 #include "model/scenario/words.h"
-
-#include <algorithm>
-#include <cerrno>
 
 namespace spawncheck {
 
@@ -19,12 +19,13 @@ class Mutator {
 
   Scenario run() {
     using Change = void (Mutator::*)();
-    constexpr Change changes[] = {&Mutator::insert_operation, &Mutator::insert_operation, &Mutator::delete_operation,  &Mutator::repeat_operation,
-                                  &Mutator::swap_operations,  &Mutator::move_operation,   &Mutator::change_operation, &Mutator::change_operation,
-                                  &Mutator::change_request,   &Mutator::change_request,   &Mutator::change_keep,      &Mutator::change_keep,      &Mutator::change_keep,      &Mutator::change_keep,
-                                  &Mutator::change_world,     &Mutator::change_world,     &Mutator::change_signals,   &Mutator::change_threads,
-                                  &Mutator::change_schedule,  &Mutator::change_group,     &Mutator::change_memfds,    &Mutator::change_refusals,
-                                  &Mutator::change_fault};
+    constexpr Change changes[] = {
+        &Mutator::insert_operation, &Mutator::insert_operation, &Mutator::delete_operation, &Mutator::repeat_operation,
+        &Mutator::swap_operations,  &Mutator::move_operation,   &Mutator::change_operation, &Mutator::change_operation,
+        &Mutator::change_request,   &Mutator::change_request,   &Mutator::change_keep,      &Mutator::change_keep,
+        &Mutator::change_keep,      &Mutator::change_keep,      &Mutator::change_world,     &Mutator::change_world,
+        &Mutator::change_signals,   &Mutator::change_threads,   &Mutator::change_schedule,  &Mutator::change_group,
+        &Mutator::change_memfds,    &Mutator::change_refusals,  &Mutator::change_fault};
     const std::uint32_t count = 1 + random_.below(3);
     for (std::uint32_t i = 0; i < count; ++i) (this->*changes[random_.below(std::size(changes))])();
     repair(s_);
@@ -33,7 +34,9 @@ class Mutator {
 
  private:
   std::uint32_t below(std::size_t n) { return random_.below(static_cast<std::uint32_t>(n)); }
-  std::vector<sc_operation>* some_thread() { return s_.threads.empty() ? nullptr : &s_.threads[below(s_.threads.size())].operations; }
+  std::vector<sc_operation>* some_thread() {
+    return s_.threads.empty() ? nullptr : &s_.threads[below(s_.threads.size())].operations;
+  }
   sc_operation* some_operation() {
     auto* ops = some_thread();
     return ops == nullptr || ops->empty() ? nullptr : &(*ops)[below(ops->size())];
@@ -48,13 +51,15 @@ class Mutator {
   // Numbers of the world, its neighbours, and where tables change their size.
   std::int32_t some_number() {
     constexpr std::int32_t edges[] = {0, 1, 2, 3, 62, 63, 64, 65, 127, 128, 255, 1023, 1024};
-    if (s_.world.line_count > 0 && random_.chance(1, 2)) return s_.world.line[below(s_.world.line_count)].number + random_.between(-1, 1);
+    if (s_.world.line_count > 0 && random_.chance(1, 2))
+      return s_.world.line[below(s_.world.line_count)].number + random_.between(-1, 1);
     return random_.chance(1, 3) ? edges[below(std::size(edges))] : random_.between(0, 16);
   }
   // Mostly a descriptor of the world: what is not open is soon said.
   sc_operand some_operand() {
     if (s_.world.line_count > 0 && random_.chance(1, 2)) return {s_.world.line[below(s_.world.line_count)].number, 0};
-    return {random_.chance(1, 3) ? random_.between(0, 6) : some_number(), static_cast<std::uint8_t>(random_.chance(1, 3))};
+    return {random_.chance(1, 3) ? random_.between(0, 6) : some_number(),
+            static_cast<std::uint8_t>(random_.chance(1, 3))};
   }
 
   // Mostly single entries; runs end where lists and tables change their size.
@@ -110,22 +115,40 @@ class Mutator {
     sc_operation* op = some_operation();
     if (op == nullptr) return;
     switch (random_.below(3)) {
-      case 0: op->operand[below(2)] = some_operand(); break;
-      case 1: op->flags ^= 1u << below(3); break;
-      default: randomise(*op);
+      case 0:
+        op->operand[below(2)] = some_operand();
+        break;
+      case 1:
+        op->flags ^= 1u << below(3);
+        break;
+      default:
+        randomise(*op);
     }
   }
   void change_request() {
     sc_request* r = some_request();
     if (r == nullptr) return;
     switch (random_.below(7)) {
-      case 0: r->policy = static_cast<std::uint8_t>(below(3)); break;
-      case 1: r->program = static_cast<std::uint8_t>(random_.chance(1, 2) ? 0 : below(SC_PROGRAM_COUNT)); break;
-      case 2: r->set ^= 1u << below(7); break;
-      case 3: r->mask = random_.next() & random_.next(); break;
-      case 4: r->ignore = signal_bit(1 + static_cast<int>(below(64))); break;
-      case 5: r->dflt = signal_bit(1 + static_cast<int>(below(64))); break;
-      default: r->argument_count = static_cast<std::uint16_t>(below(200));
+      case 0:
+        r->policy = static_cast<std::uint8_t>(below(3));
+        break;
+      case 1:
+        r->program = static_cast<std::uint8_t>(random_.chance(1, 2) ? 0 : below(SC_PROGRAM_COUNT));
+        break;
+      case 2:
+        r->set ^= 1u << below(7);
+        break;
+      case 3:
+        r->mask = random_.next() & random_.next();
+        break;
+      case 4:
+        r->ignore = signal_bit(1 + static_cast<int>(below(64)));
+        break;
+      case 5:
+        r->dflt = signal_bit(1 + static_cast<int>(below(64)));
+        break;
+      default:
+        r->argument_count = static_cast<std::uint16_t>(below(200));
     }
   }
   void change_keep() {
@@ -157,11 +180,13 @@ class Mutator {
     sc_world& w = s_.world;
     const std::uint32_t at = below(w.line_count);
     switch (random_.below(5)) {
-      case 0: case 1:
+      case 0:
+      case 1:
         if (w.line_count < SC_WORLD_MAX) {
           const std::int32_t number = some_number();
-          w.line[w.line_count++] = {static_cast<std::uint8_t>(below(SC_WORLD_FILL)), static_cast<std::uint8_t>(below(4)),
-                                    static_cast<std::uint8_t>(below(2)), number, some_number()};
+          w.line[w.line_count++] = {static_cast<std::uint8_t>(below(SC_WORLD_FILL)),
+                                    static_cast<std::uint8_t>(below(4)), static_cast<std::uint8_t>(below(2)), number,
+                                    some_number()};
         }
         break;
       case 2:
@@ -170,7 +195,8 @@ class Mutator {
       case 3:
         if (w.line_count > 0) w.line[at].cloexec ^= 1;
         break;
-      default: w.limit = random_.chance(1, 2) ? 0 : random_.between(1, 80);
+      default:
+        w.limit = random_.chance(1, 2) ? 0 : random_.between(1, 80);
     }
   }
   void change_signals() {
@@ -205,7 +231,9 @@ class Mutator {
       return;
     }
     constexpr std::int32_t errors[] = {ENOSYS, EPERM, EMFILE, ENOMEM, EINTR};
-    if (w.refusal_count < SC_REFUSALS_MAX) w.refusal[w.refusal_count++] = {static_cast<std::uint8_t>(below(SC_VISIBLE_marker)), errors[below(std::size(errors))]};
+    if (w.refusal_count < SC_REFUSALS_MAX)
+      w.refusal[w.refusal_count++] = {static_cast<std::uint8_t>(below(SC_VISIBLE_marker)),
+                                      errors[below(std::size(errors))]};
   }
   void change_fault() {
     if (s_.threads.empty() || random_.chance(1, 2)) {
@@ -215,12 +243,14 @@ class Mutator {
     constexpr std::int32_t errors[] = {ENOSYS, EPERM, EMFILE, ENOMEM, EINTR, EAGAIN};
     const std::uint32_t thread = below(s_.threads.size());
     s_.fault = {static_cast<std::uint8_t>(1 + below(SC_FAULT_KILL_PARENT)), static_cast<std::uint8_t>(thread),
-                static_cast<std::uint8_t>(below(s_.threads[thread].operations.size() + 1)), static_cast<std::uint16_t>(below(30)), errors[below(std::size(errors))]};
+                static_cast<std::uint8_t>(below(s_.threads[thread].operations.size() + 1)),
+                static_cast<std::uint16_t>(below(30)), errors[below(std::size(errors))]};
   }
   void change_schedule() {
     if (s_.threads.empty() || random_.chance(3, 4)) return;
     if (random_.chance(1, 4)) return s_.schedule.clear();
-    const Turn turn{static_cast<std::uint8_t>(below(s_.threads.size())), static_cast<std::int8_t>(random_.between(-1, 1))};
+    const Turn turn{static_cast<std::uint8_t>(below(s_.threads.size())),
+                    static_cast<std::int8_t>(random_.between(-1, 1))};
     s_.schedule.insert(s_.schedule.begin() + below(s_.schedule.size() + 1), turn);
   }
 

@@ -15,16 +15,16 @@
 
 /* Bounds of the language. Whatever is larger is malformed. */
 #define SC_THREADS_MAX 8
-#define SC_OPS_MAX 32        /* of one thread */
-#define SC_VARIABLES_MAX 32  /* of one thread: $0 .. $31 */
-#define SC_WORLD_MAX 64      /* lines that open descriptors in the initial world */
-#define SC_KEEP_MAX 32       /* entries of one keep-list as it is written; a run is one */
-#define SC_KEPT_MAX 8192     /* entries that it stands for */
-#define SC_MEMFDS_MAX 512    /* numbers that the world's `memfds` lines open */
-#define SC_REFUSALS_MAX 8    /* system calls that the world refuses */
-#define SC_CELLS_MAX 8       /* memory cells, named by number */
-#define SC_NAMES_MAX 4       /* files, FIFOs, queues, ports, directories are named a, b, c, d */
-#define SC_NUMBER_MAX 19999  /* largest descriptor number, limit or bound a scenario may name */
+#define SC_OPS_MAX 32       /* of one thread */
+#define SC_VARIABLES_MAX 32 /* of one thread: $0 .. $31 */
+#define SC_WORLD_MAX 64     /* lines that open descriptors in the initial world */
+#define SC_KEEP_MAX 32      /* entries of one keep-list as it is written; a run is one */
+#define SC_KEPT_MAX 8192    /* entries that it stands for */
+#define SC_MEMFDS_MAX 512   /* numbers that the world's `memfds` lines open */
+#define SC_REFUSALS_MAX 8   /* system calls that the world refuses */
+#define SC_CELLS_MAX 8      /* memory cells, named by number */
+#define SC_NAMES_MAX 4      /* files, FIFOs, queues, ports, directories are named a, b, c, d */
+#define SC_NUMBER_MAX 19999 /* largest descriptor number, limit or bound a scenario may name */
 #define SC_SIGNAL_MAX 64
 #define SC_ARGUMENTS_MAX 4096 /* extra arguments of a spawned program, 32 bytes each */
 
@@ -73,7 +73,7 @@
   X(MASK, "mask", "hS", "", 0, "rt_sigprocmask(2) of the calling thread")                                      \
   X(DISPOSITION, "disposition", "sD", "", 0, "rt_sigaction(2)")                                                \
   X(KILL, "kill", "s", "", 0, "kill(2) to the own process")                                                    \
-  X(KILL_GROUP, "kill_group", "s", "", 0, "kill(2) to the own process group: children that are in it as well")  \
+  X(KILL_GROUP, "kill_group", "s", "", 0, "kill(2) to the own process group: children that are in it as well") \
   X(TGKILL, "tgkill", "ts", "", 0, "tgkill(2) to a thread of the own process")                                 \
   X(ALTSTACK, "altstack", "o", "", 0, "sigaltstack(2) of the calling thread")                                  \
   X(STORE, "store", "cv", "", 0, "writes a memory cell")                                                       \
@@ -89,7 +89,7 @@ enum sc_op_kind {
       SC_OP_COUNT
 };
 
-enum { SC_FLAG_CLOEXEC = 1, SC_FLAG_UNSHARE = 2 };        /* sc_operation.flags, all operations but close_range */
+enum { SC_FLAG_CLOEXEC = 1, SC_FLAG_UNSHARE = 2 }; /* sc_operation.flags, all operations but close_range */
 enum { SC_HOW_BLOCK = 0, SC_HOW_UNBLOCK = 1, SC_HOW_SET = 2 };
 enum { SC_DISPOSITION_DEFAULT = 0, SC_DISPOSITION_IGNORE = 1, SC_DISPOSITION_HANDLER = 2 };
 enum { SC_DIRECTION_READ = 0, SC_DIRECTION_WRITE = 1 };
@@ -97,16 +97,16 @@ enum { SC_DIRECTION_READ = 0, SC_DIRECTION_WRITE = 1 };
 #define SC_RANGE_MAX (-1) /* operand value of the word max in close_range; means ~0u */
 
 /* What to exec. The word on the spawn line is in the right column. */
-#define SC_PROGRAMS(X)                                                                        \
-  X(HOLD, "hold", "runs, touches nothing, until it is killed")                                \
-  X(EXIT, "exit", "exits at once with status 7")                                              \
-  X(WRITTEN, "written", "the file that `program NAME` wrote; followed by the name")           \
-  X(MISSING, "missing", "no such file: ENOENT")                                               \
-  X(DIRECTORY, "directory", "a directory: EACCES")                                            \
-  X(NOT_EXECUTABLE, "not-executable", "a regular file without execute permission: EACCES")    \
-  X(NO_FORMAT, "no-format", "an executable file in no known format: ENOEXEC")                 \
-  X(NOT_DIRECTORY, "not-directory", "a path through a regular file: ENOTDIR")                 \
-  X(TOO_LONG, "too-long", "a path component over NAME_MAX: ENAMETOOLONG")                     \
+#define SC_PROGRAMS(X)                                                                     \
+  X(HOLD, "hold", "runs, touches nothing, until it is killed")                             \
+  X(EXIT, "exit", "exits at once with status 7")                                           \
+  X(WRITTEN, "written", "the file that `program NAME` wrote; followed by the name")        \
+  X(MISSING, "missing", "no such file: ENOENT")                                            \
+  X(DIRECTORY, "directory", "a directory: EACCES")                                         \
+  X(NOT_EXECUTABLE, "not-executable", "a regular file without execute permission: EACCES") \
+  X(NO_FORMAT, "no-format", "an executable file in no known format: ENOEXEC")              \
+  X(NOT_DIRECTORY, "not-directory", "a path through a regular file: ENOTDIR")              \
+  X(TOO_LONG, "too-long", "a path component over NAME_MAX: ENAMETOOLONG")                  \
   X(LOOP, "loop", "a symbolic link to itself: ELOOP")
 
 enum sc_program {
@@ -148,7 +148,7 @@ struct sc_request {
 };
 
 /* Entries that the keep-list stands for. */
-static inline uint32_t sc_kept_count(const struct sc_request *r) {
+static inline uint32_t sc_kept_count(const struct sc_request* r) {
   uint32_t count = 0;
   for (uint32_t i = 0; i < r->keep_count; ++i) count += 1 + (uint32_t)r->keep[i].more;
   return count;
@@ -166,9 +166,9 @@ static inline struct sc_keep sc_kept_of(struct sc_keep run, int32_t i) {
  * set of signals is in `signals`, a request in `request`. Unused fields are zero, so that equal
  * operations are equal byte by byte. */
 struct sc_operation {
-  uint8_t kind;      /* enum sc_op_kind */
-  int8_t result[2];  /* variable that takes the result, or -1; unused: -1 */
-  uint32_t flags;    /* SC_FLAG_*; close_range: the raw bits of close_range(2) */
+  uint8_t kind;     /* enum sc_op_kind */
+  int8_t result[2]; /* variable that takes the result, or -1; unused: -1 */
+  uint32_t flags;   /* SC_FLAG_*; close_range: the raw bits of close_range(2) */
   struct sc_operand operand[2];
   uint64_t signals;
   struct sc_request request;
@@ -181,11 +181,20 @@ struct sc_operation {
  *   fill N M [cloexec]                       every number N..M refers to one description of /dev/null
  *   memfds N M [cloexec]                     every number N..M refers to a memfd of its own
  *   window N M                               N..M below 64 are what the caller has set aside for the reference
- *                                            (spawn_window_reserve): close-on-exec, one description of a memfd; N is its own, the
- *                                            others its slots. One line at most. For other implementations just descriptors */
+ *                                            (spawn_window_reserve): close-on-exec, one description of a memfd; N is
+ * its own, the others its slots. One line at most. For other implementations just descriptors */
 enum sc_world_kind {
-  SC_WORLD_MEMFD, SC_WORLD_NULL, SC_WORLD_EVENTFD, SC_WORLD_MQUEUE, SC_WORLD_FILE,
-  SC_WORLD_PIPE, SC_WORLD_SOCKETPAIR, SC_WORLD_ALIAS, SC_WORLD_FILL, SC_WORLD_WINDOW, SC_WORLD_MEMFDS,
+  SC_WORLD_MEMFD,
+  SC_WORLD_NULL,
+  SC_WORLD_EVENTFD,
+  SC_WORLD_MQUEUE,
+  SC_WORLD_FILE,
+  SC_WORLD_PIPE,
+  SC_WORLD_SOCKETPAIR,
+  SC_WORLD_ALIAS,
+  SC_WORLD_FILL,
+  SC_WORLD_WINDOW,
+  SC_WORLD_MEMFDS,
   SC_WORLD_KIND_COUNT
 };
 
@@ -196,9 +205,9 @@ struct sc_world_line {
   int32_t number, second; /* second: of fds, alias, fill, memfds and window; else -1 */
 };
 
-/* On the line: refuse CALL ERRNO, as in `refuse close_range ENOSYS`. From the moment the race begins, every such call of the
- * scenario's threads and of the processes they start gives that error and is not made. Not what the scenario's own operations
- * need: validate.h. */
+/* On the line: refuse CALL ERRNO, as in `refuse close_range ENOSYS`. From the moment the race begins, every such call
+ * of the scenario's threads and of the processes they start gives that error and is not made. Not what the scenario's
+ * own operations need: validate.h. */
 struct sc_refusal {
   uint8_t call;  /* enum sc_visible */
   int32_t error; /* errno */
@@ -207,12 +216,12 @@ struct sc_refusal {
 /* What a scheduled run is to suffer, on purpose. */
 enum sc_fault_kind {
   SC_FAULT_NONE,
-  SC_FAULT_ERROR,         /* the call is not made and gives errno `value` */
-  SC_FAULT_SIGNAL,        /* signal `value` is sent to the arena's process */
-  SC_FAULT_SIGNAL_CHILD,  /* to the spawn's child */
-  SC_FAULT_KILL_CHILD,    /* the spawn's child is ended by SIGKILL */
-  SC_FAULT_STOP_CHILD,    /* it is stopped, and continued once nothing else can go */
-  SC_FAULT_KILL_PARENT    /* the arena's process is ended by SIGKILL */
+  SC_FAULT_ERROR,        /* the call is not made and gives errno `value` */
+  SC_FAULT_SIGNAL,       /* signal `value` is sent to the arena's process */
+  SC_FAULT_SIGNAL_CHILD, /* to the spawn's child */
+  SC_FAULT_KILL_CHILD,   /* the spawn's child is ended by SIGKILL */
+  SC_FAULT_STOP_CHILD,   /* it is stopped, and continued once nothing else can go */
+  SC_FAULT_KILL_PARENT   /* the arena's process is ended by SIGKILL */
 };
 
 /* At the `at`-th visible call (from 0) of operation `operation` of thread `thread`, by whichever of its tasks: before
@@ -226,9 +235,9 @@ struct sc_fault {
 struct sc_world {
   uint32_t line_count;
   struct sc_world_line line[SC_WORLD_MAX];
-  int32_t limit;      /* RLIMIT_NOFILE, soft; 0: not set, the arena's own */
-  uint64_t mask;      /* of every thread */
-  uint64_t ignored;   /* dispositions; a signal is in at most one of the two */
+  int32_t limit;    /* RLIMIT_NOFILE, soft; 0: not set, the arena's own */
+  uint64_t mask;    /* of every thread */
+  uint64_t ignored; /* dispositions; a signal is in at most one of the two */
   uint64_t handled;
   uint32_t refusal_count;
   struct sc_refusal refusal[SC_REFUSALS_MAX];

@@ -2,13 +2,13 @@
 //
 // A line is cut into words; the first word says what the line is; the signature of the operation's row
 // says how to read the others. The first mistake ends the parse, with its place.
+#include <charconv>
+
 #include "impl/peers/implementation.h"
 #include "model/scenario/scenario.h"
 #include "model/scenario/validate.h"
 #include "model/scenario/visible.h"
 #include "model/scenario/words.h"
-
-#include <charconv>
 
 namespace spawncheck {
 
@@ -114,7 +114,8 @@ std::int32_t Parser::number(const Word& word, std::int32_t low, std::int32_t hig
 }
 
 std::uint8_t Parser::letter(const Word& word, std::string_view what) {
-  if (word.text.size() == 1 && word.text[0] >= 'a' && word.text[0] < 'a' + SC_NAMES_MAX) return static_cast<std::uint8_t>(word.text[0] - 'a');
+  if (word.text.size() == 1 && word.text[0] >= 'a' && word.text[0] < 'a' + SC_NAMES_MAX)
+    return static_cast<std::uint8_t>(word.text[0] - 'a');
   fail(word.column, std::string(what) + " a, b, c or d");
   return 0;
 }
@@ -123,7 +124,8 @@ std::int32_t Parser::choice(const Word& word, std::span<const std::string_view> 
   const int index = index_of(words, word.text);
   if (index >= 0) return index;
   std::string expected;
-  for (std::size_t i = 0; i < words.size(); ++i) expected += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + std::string(words[i]);
+  for (std::size_t i = 0; i < words.size(); ++i)
+    expected += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + std::string(words[i]);
   fail(word.column, expected);
   return 0;
 }
@@ -142,8 +144,10 @@ std::uint64_t Parser::signals(const Word& word) {
   while (at <= word.text.size() && !error_) {
     const std::size_t comma = std::min(word.text.find(',', at), word.text.size());
     const int number = signal_named(word.text.substr(at, comma - at));
-    if (number == 0) fail(word.column + static_cast<int>(at), "signals joined by commas, none or all");
-    else set |= signal_bit(number);
+    if (number == 0)
+      fail(word.column + static_cast<int>(at), "signals joined by commas, none or all");
+    else
+      set |= signal_bit(number);
     at = comma + 1;
   }
   return set;
@@ -154,7 +158,8 @@ sc_operand Parser::descriptor(const Word& word, bool variable_only) {
   if (!word.text.empty() && word.text[0] == '$') {
     operand.variable = 1;
     operand.value = number({word.text.substr(1), word.column + 1}, 0, SC_VARIABLES_MAX - 1, "a variable $N, N in");
-    if (!error_ && (defined_ >> operand.value & 1) == 0) fail(word.column, "a variable that an earlier operation of the thread gave");
+    if (!error_ && (defined_ >> operand.value & 1) == 0)
+      fail(word.column, "a variable that an earlier operation of the thread gave");
     return operand;
   }
   if (variable_only) {
@@ -192,8 +197,10 @@ void Parser::parse_line(std::string_view line) {
   } else if (part_ <= Part::threads && first.text == "thread") {
     part_ = Part::threads;
     defined_ = 0;
-    if (scenario_.threads.size() >= SC_THREADS_MAX) fail(first.column, "at most " + std::to_string(SC_THREADS_MAX) + " threads");
-    else scenario_.threads.emplace_back();
+    if (scenario_.threads.size() >= SC_THREADS_MAX)
+      fail(first.column, "at most " + std::to_string(SC_THREADS_MAX) + " threads");
+    else
+      scenario_.threads.emplace_back();
   } else if (part_ == Part::world) {
     parse_world(first);
   } else if (part_ == Part::threads) {
@@ -233,7 +240,8 @@ void Parser::parse_refusal() {
   const int named = call_named(call.text), number = errno_named(error.text);
   if (named < 0) return fail(call.column, "a system call that another task can see, as in `refuse close_range ENOSYS`");
   if (number == 0) return fail(error.column, "the name of an errno");
-  if (world.refusal_count >= SC_REFUSALS_MAX) return fail(call.column, "at most " + std::to_string(SC_REFUSALS_MAX) + " calls that are refused");
+  if (world.refusal_count >= SC_REFUSALS_MAX)
+    return fail(call.column, "at most " + std::to_string(SC_REFUSALS_MAX) + " calls that are refused");
   for (std::uint32_t i = 0; i < world.refusal_count; ++i)
     if (world.refusal[i].call == named) return fail(call.column, "a call that no earlier line refuses");
   refusal_place_[world.refusal_count] = {line_, call.column};
@@ -252,7 +260,8 @@ void Parser::parse_fault(const Word& first) {
 void Parser::check_refusals() {
   for (std::uint32_t i = 0; i < scenario_.world.refusal_count && !error_; ++i) {
     line_ = refusal_place_[i].line;
-    if (const char* breach = refusal_breach(scenario_, scenario_.world.refusal[i])) fail(refusal_place_[i].column, breach);
+    if (const char* breach = refusal_breach(scenario_, scenario_.world.refusal[i]))
+      fail(refusal_place_[i].column, breach);
   }
   if (error_ || scenario_.fault.kind == SC_FAULT_NONE) return;
   line_ = fault_place_.line;
@@ -262,9 +271,12 @@ void Parser::check_refusals() {
 void Parser::parse_world_line(const Word& first) {
   bool known = false;
   for (const WorldRow& row : world_rows()) known |= row.line == first.text;
-  if (!known) return fail(first.column, "limit, mask, disposition, refuse, fd, fds, alias, fill, memfds, window, thread, schedule or expect");
+  if (!known)
+    return fail(first.column,
+                "limit, mask, disposition, refuse, fd, fds, alias, fill, memfds, window, thread, schedule or expect");
   sc_world& world = scenario_.world;
-  if (world.line_count >= SC_WORLD_MAX) return fail(first.column, "at most " + std::to_string(SC_WORLD_MAX) + " lines that open descriptors");
+  if (world.line_count >= SC_WORLD_MAX)
+    return fail(first.column, "at most " + std::to_string(SC_WORLD_MAX) + " lines that open descriptors");
   sc_world_line line{};
   const Word at = peek();
   line.number = number(take(), 0, SC_NUMBER_MAX, "a number");
@@ -279,7 +291,8 @@ void Parser::parse_world_line(const Word& first) {
     if (row.named) line.name = letter(take(), "a name");
     known = true;
   }
-  if (!known) return fail(word.column, first.text == "fd" ? "memfd, null, eventfd, mqueue or file" : "pipe or socketpair");
+  if (!known)
+    return fail(word.column, first.text == "fd" ? "memfd, null, eventfd, mqueue or file" : "pipe or socketpair");
   line.cloexec = line.kind == SC_WORLD_WINDOW || take_if("cloexec") ? 1 : 0;
   if (error_) return;
   if (const char* breach = world_breach(world, line)) return fail(at.column, breach);
@@ -292,10 +305,12 @@ void Parser::parse_operation(const Word& first) {
     if (operation_rows()[static_cast<std::size_t>(i)].word == first.text) kind = i;
   if (kind < 0) return fail(first.column, "an operation, thread, schedule or expect");
   std::vector<sc_operation>& operations = scenario_.threads.back().operations;
-  if (operations.size() >= SC_OPS_MAX) return fail(first.column, "at most " + std::to_string(SC_OPS_MAX) + " operations in a thread");
+  if (operations.size() >= SC_OPS_MAX)
+    return fail(first.column, "at most " + std::to_string(SC_OPS_MAX) + " operations in a thread");
   sc_operation op = blank_operation(static_cast<std::uint8_t>(kind));
   const OperationRow& row = row_of(op);
-  for (std::size_t i = 0; i < row.operands.size() && !error_; ++i) parse_operand(row.operands[i], static_cast<int>(i), op);
+  for (std::size_t i = 0; i < row.operands.size() && !error_; ++i)
+    parse_operand(row.operands[i], static_cast<int>(i), op);
   if (!error_) parse_flags(row, op);
   if (!error_) parse_results(row, op);
   if (!error_) operations.push_back(op);
@@ -306,16 +321,36 @@ void Parser::parse_operand(char letter_, int index, sc_operation& op) {
   const Word word = take();
   sc_operand& operand = op.operand[index];
   switch (letter_) {
-    case 'f': operand = descriptor(word, false); break;
-    case 'k': operand = descriptor(word, true); break;
-    case 'n': operand.value = number(word, 0, SC_NUMBER_MAX, "a number"); break;
-    case 'r': operand.value = word.text == "max" ? SC_RANGE_MAX : number(word, 0, SC_NUMBER_MAX, "max or a number"); break;
-    case 'N': operand.value = letter(word, "a name"); break;
-    case 'd': operand.value = choice(word, direction_words()); break;
-    case 's': operand.value = signal(word); break;
-    case 'S': op.signals = signals(word); break;
-    case 'h': operand.value = choice(word, how_words()); break;
-    case 'D': operand.value = choice(word, disposition_words()); break;
+    case 'f':
+      operand = descriptor(word, false);
+      break;
+    case 'k':
+      operand = descriptor(word, true);
+      break;
+    case 'n':
+      operand.value = number(word, 0, SC_NUMBER_MAX, "a number");
+      break;
+    case 'r':
+      operand.value = word.text == "max" ? SC_RANGE_MAX : number(word, 0, SC_NUMBER_MAX, "max or a number");
+      break;
+    case 'N':
+      operand.value = letter(word, "a name");
+      break;
+    case 'd':
+      operand.value = choice(word, direction_words());
+      break;
+    case 's':
+      operand.value = signal(word);
+      break;
+    case 'S':
+      op.signals = signals(word);
+      break;
+    case 'h':
+      operand.value = choice(word, how_words());
+      break;
+    case 'D':
+      operand.value = choice(word, disposition_words());
+      break;
     case 'o': {
       constexpr std::string_view words[] = {"off", "on"};
       operand.value = choice(word, words);
@@ -325,8 +360,12 @@ void Parser::parse_operand(char letter_, int index, sc_operation& op) {
       operand.value = number(word, 0, SC_THREADS_MAX - 1, "a thread");
       thread_uses_.push_back({operand.value, line_, word.column});
       break;
-    case 'c': operand.value = number(word, 0, SC_CELLS_MAX - 1, "a cell"); break;
-    default: operand.value = number(word, 0, INT32_MAX, "a value"); break;
+    case 'c':
+      operand.value = number(word, 0, SC_CELLS_MAX - 1, "a cell");
+      break;
+    default:
+      operand.value = number(word, 0, INT32_MAX, "a value");
+      break;
   }
 }
 
@@ -348,7 +387,8 @@ void Parser::parse_results(const OperationRow& row, sc_operation& op) {
     if (i > 0 && at_end()) break;
     const Word word = take();
     if (word.text.empty() || word.text[0] != '$') return fail(word.column, "a variable $N");
-    op.result[i] = static_cast<std::int8_t>(number({word.text.substr(1), word.column + 1}, 0, SC_VARIABLES_MAX - 1, "a variable $N, N in"));
+    op.result[i] = static_cast<std::int8_t>(
+        number({word.text.substr(1), word.column + 1}, 0, SC_VARIABLES_MAX - 1, "a variable $N, N in"));
     if (error_) return;
     defined_ |= 1u << op.result[i];
   }
@@ -380,8 +420,10 @@ void Parser::parse_request_field(const Word& word, sc_request& r) {
   } else if (t == "pgroup") {
     r.set |= SPAWNCHECK_SET_PGROUP;
     const Word group = take();
-    if (group.text.starts_with('$')) r.pgroup = descriptor(group, true);
-    else r.pgroup = {number(group, 0, INT32_MAX, "$N, or a process group"), 0};
+    if (group.text.starts_with('$'))
+      r.pgroup = descriptor(group, true);
+    else
+      r.pgroup = {number(group, 0, INT32_MAX, "$N, or a process group"), 0};
   } else if (t == "session") {
     r.set |= SPAWNCHECK_NEW_SESSION;
   } else if (t == "cwd") {
@@ -404,14 +446,19 @@ void Parser::parse_keep(const Word& list, sc_request& r) {
     const std::size_t arrow = entry.find('>');
     const int column = list.column + static_cast<int>(at);
     if (arrow == std::string_view::npos) return fail(column, "SOURCE>TARGET or FIRST..LAST>TARGET, joined by commas");
-    if (r.keep_count >= SC_KEEP_MAX) return fail(column, "at most " + std::to_string(SC_KEEP_MAX) + " entries to keep, or runs of them");
+    if (r.keep_count >= SC_KEEP_MAX)
+      return fail(column, "at most " + std::to_string(SC_KEEP_MAX) + " entries to keep, or runs of them");
     const std::string_view source = entry.substr(0, arrow);
     const std::size_t dots = source.find("..");
     const bool is_run = dots != std::string_view::npos;
     sc_keep keep{};
-    if (is_run) keep.source.value = number({source.substr(0, dots), column}, 0, SC_NUMBER_MAX, "a number");
-    else keep.source = descriptor({source, column}, false);
-    if (is_run) keep.more = number({source.substr(dots + 2), column + static_cast<int>(dots) + 2}, 0, SC_NUMBER_MAX, "a number") - keep.source.value;
+    if (is_run)
+      keep.source.value = number({source.substr(0, dots), column}, 0, SC_NUMBER_MAX, "a number");
+    else
+      keep.source = descriptor({source, column}, false);
+    if (is_run)
+      keep.more = number({source.substr(dots + 2), column + static_cast<int>(dots) + 2}, 0, SC_NUMBER_MAX, "a number") -
+                  keep.source.value;
     keep.target = number({entry.substr(arrow + 1), column + static_cast<int>(arrow) + 1}, 0, SC_NUMBER_MAX, "a target");
     if (error_) return;
     if (const char* breach = keep_breach(r, keep)) return fail(column, breach);
@@ -424,26 +471,33 @@ void Parser::parse_keep(const Word& list, sc_request& r) {
 void Parser::parse_schedule() {
   while (!at_end() && !error_) {
     const Word word = take();
-    const auto after = [&](std::size_t at) { return Word{word.text.substr(at + 1), word.column + static_cast<int>(at) + 1}; };
+    const auto after = [&](std::size_t at) {
+      return Word{word.text.substr(at + 1), word.column + static_cast<int>(at) + 1};
+    };
     const std::size_t star = word.text.find('*');
     const std::string_view who = word.text.substr(0, star);
     const std::size_t dot = who.find('.');
     std::size_t times = 1;
     Turn turn;
-    turn.thread = static_cast<std::uint8_t>(number({who.substr(0, dot), word.column}, 0, SC_THREADS_MAX - 1, "a thread"));
+    turn.thread =
+        static_cast<std::uint8_t>(number({who.substr(0, dot), word.column}, 0, SC_THREADS_MAX - 1, "a thread"));
     if (dot != std::string_view::npos)
-      turn.child = static_cast<std::int8_t>(number({who.substr(dot + 1), word.column + static_cast<int>(dot) + 1}, 0, schedule_child_max, "a child"));
-    if (star != std::string_view::npos) times = static_cast<std::size_t>(number(after(star), 1, schedule_turns_max, "how many turns"));
+      turn.child = static_cast<std::int8_t>(
+          number({who.substr(dot + 1), word.column + static_cast<int>(dot) + 1}, 0, schedule_child_max, "a child"));
+    if (star != std::string_view::npos)
+      times = static_cast<std::size_t>(number(after(star), 1, schedule_turns_max, "how many turns"));
     if (error_) return;
     if (turn.thread >= scenario_.threads.size()) return fail(word.column, "a thread of the scenario");
-    if (scenario_.schedule.size() + times > schedule_turns_max) return fail(word.column, "at most " + std::to_string(schedule_turns_max) + " turns");
+    if (scenario_.schedule.size() + times > schedule_turns_max)
+      return fail(word.column, "at most " + std::to_string(schedule_turns_max) + " turns");
     scenario_.schedule.insert(scenario_.schedule.end(), times, turn);
   }
 }
 
 void Parser::parse_expectation() {
   const Word word = take();
-  if (scenario_.expectations.size() >= expectations_max) return fail(word.column, "at most " + std::to_string(expectations_max) + " expectations");
+  if (scenario_.expectations.size() >= expectations_max)
+    return fail(word.column, "at most " + std::to_string(expectations_max) + " expectations");
   const auto status = status_named(word.text);
   if (!status) return fail(word.column, "holds, violated, inconclusive, unsupported or broken");
   Expectation e;

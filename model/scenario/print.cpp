@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include <cstring>
+
 #include "impl/peers/implementation.h"
 #include "model/scenario/scenario.h"
 #include "model/scenario/visible.h"
 #include "model/scenario/words.h"
-
-#include <cstring>
 
 namespace spawncheck {
 
@@ -28,18 +28,35 @@ void put_letter_operand(std::string& out, char letter, const sc_operand& operand
   out += ' ';
   const auto index = static_cast<std::size_t>(operand.value);
   switch (letter) {
-    case 'N': out += name_letter(static_cast<std::uint8_t>(operand.value)); break;
-    case 'd': out += direction_words()[index]; break;
-    case 's': out += signal_name(operand.value); break;
-    case 'S': out += signal_set_text(op.signals); break;
-    case 'h': out += how_words()[index]; break;
-    case 'D': out += disposition_words()[index]; break;
-    case 'o': out += operand.value != 0 ? "on" : "off"; break;
-    case 'r':
-      if (operand.value == SC_RANGE_MAX) out += "max";
-      else put_number(out, operand.value);
+    case 'N':
+      out += name_letter(static_cast<std::uint8_t>(operand.value));
       break;
-    default: put_operand(out, operand);
+    case 'd':
+      out += direction_words()[index];
+      break;
+    case 's':
+      out += signal_name(operand.value);
+      break;
+    case 'S':
+      out += signal_set_text(op.signals);
+      break;
+    case 'h':
+      out += how_words()[index];
+      break;
+    case 'D':
+      out += disposition_words()[index];
+      break;
+    case 'o':
+      out += operand.value != 0 ? "on" : "off";
+      break;
+    case 'r':
+      if (operand.value == SC_RANGE_MAX)
+        out += "max";
+      else
+        put_number(out, operand.value);
+      break;
+    default:
+      put_operand(out, operand);
   }
 }
 
@@ -77,8 +94,10 @@ void put_operation(std::string& out, const sc_operation& op) {
   const OperationRow& row = row_of(op);
   out += row.word;
   for (std::size_t i = 0; i < row.operands.size(); ++i) {
-    if (row.operands[i] == 'R') put_request(out, op.request);
-    else put_letter_operand(out, row.operands[i], op.operand[i], op);
+    if (row.operands[i] == 'R')
+      put_request(out, op.request);
+    else
+      put_letter_operand(out, row.operands[i], op.operand[i], op);
   }
   if (row.flags == "C" && (op.flags & SC_FLAG_CLOEXEC)) out += " cloexec";
   if (row.flags == "U") {  // close_range(2): UNSHARE is 2, CLOEXEC is 4
@@ -158,8 +177,9 @@ std::string print(const Scenario& s) {
 
 bool operator==(const Scenario& a, const Scenario& b) {
   if (std::memcmp(&a.world.limit, &b.world.limit, sizeof a.world.limit) != 0 || a.world.mask != b.world.mask ||
-      a.world.ignored != b.world.ignored || a.world.handled != b.world.handled || a.world.line_count != b.world.line_count ||
-      a.threads.size() != b.threads.size() || a.schedule != b.schedule || a.expectations != b.expectations)
+      a.world.ignored != b.world.ignored || a.world.handled != b.world.handled ||
+      a.world.line_count != b.world.line_count || a.threads.size() != b.threads.size() || a.schedule != b.schedule ||
+      a.expectations != b.expectations)
     return false;
   return print(a) == print(b);  // the text says everything that counts
 }

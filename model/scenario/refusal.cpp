@@ -1,25 +1,52 @@
 // SPDX-License-Identifier: MIT
 //
-// What a scenario may refuse, and what may go wrong on purpose: only what an implementation can live without, or can report. A correct
-// spawn must have a way out.
+// What a scenario may refuse, and what may go wrong on purpose: only what an implementation can live without, or can
+// report. A correct spawn must have a way out.
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+
 #include "model/scenario/scenario.h"
 #include "model/scenario/validate.h"
 #include "model/scenario/visible.h"
 #include "model/scenario/words.h"
-
-#include <algorithm>
-#include <cerrno>
-#include <iterator>
 
 namespace spawncheck {
 
 namespace {
 
 // The system calls that each operation makes (impl/executor/arena/operations.c), in the order of THE table.
-constexpr std::string_view calls_of_operation[] = {
-    "memfd_create", "openat", "pipe2", "socketpair", "eventfd2", "mq_open", "openat", "openat", "openat", "socket bind listen close", "flock",
-    "dup", "dup3 fcntl", "dup3", "fcntl", "fcntl", "fcntl", "close", "close_range", "prlimit64", "rt_sigprocmask", "rt_sigaction",
-    "kill", "kill", "tgkill", "sigaltstack", "", "", "", "waitid", "kill"};
+constexpr std::string_view calls_of_operation[] = {"memfd_create",
+                                                   "openat",
+                                                   "pipe2",
+                                                   "socketpair",
+                                                   "eventfd2",
+                                                   "mq_open",
+                                                   "openat",
+                                                   "openat",
+                                                   "openat",
+                                                   "socket bind listen close",
+                                                   "flock",
+                                                   "dup",
+                                                   "dup3 fcntl",
+                                                   "dup3",
+                                                   "fcntl",
+                                                   "fcntl",
+                                                   "fcntl",
+                                                   "close",
+                                                   "close_range",
+                                                   "prlimit64",
+                                                   "rt_sigprocmask",
+                                                   "rt_sigaction",
+                                                   "kill",
+                                                   "kill",
+                                                   "tgkill",
+                                                   "sigaltstack",
+                                                   "",
+                                                   "",
+                                                   "",
+                                                   "waitid",
+                                                   "kill"};
 static_assert(std::size(calls_of_operation) == SC_OP_COUNT);
 
 bool is_among(std::string_view words, std::string_view word) {
@@ -36,16 +63,25 @@ bool needs(const sc_operation& op, std::string_view call) {
   return is_among(calls_of_operation[op.kind], call);
 }
 
-// Not what cannot fail for want of a right or of room, what the arena or the program that is spawned asks for itself, or what nobody can
-// end, wait for or undo anything without.
+// Not what cannot fail for want of a right or of room, what the arena or the program that is spawned asks for itself,
+// or what nobody can end, wait for or undo anything without.
 bool may_be_refused(std::uint8_t call) {
   switch (sc_visible_calls[call].effect) {
-    case SC_EFFECT_ALLOCATE: case SC_EFFECT_ALLOCATE2: case SC_EFFECT_FCNTL: case SC_EFFECT_REPLACE: case SC_EFFECT_RANGE: case SC_EFFECT_CLONE:
-    case SC_EFFECT_EXEC: case SC_EFFECT_LIMIT:
+    case SC_EFFECT_ALLOCATE:
+    case SC_EFFECT_ALLOCATE2:
+    case SC_EFFECT_FCNTL:
+    case SC_EFFECT_REPLACE:
+    case SC_EFFECT_RANGE:
+    case SC_EFFECT_CLONE:
+    case SC_EFFECT_EXEC:
+    case SC_EFFECT_LIMIT:
       return true;
-    case SC_EFFECT_ATTRIBUTE: return call != SC_VISIBLE_sigaltstack && call != SC_VISIBLE_umask && call != SC_VISIBLE_prctl;
-    case SC_EFFECT_ANYTHING: return call == SC_VISIBLE_unshare;
-    default: return false;
+    case SC_EFFECT_ATTRIBUTE:
+      return call != SC_VISIBLE_sigaltstack && call != SC_VISIBLE_umask && call != SC_VISIBLE_prctl;
+    case SC_EFFECT_ANYTHING:
+      return call == SC_VISIBLE_unshare;
+    default:
+      return false;
   }
 }
 
@@ -64,8 +100,10 @@ bool is_tried_for_ever(const sc_refusal& r) {
 }  // namespace
 
 const char* refusal_breach(const Scenario& s, const sc_refusal& r) {
-  if (r.call >= SC_VISIBLE_COUNT || !may_be_refused(r.call)) return "a call that a spawn can do without, or whose failure it can report";
-  if (!says_nothing_of_arguments(r.error)) return "ENOSYS, EPERM, EACCES, EMFILE, ENFILE, ENOMEM, EAGAIN, EINTR, EBUSY or ENOSPC";
+  if (r.call >= SC_VISIBLE_COUNT || !may_be_refused(r.call))
+    return "a call that a spawn can do without, or whose failure it can report";
+  if (!says_nothing_of_arguments(r.error))
+    return "ENOSYS, EPERM, EACCES, EMFILE, ENFILE, ENOMEM, EAGAIN, EINTR, EBUSY or ENOSPC";
   if (is_tried_for_ever(r)) return "an error after which the call is not tried for ever";
   for (const Thread& t : s.threads)
     for (const sc_operation& op : t.operations)

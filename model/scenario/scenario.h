@@ -23,11 +23,9 @@
 //   expect violated fd.kept by canary
 //
 // '#' starts a comment. Blank lines and indentation do not count. Order: world, threads, schedule and fault,
-// expectations. A scenario with a schedule or a fault runs scheduled. parse() and print() are inverse: parse(print(s)) == s, and print(parse(x)) is the
-// canonical text of x.
+// expectations. A scenario with a schedule or a fault runs scheduled. parse() and print() are inverse: parse(print(s))
+// == s, and print(parse(x)) is the canonical text of x.
 #pragma once
-
-#include "model/scenario/operation.h"
 
 #include <cstdint>
 #include <optional>
@@ -35,6 +33,8 @@
 #include <string_view>
 #include <variant>
 #include <vector>
+
+#include "model/scenario/operation.h"
 
 namespace spawncheck {
 
@@ -103,7 +103,8 @@ std::optional<sc_fault> fault_named(std::string_view text);
 // What a scenario must satisfy beyond syntax, so that generator, mutator and shrinker can build freely
 // and repair: bounds of operation.h; a variable is used only after an operation of the same thread gave
 // it; world numbers are distinct and below the limit, an alias names an earlier line; a thread index
-// exists; a refused call is none that the operations make; a fault is a spawn's. parse() reports a breach at its place; repair() drops what breaches.
+// exists; a refused call is none that the operations make; a fault is a spawn's. parse() reports a breach at its place;
+// repair() drops what breaches.
 bool is_valid(const Scenario&);
 void repair(Scenario&);
 

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: MIT
 #include "model/scenario/shrink.h"
 
-#include "model/scenario/words.h"
-
 #include <algorithm>
 #include <bit>
+
+#include "model/scenario/words.h"
 
 namespace spawncheck {
 
 namespace {
 
 std::uint64_t size_of_request(const sc_request& r) {
-  std::uint64_t size = 40u * r.keep_count + (r.pgroup.variable != 0 ? 10u : static_cast<unsigned>(std::min(r.pgroup.value, 9))) + 30u * static_cast<unsigned>(std::popcount(r.set)) + (r.program != 0 ? 5u : 0u) + r.argument_count + r.policy;
+  std::uint64_t size =
+      40u * r.keep_count + (r.pgroup.variable != 0 ? 10u : static_cast<unsigned>(std::min(r.pgroup.value, 9))) +
+      30u * static_cast<unsigned>(std::popcount(r.set)) + (r.program != 0 ? 5u : 0u) + r.argument_count + r.policy;
   size += static_cast<unsigned>(std::popcount(r.mask) + std::popcount(r.dflt) + std::popcount(r.ignore));
-  for (std::uint32_t i = 0; i < r.keep_count; ++i) size += static_cast<unsigned>(std::min(r.keep[i].target, 39) + r.keep[i].more);
+  for (std::uint32_t i = 0; i < r.keep_count; ++i)
+    size += static_cast<unsigned>(std::min(r.keep[i].target, 39) + r.keep[i].more);
   return size;
 }
 
@@ -32,7 +35,8 @@ std::uint64_t size_of(const Scenario& s) {
   size += 1'000 * w.line_count + (w.limit != 0 ? 50u : 0u);
   size += 10u * static_cast<unsigned>(std::popcount(w.mask) + std::popcount(w.ignored) + std::popcount(w.handled));
   for (std::uint32_t i = 0; i < w.line_count; ++i) {
-    size += (w.line[i].cloexec ? 2u : 0u) + (w.line[i].kind != SC_WORLD_MEMFD ? 4u : 0u) + static_cast<unsigned>(std::min(w.line[i].number, 64));
+    size += (w.line[i].cloexec ? 2u : 0u) + (w.line[i].kind != SC_WORLD_MEMFD ? 4u : 0u) +
+            static_cast<unsigned>(std::min(w.line[i].number, 64));
     if (w.line[i].kind == SC_WORLD_FILL) size += 10u + static_cast<unsigned>(w.line[i].second - w.line[i].number) / 16;
     if (w.line[i].kind == SC_WORLD_MEMFDS) size += 10u + static_cast<unsigned>(w.line[i].second - w.line[i].number);
   }
@@ -74,8 +78,10 @@ class Shrinker {
       with([&](Scenario& c) {
         c.threads.erase(c.threads.begin() + static_cast<std::ptrdiff_t>(t));
         c.schedule.clear();
-        if (c.fault.thread == t) c.fault = {};
-        else if (c.fault.thread > t) --c.fault.thread;
+        if (c.fault.thread == t)
+          c.fault = {};
+        else if (c.fault.thread > t)
+          --c.fault.thread;
       });
   }
   // Halves, quarters, ... and single ones.
@@ -86,10 +92,13 @@ class Shrinker {
         for (std::size_t first = 0; first + length <= n; first += length)
           with([&](Scenario& c) {
             auto& ops = c.threads[t].operations;
-            ops.erase(ops.begin() + static_cast<std::ptrdiff_t>(first), ops.begin() + static_cast<std::ptrdiff_t>(first + length));
+            ops.erase(ops.begin() + static_cast<std::ptrdiff_t>(first),
+                      ops.begin() + static_cast<std::ptrdiff_t>(first + length));
             if (c.fault.thread != t || c.fault.operation < first) return;
-            if (c.fault.operation < first + length) c.fault = {};
-            else c.fault.operation = static_cast<std::uint8_t>(c.fault.operation - length);
+            if (c.fault.operation < first + length)
+              c.fault = {};
+            else
+              c.fault.operation = static_cast<std::uint8_t>(c.fault.operation - length);
           });
     }
   }

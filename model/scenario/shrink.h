@@ -4,10 +4,10 @@
 // operations, world lines, schedule, keep entries and request fields, then the numbers' sum; so shrinking ends.
 #pragma once
 
-#include "model/scenario/scenario.h"
-
 #include <functional>
 #include <vector>
+
+#include "model/scenario/scenario.h"
 
 namespace spawncheck {
 

@@ -5,12 +5,12 @@
 #ifndef SPAWNCHECK_SCENARIO_TRACE_H
 #define SPAWNCHECK_SCENARIO_TRACE_H
 
-#include "model/scenario/history.h"
-
 #include <stdint.h>
 
-#define SC_TASKS_MAX 32       /* of one run: the scenario's threads, then every task that they start */
-#define SC_STEPS_MAX 4096     /* of one run; whoever needs more has run away */
+#include "model/scenario/history.h"
+
+#define SC_TASKS_MAX 32   /* of one run: the scenario's threads, then every task that they start */
+#define SC_STEPS_MAX 4096 /* of one run; whoever needs more has run away */
 #define SC_CALL_ARGUMENTS 6
 
 /* A task is named as in a schedule: thread t (child -1), or the n-th process that thread t has started, its
@@ -18,21 +18,21 @@
 struct sc_task {
   uint8_t thread;
   int8_t child;
-  int8_t parent;       /* the task that started it, -1: the arena */
-  uint8_t state;       /* at the end: enum sc_task_state */
-  uint8_t call;        /* it is at, or asleep in: enum sc_visible */
+  int8_t parent; /* the task that started it, -1: the arena */
+  uint8_t state; /* at the end: enum sc_task_state */
+  uint8_t call;  /* it is at, or asleep in: enum sc_visible */
   int32_t pid;
   uint64_t clone_flags; /* what it was started with, CLONE_* and the exit signal, as clone(2) has them; 0 for fork(2) */
 };
 
 enum sc_task_state {
-  SC_TASK_AT_CALL,    /* stopped where it enters a visible call */
-  SC_TASK_AT_SIGNAL,  /* stopped where it takes a signal */
-  SC_TASK_ASLEEP,     /* in a call that waits for somebody */
-  SC_TASK_SUSPENDED,  /* a vfork(2) parent */
-  SC_TASK_PROGRAM,    /* runs the program it has exec'd */
-  SC_TASK_STOPPED,    /* by a signal such as SIGSTOP */
-  SC_TASK_FINISHED,   /* a thread whose operations have all returned */
+  SC_TASK_AT_CALL,   /* stopped where it enters a visible call */
+  SC_TASK_AT_SIGNAL, /* stopped where it takes a signal */
+  SC_TASK_ASLEEP,    /* in a call that waits for somebody */
+  SC_TASK_SUSPENDED, /* a vfork(2) parent */
+  SC_TASK_PROGRAM,   /* runs the program it has exec'd */
+  SC_TASK_STOPPED,   /* by a signal such as SIGSTOP */
+  SC_TASK_FINISHED,  /* a thread whose operations have all returned */
   SC_TASK_DEAD
 };
 
@@ -65,8 +65,9 @@ struct sc_step {
   uint32_t enabled;  /* bit i: task i could have gone instead; 0 for WAKES */
   uint8_t is_void;   /* 1: a signal that has no effect was not sent, and the call returned 0 all the same */
   int64_t arg[SC_CALL_ARGUMENTS];
-  uint64_t pointee;  /* what an argument of letter m, a, l, n or s points to: its first eight bytes; clone3: flags | exit signal */
-  int64_t result;    /* or -errno */
+  uint64_t pointee; /* what an argument of letter m, a, l, n or s points to: its first eight bytes; clone3: flags | exit
+                       signal */
+  int64_t result;   /* or -errno */
 };
 
 /* What a task was at an instant between two calls. The table, the dispositions and the memory are named by the
@@ -136,14 +137,14 @@ struct sc_policy {
   uint8_t is_scheduled; /* 0: a free run, nothing below counts */
   uint8_t rule;         /* enum sc_rule, after the turns */
   uint8_t is_strict;    /* a turn that is not enabled ends the run; else it is passed over */
-  uint8_t results;      /* 1: every call's result is recorded, at one more stop each; else those that the search needs */
+  uint8_t results; /* 1: every call's result is recorded, at one more stop each; else those that the search needs */
   uint32_t preemptions_max; /* RANDOM: afterwards as RUN_ON; ~0: any number */
-  uint32_t avoid;       /* RUN_ON: tasks that go only when no other can, from the end of the turns on */
+  uint32_t avoid;           /* RUN_ON: tasks that go only when no other can, from the end of the turns on */
   uint64_t seed;
-  uint32_t change_count; /* PCT: d - 1 */
+  uint32_t change_count;           /* PCT: d - 1 */
   uint32_t change[SC_CHANGES_MAX]; /* steps at which the running task falls below all others */
-  uint32_t snapshot_every; /* record what every task's table is after each so many steps; 0: never */
-  uint8_t watch_memory;    /* record which pages a child on the arena's memory writes */
+  uint32_t snapshot_every;         /* record what every task's table is after each so many steps; 0: never */
+  uint8_t watch_memory;            /* record which pages a child on the arena's memory writes */
   struct sc_fault fault;
   uint32_t turn_count;
   struct sc_turn turn[SC_TURNS_MAX];

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "model/scenario/validate.h"
 
+#include <algorithm>
+
 #include "impl/peers/implementation.h"
 #include "model/scenario/scenario.h"
 #include "model/scenario/words.h"
-
-#include <algorithm>
 
 namespace spawncheck {
 
@@ -30,7 +30,8 @@ bool overlaps(const sc_world_line& a, const sc_world_line& b) {
 }  // namespace
 
 bool is_open(const sc_world& world, std::int32_t number) {
-  return std::any_of(world.line, world.line + world.line_count, [&](const sc_world_line& l) { return opens(l, number); });
+  return std::any_of(world.line, world.line + world.line_count,
+                     [&](const sc_world_line& l) { return opens(l, number); });
 }
 
 std::int32_t lowest_closed(const sc_world& world, std::int32_t from) {
@@ -40,13 +41,16 @@ std::int32_t lowest_closed(const sc_world& world, std::int32_t from) {
 
 std::int32_t highest_open(const sc_world& world) {
   std::int32_t highest = 0;
-  for (std::uint32_t i = 0; i < world.line_count; ++i) highest = std::max({highest, world.line[i].number, world.line[i].second});
+  for (std::uint32_t i = 0; i < world.line_count; ++i)
+    highest = std::max({highest, world.line[i].number, world.line[i].second});
   return highest;
 }
 
 const char* world_breach(const sc_world& world, const sc_world_line& line) {
-  if ((line.kind == SC_WORLD_FILL || line.kind == SC_WORLD_MEMFDS) && line.second < line.number) return "a run of numbers, the smaller one first";
-  if (line.kind == SC_WORLD_WINDOW && (line.second <= line.number || line.second >= 64)) return "two numbers or more below 64, the smaller one first";
+  if ((line.kind == SC_WORLD_FILL || line.kind == SC_WORLD_MEMFDS) && line.second < line.number)
+    return "a run of numbers, the smaller one first";
+  if (line.kind == SC_WORLD_WINDOW && (line.second <= line.number || line.second >= 64))
+    return "two numbers or more below 64, the smaller one first";
   if (is_pair(line.kind) && line.second == line.number) return "two different numbers";
   bool has_aliased = false;
   std::int32_t memfds = line.kind == SC_WORLD_MEMFDS ? line.second - line.number + 1 : 0;
@@ -65,8 +69,11 @@ static_assert(SC_MEMFDS_MAX == 512 && SC_KEPT_MAX == 8192, "as the messages say"
 
 const char* keep_breach(const sc_request& r, const sc_keep& run) {
   if (run.more < 0 || (run.source.variable && run.more != 0)) return "a run of numbers, the smaller one first";
-  if (run.target + run.more > SC_NUMBER_MAX || (!run.source.variable && run.source.value + run.more > SC_NUMBER_MAX)) return "a run that ends at 19999 or below";
-  return sc_kept_count(&r) + static_cast<std::uint32_t>(run.more) + 1 > SC_KEPT_MAX ? "a run of fewer: at most 8192 entries to keep" : nullptr;
+  if (run.target + run.more > SC_NUMBER_MAX || (!run.source.variable && run.source.value + run.more > SC_NUMBER_MAX))
+    return "a run that ends at 19999 or below";
+  return sc_kept_count(&r) + static_cast<std::uint32_t>(run.more) + 1 > SC_KEPT_MAX
+             ? "a run of fewer: at most 8192 entries to keep"
+             : nullptr;
 }
 
 namespace {
@@ -76,7 +83,8 @@ void repair_refusals(Scenario& s) {
   sc_refusal good[SC_REFUSALS_MAX]{};
   std::uint32_t count = 0;
   for (std::uint32_t i = 0; i < std::min<std::uint32_t>(world.refusal_count, SC_REFUSALS_MAX); ++i) {
-    const bool is_twice = std::any_of(good, good + count, [&](const sc_refusal& r) { return r.call == world.refusal[i].call; });
+    const bool is_twice =
+        std::any_of(good, good + count, [&](const sc_refusal& r) { return r.call == world.refusal[i].call; });
     if (is_twice || refusal_breach(s, world.refusal[i]) != nullptr) continue;
     good[count].call = world.refusal[i].call;
     good[count++].error = world.refusal[i].error;
@@ -90,7 +98,8 @@ void repair_fault(Scenario& s) {
   s.fault = sc_fault{};
   if (old.kind == SC_FAULT_NONE || old.kind > SC_FAULT_KILL_PARENT || fault_breach(s, old) != nullptr) return;
   s.fault = old;
-  if (old.kind == SC_FAULT_KILL_CHILD || old.kind == SC_FAULT_STOP_CHILD || old.kind == SC_FAULT_KILL_PARENT) s.fault.value = 0;
+  if (old.kind == SC_FAULT_KILL_CHILD || old.kind == SC_FAULT_STOP_CHILD || old.kind == SC_FAULT_KILL_PARENT)
+    s.fault.value = 0;
 }
 
 void repair_world(sc_world& world) {
@@ -122,7 +131,9 @@ void repair_request(sc_request& r, std::uint32_t defined) {
   r.set = old.set & 127;
   r.argument_count = std::min<std::uint16_t>(old.argument_count, SC_ARGUMENTS_MAX);
   if (r.set & SPAWNCHECK_SET_CWD) r.cwd = static_cast<std::uint8_t>(old.cwd % SC_NAMES_MAX);
-  const auto is_known = [&](const sc_operand& o) { return o.value >= 0 && o.value < SC_VARIABLES_MAX && (defined >> o.value & 1) != 0; };
+  const auto is_known = [&](const sc_operand& o) {
+    return o.value >= 0 && o.value < SC_VARIABLES_MAX && (defined >> o.value & 1) != 0;
+  };
   if (r.set & SPAWNCHECK_SET_PGROUP) {
     r.pgroup.variable = old.pgroup.variable != 0 && is_known(old.pgroup);
     r.pgroup.value = r.pgroup.variable ? old.pgroup.value : std::max(old.pgroup.value, 0);
@@ -138,7 +149,10 @@ void repair_request(sc_request& r, std::uint32_t defined) {
     keep.target = std::clamp(keep.target, 0, SC_NUMBER_MAX);
     const std::int32_t room = static_cast<std::int32_t>(SC_KEPT_MAX - sc_kept_count(&r)) - 1;
     if (room < 0) break;
-    keep.more = keep.source.variable ? 0 : std::clamp(keep.more, 0, std::min(room, SC_NUMBER_MAX - std::max(keep.source.value, keep.target)));
+    keep.more =
+        keep.source.variable
+            ? 0
+            : std::clamp(keep.more, 0, std::min(room, SC_NUMBER_MAX - std::max(keep.source.value, keep.target)));
     r.keep[r.keep_count++] = keep;
   }
 }
@@ -151,22 +165,35 @@ bool repair_operand(char letter, sc_operand& o, std::uint32_t defined, std::size
     return true;
   };
   switch (letter) {
-    case 'f': case 'k':
+    case 'f':
+    case 'k':
       if (o.variable) {
         o.variable = 1;
         return o.value >= 0 && o.value < SC_VARIABLES_MAX && (defined >> o.value & 1) != 0;
       }
       return letter == 'f' && limited(0, SC_NUMBER_MAX);
-    case 'n': return limited(0, SC_NUMBER_MAX);
-    case 'r': return limited(SC_RANGE_MAX, SC_NUMBER_MAX);
-    case 'N': return limited(0, SC_NAMES_MAX - 1);
-    case 'd': case 'o': return limited(0, 1);
-    case 's': return limited(1, SC_SIGNAL_MAX);
-    case 'h': case 'D': return limited(0, 2);
-    case 't': return limited(0, static_cast<std::int32_t>(threads) - 1);
-    case 'c': return limited(0, SC_CELLS_MAX - 1);
-    case 'v': return limited(0, INT32_MAX);
-    default: return limited(0, 0);  // S, R: the value is elsewhere
+    case 'n':
+      return limited(0, SC_NUMBER_MAX);
+    case 'r':
+      return limited(SC_RANGE_MAX, SC_NUMBER_MAX);
+    case 'N':
+      return limited(0, SC_NAMES_MAX - 1);
+    case 'd':
+    case 'o':
+      return limited(0, 1);
+    case 's':
+      return limited(1, SC_SIGNAL_MAX);
+    case 'h':
+    case 'D':
+      return limited(0, 2);
+    case 't':
+      return limited(0, static_cast<std::int32_t>(threads) - 1);
+    case 'c':
+      return limited(0, SC_CELLS_MAX - 1);
+    case 'v':
+      return limited(0, INT32_MAX);
+    default:
+      return limited(0, 0);  // S, R: the value is elsewhere
   }
 }
 
@@ -174,19 +201,29 @@ bool repair_operation(sc_operation& op, std::uint32_t& defined, std::size_t thre
   if (op.kind >= SC_OP_COUNT) return false;
   const OperationRow& row = row_of(op);
   for (std::size_t i = 0; i < 2; ++i) {
-    if (i >= row.operands.size()) op.operand[i] = sc_operand{};
-    else if (!repair_operand(row.operands[i], op.operand[i], defined, threads)) return false;
+    if (i >= row.operands.size())
+      op.operand[i] = sc_operand{};
+    else if (!repair_operand(row.operands[i], op.operand[i], defined, threads))
+      return false;
   }
   if (row.operands.find('S') == std::string_view::npos) op.signals = 0;
-  if (op.kind == SC_OP_SPAWN) repair_request(op.request, defined);
-  else op.request = sc_request{};
-  if (row.flags == "C") op.flags &= SC_FLAG_CLOEXEC;
-  else if (row.flags == "U") op.flags &= INT32_MAX;
-  else op.flags = 0;
+  if (op.kind == SC_OP_SPAWN)
+    repair_request(op.request, defined);
+  else
+    op.request = sc_request{};
+  if (row.flags == "C")
+    op.flags &= SC_FLAG_CLOEXEC;
+  else if (row.flags == "U")
+    op.flags &= INT32_MAX;
+  else
+    op.flags = 0;
   for (int i = 0; i < 2; ++i) {
-    const bool taken = i < row.results && op.result[i] >= 0 && op.result[i] < SC_VARIABLES_MAX && (i == 0 || op.result[0] >= 0);
-    if (!taken) op.result[i] = -1;
-    else defined |= 1u << op.result[i];
+    const bool taken =
+        i < row.results && op.result[i] >= 0 && op.result[i] < SC_VARIABLES_MAX && (i == 0 || op.result[0] >= 0);
+    if (!taken)
+      op.result[i] = -1;
+    else
+      defined |= 1u << op.result[i];
   }
   return true;
 }
@@ -205,7 +242,8 @@ void repair(Scenario& s) {
   repair_refusals(s);
   repair_fault(s);
   if (s.schedule.size() > schedule_turns_max) s.schedule.resize(schedule_turns_max);
-  std::erase_if(s.schedule, [&](const Turn& t) { return t.thread >= s.threads.size() || t.child > schedule_child_max; });
+  std::erase_if(s.schedule,
+                [&](const Turn& t) { return t.thread >= s.threads.size() || t.child > schedule_child_max; });
   for (Turn& t : s.schedule) t.child = std::max<std::int8_t>(t.child, -1);
   if (s.expectations.size() > expectations_max) s.expectations.resize(expectations_max);
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "model/scenario/words.h"
 
-#include "model/scenario/scenario.h"
-#include "model/scenario/visible.h"
-
 #include <charconv>
 #include <cstring>
+
+#include "model/scenario/scenario.h"
+#include "model/scenario/visible.h"
 
 namespace spawncheck {
 
@@ -25,9 +25,9 @@ constexpr ProgramRow programs[] = {
 
 // In the order of enum sc_world_kind.
 constexpr WorldRow worlds[] = {
-    {"fd", "memfd", false}, {"fd", "null", false},  {"fd", "eventfd", false},     {"fd", "mqueue", true}, {"fd", "file", true},
-    {"fds", "pipe", false}, {"fds", "socketpair", false}, {"alias", "", false}, {"fill", "", false}, {"window", "", false},
-    {"memfds", "", false},
+    {"fd", "memfd", false}, {"fd", "null", false},  {"fd", "eventfd", false},     {"fd", "mqueue", true},
+    {"fd", "file", true},   {"fds", "pipe", false}, {"fds", "socketpair", false}, {"alias", "", false},
+    {"fill", "", false},    {"window", "", false},  {"memfds", "", false},
 };
 
 constexpr std::string_view hows[] = {"block", "unblock", "set"};
@@ -40,12 +40,14 @@ struct StatusRow {
   int exit_status;
 };
 
-constexpr StatusRow statuses[] = {{"holds", 0}, {"violated", 1}, {"inconclusive", 3}, {"unsupported", 4}, {"broken", 5}};
+constexpr StatusRow statuses[] = {
+    {"holds", 0}, {"violated", 1}, {"inconclusive", 3}, {"unsupported", 4}, {"broken", 5}};
 
 // Linux on x86 and arm; signal(7).
-constexpr std::string_view signals[] = {
-    "",     "HUP",  "INT",    "QUIT", "ILL",  "TRAP", "ABRT", "BUS", "FPE",  "KILL", "USR1",   "SEGV", "USR2", "PIPE", "ALRM", "TERM",
-    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",  "PWR",  "SYS"};
+constexpr std::string_view signals[] = {"",       "HUP",  "INT",    "QUIT", "ILL",   "TRAP", "ABRT", "BUS",
+                                        "FPE",    "KILL", "USR1",   "SEGV", "USR2",  "PIPE", "ALRM", "TERM",
+                                        "STKFLT", "CHLD", "CONT",   "STOP", "TSTP",  "TTIN", "TTOU", "URG",
+                                        "XCPU",   "XFSZ", "VTALRM", "PROF", "WINCH", "IO",   "PWR",  "SYS"};
 
 }  // namespace
 
@@ -86,7 +88,8 @@ int signal_named(std::string_view word) {
 }
 
 std::string signal_name(int signal) {
-  return signal >= 1 && signal < static_cast<int>(std::size(signals)) ? std::string(signals[signal]) : std::to_string(signal);
+  return signal >= 1 && signal < static_cast<int>(std::size(signals)) ? std::string(signals[signal])
+                                                                      : std::to_string(signal);
 }
 
 std::uint64_t signal_bit(int signal) { return 1ull << (signal - 1); }

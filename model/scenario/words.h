@@ -4,13 +4,13 @@
 // mutator and the tool's lists read these and nothing else.
 #pragma once
 
-#include "model/scenario/operation.h"
-
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "model/scenario/operation.h"
 
 namespace spawncheck {
 

@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What the model costs, a line each: name, figure, unit, and what was asked for. --smoke: each of them once, small. --json FILE: also
-// there, an object with a member a line.
-#include "model/explore/linearize.h"
-#include "model/explore/refine.h"
-#include "model/scenario/generate.h"
-#include "properties/session/claims.h"
-#include "properties/session/reference_planner.h"
-
+// What the model costs, a line each: name, figure, unit, and what was asked for. --smoke: each of them once, small.
+// --json FILE: also there, an object with a member a line.
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdlib>
@@ -18,8 +11,15 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
+
+#include "model/explore/linearize.h"
+#include "model/explore/refine.h"
+#include "model/scenario/generate.h"
+#include "properties/session/claims.h"
+#include "properties/session/reference_planner.h"
 
 namespace spawncheck {
 namespace {
@@ -43,8 +43,8 @@ void say(const std::string& what, double figure, const char* unit, const char* g
   figures[*unit != 0 ? what + ", " + unit : what] = figure;
 }
 
-// Four threads with three operations each, from scenarios drawn like everything else, in the world of the first; nothing: these do
-// not go together.
+// Four threads with three operations each, from scenarios drawn like everything else, in the world of the first;
+// nothing: these do not go together.
 std::optional<Scenario> four_threads(std::uint64_t seed) {
   Random random(seed);
   Scenario s = generate(random);
@@ -90,7 +90,9 @@ void linearizing(unsigned count) {
 
 Scenario claim(const char* name) {
   std::stringstream text;
-  text << std::ifstream(std::filesystem::path(SPAWNCHECK_SOURCE_DIRECTORY) / "corpus/seeds/claims" / (std::string(name) + ".scenario")).rdbuf();
+  text << std::ifstream(std::filesystem::path(SPAWNCHECK_SOURCE_DIRECTORY) / "corpus/seeds/claims" /
+                        (std::string(name) + ".scenario"))
+              .rdbuf();
   auto parsed = parse(text.str());
   if (!std::holds_alternative<Scenario>(parsed)) std::exit(2);
   return std::get<Scenario>(std::move(parsed));
@@ -113,13 +115,15 @@ void exploring(unsigned times) {
       steps = all.steps;
     }
     say(fmt::format("explore, a step of {}, median", way), quantile(us, 0.5), "us", "1 us");
-    say(fmt::format("explore, {} steps without reduction, {} with: factor", steps, reduced.steps), static_cast<double>(steps) / static_cast<double>(reduced.steps), "", "10");
+    say(fmt::format("explore, {} steps without reduction, {} with: factor", steps, reduced.steps),
+        static_cast<double>(steps) / static_cast<double>(reduced.steps), "", "10");
   }
 }
 
 void refining(unsigned word, const char* goal) {
   const double begin = seconds(CLOCK_MONOTONIC);
-  const refine::Report r = refine::check_all(*model::kernel_named("6.18"), word, std::max(1u, std::thread::hardware_concurrency()), false);
+  const refine::Report r =
+      refine::check_all(*model::kernel_named("6.18"), word, std::max(1u, std::thread::hardware_concurrency()), false);
   say(fmt::format("refine, word of {}: {} states", word, r.states), seconds(CLOCK_MONOTONIC) - begin, "s", goal);
 }
 

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
-// How soon `check` kills each planted bug: one line each and mode, over several seeds. Modes: free and scheduled as check makes its runs;
-// fault for bugs that show when a call fails. A kill is a violation by a clause of the bug's row that came back when it was tried again.
-#include "impl/mutants/faults.h"
-#include "properties/schedules/faults.h"
-#include "properties/tool/tool.h"
-
+// How soon `check` kills each planted bug: one line each and mode, over several seeds. Modes: free and scheduled as
+// check makes its runs; fault for bugs that show when a call fails. A kill is a violation by a clause of the bug's row
+// that came back when it was tried again.
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
+#include <sys/mman.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <fstream>
 #include <map>
-#include <sys/mman.h>
-#include <sys/wait.h>
+#include <nlohmann/json.hpp>
 #include <thread>
+
+#include "impl/mutants/faults.h"
+#include "properties/schedules/faults.h"
+#include "properties/tool/tool.h"
 
 std::atomic<bool> spawncheck::tool::interrupted{false};
 
@@ -45,12 +46,14 @@ struct Kill {
   std::string clause;  // empty: it lived
   double seconds = 0;
   std::uint64_t runs = 0;
-  std::string other;   // a clause outside of the row, or "suspected"; it ends nothing
+  std::string other;  // a clause outside of the row, or "suspected"; it ends nothing
 };
 
 constexpr unsigned lives_max = 2;  // seeds in a row that kill nothing; then the rest is not tried
 
-bool names(std::string_view clauses, std::string_view clause) { return fmt::format(" {} ", clauses).find(fmt::format(" {} ", clause)) != std::string::npos; }
+bool names(std::string_view clauses, std::string_view clause) {
+  return fmt::format(" {} ", clauses).find(fmt::format(" {} ", clause)) != std::string::npos;
+}
 
 class Clock {
  public:
@@ -63,7 +66,8 @@ class Clock {
   double seconds_max_;
 };
 
-bool comes_back(Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed, unsigned run, const Clock& clock) {
+bool comes_back(Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed, unsigned run,
+                const Clock& clock) {
   FindingOptions how;
   how.run = run;
   how.is_only_tried = true;
@@ -88,14 +92,18 @@ Kill try_to_kill(Session& session, const Task& task, std::uint64_t seed, unsigne
     Scenario scenario = tool::scenario_number(seed, i, session);
     scenario.schedule.clear();
     unsigned used = 0;
-    const Verdict verdict = is_fault ? run_with_faults(session, scenario, clock, kill.runs)
-                                     : tool::run_as_check(session, scenario, is_scheduled, seed + i, used, [&] { return clock.is_over(); });
+    const Verdict verdict =
+        is_fault ? run_with_faults(session, scenario, clock, kill.runs)
+                 : tool::run_as_check(session, scenario, is_scheduled, seed + i, used, [&] { return clock.is_over(); });
     kill.runs += used;
     if (verdict.status != Status::violated) continue;
     const std::string clause(name(*verdict.clause));
-    if (!names(task.mutant->clauses, clause)) kill.other = clause;
-    else if (!is_fault && !comes_back(session, scenario, verdict, seed + i, used - 1, clock)) kill.other = "suspected";
-    else kill.clause = clause;
+    if (!names(task.mutant->clauses, clause))
+      kill.other = clause;
+    else if (!is_fault && !comes_back(session, scenario, verdict, seed + i, used - 1, clock))
+      kill.other = "suspected";
+    else
+      kill.clause = clause;
     if (kill.clause.empty()) continue;
     kill.seconds = clock.seconds();
     break;
@@ -129,8 +137,17 @@ nlohmann::json try_seeds(const Task& task, const Options& options) {
     seconds.push_back(kill.seconds);
     runs.push_back(kill.runs);
   }
-  return {{"word", task.mutant->word}, {"class", task.mutant->class_}, {"mode", task.mode}, {"killed", seconds.size()}, {"tried", tried}, {"clauses", clauses}, {"others", others},
-          {"runs_median", at_quantile(runs, 0.5)}, {"runs_worst", at_quantile(runs, 1)}, {"seconds_median", at_quantile(seconds, 0.5)}, {"seconds_worst", at_quantile(seconds, 1)}};
+  return {{"word", task.mutant->word},
+          {"class", task.mutant->class_},
+          {"mode", task.mode},
+          {"killed", seconds.size()},
+          {"tried", tried},
+          {"clauses", clauses},
+          {"others", others},
+          {"runs_median", at_quantile(runs, 0.5)},
+          {"runs_worst", at_quantile(runs, 1)},
+          {"seconds_median", at_quantile(seconds, 0.5)},
+          {"seconds_worst", at_quantile(seconds, 1)}};
 }
 
 std::string clause_most_named(const nlohmann::json& clauses) {
@@ -143,10 +160,13 @@ std::string clause_most_named(const nlohmann::json& clauses) {
 void say(const nlohmann::json& r) {
   if (r.contains("error")) return fmt::print("{:<26}{}\n", r["word"].get<std::string>(), r["error"].get<std::string>());
   std::string remark;
-  for (const auto& [clause, count] : r["others"].items()) remark += fmt::format(" (also {} x{})", clause, count.get<unsigned>());
-  fmt::print("{:<26}{:<13}{:<25}{:<10}{:>3}/{:<3}{:>8} {:>8}{:>9.2f} {:>8.2f}{}\n", r["word"].get<std::string>(), r["class"].get<std::string>(), clause_most_named(r["clauses"]),
-             r["mode"].get<std::string>(), r["killed"].get<unsigned>(), r["tried"].get<unsigned>(), r["runs_median"].get<std::uint64_t>(), r["runs_worst"].get<std::uint64_t>(),
-             r["seconds_median"].get<double>(), r["seconds_worst"].get<double>(), remark);
+  for (const auto& [clause, count] : r["others"].items())
+    remark += fmt::format(" (also {} x{})", clause, count.get<unsigned>());
+  fmt::print("{:<26}{:<13}{:<25}{:<10}{:>3}/{:<3}{:>8} {:>8}{:>9.2f} {:>8.2f}{}\n", r["word"].get<std::string>(),
+             r["class"].get<std::string>(), clause_most_named(r["clauses"]), r["mode"].get<std::string>(),
+             r["killed"].get<unsigned>(), r["tried"].get<unsigned>(), r["runs_median"].get<std::uint64_t>(),
+             r["runs_worst"].get<std::uint64_t>(), r["seconds_median"].get<double>(), r["seconds_worst"].get<double>(),
+             remark);
   std::fflush(stdout);
 }
 
@@ -154,10 +174,14 @@ std::vector<Task> tasks(const Options& options) {
   std::vector<Task> all;
   for (const Mutant& m : mutants) {
     const auto is_asked = [&](const std::string& what) { return what == m.word || what == m.class_; };
-    if (m.shows[0] == 0 || (!options.only.empty() && std::none_of(options.only.begin(), options.only.end(), is_asked))) continue;
-    if (m.shows[0] == 'F') all.push_back({&m, "fault"});
-    else if (!options.mode.empty()) all.push_back({&m, options.mode});
-    else all.push_back({&m, "free"});
+    if (m.shows[0] == 0 || (!options.only.empty() && std::none_of(options.only.begin(), options.only.end(), is_asked)))
+      continue;
+    if (m.shows[0] == 'F')
+      all.push_back({&m, "fault"});
+    else if (!options.mode.empty())
+      all.push_back({&m, options.mode});
+    else
+      all.push_back({&m, "free"});
     if (m.shows[0] == 'R' && options.mode.empty()) all.push_back({&m, "scheduled"});
   }
   return all;
@@ -165,7 +189,8 @@ std::vector<Task> tasks(const Options& options) {
 
 // Each worker is a process, takes the next task, and writes a line for each.
 nlohmann::json work(const std::vector<Task>& all, const Options& options) {
-  auto* next = static_cast<unsigned*>(mmap(nullptr, sizeof(unsigned), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  auto* next = static_cast<unsigned*>(
+      mmap(nullptr, sizeof(unsigned), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   int ends[2];
   if (next == MAP_FAILED || pipe(ends) != 0) return {};
   for (unsigned w = 0; w < options.workers; ++w) {
@@ -207,7 +232,8 @@ void say_whole(const nlohmann::json& results) {
   for (const auto& [word, is_dead] : dies)
     if (!is_dead) living += " " + word;
   fmt::print("{} bugs; with every seed {} die; of those lines: median {:.2f} s, worst {:.2f} s\n", dies.size(),
-             std::count_if(dies.begin(), dies.end(), [](const auto& d) { return d.second; }), at_quantile(medians, 0.5), worst);
+             std::count_if(dies.begin(), dies.end(), [](const auto& d) { return d.second; }), at_quantile(medians, 0.5),
+             worst);
   if (!living.empty()) fmt::print("not with every seed:{}\n", living);
 }
 
@@ -221,11 +247,13 @@ int main(int argc, char** argv) {
   app.add_option("--seeds", options.seeds, "seeds for each bug");
   app.add_option("--seconds", options.seconds, "bound of each");
   app.add_option("--workers", options.workers, "processes");
-  app.add_option("--mode", options.mode, "free or scheduled; default: free, and scheduled too where it takes a race")->check(CLI::IsMember({"free", "scheduled"}));
+  app.add_option("--mode", options.mode, "free or scheduled; default: free, and scheduled too where it takes a race")
+      ->check(CLI::IsMember({"free", "scheduled"}));
   app.add_option("--json", options.json, "a file for the table");
   app.add_option("WHAT", options.only, "words or classes; default: all");
   CLI11_PARSE(app, argc, argv);
-  fmt::print("{:<26}{:<13}{:<25}{:<10}{:>7}{:>8} {:>8}{:>9} {:>8}\n", "bug", "class", "clause", "mode", "killed", "runs", "worst", "seconds", "worst");
+  fmt::print("{:<26}{:<13}{:<25}{:<10}{:>7}{:>8} {:>8}{:>9} {:>8}\n", "bug", "class", "clause", "mode", "killed",
+             "runs", "worst", "seconds", "worst");
   std::fflush(stdout);
   const nlohmann::json results = work(tasks(options), options);
   say_whole(results);

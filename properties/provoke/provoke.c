@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Implementations that provoke what the command line must tell: the correct control of impl/mutants, with one habit each.
- * PROVOKE is set when it is compiled. */
+ * Implementations that provoke what the command line must tell: the correct control of impl/mutants, with one habit
+ * each. PROVOKE is set when it is compiled. */
 #define SPAWNCHECK_FAULT 0
 #define spawncheck_implementation_v1 control_v1
 #include "impl/mutants/mutant.c"
@@ -9,12 +9,13 @@
 
 #include <sys/stat.h>
 
-#define PROVOKE_ONCE 1   /* the first spawn that makes directory $SPAWNCHECK_ONCE leaves a descriptor open, no later one does; with $SPAWNCHECK_THEN
-                            set, the directory of the request is ignored besides, every time */
-#define PROVOKE_LONG 2   /* more visible calls than a trace holds */
-#define PROVOKE_KILLS 3  /* ends the arena server */
+#define PROVOKE_ONCE                                                                                           \
+  1 /* the first spawn that makes directory $SPAWNCHECK_ONCE leaves a descriptor open, no later one does; with \
+       $SPAWNCHECK_THEN set, the directory of the request is ignored besides, every time */
+#define PROVOKE_LONG 2  /* more visible calls than a trace holds */
+#define PROVOKE_KILLS 3 /* ends the arena server */
 
-static int provoked_spawn(const struct spawncheck_request *request, struct spawncheck_result *result) {
+static int provoked_spawn(const struct spawncheck_request* request, struct spawncheck_result* result) {
   struct spawncheck_request changed = *request;
   if (PROVOKE == PROVOKE_LONG)
     for (int i = 0; i < 6000; ++i) close(-1);
@@ -22,14 +23,14 @@ static int provoked_spawn(const struct spawncheck_request *request, struct spawn
   if (PROVOKE != PROVOKE_ONCE) return mutant_spawn(request, result);
   if (getenv("SPAWNCHECK_THEN") != NULL) changed.set &= ~(uint32_t)SPAWNCHECK_SET_CWD;
   const int saved = errno, error = mutant_spawn(&changed, result);
-  const char *once = getenv("SPAWNCHECK_ONCE");
+  const char* once = getenv("SPAWNCHECK_ONCE");
   if (once != NULL && mkdir(once, 0700) == 0) open("/dev/null", O_RDONLY | O_CLOEXEC);
   errno = saved;
   return error;
 }
 
-__attribute__((visibility("default"))) const struct spawncheck_implementation *spawncheck_implementation_v1(void);
-const struct spawncheck_implementation *spawncheck_implementation_v1(void) {
+__attribute__((visibility("default"))) const struct spawncheck_implementation* spawncheck_implementation_v1(void);
+const struct spawncheck_implementation* spawncheck_implementation_v1(void) {
   static struct spawncheck_implementation self;
   self = *control_v1();
   self.name = "provoke";

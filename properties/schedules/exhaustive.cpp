@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "properties/schedules/exhaustive.h"
 
-#include "properties/session/scheduled.h"
-
 #include <algorithm>
 #include <bit>
+
+#include "properties/session/scheduled.h"
 
 namespace spawncheck {
 
@@ -41,7 +41,9 @@ bool ExhaustiveSearch::run_once() {
   Verdict verdict = session_.run_scheduled(scenario_, policy);
   const sc_trace& trace = session_.trace();
   const std::vector<Turn> went = turns_of(trace);
-  const bool is_replayed = went.size() >= nodes_.size() && std::equal(nodes_.begin(), nodes_.end(), went.begin(), [](const Node& n, const Turn& t) { return n.turn == t; });
+  const bool is_replayed =
+      went.size() >= nodes_.size() &&
+      std::equal(nodes_.begin(), nodes_.end(), went.begin(), [](const Node& n, const Turn& t) { return n.turn == t; });
   if (session_.history().end == SC_RUN_MISLED || !is_replayed) {
     if (++result_.diverged > divergences_max) {
       verdict.status = Status::inconclusive;
@@ -154,8 +156,10 @@ void ExhaustiveSearch::add_backtrack(std::size_t i, std::size_t j, const std::ve
   for (const auto& [task, unused] : node.sleep)
     if (initials >> task & 1) return;
   const std::uint32_t can = initials & node.enabled;
-  if (can == 0) node.backtrack |= node.enabled;
-  else node.backtrack |= (can >> steps_[j].task & 1) != 0 ? bit(steps_[j].task) : can & -can;
+  if (can == 0)
+    node.backtrack |= node.enabled;
+  else
+    node.backtrack |= (can >> steps_[j].task & 1) != 0 ? bit(steps_[j].task) : can & -can;
 }
 
 unsigned ExhaustiveSearch::preemptions_before(std::size_t i, std::uint8_t next) const {
@@ -173,7 +177,8 @@ std::uint32_t ExhaustiveSearch::choices(std::size_t i) const {
   for (const auto& [task, unused] : n.sleep) set &= ~bit(task);
   if (limits_.preemptions != ~0u)
     for (unsigned t = 0; t < SC_TASKS_MAX; ++t)
-      if ((set >> t & 1) != 0 && preemptions_before(i, static_cast<std::uint8_t>(t)) > limits_.preemptions) set &= ~bit(t);
+      if ((set >> t & 1) != 0 && preemptions_before(i, static_cast<std::uint8_t>(t)) > limits_.preemptions)
+        set &= ~bit(t);
   return set;
 }
 
@@ -183,7 +188,8 @@ bool ExhaustiveSearch::advance() {
     const std::size_t i = nodes_.size() - 1;
     Node& node = nodes_[i];
     node.done |= bit(node.task);
-    if (limits_.reduce && i < steps_.size()) node.sleep.insert_or_assign(node.task, Asleep{steps_[i].tasks, steps_[i].accesses});
+    if (limits_.reduce && i < steps_.size())
+      node.sleep.insert_or_assign(node.task, Asleep{steps_[i].tasks, steps_[i].accesses});
     const std::uint32_t next = choices(i);
     if (next == 0) {
       nodes_.pop_back();

@@ -7,21 +7,21 @@
 // one is run, seldom more. Without: every one, as a check of the relation and to count what it saves.
 #pragma once
 
-#include "properties/schedules/independence.h"
-#include "properties/session/session.h"
-
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
 
+#include "properties/schedules/independence.h"
+#include "properties/session/session.h"
+
 namespace spawncheck {
 
 struct SearchLimits {
-  std::uint64_t runs = 0;            // 0: no bound
-  unsigned preemptions = ~0u;        // exhaustive: schedules with more are left out, and nothing is reduced then
+  std::uint64_t runs = 0;      // 0: no bound
+  unsigned preemptions = ~0u;  // exhaustive: schedules with more are left out, and nothing is reduced then
   bool reduce = true;
-  std::function<bool()> is_over;     // asked between two runs
+  std::function<bool()> is_over;                                                   // asked between two runs
   std::function<void(const Scenario&, const Session&, const Verdict&)> after_run;  // may be empty
   std::function<void(std::uint64_t runs)> progress;                                // may be empty
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "properties/schedules/faults.h"
 
-#include "properties/session/possible_faults.h"
-#include "properties/session/scheduled.h"
-
 #include <cerrno>
 #include <csignal>
 #include <span>
+
+#include "properties/session/possible_faults.h"
+#include "properties/session/scheduled.h"
 
 namespace spawncheck {
 
@@ -20,7 +20,8 @@ int some_handled_signal(const Scenario& s) {
 }
 
 bool is_spawn(const Scenario& s, unsigned thread, unsigned operation) {
-  return thread < s.threads.size() && operation < s.threads[thread].operations.size() && s.threads[thread].operations[operation].kind == SC_OP_SPAWN;
+  return thread < s.threads.size() && operation < s.threads[thread].operations.size() &&
+         s.threads[thread].operations[operation].kind == SC_OP_SPAWN;
 }
 
 }  // namespace
@@ -35,7 +36,9 @@ std::vector<sc_fault> faults_of(const Scenario& scenario, const sc_trace& trace)
     masks.see(step.task, step);
     if (step.kind != SC_STEP_CALL || step.outside || !is_spawn(scenario, thread, operation)) continue;
     const std::uint16_t at = calls[thread][operation]++;
-    const auto add = [&](sc_fault_kind kind, int value) { all.push_back({static_cast<std::uint8_t>(kind), thread, operation, at, value}); };
+    const auto add = [&](sc_fault_kind kind, int value) {
+      all.push_back({static_cast<std::uint8_t>(kind), thread, operation, at, value});
+    };
     for (const int error : possible_errors(step))
       if (error != EINTR || masks.may_be_interrupted(step.task)) add(SC_FAULT_ERROR, error);
     if (signal != 0) add(SC_FAULT_SIGNAL, signal);

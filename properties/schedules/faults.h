@@ -4,11 +4,11 @@
 // is killed, stopped and continued, the parent is killed. Every clause holds after each.
 #pragma once
 
-#include "properties/schedules/exhaustive.h"
-
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "properties/schedules/exhaustive.h"
 
 namespace spawncheck {
 
@@ -18,8 +18,8 @@ std::vector<sc_fault> faults_of(const Scenario&, const sc_trace&);
 struct FaultResult {
   std::uint64_t runs = 0, happened = 0;  // happened: the run came to the call
   std::uint64_t by_status[5] = {};
-  std::optional<Verdict> violation;      // the first; it ends the search
-  sc_fault fault{};                      // that shows it
+  std::optional<Verdict> violation;  // the first; it ends the search
+  sc_fault fault{};                  // that shows it
 };
 
 // Each by the scenario's schedule as far as it goes, and with every task run on.

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "properties/schedules/independence.h"
 
-#include "model/scenario/visible.h"
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstring>
-#include <fcntl.h>
-#include <linux/close_range.h>
-#include <sched.h>
+
+#include "model/scenario/visible.h"
 
 #ifndef F_DUPFD_CLOEXEC
 #define F_DUPFD_CLOEXEC 1030
@@ -59,7 +60,8 @@ class Reader {
   }
 
   void add(Access::Kind kind, Access::Mode mode, unsigned id = 0, std::int64_t low = 0, std::int64_t high = highest) {
-    now_.accesses.push_back({kind, mode, static_cast<std::uint16_t>(id), static_cast<std::int32_t>(std::clamp<std::int64_t>(low, 0, highest)),
+    now_.accesses.push_back({kind, mode, static_cast<std::uint16_t>(id),
+                             static_cast<std::int32_t>(std::clamp<std::int64_t>(low, 0, highest)),
                              static_cast<std::int32_t>(std::clamp<std::int64_t>(high, 0, highest))});
   }
 
@@ -95,7 +97,8 @@ class Reader {
     const auto effect = static_cast<sc_effect>(sc_visible_calls[step.call].effect);
     const std::int64_t first = step.arg[0], second = step.arg[1];
     switch (effect) {
-      case SC_EFFECT_ALLOCATE: return add_allocation(step);
+      case SC_EFFECT_ALLOCATE:
+        return add_allocation(step);
       case SC_EFFECT_ALLOCATE2:
         if (!is_done_ || step.result < 0) return allocate(-1);
         allocate(static_cast<std::int32_t>(step.pointee));
@@ -109,17 +112,27 @@ class Reader {
         if (first == second) return look_up(second);
         put(second);
         return add(Access::files, Access::drop);
-      case SC_EFFECT_FCNTL: return add_fcntl(step);
-      case SC_EFFECT_RANGE: return add_range(step);
+      case SC_EFFECT_FCNTL:
+        return add_fcntl(step);
+      case SC_EFFECT_RANGE:
+        return add_range(step);
       case SC_EFFECT_FILE:
-        if (*sc_visible_calls[step.call].arguments == 'f') look_up(first);
-        else add(Access::occupancy, Access::read, table_);
+        if (*sc_visible_calls[step.call].arguments == 'f')
+          look_up(first);
+        else
+          add(Access::occupancy, Access::read, table_);
         return add(Access::files, Access::write);
-      case SC_EFFECT_ATTRIBUTE: return add_attribute(step);
-      case SC_EFFECT_MASK: return;  // seen by signals only, and those conflict with everything
-      case SC_EFFECT_DISPOSITION: return add(Access::dispositions, step.arg[1] == 0 ? Access::read : Access::write, process_);
-      case SC_EFFECT_LIMIT: return add(Access::limit, step.call == SC_VISIBLE_prlimit64 && step.arg[2] == 0 ? Access::read : Access::write, process_);
-      case SC_EFFECT_CLONE: return add_clone(step);
+      case SC_EFFECT_ATTRIBUTE:
+        return add_attribute(step);
+      case SC_EFFECT_MASK:
+        return;  // seen by signals only, and those conflict with everything
+      case SC_EFFECT_DISPOSITION:
+        return add(Access::dispositions, step.arg[1] == 0 ? Access::read : Access::write, process_);
+      case SC_EFFECT_LIMIT:
+        return add(Access::limit, step.call == SC_VISIBLE_prlimit64 && step.arg[2] == 0 ? Access::read : Access::write,
+                   process_);
+      case SC_EFFECT_CLONE:
+        return add_clone(step);
       case SC_EFFECT_EXEC:
         copy_table();
         add(Access::place, Access::read, place_);  // where its path begins
@@ -127,10 +140,15 @@ class Reader {
         if (has_programs_) add(Access::files, Access::read);
         leave_table(step.task);
         return;
-      case SC_EFFECT_EXIT: return end_process(step.task);
-      case SC_EFFECT_WAIT: return add_wait(step);
-      case SC_EFFECT_MEMORY: return add(Access::memory, Access::write, step.call == SC_VISIBLE_marker ? static_cast<unsigned>(first) + 1 : 0);
-      case SC_EFFECT_SEND: case SC_EFFECT_ANYTHING:
+      case SC_EFFECT_EXIT:
+        return end_process(step.task);
+      case SC_EFFECT_WAIT:
+        return add_wait(step);
+      case SC_EFFECT_MEMORY:
+        return add(Access::memory, Access::write,
+                   step.call == SC_VISIBLE_marker ? static_cast<unsigned>(first) + 1 : 0);
+      case SC_EFFECT_SEND:
+      case SC_EFFECT_ANYTHING:
         if (step.call == SC_VISIBLE_unshare && (first & ~static_cast<std::int64_t>(CLONE_FILES)) == 0) {
           copy_table();
           return leave_table(step.task);
@@ -139,23 +157,31 @@ class Reader {
     }
   }
 
-  // Of the calling task alone, but for what its threads share (CLONE_FS), and for process groups, which others can join.
+  // Of the calling task alone, but for what its threads share (CLONE_FS), and for process groups, which others can
+  // join.
   void add_attribute(const sc_step& step) {
     switch (step.call) {
-      case SC_VISIBLE_fchdir: look_up(step.arg[0]); return add(Access::place, Access::write, place_);
-      case SC_VISIBLE_chdir: case SC_VISIBLE_umask: return add(Access::place, Access::write, place_);
-      case SC_VISIBLE_setsid: return add(Access::group, Access::write, 0, process_, process_);
+      case SC_VISIBLE_fchdir:
+        look_up(step.arg[0]);
+        return add(Access::place, Access::write, place_);
+      case SC_VISIBLE_chdir:
+      case SC_VISIBLE_umask:
+        return add(Access::place, Access::write, place_);
+      case SC_VISIBLE_setsid:
+        return add(Access::group, Access::write, 0, process_, process_);
       case SC_VISIBLE_setpgid:
         if (step.arg[0] == 0 && step.arg[1] == 0) return add(Access::group, Access::write, 0, process_, process_);
         return add(Access::group, Access::write);
-      default: return;
+      default:
+        return;
     }
   }
 
   void add_allocation(const sc_step& step) {
     const char* letters = sc_visible_calls[step.call].arguments;
     for (int i = 0; letters[i] != 0; ++i)
-      if (letters[i] == 'f' && static_cast<std::int32_t>(step.arg[i]) >= 0) look_up(static_cast<std::int32_t>(step.arg[i]));
+      if (letters[i] == 'f' && static_cast<std::int32_t>(step.arg[i]) >= 0)
+        look_up(static_cast<std::int32_t>(step.arg[i]));
     allocate(is_done_ ? step.result : -1);
     if (step.call == SC_VISIBLE_pidfd_getfd) add(Access::everything, Access::write);
     const bool is_open = std::strchr(letters, 's') != nullptr && step.call != SC_VISIBLE_memfd_create;
@@ -168,11 +194,17 @@ class Reader {
   void add_fcntl(const sc_step& step) {
     look_up(step.arg[0]);
     switch (step.arg[1]) {
-      case F_DUPFD: case F_DUPFD_CLOEXEC: return allocate(is_done_ ? step.result : -1, step.arg[2]);
-      case F_GETFD: return add(Access::flags, Access::read, table_, step.arg[0], step.arg[0]);
-      case F_SETFD: return add(Access::flags, Access::write, table_, step.arg[0], step.arg[0]);
-      case F_DUPFD_QUERY: return look_up(step.arg[2]);
-      default: return add(Access::files, Access::write);
+      case F_DUPFD:
+      case F_DUPFD_CLOEXEC:
+        return allocate(is_done_ ? step.result : -1, step.arg[2]);
+      case F_GETFD:
+        return add(Access::flags, Access::read, table_, step.arg[0], step.arg[0]);
+      case F_SETFD:
+        return add(Access::flags, Access::write, table_, step.arg[0], step.arg[0]);
+      case F_DUPFD_QUERY:
+        return look_up(step.arg[2]);
+      default:
+        return add(Access::files, Access::write);
     }
   }
 
@@ -212,8 +244,10 @@ class Reader {
       add(Access::place, Access::read, place_);
       places_[child] = next_place_++;
     }
-    if (flags & CLONE_THREAD) processes_[child] = process_;
-    else processes_[child] = next_process_++;
+    if (flags & CLONE_THREAD)
+      processes_[child] = process_;
+    else
+      processes_[child] = next_process_++;
     if ((flags & CLONE_SIGHAND) == 0) add(Access::dispositions, Access::read, process_);
   }
 
@@ -259,6 +293,8 @@ bool commute(const Transition& a, const Transition& b) {
   return true;
 }
 
-std::vector<Transition> transitions_of(const Scenario& scenario, const sc_trace& trace) { return Reader(scenario, trace).run(); }
+std::vector<Transition> transitions_of(const Scenario& scenario, const sc_trace& trace) {
+  return Reader(scenario, trace).run();
+}
 
 }  // namespace spawncheck

@@ -4,11 +4,11 @@
 // returned: open(2) that gave 5 says that 0 to 4 were taken and reads nothing above 5.
 #pragma once
 
-#include "model/scenario/scenario.h"
-#include "model/scenario/trace.h"
-
 #include <cstdint>
 #include <vector>
+
+#include "model/scenario/scenario.h"
+#include "model/scenario/trace.h"
 
 namespace spawncheck {
 

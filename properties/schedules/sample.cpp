@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "properties/schedules/sample.h"
 
-#include "properties/session/scheduled.h"
-
 #include <algorithm>
 #include <cmath>
+
+#include "properties/session/scheduled.h"
 
 namespace spawncheck {
 
@@ -14,7 +14,8 @@ constexpr std::uint64_t runs_when_unbounded = 10'000;
 
 }  // namespace
 
-SearchResult sample_schedules(Session& session, const Scenario& scenario, const SampleOptions& options, const SearchLimits& limits) {
+SearchResult sample_schedules(Session& session, const Scenario& scenario, const SampleOptions& options,
+                              const SearchLimits& limits) {
   SearchResult result;
   Scenario s = scenario;
   s.schedule.clear();
@@ -23,7 +24,8 @@ SearchResult sample_schedules(Session& session, const Scenario& scenario, const 
     if (limits.is_over && limits.is_over()) break;
     if (limits.progress && i % 64 == 0) limits.progress(result.schedules);
     const std::uint64_t seed = options.seed * 0x100000001b3u + i;
-    sc_policy policy = options.is_pct ? pct_policy(options.depth, result.steps, seed) : policy_of(Turns::lenient, SC_RULE_RANDOM, seed);
+    sc_policy policy = options.is_pct ? pct_policy(options.depth, result.steps, seed)
+                                      : policy_of(Turns::lenient, SC_RULE_RANDOM, seed);
     policy.preemptions_max = limits.preemptions;
     Verdict verdict = session.run_scheduled(s, policy);
     const std::vector<Turn> went = turns_of(session.trace());
@@ -41,9 +43,12 @@ SearchResult sample_schedules(Session& session, const Scenario& scenario, const 
 }
 
 double pct_bound(unsigned tasks, unsigned steps, unsigned depth) {
-  return 1.0 / (std::max(tasks, 1u) * std::pow(static_cast<double>(std::max(steps, 1u)), static_cast<double>(depth) - 1));
+  return 1.0 /
+         (std::max(tasks, 1u) * std::pow(static_cast<double>(std::max(steps, 1u)), static_cast<double>(depth) - 1));
 }
 
-double runs_for_miss(double bound, double miss) { return bound >= 1 ? 1 : std::ceil(std::log(miss) / std::log1p(-bound)); }
+double runs_for_miss(double bound, double miss) {
+  return bound >= 1 ? 1 : std::ceil(std::log(miss) / std::log1p(-bound));
+}
 
 }  // namespace spawncheck

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// The claims of corpus/seeds/claims: scenarios whose expectations name ways to start a process, each explored on the model.
+// The claims of corpus/seeds/claims: scenarios whose expectations name ways to start a process, each explored on the
+// model.
 #pragma once
-
-#include "model/explore/explorer.h"
 
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "model/explore/explorer.h"
 
 namespace spawncheck {
 

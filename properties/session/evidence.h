@@ -3,12 +3,11 @@
 // Everything that was recorded of one run, kept so that somebody can explain it who cannot make it happen again.
 #pragma once
 
-#include "properties/session/session.h"
-
-#include <nlohmann/json_fwd.hpp>
-
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
+
+#include "properties/session/session.h"
 
 namespace spawncheck {
 
@@ -26,7 +25,8 @@ Evidence evidence_of(const Session&, const Scenario&, const Verdict&, bool is_sc
 
 std::string end_of_run(const sc_history&);  // "complete", "killed", ...
 
-// The whole history: every record that counts, by the names of model/scenario/history.h. Numbers of 64 bits are hexadecimal strings.
+// The whole history: every record that counts, by the names of model/scenario/history.h. Numbers of 64 bits are
+// hexadecimal strings.
 nlohmann::json to_json(const sc_history&, const Scenario&);
 nlohmann::json to_json(const Evidence&);
 

@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Each probe that opens, closes or notifies runs in a forked process: there only system calls are made, since another thread
-// of this process may hold a lock of libc's. What the process found comes back as its exit status.
+// Each probe that opens, closes or notifies runs in a forked process: there only system calls are made, since another
+// thread of this process may hold a lock of libc's. What the process found comes back as its exit status.
 #include "properties/session/kernel_probes.h"
 
-#include "impl/executor/executor.h"
-
-#include <algorithm>
-#include <cerrno>
-#include <csignal>
-#include <cstring>
-#include <ctime>
 #include <fcntl.h>
 #include <mqueue.h>
 #include <sched.h>
@@ -20,6 +13,14 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <ctime>
+
+#include "impl/executor/executor.h"
 
 namespace spawncheck::probes {
 
@@ -86,9 +87,10 @@ int open_queue() {
   return static_cast<int>(fd);
 }
 
-// Was the queue at `number`, the highest open one, in the copy that close_range(first, last, UNSHARE) makes? The caller registers on it; a second
-// process keeps the old table, so that it is shared and there is a copy; every close in that copy calls ipc/mqueue.c mqueue_flush_file,
-// which takes the caller's registration away; then the second process asks for one itself: EBUSY, or it gets it.
+// Was the queue at `number`, the highest open one, in the copy that close_range(first, last, UNSHARE) makes? The caller
+// registers on it; a second process keeps the old table, so that it is shared and there is a copy; every close in that
+// copy calls ipc/mqueue.c mqueue_flush_file, which takes the caller's registration away; then the second process asks
+// for one itself: EBUSY, or it gets it.
 int is_in_copy(int number, unsigned first, unsigned last) {
   const int queue = open_queue();
   if (queue < 0) return error_as_status(errno);
@@ -106,7 +108,8 @@ int is_in_copy(int number, unsigned first, unsigned last) {
   if (syscall(SYS_close_range, static_cast<unsigned>(number) + 1, ~0u, 0u) != 0) return error_as_status(errno);
   sigevent nothing{};
   nothing.sigev_notify = SIGEV_NONE;
-  const pid_t second = static_cast<pid_t>(syscall(SYS_clone, CLONE_FILES | SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+  const pid_t second =
+      static_cast<pid_t>(syscall(SYS_clone, CLONE_FILES | SIGCHLD, nullptr, nullptr, nullptr, nullptr));
   if (second < 0) return error_as_status(errno);
   if (second == 0) {
     char byte;
@@ -115,8 +118,10 @@ int is_in_copy(int number, unsigned first, unsigned last) {
   }
   int error = syscall(SYS_mq_notify, number, &nothing) == 0 ? 0 : errno;
   if (error == 0 && syscall(SYS_close_range, first, last, unshare_flag) != 0) error = errno;
-  if (error != 0) kill(second, SIGKILL);
-  else if (write(1, "", 1) != 1) error = errno;
+  if (error != 0)
+    kill(second, SIGKILL);
+  else if (write(1, "", 1) != 1)
+    error = errno;
   int status = 0;
   while (waitpid(second, &status, 0) < 0 && errno == EINTR) continue;
   if (error != 0) return error_as_status(error);
@@ -125,9 +130,9 @@ int is_in_copy(int number, unsigned first, unsigned last) {
 
 constexpr int tries_max = 12, open_count = 600, lock_count = 600;
 
-// The time between the wake and the last close is made long, so that a parent that the machine's load keeps from running still sees it: each
-// close looks for the child's record locks on the file (fs/locks.c locks_remove_posix), through a list of this process's, which
-// takes some microseconds.
+// The time between the wake and the last close is made long, so that a parent that the machine's load keeps from
+// running still sees it: each close looks for the child's record locks on the file (fs/locks.c locks_remove_posix),
+// through a list of this process's, which takes some microseconds.
 int file_slow_to_close() {
   const int file = static_cast<int>(syscall(SYS_memfd_create, "probe", MFD_CLOEXEC));
   for (int i = 0; i < lock_count && file >= 0; ++i) {
@@ -140,9 +145,9 @@ int file_slow_to_close() {
   return file;
 }
 
-// A child execs with `top`, a queue that it has registered on, behind all else that is slow to close: does the parent find the registration still
-// there when vfork(2) returns? Looking waits for nothing; /proc/PID/fd, kcmp(2) and pidfd_getfd(2) wait for the exec to be over. -1: there
-// was no exec, -2: or no child, or nothing to look at.
+// A child execs with `top`, a queue that it has registered on, behind all else that is slow to close: does the parent
+// find the registration still there when vfork(2) returns? Looking waits for nothing; /proc/PID/fd, kcmp(2) and
+// pidfd_getfd(2) wait for the exec to be over. -1: there was no exec, -2: or no child, or nothing to look at.
 int is_open_at_wake(const char* program, int top) {
   sigevent nothing{};
   nothing.sigev_notify = SIGEV_NONE;
@@ -192,9 +197,12 @@ int look_at_exec(const char* program) {
 Probed exec_closes_before_wake() {
   const std::string program = directory_of_binaries() + "/spawncheck-exit";
   const int status = in_process([&] { return look_at_exec(program.c_str()); });
-  if (status < 0 || status > tries_max) return {Answer::unknown, status < 0 ? "no process to ask in" : error_text(status - 128)};
-  if (status < tries_max) return {Answer::no, "the last one was open when vfork(2) returned, in try " + std::to_string(status + 1)};
-  return {Answer::yes, "the last one was never open when vfork(2) returned, in " + std::to_string(tries_max) + " tries"};
+  if (status < 0 || status > tries_max)
+    return {Answer::unknown, status < 0 ? "no process to ask in" : error_text(status - 128)};
+  if (status < tries_max)
+    return {Answer::no, "the last one was open when vfork(2) returned, in try " + std::to_string(status + 1)};
+  return {Answer::yes,
+          "the last one was never open when vfork(2) returned, in " + std::to_string(tries_max) + " tries"};
 }
 
 Probed copy_leaves_dropped() {
@@ -244,7 +252,9 @@ Probed pidfd_getfd() {
     if (child == 0) {
       const long pidfd = syscall(SYS_pidfd_open, parent, 0);
       if (pidfd < 0) _exit(error_as_status(errno));
-      _exit(syscall(SYS_pidfd_getfd, pidfd, static_cast<int>(0x7ffffff0), 0u) >= 0 || errno == EBADF ? said_yes : error_as_status(errno));
+      _exit(syscall(SYS_pidfd_getfd, pidfd, static_cast<int>(0x7ffffff0), 0u) >= 0 || errno == EBADF
+                ? said_yes
+                : error_as_status(errno));
     }
     int status = 0;
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
@@ -253,7 +263,8 @@ Probed pidfd_getfd() {
 }
 
 Probed pidfd_thread() {
-  return by_call(in_process([] { return syscall(SYS_pidfd_open, syscall(SYS_gettid), O_EXCL) >= 0 ? said_yes : error_as_status(errno); }));
+  return by_call(in_process(
+      [] { return syscall(SYS_pidfd_open, syscall(SYS_gettid), O_EXCL) >= 0 ? said_yes : error_as_status(errno); }));
 }
 
 Probed dupfd_query() {
@@ -268,7 +279,8 @@ Probed dupfd_query() {
 
 Probed memfd_exec() {
   constexpr unsigned mfd_exec = 0x10;
-  return by_call(in_process([] { return syscall(SYS_memfd_create, "probe", mfd_exec) >= 0 ? said_yes : error_as_status(errno); }));
+  return by_call(
+      in_process([] { return syscall(SYS_memfd_create, "probe", mfd_exec) >= 0 ? said_yes : error_as_status(errno); }));
 }
 
 Probed pagemap_scan() {

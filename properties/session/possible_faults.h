@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// Which errors a call may give that says nothing of its arguments: what may be injected, and what a fault of a scenario may be without
-// asking of a spawn what nobody can do.
+// Which errors a call may give that says nothing of its arguments: what may be injected, and what a fault of a scenario
+// may be without asking of a spawn what nobody can do.
 #pragma once
-
-#include "model/scenario/scenario.h"
-#include "model/scenario/trace.h"
 
 #include <string>
 #include <vector>
+
+#include "model/scenario/scenario.h"
+#include "model/scenario/trace.h"
 
 namespace spawncheck {
 
@@ -25,8 +25,8 @@ class Masks {
   std::vector<std::uint64_t> mask_;
 };
 
-// The man pages' errors that depend on the machine, not on the arguments; EPERM also stands for a seccomp filter. EINTR only where a
-// handler may run.
+// The man pages' errors that depend on the machine, not on the arguments; EPERM also stands for a seccomp filter. EINTR
+// only where a handler may run.
 std::vector<int> possible_errors(const sc_step&);
 
 // Why the run's fault, which has happened, is none that its call can give; empty: it can.

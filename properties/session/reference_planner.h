@@ -3,11 +3,11 @@
 // The reference's planner, for runs on the model.
 #pragma once
 
-#include "model/explore/simulate.h"
-
 #include <spawncheck/spawn/request.h>
 
 #include <vector>
+
+#include "model/explore/simulate.h"
 
 namespace spawncheck {
 
@@ -15,7 +15,8 @@ namespace spawncheck {
 class ReferencePlanner {
  public:
   // Everything that Linux 6.18 has.
-  explicit ReferencePlanner(std::uint32_t strategy = SPAWN_STRATEGY_AUTOMATIC, spawn_abilities abilities = {1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0})
+  explicit ReferencePlanner(std::uint32_t strategy = SPAWN_STRATEGY_AUTOMATIC,
+                            spawn_abilities abilities = {1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0})
       : strategy_(strategy), abilities_(abilities) {}
   int operator()(const explore::PlanRequest& request, spawn_plan& plan);
 

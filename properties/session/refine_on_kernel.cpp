@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "properties/session/refine_on_kernel.h"
 
-#include "properties/session/scheduled.h"
-
 #include <array>
+
+#include "properties/session/scheduled.h"
 
 namespace spawncheck {
 
@@ -20,7 +20,9 @@ const std::vector<refine::Arguments>& ranges() {
   return all;
 }
 
-std::string number_text(std::uint32_t slot, const char* beyond) { return slot == refine::infinity ? beyond : std::to_string(slot / word * 64 + slot % word); }
+std::string number_text(std::uint32_t slot, const char* beyond) {
+  return slot == refine::infinity ? beyond : std::to_string(slot / word * 64 + slot % word);
+}
 
 }  // namespace
 
@@ -48,15 +50,18 @@ KernelCase kernel_case(std::uint64_t number) {
 std::string scenario_text(const KernelCase& c) {
   std::string text;
   for (unsigned n = 0; n < slots; ++n)
-    if ((c.table.file >> n & 1) != 0) text += "fd " + number_text(n, "") + " memfd" + ((c.table.cloexec >> n & 1) != 0 ? " cloexec\n" : "\n");
+    if ((c.table.file >> n & 1) != 0)
+      text += "fd " + number_text(n, "") + " memfd" + ((c.table.cloexec >> n & 1) != 0 ? " cloexec\n" : "\n");
   constexpr std::array<const char*, flag_sets> flags = {"", " unshare", " cloexec", " unshare cloexec"};
   text += "thread\n";
   if (!c.arguments.is_shared) text += "  close_range 19999 max unshare\n";
-  text += "  close_range " + number_text(c.arguments.first, "19999") + " " + number_text(c.arguments.last, "max") + flags[c.arguments.flags / refine::flag_unshare];
+  text += "  close_range " + number_text(c.arguments.first, "19999") + " " + number_text(c.arguments.last, "max") +
+          flags[c.arguments.flags / refine::flag_unshare];
   return text + "\n  getfd 0\nthread\n  getfd 0\n";
 }
 
-KernelCheck check_on_kernel(Session& session, std::uint64_t first, std::uint64_t stride, const std::function<bool()>& is_over) {
+KernelCheck check_on_kernel(Session& session, std::uint64_t first, std::uint64_t stride,
+                            const std::function<bool()>& is_over) {
   KernelCheck check;
   sc_policy policy = policy_of(Turns::lenient);
   policy.snapshot_every = 1;
@@ -70,8 +75,11 @@ KernelCheck check_on_kernel(Session& session, std::uint64_t first, std::uint64_t
     const lockstep::Comparison c = session.run_lockstep(std::get<Scenario>(parsed), policy);
     ++check.cases;
     check.snapshots += c.snapshots;
-    if (c.disagreement) check.disagreement = "the kernel: " + c.disagreement->kernel + "; the model: " + c.disagreement->model + "\n" + text;
-    else if (!c.unknown.empty()) check.disagreement = "not compared: " + c.unknown + "\n" + text;
+    if (c.disagreement)
+      check.disagreement =
+          "the kernel: " + c.disagreement->kernel + "; the model: " + c.disagreement->model + "\n" + text;
+    else if (!c.unknown.empty())
+      check.disagreement = "not compared: " + c.unknown + "\n" + text;
     if (!check.disagreement.empty()) return check;
   }
   return check;

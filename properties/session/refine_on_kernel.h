@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// The tables and calls of model/explore/refine.h that exist on a real kernel, put to it: each is a scenario, and lockstep compares the
-// result, the flags and the tables after every call with the model's.
+// The tables and calls of model/explore/refine.h that exist on a real kernel, put to it: each is a scenario, and
+// lockstep compares the result, the flags and the tables after every call with the model's.
 #pragma once
-
-#include "model/explore/refine.h"
-#include "properties/session/session.h"
 
 #include <cstdint>
 #include <functional>
 #include <string>
+
+#include "model/explore/refine.h"
+#include "properties/session/session.h"
 
 namespace spawncheck {
 
@@ -20,7 +20,8 @@ struct KernelCase {
   refine::Arguments arguments;
 };
 
-std::uint64_t kernel_case_count();  // every table of two words, every range, every combination of flags, table shared or not
+std::uint64_t
+kernel_case_count();  // every table of two words, every range, every combination of flags, table shared or not
 KernelCase kernel_case(std::uint64_t number);
 std::string scenario_text(const KernelCase&);
 

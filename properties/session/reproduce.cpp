@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The schedule is found call by call: a turn is added, the run is made again with the turns so far, and its trace tells which call
-// that turn was. A step of the model is over when its task has made the call that it stands for; the implementation's own calls
-// before that one (it asks for limits and flags) come along. A step within a call has no counterpart: then the whole call is made where its
-// last step was, and, if that does not show it, where its first was.
+// The schedule is found call by call: a turn is added, the run is made again with the turns so far, and its trace tells
+// which call that turn was. A step of the model is over when its task has made the call that it stands for; the
+// implementation's own calls before that one (it asks for limits and flags) come along. A step within a call has no
+// counterpart: then the whole call is made where its last step was, and, if that does not show it, where its first was.
 #include "properties/session/reproduce.h"
-
-#include "model/explore/claims.h"
-#include "model/scenario/visible.h"
-#include "properties/session/claims.h"
-#include "properties/session/scheduled.h"
-#include "properties/session/watch.h"
 
 #include <fmt/format.h>
 
@@ -18,6 +12,12 @@
 #include <filesystem>
 #include <optional>
 #include <string_view>
+
+#include "model/explore/claims.h"
+#include "model/scenario/visible.h"
+#include "properties/session/claims.h"
+#include "properties/session/scheduled.h"
+#include "properties/session/watch.h"
 
 namespace spawncheck {
 
@@ -28,10 +28,10 @@ using explore::TraceStep;
 constexpr unsigned turns_max = 200, runs_of_schedule = 20;
 
 enum class Until : std::uint8_t {
-  made,       // the call has been made
-  no_more,    // the next call is none of them
-  over,       // the operation has returned
-  before      // the next call is one of them
+  made,     // the call has been made
+  no_more,  // the next call is none of them
+  over,     // the operation has returned
+  before    // the next call is one of them
 };
 
 // Which visible calls a step of the model stands for. Rows: a spawn's stages, then the plan's steps and a child's end.
@@ -85,7 +85,8 @@ const Meaning* meaning_of(std::string_view word) {
 
 class Follower {
  public:
-  Follower(Session& session, const Scenario& scenario, const std::vector<TraceStep>& trace) : session_(session), scenario_(scenario), trace_(trace) {
+  Follower(Session& session, const Scenario& scenario, const std::vector<TraceStep>& trace)
+      : session_(session), scenario_(scenario), trace_(trace) {
     scenario_.expectations.clear();
     scenario_.schedule.clear();
   }
@@ -111,7 +112,9 @@ class Follower {
   }
 
  private:
-  static bool is_same_task(const TraceStep& a, const TraceStep& b) { return a.who == b.who && a.thread == b.thread && (a.who == TraceStep::Who::thread || a.operation == b.operation); }
+  static bool is_same_task(const TraceStep& a, const TraceStep& b) {
+    return a.who == b.who && a.thread == b.thread && (a.who == TraceStep::Who::thread || a.operation == b.operation);
+  }
 
   // Of the steps of one call one counts: the last that the path has, or the first.
   bool stands_for_call(std::size_t i, bool at_first_step) const {
@@ -130,7 +133,9 @@ class Follower {
     if (step.who == TraceStep::Who::thread) return {step.thread, -1};
     int child = 0;  // one for each earlier spawn of the thread that came as far
     for (std::uint8_t o = 0; o < step.operation; ++o)
-      child += std::any_of(trace_.begin(), trace_.end(), [&](const TraceStep& t) { return t.thread == step.thread && t.operation == o && t.who == TraceStep::Who::child; });
+      child += std::any_of(trace_.begin(), trace_.end(), [&](const TraceStep& t) {
+        return t.thread == step.thread && t.operation == o && t.who == TraceStep::Who::child;
+      });
     return {step.thread, static_cast<std::int8_t>(child)};
   }
 
@@ -143,7 +148,10 @@ class Follower {
     std::size_t turn = 0;
     for (unsigned i = 0; i < trace.step_count; ++i) {
       if (trace.step[i].kind == SC_STEP_WAKES) continue;
-      if (turn++ == turns_.size()) return session_.history().end == SC_RUN_MISLED && trace.bad_turn == static_cast<std::int32_t>(turns_.size()) ? std::nullopt : std::optional(trace.step[i]);
+      if (turn++ == turns_.size())
+        return session_.history().end == SC_RUN_MISLED && trace.bad_turn == static_cast<std::int32_t>(turns_.size())
+                   ? std::nullopt
+                   : std::optional(trace.step[i]);
     }
     return std::nullopt;
   }
@@ -152,14 +160,16 @@ class Follower {
     const Turn who = task_of(step);
     const Meaning* meaning = meaning_of(step.call);
     // It goes on by itself; or it asks what no schedule stops at, or takes a signal, on its way to its next call.
-    if (step.call == "suspended" || step.call == "ask" || step.call == "check-staged" || step.call == "signal") return true;
+    if (step.call == "suspended" || step.call == "ask" || step.call == "check-staged" || step.call == "signal")
+      return true;
     const bool is_operation = step.who == TraceStep::Who::thread && meaning == nullptr;
     const Until until = is_operation ? Until::over : meaning == nullptr ? Until::made : meaning->until;
     for (bool has_begun = false; turns_.size() < turns_max; has_begun = true) {
       const std::optional<sc_step> next = peek(who);
       if (!next) return until == Until::over && has_begun;
       const std::string_view name = next->kind == SC_STEP_CALL ? sc_visible_calls[next->call].name : "";
-      const bool is_one = meaning != nullptr && std::find(meaning->calls.begin(), meaning->calls.end(), name) != meaning->calls.end();
+      const bool is_one =
+          meaning != nullptr && std::find(meaning->calls.begin(), meaning->calls.end(), name) != meaning->calls.end();
       if (until == Until::before && is_one) return true;
       if (until == Until::no_more && has_begun && !is_one) return true;
       if (until == Until::over && (next->operation != step.operation || next->outside != 0) && has_begun) return true;
@@ -176,7 +186,8 @@ class Follower {
 };
 
 // Does a run by this schedule show the clause? What it shows, in `seen`.
-bool shows(Session& session, Scenario scenario, const std::vector<Turn>& turns, const Verdict& expected, std::string& seen) {
+bool shows(Session& session, Scenario scenario, const std::vector<Turn>& turns, const Verdict& expected,
+           std::string& seen) {
   scenario.expectations.clear();
   scenario.schedule = turns;
   const Verdict verdict = session.run_scheduled(scenario, policy_of(Turns::strict));
@@ -192,7 +203,8 @@ bool shows(Session& session, Scenario scenario, const std::vector<Turn>& turns, 
     seen = verdict.observed;
     return true;
   }
-  if (verdict.status == Status::violated && verdict.clause) seen = fmt::format("{} is violated instead: {}", name(*verdict.clause), verdict.observed);
+  if (verdict.status == Status::violated && verdict.clause)
+    seen = fmt::format("{} is violated instead: {}", name(*verdict.clause), verdict.observed);
   if (expected.clause != Clause::fd_untouched) return false;
   const Watched watched = watch(session, scenario);  // a change for a moment only leaves no trace in what a run returns
   if (!watched.touched) return false;
@@ -209,13 +221,15 @@ SessionOptions session_of(const std::string& way, std::string& why) {
     return options;
   }
   options.implementation = directory_of_binaries() + "/ways/" + way + ".so";
-  if (!std::filesystem::exists(options.implementation)) why = fmt::format("nothing here runs {} on a kernel (impl/ways says which ways can be run)", way);
+  if (!std::filesystem::exists(options.implementation))
+    why = fmt::format("nothing here runs {} on a kernel (impl/ways says which ways can be run)", way);
   return options;
 }
 
 }  // namespace
 
-Reproduction reproduce(const Scenario& scenario, const std::string& way, const model::Kernel& kernel, const explore::Exploration& exploration) {
+Reproduction reproduce(const Scenario& scenario, const std::string& way, const model::Kernel& kernel,
+                       const explore::Exploration& exploration) {
   Reproduction r;
   if (kernel.has_except) {
     r.text = fmt::format("the model's kernel was {}: its calls are in no released kernel", kernel.name);
@@ -234,11 +248,14 @@ Reproduction reproduce(const Scenario& scenario, const std::string& way, const m
     r.schedule = std::move(turns);
     if (r.schedule.empty()) continue;
     r.text.clear();
-    for (r.runs = 0, r.times = 0; r.runs < runs_of_schedule; ++r.runs) r.times += shows(*session, scenario, r.schedule, exploration.verdict, r.text);
+    for (r.runs = 0, r.times = 0; r.runs < runs_of_schedule; ++r.runs)
+      r.times += shows(*session, scenario, r.schedule, exploration.verdict, r.text);
     if ((r.is_reproduced = r.times != 0)) return r;
     if (r.text.empty()) r.text = "this kernel shows nothing of it";
   }
-  if (const auto step = follower.within_a_call()) r.text = fmt::format("it needs somebody to act within a call, where a schedule of whole calls cannot go: {}; {}", *step, r.text);
+  if (const auto step = follower.within_a_call())
+    r.text = fmt::format("it needs somebody to act within a call, where a schedule of whole calls cannot go: {}; {}",
+                         *step, r.text);
   return r;
 }
 

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: MIT
 //
-// A counterexample of the model, put to the kernel: its path as a schedule of whole calls, obeyed by a scheduled run of the same plan.
+// A counterexample of the model, put to the kernel: its path as a schedule of whole calls, obeyed by a scheduled run of
+// the same plan.
 #pragma once
-
-#include "model/explore/explorer.h"
-#include "properties/session/session.h"
 
 #include <string>
 #include <vector>
+
+#include "model/explore/explorer.h"
+#include "properties/session/session.h"
 
 namespace spawncheck {
 
 struct Reproduction {
   bool is_reproduced = false;
-  unsigned times = 0, runs = 0;     // how often, of how many runs with that schedule
-  std::vector<Turn> schedule;       // the path's turns; what follows them, each task runs on
+  unsigned times = 0, runs = 0;          // how often, of how many runs with that schedule
+  std::vector<Turn> schedule;            // the path's turns; what follows them, each task runs on
   std::string implementation, strategy;  // what ran: the reference, or a way's shared object
-  std::string text;                 // what was seen, or the reason why the kernel cannot show it, as a sentence
+  std::string text;                      // what was seen, or the reason why the kernel cannot show it, as a sentence
 };
 
 // `way` as for planner_named(). Only for a violation.

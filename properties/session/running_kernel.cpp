@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "properties/session/running_kernel.h"
 
-#include "properties/session/kernel_probes.h"
-
 #include <array>
 #include <mutex>
+
+#include "properties/session/kernel_probes.h"
 
 namespace spawncheck {
 
@@ -24,15 +24,16 @@ constexpr Probed (*asks[])() = {
 
 bool is_yes(Behaviour b) { return probed(b).answer == Answer::yes; }
 
-// What each strategy of the reference cannot do without (impl/spawn/strategy.cpp is_to_be_had), and the way `array` (model/explore/claims.h). `copy`
-// needs nothing.
+// What each strategy of the reference cannot do without (impl/spawn/strategy.cpp is_to_be_had), and the way `array`
+// (model/explore/claims.h). `copy` needs nothing.
 struct Need {
   std::string_view strategy;
   Behaviour behaviour;
 };
 constexpr Need needs[] = {
-    {"unshare", Behaviour::close_range},  {"staged", Behaviour::close_range},  {"fetched", Behaviour::close_range},
-    {"fetched", Behaviour::pidfd_thread}, {"fetched", Behaviour::pidfd_getfd}, {"except", Behaviour::close_range_except},
+    {"unshare", Behaviour::close_range},     {"staged", Behaviour::close_range},
+    {"fetched", Behaviour::close_range},     {"fetched", Behaviour::pidfd_thread},
+    {"fetched", Behaviour::pidfd_getfd},     {"except", Behaviour::close_range_except},
     {"array", Behaviour::close_range_array},
 };
 
@@ -60,22 +61,27 @@ model::Kernel running_kernel() {
   kernel.copy_leaves_dropped = is_yes(Behaviour::copy_leaves_dropped);
   kernel.has_except = is_yes(Behaviour::close_range_except);
   kernel.closes_synchronously = kernel.has_except;
-  if (kernel.copy_leaves_dropped) kernel.sizing = model::Sizing::last_kept;
-  else if (is_yes(Behaviour::copy_sized_by_capacity)) kernel.sizing = model::Sizing::capacity;
+  if (kernel.copy_leaves_dropped)
+    kernel.sizing = model::Sizing::last_kept;
+  else if (is_yes(Behaviour::copy_sized_by_capacity))
+    kernel.sizing = model::Sizing::capacity;
   return kernel;
 }
 
 std::string behaviours_text() {
   std::string out;
   for (int b = 0; b < behaviour_count; ++b)
-    if (rows[b].judges) out += (out.empty() ? "" : ", ") + std::string(rows[b].word) + " " + std::string(name(probed(static_cast<Behaviour>(b)).answer));
+    if (rows[b].judges)
+      out += (out.empty() ? "" : ", ") + std::string(rows[b].word) + " " +
+             std::string(name(probed(static_cast<Behaviour>(b)).answer));
   return out;
 }
 
 std::string why_unsupported(std::string_view strategy) {
   for (const Need& need : needs)
     if (need.strategy == strategy && probed(need.behaviour).answer == Answer::no)
-      return "strategy " + std::string(strategy) + " needs what this kernel or sandbox lacks: " + std::string(row(need.behaviour).meaning) + " (" +
+      return "strategy " + std::string(strategy) +
+             " needs what this kernel or sandbox lacks: " + std::string(row(need.behaviour).meaning) + " (" +
              std::string(row(need.behaviour).source) + "); probed: " + probed(need.behaviour).seen;
   return {};
 }

@@ -3,12 +3,12 @@
 // What whoever uses scheduled runs needs: policies, and a trace as turns, as text and as a number.
 #pragma once
 
-#include "model/scenario/scenario.h"
-#include "model/scenario/trace.h"
-
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "model/scenario/scenario.h"
+#include "model/scenario/trace.h"
 
 namespace spawncheck {
 
@@ -33,9 +33,9 @@ unsigned context_switches(const std::vector<Turn>&);
 // A step a line: task, call, arguments, result. With pids and addresses abstracted, so that two runs of the
 // same schedule give the same text: a pid is `pid of TASK`, an address is `null` or `address`.
 std::string trace_text(const sc_trace&);
-std::string step_text(const sc_trace&, unsigned step);           // one of them, without the end of the line
-std::string task_name(const sc_trace&, unsigned task);           // "0", "0.1"
-std::string states_text(const sc_trace&);                        // where each task is at the end, for deadlocks
+std::string step_text(const sc_trace&, unsigned step);  // one of them, without the end of the line
+std::string task_name(const sc_trace&, unsigned task);  // "0", "0.1"
+std::string states_text(const sc_trace&);               // where each task is at the end, for deadlocks
 
 // The first step that differs; empty: the same tasks made the same calls with the same arguments and results, pids and
 // addresses aside.

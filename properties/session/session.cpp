@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "properties/session/session.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
 #include "impl/peers/limits.h"
 #include "properties/session/possible_faults.h"
 #include "properties/session/running_kernel.h"
 #include "properties/session/scheduled.h"
 #include "properties/session/watch.h"
-
-#include <algorithm>
-#include <cstdlib>
-#include <cstring>
 
 namespace spawncheck {
 
@@ -18,11 +18,14 @@ namespace {
 // A violated clause that the peer's own documentation excepts is no finding.
 const spawncheck_limit* limit_of(const std::string& implementation, const Breach& breach) {
   for (const spawncheck_limit& limit : spawncheck_limits)
-    if (limit.implementation == implementation && limit.clause == name(breach.clause) && breach.observed.find(limit.says) != std::string::npos) return &limit;
+    if (limit.implementation == implementation && limit.clause == name(breach.clause) &&
+        breach.observed.find(limit.says) != std::string::npos)
+      return &limit;
   return nullptr;
 }
 
-// $SPAWNCHECK_SLOWNESS: how many times longer than on a usual machine a run may take, 1 to 100: in emulation, on a stolen processor.
+// $SPAWNCHECK_SLOWNESS: how many times longer than on a usual machine a run may take, 1 to 100: in emulation, on a
+// stolen processor.
 std::uint32_t slowness() {
   const char* set = std::getenv("SPAWNCHECK_SLOWNESS");
   return set == nullptr ? 1 : static_cast<std::uint32_t>(std::clamp(std::atoi(set), 1, 100));
@@ -43,7 +46,8 @@ std::uint64_t seed_of_run(std::uint64_t seed, unsigned run) {
   return random.next() | 1;
 }
 
-Session::Session(SessionOptions options, std::unique_ptr<Executor> executor) : options_(std::move(options)), executor_(std::move(executor)) {
+Session::Session(SessionOptions options, std::unique_ptr<Executor> executor)
+    : options_(std::move(options)), executor_(std::move(executor)) {
   const ImplementationInfo& info = executor_->implementation();
   judge_.owed = Clauses::promised_by(info.promises);
   judge_.kernel = running_kernel();
@@ -71,8 +75,9 @@ GenerateOptions Session::generate_options() const {
   return options;
 }
 
-// Behind a documented limit every other clause is still looked at; but when numbers of the caller's table may come and go,
-// nothing that its other threads did to it can be explained any more, and what needs an order of the operations accuses nobody.
+// Behind a documented limit every other clause is still looked at; but when numbers of the caller's table may come and
+// go, nothing that its other threads did to it can be explained any more, and what needs an order of the operations
+// accuses nobody.
 Verdict Session::judged(const Scenario& scenario) const {
   JudgeOptions options = judge_;
   std::optional<Verdict> limited;
@@ -121,7 +126,8 @@ Verdict Session::run_scheduled(const Scenario& scenario, const sc_policy& policy
   made.watch_memory = watches_memory_ && scenario.threads.size() == 1;
   history_ = &executor_->run(scenario, {0, &made});
   Verdict verdict = judged(scenario);
-  if (verdict.status == Status::holds && made.watch_memory != 0) return forbidden_write(scenario, executor_->trace()).value_or(std::move(verdict));
+  if (verdict.status == Status::holds && made.watch_memory != 0)
+    return forbidden_write(scenario, executor_->trace()).value_or(std::move(verdict));
   if (verdict.status != Status::violated) return verdict;
   const std::string why = why_impossible(scenario, trace(), history_->fault);
   if (why.empty()) return verdict;
@@ -147,12 +153,17 @@ lockstep::Comparison Session::run_lockstep(const Scenario& scenario, sc_policy p
   policy.results = 1;
   lockstep::Comparison nothing;
   std::string why = why_unsupported_;
-  if (scenario.world.refusal_count != 0) why = "the scenario refuses system calls, and the model's kernel refuses none";
-  else if (has_long_list(scenario)) why = "a keep-list of thousands: every table would be read at every step";
+  if (scenario.world.refusal_count != 0)
+    why = "the scenario refuses system calls, and the model's kernel refuses none";
+  else if (has_long_list(scenario))
+    why = "a keep-list of thousands: every table would be read at every step";
   nothing.is_declined = why != why_unsupported_;
-  if (!why.empty()) nothing.unknown = unsupported(why).observed;
-  else history_ = &executor_->run(scenario, {0, &policy});
-  if (history_->end != SC_RUN_BROKEN && history_->end != SC_RUN_REFUSED) return lockstep::compare(running_kernel(), scenario, executor_->trace(), *history_);
+  if (!why.empty())
+    nothing.unknown = unsupported(why).observed;
+  else
+    history_ = &executor_->run(scenario, {0, &policy});
+  if (history_->end != SC_RUN_BROKEN && history_->end != SC_RUN_REFUSED)
+    return lockstep::compare(running_kernel(), scenario, executor_->trace(), *history_);
   if (nothing.unknown.empty()) nothing.unknown = "a run that failed: " + std::string(history_->broken_where);
   return nothing;
 }
@@ -161,15 +172,20 @@ LockstepVerdict lockstep_verdict(const lockstep::Comparison& c, const sc_history
   if (c.disagreement) return {Status::violated, {}};
   if (history.end == SC_RUN_BROKEN) return {Status::broken, c.unknown};
   if (history.end == SC_RUN_REFUSED) return {Status::unsupported, c.unknown, c.is_declined};
-  if (history.end == SC_RUN_TIMEOUT) return {Status::inconclusive, "the run reached its bound in time after " + std::to_string(c.steps) + " steps that agree"};
+  if (history.end == SC_RUN_TIMEOUT)
+    return {Status::inconclusive,
+            "the run reached its bound in time after " + std::to_string(c.steps) + " steps that agree"};
   if (history.end == SC_RUN_MISLED) return {Status::inconclusive, "a turn of the schedule is not enabled"};
   const bool has_ended = history.end == SC_RUN_COMPLETE || history.end == SC_RUN_BLOCKED;
-  if (c.steps == 0 && c.unknown.empty() && has_ended) return {Status::inconclusive, "the run made no call that another task can see, so there was nothing to compare", true};
+  if (c.steps == 0 && c.unknown.empty() && has_ended)
+    return {Status::inconclusive, "the run made no call that another task can see, so there was nothing to compare",
+            true};
   if (c.steps == 0) return {Status::inconclusive, "no step was compared" + (c.unknown.empty() ? "" : ": " + c.unknown)};
   return {};
 }
 
-Verdict Session::run_until_violated(const Scenario& scenario, unsigned runs, std::uint64_t seed, unsigned& used, const std::function<bool()>& is_over) {
+Verdict Session::run_until_violated(const Scenario& scenario, unsigned runs, std::uint64_t seed, unsigned& used,
+                                    const std::function<bool()>& is_over) {
   Verdict worst;
   for (used = 0; used < std::max(runs, 1u) && !(used > 0 && is_over && is_over());) {
     Verdict verdict = run(scenario, seed_of_run(seed, used));

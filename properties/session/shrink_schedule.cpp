@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "properties/session/shrink_schedule.h"
 
-#include "properties/session/scheduled.h"
-
 #include <algorithm>
 #include <utility>
+
+#include "properties/session/scheduled.h"
 
 namespace spawncheck {
 
@@ -32,7 +32,8 @@ std::vector<Turn> turns_in(const std::vector<Block>& blocks, std::size_t count) 
 
 class ScheduleShrinker {
  public:
-  ScheduleShrinker(Scenario scenario, const ScheduledTry& attempt, unsigned tries) : s_(std::move(scenario)), attempt_(attempt), tries_(tries) {}
+  ScheduleShrinker(Scenario scenario, const ScheduledTry& attempt, unsigned tries)
+      : s_(std::move(scenario)), attempt_(attempt), tries_(tries) {}
   Scenario run() {
     if (!take(s_.schedule)) return s_;
     bool better = true;

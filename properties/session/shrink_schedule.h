@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "model/scenario/scenario.h"
-
 #include <functional>
 #include <optional>
 #include <vector>
+
+#include "model/scenario/scenario.h"
 
 namespace spawncheck {
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "properties/session/watch.h"
 
-#include "model/contract/rules.h"
-#include "model/contract/spawn_facts.h"
-#include "properties/session/running_kernel.h"
-#include "properties/session/scheduled.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <span>
+
+#include "model/contract/rules.h"
+#include "model/contract/spawn_facts.h"
+#include "properties/session/running_kernel.h"
+#include "properties/session/scheduled.h"
 
 namespace spawncheck {
 
@@ -18,9 +18,13 @@ namespace {
 constexpr std::uint64_t page = 4096;
 constexpr std::uint64_t frames_max = 1u << 20;  // a call's frames reach no further down
 
-bool is_of_the_call(const sc_written& w) { return w.start < w.frame && w.end > w.stack_pointer - std::min(w.stack_pointer, frames_max); }
+bool is_of_the_call(const sc_written& w) {
+  return w.start < w.frame && w.end > w.stack_pointer - std::min(w.stack_pointer, frames_max);
+}
 
-bool is_of_the_thread(const sc_written& w) { return w.start < w.thread_pointer + page && w.end + page > w.thread_pointer; }
+bool is_of_the_thread(const sc_written& w) {
+  return w.start < w.thread_pointer + page && w.end + page > w.thread_pointer;
+}
 
 // What the child has in the end, as it was observed.
 const sc_process* program_of(const sc_history& history, std::int32_t pid) {
@@ -30,7 +34,8 @@ const sc_process* program_of(const sc_history& history, std::int32_t pid) {
 }
 
 bool has(const sc_process& program, const sc_key& key) {
-  return std::any_of(program.entry, program.entry + program.entry_count, [&](const sc_entry& e) { return e.key.kind == key.kind && e.key.id == key.id; });
+  return std::any_of(program.entry, program.entry + program.entry_count,
+                     [&](const sc_entry& e) { return e.key.kind == key.kind && e.key.id == key.id; });
 }
 
 // Up to its exec: afterwards the kernel has closed what is close-on-exec.
@@ -49,12 +54,16 @@ void look_at_child(const sc_snapshot& s, const sc_trace& trace, const sc_history
 }  // namespace
 
 std::optional<Verdict> forbidden_write(const Scenario& scenario, const sc_trace& trace) {
-  constexpr const char* whose[] = {"", "the request, its arrays or its strings", "the stack of another thread", "data of libc"};
+  constexpr const char* whose[] = {"", "the request, its arrays or its strings", "the stack of another thread",
+                                   "data of libc"};
   if (scenario.threads.size() != 1 || trace.watches == 0) return {};
   for (const sc_written& w : std::span(trace.written, trace.written_count)) {
     if (w.whose == SC_WRITTEN_UNKNOWN || w.whose >= std::size(whose) || is_of_the_thread(w)) continue;
-    return violated(Clause::mm_unwritten, fmt::format("spawn of thread {}, operation {}: its child wrote to a page of {}", trace.task[w.task].thread, w.operation, whose[w.whose]),
-                    "nothing but its frame and its result changes", rule(w.whose == SC_WRITTEN_REQUEST ? Rule::request_unwritten : Rule::memory_unwritten));
+    return violated(Clause::mm_unwritten,
+                    fmt::format("spawn of thread {}, operation {}: its child wrote to a page of {}",
+                                trace.task[w.task].thread, w.operation, whose[w.whose]),
+                    "nothing but its frame and its result changes",
+                    rule(w.whose == SC_WRITTEN_REQUEST ? Rule::request_unwritten : Rule::memory_unwritten));
   }
   return {};
 }
@@ -72,19 +81,24 @@ Watched watch(Session& session, const Scenario& scenario, std::uint64_t seed) {
     out.why = verdict.observed;
     return out;
   }
-  const lockstep::Comparison own = lockstep::compare(running_kernel(), scenario, trace, session.history(), lockstep::Follow::operations);
+  const lockstep::Comparison own =
+      lockstep::compare(running_kernel(), scenario, trace, session.history(), lockstep::Follow::operations);
   out.touched = own.disagreement;
   out.tables = own.snapshots;
   if (!own.unknown.empty() && !out.touched) {
     out.status = Status::inconclusive;
     out.why = own.unknown;
   }
-  for (const sc_snapshot& s : std::span(trace.snapshot, trace.snapshot_count)) look_at_child(s, trace, session.history(), out);
+  for (const sc_snapshot& s : std::span(trace.snapshot, trace.snapshot_count))
+    look_at_child(s, trace, session.history(), out);
   out.is_memory_watched = trace.watches != 0;
   for (const sc_written& w : std::span(trace.written, trace.written_count)) {
-    if (is_of_the_call(w)) out.pages_of_the_call += static_cast<std::uint32_t>((w.end - w.start) / page);
-    else if (is_of_the_thread(w)) out.pages_of_the_thread += static_cast<std::uint32_t>((w.end - w.start) / page);
-    else out.elsewhere.push_back(w);
+    if (is_of_the_call(w))
+      out.pages_of_the_call += static_cast<std::uint32_t>((w.end - w.start) / page);
+    else if (is_of_the_thread(w))
+      out.pages_of_the_thread += static_cast<std::uint32_t>((w.end - w.start) / page);
+    else
+      out.elsewhere.push_back(w);
   }
   return out;
 }
@@ -92,16 +106,29 @@ Watched watch(Session& session, const Scenario& scenario, std::uint64_t seed) {
 std::string report(const Watched& w, const sc_trace& trace) {
   std::string out;
   if (w.status != Status::holds) out += fmt::format("{}: {}\n", name(w.status), w.why);
-  if (w.touched) out += fmt::format("fd.untouched: step {}: {}; only the operations: {}\n", w.touched->step + 1, w.touched->kernel, w.touched->model);
-  else out += fmt::format("fd.untouched: in {} tables of the caller nothing but its threads' own doing\n", w.tables);
-  if (w.private_tables == 0) out += "fd.untransient: no child had a table of its own before exec\n";
-  else if (w.untransient_from == 0) out += fmt::format("fd.untransient: holds: in {} tables of children nothing that their programs do not have\n", w.private_tables);
-  else out += fmt::format("fd.untransient: holds from number {} on ({} tables of children)\n", w.untransient_from, w.private_tables);
-  if (!w.is_memory_watched) out += "mm.unwritten: not seen: the kernel cannot tell which pages are written (PAGEMAP_SCAN, Linux 6.7)\n";
-  else out += fmt::format("mm.unwritten: {} pages of the call's own stack written, {} of the thread's own beside errno, {} regions elsewhere\n",
-                          w.pages_of_the_call, w.pages_of_the_thread, w.elsewhere.size());
+  if (w.touched)
+    out += fmt::format("fd.untouched: step {}: {}; only the operations: {}\n", w.touched->step + 1, w.touched->kernel,
+                       w.touched->model);
+  else
+    out += fmt::format("fd.untouched: in {} tables of the caller nothing but its threads' own doing\n", w.tables);
+  if (w.private_tables == 0)
+    out += "fd.untransient: no child had a table of its own before exec\n";
+  else if (w.untransient_from == 0)
+    out += fmt::format("fd.untransient: holds: in {} tables of children nothing that their programs do not have\n",
+                       w.private_tables);
+  else
+    out += fmt::format("fd.untransient: holds from number {} on ({} tables of children)\n", w.untransient_from,
+                       w.private_tables);
+  if (!w.is_memory_watched)
+    out += "mm.unwritten: not seen: the kernel cannot tell which pages are written (PAGEMAP_SCAN, Linux 6.7)\n";
+  else
+    out += fmt::format(
+        "mm.unwritten: {} pages of the call's own stack written, {} of the thread's own beside errno, {} regions "
+        "elsewhere\n",
+        w.pages_of_the_call, w.pages_of_the_thread, w.elsewhere.size());
   for (const sc_written& e : w.elsewhere)
-    out += fmt::format("  while {} was suspended: {} pages at {:#x} of {}\n", task_name(trace, e.task), (e.end - e.start) / page, e.start, e.mapping[0] != 0 ? e.mapping : "anonymous memory");
+    out += fmt::format("  while {} was suspended: {} pages at {:#x} of {}\n", task_name(trace, e.task),
+                       (e.end - e.start) / page, e.start, e.mapping[0] != 0 ? e.mapping : "anonymous memory");
   return out;
 }
 

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
-#include "properties/tool/tool.h"
-
-#include "properties/session/running_kernel.h"
-
+#include <fcntl.h>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <nlohmann/json.hpp>
+
+#include "properties/session/running_kernel.h"
+#include "properties/tool/tool.h"
 
 namespace spawncheck::tool {
 
@@ -31,8 +30,13 @@ std::unique_ptr<Session> start_session(const Common& common, int& status) {
 
 int tell_unsupported(const Session& session, const Common& common) {
   if (common.json)
-    say_json({{"verdict", "unsupported"}, {"why", session.why_unsupported()}, {"implementation", common.implementation}, {"strategy", common.strategy}, {"kernel", kernel_release()}});
-  else fmt::print("unsupported: {}\n", session.why_unsupported());
+    say_json({{"verdict", "unsupported"},
+              {"why", session.why_unsupported()},
+              {"implementation", common.implementation},
+              {"strategy", common.strategy},
+              {"kernel", kernel_release()}});
+  else
+    fmt::print("unsupported: {}\n", session.why_unsupported());
   return exit_status(Status::unsupported);
 }
 
@@ -48,7 +52,8 @@ std::optional<std::string> read_text(const std::string& file, std::string& error
   std::string text;
   char buffer[16384];
   ssize_t got = 0;
-  while (text.size() <= text_bytes_max && (got = read(fd, buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<std::size_t>(got));
+  while (text.size() <= text_bytes_max && (got = read(fd, buffer, sizeof buffer)) > 0)
+    text.append(buffer, static_cast<std::size_t>(got));
   if (got < 0) error = std::strerror(errno);
   close(fd);
   if (got < 0) return std::nullopt;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "properties/tool/coverage.h"
 
-#include "model/scenario/generate.h"
-
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "model/scenario/generate.h"
 
 namespace spawncheck::tool {
 
@@ -45,10 +45,12 @@ std::string Coverage::table() const {
     if (told > unmet_told) unmet += fmt::format(", and {} more", told - unmet_told);
     pairs += met_by_a;
     const double share = scenarios_ != 0 ? 100.0 * static_cast<double>(met(a, a)) / static_cast<double>(scenarios_) : 0;
-    out += fmt::format("{:<24}{:>10}{:>9.2f}{:>10}  {}\n", words_[a], met(a, a), share, met_by_a, met(a, a) == 0 ? "never made" : unmet);
+    out += fmt::format("{:<24}{:>10}{:>9.2f}{:>10}  {}\n", words_[a], met(a, a), share, met_by_a,
+                       met(a, a) == 0 ? "never made" : unmet);
   }
   const std::size_t all = words_.size() * (words_.size() - 1);
-  return out + fmt::format("{} features, {} of {} pairs met, in {} scenarios\n", words_.size(), pairs / 2, all / 2, scenarios_);
+  return out + fmt::format("{} features, {} of {} pairs met, in {} scenarios\n", words_.size(), pairs / 2, all / 2,
+                           scenarios_);
 }
 
 nlohmann::json Coverage::to_json() const {

@@ -3,13 +3,12 @@
 // Which features the scenarios of a search had, and which of them met in one scenario.
 #pragma once
 
-#include "model/scenario/scenario.h"
-
-#include <nlohmann/json_fwd.hpp>
-
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
+
+#include "model/scenario/scenario.h"
 
 namespace spawncheck::tool {
 
@@ -17,9 +16,11 @@ class Coverage {
  public:
   Coverage();
   void add(const Scenario&);
-  // A line a feature: in how many scenarios it was, how many other features it met there, and some that it did not meet.
+  // A line a feature: in how many scenarios it was, how many other features it met there, and some that it did not
+  // meet.
   std::string table() const;
-  // {"scenarios": n, "features": {WORD: n, ...}, "pairs": {WORD: {WORD: n, ...}, ...}}; a pair stands below the word that comes first.
+  // {"scenarios": n, "features": {WORD: n, ...}, "pairs": {WORD: {WORD: n, ...}, ...}}; a pair stands below the word
+  // that comes first.
   nlohmann::json to_json() const;
 
  private:

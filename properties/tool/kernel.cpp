@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "properties/tool/tool.h"
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
 
 #include "properties/session/running_kernel.h"
-
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
+#include "properties/tool/tool.h"
 
 namespace spawncheck::tool {
 
@@ -17,12 +17,23 @@ int kernel(bool json) {
     const Probed& p = probed(b);
     const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     if (json)
-      say_json({{"kernel", kernel_release()}, {"behaviour", std::string(r.word)}, {"answer", std::string(name(p.answer))}, {"judges", r.judges}, {"meaning", std::string(r.meaning)},
-                {"source", std::string(r.source)}, {"how", std::string(r.how)}, {"seen", p.seen}, {"milliseconds", ms}});
+      say_json({{"kernel", kernel_release()},
+                {"behaviour", std::string(r.word)},
+                {"answer", std::string(name(p.answer))},
+                {"judges", r.judges},
+                {"meaning", std::string(r.meaning)},
+                {"source", std::string(r.source)},
+                {"how", std::string(r.how)},
+                {"seen", p.seen},
+                {"milliseconds", ms}});
     else
-      fmt::print("{:<8}{}: {}{}\n        found: {}: {} ({:.1f} ms)\n        source: {}\n", name(p.answer), r.word, r.meaning, r.judges ? "; verdicts depend on it" : "", r.how, p.seen, ms, r.source);
+      fmt::print("{:<8}{}: {}{}\n        found: {}: {} ({:.1f} ms)\n        source: {}\n", name(p.answer), r.word,
+                 r.meaning, r.judges ? "; verdicts depend on it" : "", r.how, p.seen, ms, r.source);
   }
-  if (!json) fmt::print("what is unknown is taken to be as in 6.18; what cannot be told from outside goes with what can (properties/session/running_kernel.h)\n");
+  if (!json)
+    fmt::print(
+        "what is unknown is taken to be as in 6.18; what cannot be told from outside goes with what can "
+        "(properties/session/running_kernel.h)\n");
   return 0;
 }
 

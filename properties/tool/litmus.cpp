@@ -150,7 +150,7 @@ void tell_summary(const LitmusOptions& options, const Campaign& c) {
               {"outside_runs", c.outside_runs},
               {"seed", options.common.seed},
               {"kernel", kernel_release()},
-                {"behaviours", behaviours_text()}});
+              {"behaviours", behaviours_text()}});
     return;
   }
   fmt::print("{} tests, {} kernel runs ({:.0f}/s), {} outcomes allowed, {} of them seen ({:.1f} %), {} outside{}{}\n",

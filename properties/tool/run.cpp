@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
-#include "properties/tool/tool.h"
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "properties/schedules/faults.h"
 #include "properties/session/running_kernel.h"
 #include "properties/session/scheduled.h"
 #include "properties/session/watch.h"
-
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
-#include <algorithm>
+#include "properties/tool/tool.h"
 
 namespace spawncheck::tool {
 
@@ -24,8 +23,10 @@ constexpr unsigned runs_of_race_per_try = 20;
 std::vector<const Expectation*> applying(const Scenario& scenario, const Session& session) {
   std::vector<const Expectation*> by_name, general;
   for (const Expectation& e : scenario.expectations) {
-    if (e.implementation.empty()) general.push_back(&e);
-    else if (e.implementation == session.options().implementation || e.implementation == session.implementation().name) by_name.push_back(&e);
+    if (e.implementation.empty())
+      general.push_back(&e);
+    else if (e.implementation == session.options().implementation || e.implementation == session.implementation().name)
+      by_name.push_back(&e);
   }
   return by_name.empty() ? general : by_name;
 }
@@ -35,7 +36,9 @@ bool is_met(const Expectation& e, const Verdict& v) {
   return e.status == v.status && (e.clause.empty() || (clause && v.violates(*clause)));
 }
 
-std::string text_of(const Expectation& e) { return std::string(name(e.status)) + (e.clause.empty() ? "" : " " + e.clause); }
+std::string text_of(const Expectation& e) {
+  return std::string(name(e.status)) + (e.clause.empty() ? "" : " " + e.clause);
+}
 
 struct Outcome {
   Verdict verdict;
@@ -50,7 +53,8 @@ struct Outcome {
 constexpr unsigned seconds_of_tries_max = 10;
 
 // Does it come back? A fault that was injected, and what was expected to be violated, are not tried again.
-Finding tried_again(Session& session, const Scenario& scenario, const Outcome& o, const RunOptions& options, const Deadline& deadline) {
+Finding tried_again(Session& session, const Scenario& scenario, const Outcome& o, const RunOptions& options,
+                    const Deadline& deadline) {
   Scenario shown = scenario;
   if (o.is_scheduled) shown.schedule = turns_of(session.trace());
   FindingOptions how;
@@ -75,18 +79,22 @@ sc_policy scheduled_policy(const RunOptions& options) {
 Outcome run_scenario(Session& session, const Scenario& scenario, const RunOptions& options) {
   Outcome outcome;
   const auto expectations = applying(scenario, session);
-  const bool waits_for_violation = std::any_of(expectations.begin(), expectations.end(), [](auto* e) { return e->status == Status::violated; });
+  const bool waits_for_violation =
+      std::any_of(expectations.begin(), expectations.end(), [](auto* e) { return e->status == Status::violated; });
   unsigned runs = std::max(options.runs, 1u), used = 0;
   if (waits_for_violation) runs = std::max(runs, runs_for_expected_race);
   outcome.is_scheduled = is_scheduled(scenario) || options.trace || !options.fault.empty();
   session.watch_memory(true);
-  outcome.verdict = outcome.is_scheduled ? session.run_scheduled(scenario, scheduled_policy(options)) : session.run_until_violated(scenario, runs, options.common.seed, used);
-  outcome.expected = std::any_of(expectations.begin(), expectations.end(), [&](auto* e) { return is_met(*e, outcome.verdict); });
+  outcome.verdict = outcome.is_scheduled ? session.run_scheduled(scenario, scheduled_policy(options))
+                                         : session.run_until_violated(scenario, runs, options.common.seed, used);
+  outcome.expected =
+      std::any_of(expectations.begin(), expectations.end(), [&](auto* e) { return is_met(*e, outcome.verdict); });
   outcome.unexpected = !expectations.empty() && outcome.verdict.status != Status::unsupported && !outcome.expected;
   return outcome;
 }
 
-void tell(const std::string& file, const Scenario& scenario, const Outcome& o, Session& session, const RunOptions& options) {
+void tell(const std::string& file, const Scenario& scenario, const Outcome& o, Session& session,
+          const RunOptions& options) {
   if (options.common.json) {
     nlohmann::json object = verdict_json(o.verdict, session, scenario);
     object["file"] = file;
@@ -102,13 +110,16 @@ void tell(const std::string& file, const Scenario& scenario, const Outcome& o, S
   std::string note;
   if (o.expected) note = ", as expected";
   if (o.unexpected) note = ", expected " + text_of(*applying(scenario, session).front());
-  if (o.is_suspected()) note = fmt::format(", seen once, reproduces in 0 of {} tries; --json prints the whole history", o.finding->tries);
+  if (o.is_suspected())
+    note = fmt::format(", seen once, reproduces in 0 of {} tries; --json prints the whole history", o.finding->tries);
   fmt::print("{}: {}{}{}\n", file, o.is_suspected() ? "suspected" : name(o.verdict.status), clause, note);
   if (o.verdict.status == Status::holds) return;
   fmt::print("  observed: {}\n", o.verdict.observed);
   if (!o.verdict.allowed.empty()) fmt::print("  allowed:  {}\n", o.verdict.allowed);
   if (!o.verdict.rule.empty()) fmt::print("  rule:     {}\n", o.verdict.rule);
-  for (const Breach& b : o.verdict.also) fmt::print("  also violated, {}: {}\n    allowed:  {}\n    rule:     {}\n", name(b.clause), b.observed, b.allowed, b.rule);
+  for (const Breach& b : o.verdict.also)
+    fmt::print("  also violated, {}: {}\n    allowed:  {}\n    rule:     {}\n", name(b.clause), b.observed, b.allowed,
+               b.rule);
   if (o.verdict.status == Status::violated) fmt::print("{}", kernel_line());
 }
 
@@ -123,7 +134,8 @@ int run(const RunOptions& options) {
     scenarios.push_back(*std::move(scenario));
   }
   if (!options.fault.empty() && !fault_named(options.fault)) {
-    fmt::print(stderr, "spawncheck: --fault: expected WHAT@THREAD.OPERATION.CALL, as in EMFILE@0.0.3, not '{}'\n", options.fault);
+    fmt::print(stderr, "spawncheck: --fault: expected WHAT@THREAD.OPERATION.CALL, as in EMFILE@0.0.3, not '{}'\n",
+               options.fault);
     return exit_usage;
   }
   const std::unique_ptr<Session> session = start_session(options.common, status);
@@ -141,7 +153,9 @@ int run(const RunOptions& options) {
     if (options.watch) {
       const Watched watched = watch(*session, scenarios[i]);
       fmt::print("{}:\n{}", options.files[i], report(watched, session->trace()));
-      const Status counts = watched.status != Status::holds ? watched.status : watched.touched || !watched.elsewhere.empty() ? Status::violated : Status::holds;
+      const Status counts = watched.status != Status::holds                 ? watched.status
+                            : watched.touched || !watched.elsewhere.empty() ? Status::violated
+                                                                            : Status::holds;
       if (is_worse(counts, worst)) worst = counts;
       continue;
     }
@@ -158,10 +172,15 @@ int run(const RunOptions& options) {
       return exit_usage;
     }
     if (options.trace && !options.common.json) fmt::print("{}", trace_text(session->trace()));
-    if (outcome.is_scheduled && session->history().end == SC_RUN_BLOCKED && !options.common.json) fmt::print("deadlock: {}\n", states_text(session->trace()));
-    if (outcome.verdict.status == Status::violated) outcome.finding = tried_again(*session, scenarios[i], outcome, options, deadline);
+    if (outcome.is_scheduled && session->history().end == SC_RUN_BLOCKED && !options.common.json)
+      fmt::print("deadlock: {}\n", states_text(session->trace()));
+    if (outcome.verdict.status == Status::violated)
+      outcome.finding = tried_again(*session, scenarios[i], outcome, options, deadline);
     tell(options.files[i], scenarios[i], outcome, *session, options);
-    const Status counts = outcome.expected ? Status::holds : outcome.is_suspected() ? Status::inconclusive : outcome.unexpected ? Status::violated : outcome.verdict.status;
+    const Status counts = outcome.expected         ? Status::holds
+                          : outcome.is_suspected() ? Status::inconclusive
+                          : outcome.unexpected     ? Status::violated
+                                                   : outcome.verdict.status;
     if (is_worse(counts, worst)) worst = counts;
   }
   if (empty == scenarios.size()) worst = worst_empty;
@@ -177,8 +196,10 @@ int shrink(const ShrinkOptions& options) {
   if (session == nullptr) return status;
   unsigned used = 0;
   const bool by_schedule = is_scheduled(*scenario);
-  const Verdict verdict = by_schedule ? session->run_scheduled(*scenario, policy_of(Turns::strict))
-                                       : session->run_until_violated(*scenario, std::max(options.runs, 50u), options.common.seed, used, [&] { return deadline.passed(); });
+  const Verdict verdict = by_schedule
+                              ? session->run_scheduled(*scenario, policy_of(Turns::strict))
+                              : session->run_until_violated(*scenario, std::max(options.runs, 50u), options.common.seed,
+                                                            used, [&] { return deadline.passed(); });
   if (by_schedule && session->history().end == SC_RUN_MISLED) {
     fmt::print(stderr, "{}: {}\n", options.file, bad_turn_text(*scenario, session->trace()));
     return exit_usage;
@@ -197,8 +218,10 @@ int shrink(const ShrinkOptions& options) {
     fmt::print(stderr, "spawncheck: {}\n", error);
     return exit_status(Status::broken);
   }
-  if (options.common.json) say_json(to_json(finding));
-  else fmt::print("{}", report(finding));
+  if (options.common.json)
+    say_json(to_json(finding));
+  else
+    fmt::print("{}", report(finding));
   return exit_status(finding.is_suspected() ? Status::inconclusive : Status::violated);
 }
 

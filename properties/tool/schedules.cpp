@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
-#include "properties/tool/tool.h"
+#include <fmt/format.h>
+
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "properties/schedules/faults.h"
 #include "properties/schedules/sample.h"
 #include "properties/session/scheduled.h"
-
-#include <fmt/format.h>
-#include <map>
-#include <nlohmann/json.hpp>
-
-#include <cstring>
-#include <fstream>
-#include <sstream>
+#include "properties/tool/tool.h"
 
 namespace spawncheck::tool {
 
@@ -22,25 +21,43 @@ constexpr double wanted_miss = 0.01;
 std::string head(const SearchResult& r, const SchedulesOptions& o) {
   if (o.search != "exhaustive") return fmt::format("{}: {} schedules", o.search, r.schedules);
   return fmt::format("{}: {} schedules, {} pruned{}", r.is_complete ? "complete" : "incomplete", r.schedules, r.pruned,
-                     o.preemptions != ~0u ? fmt::format(", at most {} preemptions", o.preemptions) : o.unreduced ? ", not reduced" : "");
+                     o.preemptions != ~0u ? fmt::format(", at most {} preemptions", o.preemptions)
+                     : o.unreduced        ? ", not reduced"
+                                          : "");
 }
 
 void tell(const SearchResult& r, const SchedulesOptions& o, double seconds) {
   const double bound = pct_bound(r.tasks, r.steps, o.depth);
   if (o.common.json) {
-    nlohmann::json object = {{"search", o.search}, {"schedules", r.schedules}, {"pruned", r.pruned}, {"complete", r.is_complete}, {"tasks", r.tasks}, {"steps", r.steps},
-                             {"diverged", r.diverged}, {"seconds", seconds}, {"implementation", o.common.implementation}, {"seed", o.common.seed},
+    nlohmann::json object = {{"search", o.search},
+                             {"schedules", r.schedules},
+                             {"pruned", r.pruned},
+                             {"complete", r.is_complete},
+                             {"tasks", r.tasks},
+                             {"steps", r.steps},
+                             {"diverged", r.diverged},
+                             {"seconds", seconds},
+                             {"implementation", o.common.implementation},
+                             {"seed", o.common.seed},
                              {"verdict", r.violation ? "violated" : "holds"}};
-    if (o.search == "pct") object.update({{"n", r.tasks}, {"k", r.steps}, {"d", o.depth}, {"bound", bound}, {"runs_for_miss", runs_for_miss(bound, wanted_miss)}});
+    if (o.search == "pct")
+      object.update({{"n", r.tasks},
+                     {"k", r.steps},
+                     {"d", o.depth},
+                     {"bound", bound},
+                     {"runs_for_miss", runs_for_miss(bound, wanted_miss)}});
     return say_json(object);
   }
-  fmt::print("{} ({:.0f}/s), {} tasks, {} steps: {} hold, {} violated, {} inconclusive, {} unsupported\n", head(r, o), seconds > 0 ? static_cast<double>(r.schedules) / seconds : 0.0,
-             r.tasks, r.steps, r.by_status[0], r.by_status[1], r.by_status[2], r.by_status[3]);
+  fmt::print("{} ({:.0f}/s), {} tasks, {} steps: {} hold, {} violated, {} inconclusive, {} unsupported\n", head(r, o),
+             seconds > 0 ? static_cast<double>(r.schedules) / seconds : 0.0, r.tasks, r.steps, r.by_status[0],
+             r.by_status[1], r.by_status[2], r.by_status[3]);
   if (r.diverged != 0) fmt::print("{} runs did not follow their turns\n", r.diverged);
   if (o.search == "pct")
-    fmt::print("pct: n = {} tasks, k = {} steps, d = {}: a bug of this depth is shown with probability 1/(n k^(d-1)) = {:.3g} a run or more; "
-               "{:.0f} runs miss it with {}% at most\n",
-               r.tasks, r.steps, o.depth, bound, runs_for_miss(bound, wanted_miss), wanted_miss * 100);
+    fmt::print(
+        "pct: n = {} tasks, k = {} steps, d = {}: a bug of this depth is shown with probability 1/(n k^(d-1)) = {:.3g} "
+        "a run or more; "
+        "{:.0f} runs miss it with {}% at most\n",
+        r.tasks, r.steps, o.depth, bound, runs_for_miss(bound, wanted_miss), wanted_miss * 100);
 }
 
 // A file as a whole; nothing if there is none.
@@ -64,7 +81,8 @@ bool replace_file(const std::string& path, const std::string& text) {
   return false;
 }
 
-int exhaustive(Session& session, const Scenario& scenario, const SchedulesOptions& options, const SearchLimits& limits, SearchResult& result) {
+int exhaustive(Session& session, const Scenario& scenario, const SchedulesOptions& options, const SearchLimits& limits,
+               SearchResult& result) {
   ExhaustiveSearch search(session, scenario, limits);
   if (const auto text = options.checkpoint.empty() ? std::nullopt : text_in(options.checkpoint)) {
     if (const std::string wrong = search.load(*text); !wrong.empty()) {
@@ -73,7 +91,8 @@ int exhaustive(Session& session, const Scenario& scenario, const SchedulesOption
     }
   }
   result = search.run();
-  if (!options.checkpoint.empty() && !result.violation && !replace_file(options.checkpoint, search.checkpoint())) return exit_status(Status::broken);
+  if (!options.checkpoint.empty() && !result.violation && !replace_file(options.checkpoint, search.checkpoint()))
+    return exit_status(Status::broken);
   return 0;
 }
 
@@ -95,7 +114,8 @@ Finding finding_of(Session& session, const Scenario& scenario, const FaultResult
   how.is_only_tried = true;
   Finding finding = make_finding(session, shown, *r.violation, options.common.seed, how);
   std::string error;
-  if (!options.save.empty() && save(finding, options.save, error).empty()) fmt::print(stderr, "spawncheck: {}\n", error);
+  if (!options.save.empty() && save(finding, options.save, error).empty())
+    fmt::print(stderr, "spawncheck: {}\n", error);
   return finding;
 }
 
@@ -108,10 +128,14 @@ int faults(Session& session, const Scenario& scenario, const SchedulesOptions& o
   };
   const FaultResult r = inject_faults(session, scenario, limits);
   if (options.common.json)
-    say_json({{"search", "faults"}, {"runs", r.runs}, {"happened", r.happened}, {"verdict", std::string(name(whole(r)))}, {"implementation", options.common.implementation}});
+    say_json({{"search", "faults"},
+              {"runs", r.runs},
+              {"happened", r.happened},
+              {"verdict", std::string(name(whole(r)))},
+              {"implementation", options.common.implementation}});
   else
-    fmt::print("faults: {} runs, in {} it happened: {} hold, {} violated, {} inconclusive, {} unsupported\n", r.runs, r.happened, r.by_status[0], r.by_status[1], r.by_status[2],
-               r.by_status[3]);
+    fmt::print("faults: {} runs, in {} it happened: {} hold, {} violated, {} inconclusive, {} unsupported\n", r.runs,
+               r.happened, r.by_status[0], r.by_status[1], r.by_status[2], r.by_status[3]);
   if (!options.common.json)
     for (const auto& [reason, count] : reasons) fmt::print("  {} times: {}\n", count, reason);
   if (!r.violation) return exit_status(whole(r));
@@ -122,8 +146,10 @@ int faults(Session& session, const Scenario& scenario, const SchedulesOptions& o
     object.update({{"fault", print(r.fault)}, {"schedule", print(scenario.schedule)}, {"replay", replay}});
     say_json(object);
   } else {
-    fmt::print("violated {}: {}\n  after {}\n  observed: {}\n  allowed:  {}\n  rule:     {}\n{}  replay:\n{}\n", name(*r.violation->clause), meaning(*r.violation->clause),
-               r.fault.kind == SC_FAULT_NONE ? "no fault" : print(r.fault), r.violation->observed, r.violation->allowed, r.violation->rule, kernel_line(), replay);
+    fmt::print("violated {}: {}\n  after {}\n  observed: {}\n  allowed:  {}\n  rule:     {}\n{}  replay:\n{}\n",
+               name(*r.violation->clause), meaning(*r.violation->clause),
+               r.fault.kind == SC_FAULT_NONE ? "no fault" : print(r.fault), r.violation->observed, r.violation->allowed,
+               r.violation->rule, kernel_line(), replay);
   }
   return exit_status(Status::violated);
 }
@@ -139,7 +165,8 @@ int schedules(const SchedulesOptions& options) {
   if (session == nullptr) return status;
   if (!session->why_unsupported().empty()) return tell_unsupported(*session, options.common);
   SearchLimits limits;
-  limits.runs = options.runs != 0 || options.search == "exhaustive" || options.common.seconds != 0 ? options.runs : 10'000;
+  limits.runs =
+      options.runs != 0 || options.search == "exhaustive" || options.common.seconds != 0 ? options.runs : 10'000;
   limits.preemptions = options.preemptions;
   limits.reduce = !options.unreduced;
   limits.is_over = [&] { return deadline.passed(); };
@@ -151,8 +178,11 @@ int schedules(const SchedulesOptions& options) {
   if (options.faults) return faults(*session, *scenario, options, limits);
   const auto start = std::chrono::steady_clock::now();
   SearchResult result;
-  if (options.search == "exhaustive") status = exhaustive(*session, *scenario, options, limits, result);
-  else result = sample_schedules(*session, *scenario, {options.search == "pct", options.depth, options.common.seed}, limits);
+  if (options.search == "exhaustive")
+    status = exhaustive(*session, *scenario, options, limits, result);
+  else
+    result =
+        sample_schedules(*session, *scenario, {options.search == "pct", options.depth, options.common.seed}, limits);
   say_progress("");
   if (status != 0) return status;
   tell(result, options, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
@@ -162,9 +192,12 @@ int schedules(const SchedulesOptions& options) {
     how.is_over = [&] { return deadline.passed(); };
     Finding finding = make_finding(*session, *scenario, *result.violation, options.common.seed, how);
     std::string error;
-    if (!options.save.empty() && save(finding, options.save, error).empty()) fmt::print(stderr, "spawncheck: {}\n", error);
-    if (options.common.json) say_json(to_json(finding));
-    else fmt::print("{}", report(finding));
+    if (!options.save.empty() && save(finding, options.save, error).empty())
+      fmt::print(stderr, "spawncheck: {}\n", error);
+    if (options.common.json)
+      say_json(to_json(finding));
+    else
+      fmt::print("{}", report(finding));
     return exit_status(finding.is_suspected() ? Status::inconclusive : Status::violated);
   }
   if (result.violation) broken = result.violation;
@@ -172,7 +205,8 @@ int schedules(const SchedulesOptions& options) {
     fmt::print(stderr, "spawncheck: {}: {}\n", name(broken->status), broken->observed);
     return exit_status(broken->status);
   }
-  const bool is_short = result.schedules == 0 || (options.search == "exhaustive" && !result.is_complete) || result.by_status[static_cast<int>(Status::inconclusive)] != 0;
+  const bool is_short = result.schedules == 0 || (options.search == "exhaustive" && !result.is_complete) ||
+                        result.by_status[static_cast<int>(Status::inconclusive)] != 0;
   return exit_status(is_short ? Status::inconclusive : Status::holds);
 }
 

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
-// Boost.Process: bp::child, and wait. Its own descriptor binding takes a list that is known when it is compiled, so the moves
-// are made by a handler, which is its interface for what it does not have.
-#include "peer.h"
+// Boost.Process: bp::child, and wait. Its own descriptor binding takes a list that is known when it is compiled, so the
+// moves are made by a handler, which is its interface for what it does not have.
+#include <unistd.h>
 
 #include <boost/process/args.hpp>
 #include <boost/process/child.hpp>
 #include <boost/process/exe.hpp>
 #include <boost/process/extend.hpp>
-
 #include <cerrno>
 #include <string>
 #include <system_error>
-#include <unistd.h>
 #include <vector>
+
+#include "peer.h"
 
 namespace {
 
@@ -53,4 +53,6 @@ void release(void* prepared) { delete static_cast<Prepared*>(prepared); }
 }  // namespace
 
 const bench_peer bench_peers_boost[] = {
-    {"boost", "bp::child, the moves by a handler; what is not kept goes by close-on-exec", prepare, run, release, nullptr, nullptr, 0}, {}};
+    {"boost", "bp::child, the moves by a handler; what is not kept goes by close-on-exec", prepare, run, release,
+     nullptr, nullptr, 0},
+    {}};

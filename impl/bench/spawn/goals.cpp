@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
 // The ratios that the reference is held to, medians of one run.
-#include "report.h"
-
 #include <fmt/core.h>
 
 #include <functional>
 #include <optional>
+
+#include "report.h"
 
 namespace bench {
 
@@ -52,7 +52,8 @@ class Ratios {
 
 void print(const std::string& what, const std::optional<Ratio>& ratio, double goal) {
   if (!ratio) return;
-  fmt::print("{:<66}{:>6.2f}{:>8.2f}  {:<8} {}\n", what, goal, ratio->value, ratio->value <= goal ? "met" : "not met", ratio->of);
+  fmt::print("{:<66}{:>6.2f}{:>8.2f}  {:<8} {}\n", what, goal, ratio->value, ratio->value <= goal ? "met" : "not met",
+             ratio->of);
 }
 
 // Throughput is the reciprocal of the time between two ends.
@@ -69,13 +70,16 @@ void print_goals(const Entries& entries, const std::vector<std::string>& peers) 
   fmt::print("\n{:<66}{:>6}{:>8}\n", "ratios of medians", "goal", "is");
   print("empty table, nothing kept, against bare: at most", ratios.best_against("kept/0/", "bare"), 1.10);
   print("empty table, nothing kept, against posix_spawn: at most", ratios.best_against("kept/0/", "posix_spawn"), 0.80);
-  print("15000 open, three kept, against posix_spawn/closefrom: at most", ratios.best_against("descriptors/15000/", "posix_spawn/closefrom"), 0.10);
+  print("15000 open, three kept, against posix_spawn/closefrom: at most",
+        ratios.best_against("descriptors/15000/", "posix_spawn/closefrom"), 0.10);
   // Copying is what these two are there to avoid; the other strategies promise nothing of the sort.
   for (const char* strategy : {"reference/staged", "reference/fetched"})
-    print("0 to 15000 open, three kept: at most", ratios.growth(strategy, "descriptors/0/", "descriptors/15000/"), 1.15);
+    print("0 to 15000 open, three kept: at most", ratios.growth(strategy, "descriptors/0/", "descriptors/15000/"),
+          1.15);
   for (const std::string& strategy : ratios.strategies())
     print("0 to 4 GiB resident, nothing kept: at most", ratios.growth(strategy, "memory/0/", "memory/4096/"), 1.10);
-  print_throughput("sixteen threads, three kept, throughput of posix_spawn: at least", ratios.best_against("threads/16/", "posix_spawn"), 1.0);
+  print_throughput("sixteen threads, three kept, throughput of posix_spawn: at least",
+                   ratios.best_against("threads/16/", "posix_spawn"), 1.0);
 }
 
 }  // namespace bench

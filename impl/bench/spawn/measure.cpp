@@ -17,17 +17,19 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr unsigned spawns_per_thread_min = 4, spawns_per_round = 64, turns_min = 2;
-// As much for everybody: what a turn leaves behind (a table of 15,000 entries, freed by RCU some milliseconds later; cold
-// caches; copy-on-write) falls mostly on the beginning of the next.
+// As much for everybody: what a turn leaves behind (a table of 15,000 entries, freed by RCU some milliseconds later;
+// cold caches; copy-on-write) falls mostly on the beginning of the next.
 constexpr double turn_us = 5000;
 constexpr unsigned timed_per_turn_max = 100, timed_per_untimed = 4;
 constexpr int priced = 3;
 
-double us_since(Clock::time_point start) { return std::chrono::duration<double, std::micro>(Clock::now() - start).count(); }
+double us_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+}
 
 // One competitor of a point: a turn of it, and what its turns have given.
 struct Entrant {
-  std::size_t peer;  // index of its samples
+  std::size_t peer;                                                // index of its samples
   std::function<bool(unsigned timed, std::vector<double>*)> turn;  // false: the program did not run
   std::vector<double> samples_us;
   unsigned turns = 0, timed_per_turn = 1;
@@ -44,7 +46,8 @@ bool price(Entrant& e, const Effort& effort) {
   for (int i = 0; i < priced; ++i)
     if (!e.turn(1, &ignored)) return false;
   const double one_us = *std::min_element(ignored.begin(), ignored.end());  // whatever else runs here just now
-  e.timed_per_turn = static_cast<unsigned>(std::clamp(turn_us / std::max(one_us, 1.0), 1.0, double{timed_per_turn_max}));
+  e.timed_per_turn =
+      static_cast<unsigned>(std::clamp(turn_us / std::max(one_us, 1.0), 1.0, double{timed_per_turn_max}));
   const auto start = Clock::now();
   if (!e.turn(e.timed_per_turn, &ignored)) return false;
   const double affordable = effort.seconds_per_peer_max * 1e6 / std::max(us_since(start), 1.0);
@@ -77,7 +80,8 @@ bool run_rounds(std::vector<Entrant>& entrants, const Effort& effort, std::size_
   return true;
 }
 
-bool add_samples(std::vector<Entrant>& entrants, const std::vector<const bench_peer*>& peers, const Effort& effort, Samples* samples, std::string* error) {
+bool add_samples(std::vector<Entrant>& entrants, const std::vector<const bench_peer*>& peers, const Effort& effort,
+                 Samples* samples, std::string* error) {
   std::size_t failed = 0;
   if (!run_rounds(entrants, effort, &failed)) {
     *error = std::string(peers[failed]->name) + ": the program did not run, or did not exit as it should";
@@ -115,7 +119,12 @@ bool latency_turn(const bench_peer& peer, void* prepared, unsigned timed, std::v
 class Crew {
  public:
   Crew(const std::vector<const bench_peer*>& peers, const bench_job& job, unsigned threads)
-      : peers_(peers), job_(job), spawns_(std::max(spawns_per_thread_min, spawns_per_round / threads)), size_(threads), gate_(threads + 1), missing_(peers.size()) {
+      : peers_(peers),
+        job_(job),
+        spawns_(std::max(spawns_per_thread_min, spawns_per_round / threads)),
+        size_(threads),
+        gate_(threads + 1),
+        missing_(peers.size()) {
     for (const bench_peer* peer : peers_) ready_.push_back(prepare(*peer, job_));
     for (unsigned t = 0; t < threads; ++t) threads_.emplace_back([this] { work(); });
     gate_.arrive_and_wait();  // all have prepared
@@ -178,22 +187,29 @@ Figure figure_of(std::vector<double> v) {
   return {rank(0.5), rank(0.99), static_cast<unsigned>(v.size())};
 }
 
-bool measure_latency(const std::vector<const bench_peer*>& peers, const bench_job& job, const Effort& effort, Samples* samples, std::string* error) {
+bool measure_latency(const std::vector<const bench_peer*>& peers, const bench_job& job, const Effort& effort,
+                     Samples* samples, std::string* error) {
   std::vector<Prepared> prepared;
   std::vector<Entrant> entrants;
   for (std::size_t p = 0; p < peers.size(); ++p) {
     prepared.push_back(prepare(*peers[p], job));
     if (void* ready = prepared.back().get())
-      entrants.push_back({p, [peer = peers[p], ready](unsigned timed, std::vector<double>* to) { return latency_turn(*peer, ready, timed, to); }, {}});
+      entrants.push_back({p,
+                          [peer = peers[p], ready](unsigned timed, std::vector<double>* to) {
+                            return latency_turn(*peer, ready, timed, to);
+                          },
+                          {}});
   }
   return add_samples(entrants, peers, effort, samples, error);
 }
 
-bool measure_threads(const std::vector<const bench_peer*>& peers, const bench_job& job, unsigned threads, const Effort& effort, Samples* samples, std::string* error) {
+bool measure_threads(const std::vector<const bench_peer*>& peers, const bench_job& job, unsigned threads,
+                     const Effort& effort, Samples* samples, std::string* error) {
   Crew crew(peers, job, threads);
   std::vector<Entrant> entrants;
   for (std::size_t p = 0; p < peers.size(); ++p)
-    if (crew.is_available(p)) entrants.push_back({p, [&crew, p](unsigned, std::vector<double>* to) { return crew.turn(p, to); }, {}});
+    if (crew.is_available(p))
+      entrants.push_back({p, [&crew, p](unsigned, std::vector<double>* to) { return crew.turn(p, to); }, {}});
   return add_samples(entrants, peers, effort, samples, error);
 }
 

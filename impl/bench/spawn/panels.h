@@ -25,7 +25,12 @@ struct Panel {
 inline const std::vector<Panel>& panels() {
   static const std::vector<Panel> all = {
       {"descriptors", "open descriptors", "three kept", &Point::descriptors, {0, 0, 3, 1}, {0, 100, 1000, 5000, 15000}},
-      {"memory", "resident memory, MiB", "nothing kept, no more open", &Point::memory_mib, {0, 0, 0, 1}, {0, 256, 1024, 4096}},
+      {"memory",
+       "resident memory, MiB",
+       "nothing kept, no more open",
+       &Point::memory_mib,
+       {0, 0, 0, 1},
+       {0, 256, 1024, 4096}},
       {"kept", "kept descriptors", "no more open", &Point::kept, {0, 0, 0, 1}, {0, 1, 3, 16, 64}},
       {"threads", "threads that spawn", "three kept, no more open", &Point::threads, {0, 0, 3, 1}, {1, 2, 4, 8, 16}},
   };

@@ -5,16 +5,15 @@ namespace bench {
 
 std::vector<const bench_peer*> all_peers() {
   const bench_peer* const tables[] = {
-    bench_peers_reference,
-    bench_peers_system,
+      bench_peers_reference, bench_peers_system,
 #ifdef BENCH_LIBUV
-    bench_peers_libuv,
+      bench_peers_libuv,
 #endif
 #ifdef BENCH_GLIB
-    bench_peers_glib,
+      bench_peers_glib,
 #endif
 #ifdef BENCH_BOOST
-    bench_peers_boost,
+      bench_peers_boost,
 #endif
   };
   std::vector<const bench_peer*> peers;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "peer.h"
-
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "peer.h"
 
 namespace bench {
 

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * The reference, once for each strategy that it has. */
-#include "peer.h"
-
-#include <spawncheck/spawn/request.h>
-
 #include <errno.h>
+#include <spawncheck/spawn/request.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+
+#include "peer.h"
 
 /* Where the reference has a window of reserved numbers; null where it has none yet. */
 __attribute__((weak)) int spawn_window_reserve(uint32_t count);
@@ -21,17 +20,18 @@ struct prepared {
 };
 
 /* Staged refuses rather than wait where its slots are in use, or were when it looked: then it is asked again. */
-static int spawn_staged(const struct spawn_request *request, struct spawn_result *result) {
+static int spawn_staged(const struct spawn_request* request, struct spawn_result* result) {
   enum { tries_max = 10000 };
   int error = ENOTSUP;
   for (int tries = 0; tries < tries_max && error == ENOTSUP; ++tries) error = spawn_run(request, result);
   return error;
 }
 
-static int run(void *prepared) {
-  struct prepared *p = prepared;
+static int run(void* prepared) {
+  struct prepared* p = prepared;
   struct spawn_result result;
-  const int error = p->request.strategy == SPAWN_STRATEGY_STAGED ? spawn_staged(&p->request, &result) : spawn_run(&p->request, &result);
+  const int error = p->request.strategy == SPAWN_STRATEGY_STAGED ? spawn_staged(&p->request, &result)
+                                                                 : spawn_run(&p->request, &result);
   if (error != 0) return -error;
   int status = 0;
   while (waitpid(result.pid, &status, 0) < 0)
@@ -39,22 +39,23 @@ static int run(void *prepared) {
   return status;
 }
 
-/* For as many sources as all threads need together, where that many fit; they are descriptors that everybody else's copy would pay for. */
-static int enter_window(void *prepared) {
-  const struct prepared *p = prepared;
+/* For as many sources as all threads need together, where that many fit; they are descriptors that everybody else's
+ * copy would pay for. */
+static int enter_window(void* prepared) {
+  const struct prepared* p = prepared;
   enum { has_room = SPAWN_WINDOW_MAX - 2 }; /* besides 0 to 2 and what is open for a moment */
   const unsigned all = p->request.keep_count * p->at_once;
   const unsigned count = p->request.keep_count <= has_room && all > has_room ? has_room : all;
   return spawn_window_reserve == NULL ? ENOTSUP : spawn_window_reserve(count != 0 ? count : 1);
 }
-static void leave_window(void *prepared) {
+static void leave_window(void* prepared) {
   (void)prepared;
   spawn_window_release();
 }
 
 /* Which strategies there are is found by trying. */
-static void *prepare(const struct bench_job *job, unsigned strategy, int (*enter)(void *), void (*leave)(void *)) {
-  struct prepared *p = calloc(1, sizeof *p + job->keep_count * sizeof p->keep[0]);
+static void* prepare(const struct bench_job* job, unsigned strategy, int (*enter)(void*), void (*leave)(void*)) {
+  struct prepared* p = calloc(1, sizeof *p + job->keep_count * sizeof p->keep[0]);
   if (p == NULL) return NULL;
   for (unsigned i = 0; i < job->keep_count; ++i) p->keep[i] = (struct spawn_keep){job->source[i], (int)i};
   p->request.policy = SPAWN_FDS_ONLY;
@@ -72,17 +73,19 @@ static void *prepare(const struct bench_job *job, unsigned strategy, int (*enter
   return NULL;
 }
 
-#define STRATEGIES(X)                                                                        \
-  X(COPY, copy, NULL, NULL) X(UNSHARE, unshare, NULL, NULL) X(STAGED, staged, enter_window, leave_window) \
-  X(FETCHED, fetched, NULL, NULL) X(EXCEPT, except, NULL, NULL)
+#define STRATEGIES(X)                                                                                           \
+  X(COPY, copy, NULL, NULL)                                                                                     \
+  X(UNSHARE, unshare, NULL, NULL) X(STAGED, staged, enter_window, leave_window) X(FETCHED, fetched, NULL, NULL) \
+      X(EXCEPT, except, NULL, NULL)
 
 #define STRATEGY(id, word, enter, leave) \
-  static void *prepare_##word(const struct bench_job *job) { return prepare(job, SPAWN_STRATEGY_##id, enter, leave); }
+  static void* prepare_##word(const struct bench_job* job) { return prepare(job, SPAWN_STRATEGY_##id, enter, leave); }
 STRATEGIES(STRATEGY)
 #undef STRATEGY
 
 const struct bench_peer bench_peers_reference[] = {
-#define STRATEGY(id, word, enter, leave) {"reference/" #word, "spawn_run, policy only, strategy " #word, prepare_##word, run, free, enter, leave, 0},
+#define STRATEGY(id, word, enter, leave) \
+  {"reference/" #word, "spawn_run, policy only, strategy " #word, prepare_##word, run, free, enter, leave, 0},
     STRATEGIES(STRATEGY)
 #undef STRATEGY
-    {0}};
+        {0}};

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "report.h"
 
-#include "panels.h"
-
 #include <fmt/core.h>
 
 #include <cstdio>
 #include <fstream>
+
+#include "panels.h"
 
 namespace bench {
 
@@ -34,7 +34,8 @@ bool has_any(const Entries& entries, const Panel& panel) {
 }
 
 void print_panel(const Entries& entries, const Panel& panel, const std::vector<std::string>& peers) {
-  fmt::print("\n{}; {}: {}\n{:<24}", panel.quantity, panel.fixed, is_threads(panel) ? "spawns/s" : "median and p99, us", "");
+  fmt::print("\n{}; {}: {}\n{:<24}", panel.quantity, panel.fixed, is_threads(panel) ? "spawns/s" : "median and p99, us",
+             "");
   for (const unsigned value : panel.values) fmt::print("{:>16}", value);
   fmt::print("\n");
   for (const std::string& peer : peers) {
@@ -48,7 +49,8 @@ void print_panel(const Entries& entries, const Panel& panel, const std::vector<s
 }
 
 // One line a value, one column a peer, "?" where there is nothing.
-void write_data(const Entries& entries, const Panel& panel, const std::vector<std::string>& peers, const std::string& directory) {
+void write_data(const Entries& entries, const Panel& panel, const std::vector<std::string>& peers,
+                const std::string& directory) {
   std::ofstream file(fmt::format("{}/{}.dat", directory, panel.name));
   file << "x";
   for (const std::string& peer : peers) file << " \"" << peer << '"';
@@ -56,7 +58,8 @@ void write_data(const Entries& entries, const Panel& panel, const std::vector<st
     file << '\n' << value;
     for (const std::string& peer : peers) {
       const Entry* e = find(entries, panel, value, peer);
-      file << ' ' << (e == nullptr ? "?" : fmt::format("{:.2f}", is_threads(panel) ? second_us / e->median_us : e->median_us));
+      file << ' '
+           << (e == nullptr ? "?" : fmt::format("{:.2f}", is_threads(panel) ? second_us / e->median_us : e->median_us));
     }
   }
   file << '\n';
@@ -72,7 +75,8 @@ void Report::ReportRuns(const std::vector<Run>& runs) {
       failed_ = true;
       continue;
     }
-    entries_[run.run_name.function_name] = {run.GetAdjustedRealTime(), run.counters.at("p99_us"), run.counters.at("samples")};
+    entries_[run.run_name.function_name] = {run.GetAdjustedRealTime(), run.counters.at("p99_us"),
+                                            run.counters.at("samples")};
   }
 }
 

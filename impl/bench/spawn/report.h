@@ -24,7 +24,8 @@ using Entries = std::map<std::string, Entry>;
 // Collects what the benchmarks of this program report, and prints it at the end.
 class Report : public benchmark::BenchmarkReporter {
  public:
-  Report(std::vector<std::string> peers, std::string directory) : peers_(std::move(peers)), directory_(std::move(directory)) {}
+  Report(std::vector<std::string> peers, std::string directory)
+      : peers_(std::move(peers)), directory_(std::move(directory)) {}
   bool ReportContext(const Context&) override { return true; }
   void ReportRuns(const std::vector<Run>& runs) override;
   void Finalize() override;

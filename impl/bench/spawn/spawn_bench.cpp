@@ -5,23 +5,23 @@
 //   spawn-bench PROGRAM [--quick] [--data DIRECTORY] [--benchmark_...]
 //
 // A benchmark is one peer at one point of one panel, descriptors/15000/vfork. The first of a panel measures all of
-// them, in turn, at all its points; each then reports its median as its time. Google Benchmark's own repetition runs one peer after the other, in
-// which time another process may come or go; its random interleaving would build the world anew for each sample.
-// Rejected: pinning to one processor; the placement of a new process is part of what is paid.
-#include "measure.h"
-#include "panels.h"
-#include "report.h"
-#include "world.h"
-
+// them, in turn, at all its points; each then reports its median as its time. Google Benchmark's own repetition runs
+// one peer after the other, in which time another process may come or go; its random interleaving would build the world
+// anew for each sample. Rejected: pinning to one processor; the placement of a new process is part of what is paid.
 #include <benchmark/benchmark.h>
 #include <fmt/core.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstring>
 #include <map>
 #include <regex>
-#include <stdlib.h>
-#include <unistd.h>
+
+#include "measure.h"
+#include "panels.h"
+#include "report.h"
+#include "world.h"
 
 namespace {
 
@@ -33,7 +33,8 @@ struct Options {
 };
 
 // Of one pass.
-constexpr Effort latency_effort = {0.2, 20}, latency_quick = {0.05, 5}, threads_effort = {0.25, 20}, threads_quick = {0.05, 5};
+constexpr Effort latency_effort = {0.2, 20}, latency_quick = {0.05, 5}, threads_effort = {0.25, 20},
+                 threads_quick = {0.05, 5};
 constexpr int passes = 3, passes_quick = 1;
 
 // What one point gave, for all its benchmarks.
@@ -51,8 +52,9 @@ class Bench {
     for (const Panel& panel : panels())
       for (const unsigned value : panel.values)
         for (std::size_t p = 0; p < peers_.size(); ++p)
-          benchmark::RegisterBenchmark(fmt::format("{}/{}/{}", panel.name, value, peers_[p]->name).c_str(),
-                                       [this, &panel, value, p](benchmark::State& state) { run(state, panel, value, p); })
+          benchmark::RegisterBenchmark(
+              fmt::format("{}/{}/{}", panel.name, value, peers_[p]->name).c_str(),
+              [this, &panel, value, p](benchmark::State& state) { run(state, panel, value, p); })
               ->UseManualTime()
               ->Iterations(1)
               ->Unit(benchmark::kMicrosecond);
@@ -95,7 +97,8 @@ class Bench {
     if (m->error = world.error(); !m->error.empty()) return;
     const bench_job job = world.job(options_.program.c_str());
     if (panel.varied == &Point::threads)
-      measure_threads(peers_, job, point.threads, options_.is_quick ? threads_quick : threads_effort, &m->samples, &m->error);
+      measure_threads(peers_, job, point.threads, options_.is_quick ? threads_quick : threads_effort, &m->samples,
+                      &m->error);
     else
       measure_latency(peers_, job, options_.is_quick ? latency_quick : latency_effort, &m->samples, &m->error);
   }
@@ -122,10 +125,14 @@ std::vector<const bench_peer*> available_peers(const std::string& program) {
 
 bool parse(int argc, char** argv, Options* options) {
   for (int i = 1; i < argc; ++i) {
-    if (std::strcmp(argv[i], "--quick") == 0) options->is_quick = true;
-    else if (std::strcmp(argv[i], "--data") == 0 && i + 1 < argc) options->data = argv[++i];
-    else if (options->program.empty() && argv[i][0] == '/') options->program = argv[i];
-    else return false;
+    if (std::strcmp(argv[i], "--quick") == 0)
+      options->is_quick = true;
+    else if (std::strcmp(argv[i], "--data") == 0 && i + 1 < argc)
+      options->data = argv[++i];
+    else if (options->program.empty() && argv[i][0] == '/')
+      options->program = argv[i];
+    else
+      return false;
   }
   return !options->program.empty();
 }
@@ -136,7 +143,9 @@ int main(int argc, char** argv) {
   Options options;
   benchmark::Initialize(&argc, argv);
   if (!parse(argc, argv, &options)) {
-    fmt::print(stderr, "usage: {} /PROGRAM [--quick] [--data DIRECTORY] [--benchmark_filter=REGEX] [--benchmark_out=FILE]\n", argv[0]);
+    fmt::print(stderr,
+               "usage: {} /PROGRAM [--quick] [--data DIRECTORY] [--benchmark_filter=REGEX] [--benchmark_out=FILE]\n",
+               argv[0]);
     return 2;
   }
   clearenv();  // the same for those that hand their own environment on

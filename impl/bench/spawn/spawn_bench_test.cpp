@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// The benchmark measures what it says: every peer starts the program, with the descriptors it was asked for, and a peer that
-// does not is an error. No time is asserted.
-#include "measure.h"
-#include "world.h"
-
+// The benchmark measures what it says: every peer starts the program, with the descriptors it was asked for, and a peer
+// that does not is an error. No time is asserted.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 
 #include <algorithm>
-#include <sys/wait.h>
 #include <vector>
+
+#include "measure.h"
+#include "world.h"
 
 namespace {
 
@@ -62,7 +62,8 @@ TEST_P(EveryPeer, PassesWhatIsKeptAndNothingElse) {
     World world(more_open, 0, kept);
     ASSERT_EQ(world.error(), "");
     const TableJob job(world, std::max(kept, GetParam()->always_open));
-    if (kept > 60 && GetParam()->enter != nullptr && prepare(*GetParam(), *job) == nullptr) continue;  // more than can be set aside
+    if (kept > 60 && GetParam()->enter != nullptr && prepare(*GetParam(), *job) == nullptr)
+      continue;  // more than can be set aside
     EXPECT_EQ(run_once(*GetParam(), *job), exact) << kept << " kept; 8: too many, 9: one missing";
   }
 }
@@ -104,7 +105,8 @@ TEST(Measuring, AProgramThatDoesNotRunIsAnErrorThatNamesThePeer) {
     const bench_job job = world.job("/nonexistent");
     const std::vector<const bench_peer*> peers = {&bench_peers_system[0]};
     Samples samples;
-    EXPECT_FALSE(threads == 0 ? measure_latency(peers, job, one_round, &samples, &error) : measure_threads(peers, job, threads, one_round, &samples, &error));
+    EXPECT_FALSE(threads == 0 ? measure_latency(peers, job, one_round, &samples, &error)
+                              : measure_threads(peers, job, threads, one_round, &samples, &error));
     EXPECT_EQ(error.find("bare: "), 0u) << error;
   }
 }
@@ -136,7 +138,8 @@ TEST(Measuring, EverySampleIsOneRunAndAFifthOfATurnDoesNotCount) {
   std::string error;
   Samples samples;
   ASSERT_TRUE(measure_latency({&counting}, world.job(SPAWN_BENCH_EXIT), {10, 6}, &samples, &error)) << error;
-  const unsigned count = static_cast<unsigned>(samples.at(0).size()), per_turn = count / 6, uncounted = (per_turn + 3) / 4;
+  const unsigned count = static_cast<unsigned>(samples.at(0).size()), per_turn = count / 6,
+                 uncounted = (per_turn + 3) / 4;
   EXPECT_EQ(count % 6, 0u);
   EXPECT_GE(count, 6u);
   EXPECT_EQ(counted, static_cast<int>(3 * 2 + 7 * (per_turn + uncounted)));  // the price: three spawns, and a turn

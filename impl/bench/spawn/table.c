@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the test starts in place of the program that does nothing: says whether its descriptors are exactly 0 to argc - 2.
- * Exit status 7: they are. 8: one that should not be is open. 9: one is missing. */
+ * What the test starts in place of the program that does nothing: says whether its descriptors are exactly 0 to argc
+ * - 2. Exit status 7: they are. 8: one that should not be is open. 9: one is missing. */
 #include <fcntl.h>
 
 enum { numbers_looked_at = 1024, exact = 7, too_many = 8, missing = 9 };
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   (void)argv;
   for (int fd = 0; fd < numbers_looked_at; ++fd) {
     const int is_open = fcntl(fd, F_GETFD) >= 0;

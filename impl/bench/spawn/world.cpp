@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "world.h"
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 namespace bench {
 
@@ -29,7 +30,8 @@ int open_above(int number, std::string* error) {
 }
 }  // namespace
 
-World::World(unsigned descriptors, std::size_t bytes, unsigned kept, unsigned at_once) : at_once_(at_once), bytes_(bytes) {
+World::World(unsigned descriptors, std::size_t bytes, unsigned kept, unsigned at_once)
+    : at_once_(at_once), bytes_(bytes) {
   open_all(descriptors, kept);
   if (bytes_ != 0 && error_.empty()) touch();
 }
@@ -55,7 +57,8 @@ void World::open_all(unsigned descriptors, unsigned kept) {
     if (fd < 0) break;
     (fd < lowest_source && fd >= lowest_source - room ? aside : open_).push_back(fd);
   }
-  for (int highest = std::max(lowest_source - 1, open_.empty() ? 0 : open_.back()); source_.size() < kept; highest = source_.back()) {
+  for (int highest = std::max(lowest_source - 1, open_.empty() ? 0 : open_.back()); source_.size() < kept;
+       highest = source_.back()) {
     const int fd = open_above(highest, &error_);
     if (fd < 0) break;
     source_.push_back(fd);

@@ -3,21 +3,20 @@
 // What a spawn meets: open descriptors, resident memory, and the descriptors that it is to keep.
 #pragma once
 
-#include "peer.h"
-
 #include <cstddef>
 #include <string>
 #include <vector>
+
+#include "peer.h"
 
 namespace bench {
 
 class World {
  public:
-  // Opens `descriptors` descriptions of /dev/null, then `kept` more above all of them and at or above 64, where no target is;
-  // leaves as many of the last numbers below 64 free as strategy staged sets aside for `at_once` such spawns (at start-up, so
-  // that what is opened later does not get them);
-  // and touches `bytes` of memory in pages of the smallest size. All descriptors are close-on-exec, those that
-  // were open before as well, which stays so.
+  // Opens `descriptors` descriptions of /dev/null, then `kept` more above all of them and at or above 64, where no
+  // target is; leaves as many of the last numbers below 64 free as strategy staged sets aside for `at_once` such spawns
+  // (at start-up, so that what is opened later does not get them); and touches `bytes` of memory in pages of the
+  // smallest size. All descriptors are close-on-exec, those that were open before as well, which stays so.
   World(unsigned descriptors, std::size_t bytes, unsigned kept, unsigned at_once = 1);
   ~World();
   World(const World&) = delete;

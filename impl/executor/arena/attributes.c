@@ -3,11 +3,10 @@
  * THE reader of attributes (model/scenario/attributes.h), in the server.
  *
  * A thread is made with what the server has itself, but for what the arena says: its processors, the limit that the
- * world sets, and what a filter needs. What the server has is read when it starts, and again when something differs: somebody
- * may have changed all of us. Which attributes a program has of its parent is tried once, by a plain fork(2) and execve(2). */
+ * world sets, and what a filter needs. What the server has is read when it starts, and again when something differs:
+ * somebody may have changed all of us. Which attributes a program has of its parent is tried once, by a plain fork(2)
+ * and execve(2). */
 #define _GNU_SOURCE
-#include "proc.h"
-
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,13 +18,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proc.h"
+
 #define THOROUGH_ONE_IN 4
 
 enum where { FROM_STATUS, FROM_TEXT, FROM_FILE, FROM_FILE_TEXT, FROM_LINK, FROM_LIMIT, FROM_TASK, FROM_SPACES };
 
 static const struct row {
   enum where where;
-  const char *name;
+  const char* name;
   int at;
 } rows[SC_ATTRIBUTE_COUNT] = {
 #define SC_ROW(id, text, where, name, at, shown, source) {FROM_##where, name, at},
@@ -33,9 +34,10 @@ static const struct row {
 #undef SC_ROW
 };
 
-static const char *const spaces[] = {"ns/mnt", "ns/pid", "ns/pid_for_children", "ns/net", "ns/ipc", "ns/uts", "ns/user", "ns/cgroup", "ns/time", "ns/time_for_children"};
+static const char* const spaces[] = {"ns/mnt", "ns/pid",  "ns/pid_for_children", "ns/net",  "ns/ipc",
+                                     "ns/uts", "ns/user", "ns/cgroup",           "ns/time", "ns/time_for_children"};
 
-static uint64_t hash(uint64_t from, const char *text) {
+static uint64_t hash(uint64_t from, const char* text) {
   for (; *text != 0 && *text != '\n'; ++text) from = (from ^ (unsigned char)*text) * 0x100000001b3u;
   return from;
 }
@@ -48,26 +50,28 @@ uint64_t attributes_processors(pid_t pid) {
   return set;
 }
 
-static uint64_t number_at(const char *text, int place, int base) {
-  char *rest = (char *)(uintptr_t)text;
+static uint64_t number_at(const char* text, int place, int base) {
+  char* rest = (char*)(uintptr_t)text;
   for (int i = 0; i < place; ++i) (void)strtoull(rest, &rest, base);
   return strtoull(rest, NULL, base);
 }
 
-static void know(struct sc_attributes *a, int i, uint64_t value) {
+static void know(struct sc_attributes* a, int i, uint64_t value) {
   a->known |= 1ull << i;
   a->value[i] = value;
 }
 
-/* The table has the lines in their order, so that each is searched from the last one on (fs/proc/array.c proc_pid_status). */
-void attributes_of_status(const char *text, struct sc_attributes *out) {
-  const char *at = text;
+/* The table has the lines in their order, so that each is searched from the last one on (fs/proc/array.c
+ * proc_pid_status). */
+void attributes_of_status(const char* text, struct sc_attributes* out) {
+  const char* at = text;
   for (int i = 0; i < SC_ATTRIBUTE_COUNT; ++i) {
-    const struct row *r = &rows[i];
+    const struct row* r = &rows[i];
     if (r->where > FROM_TEXT) continue;
-    const char *line = at;
+    const char* line = at;
     const size_t length = strlen(r->name);
-    while (line != NULL && strncmp(line, r->name, length) != 0) line = (line = strchr(line, '\n')) != NULL ? line + 1 : NULL;
+    while (line != NULL && strncmp(line, r->name, length) != 0)
+      line = (line = strchr(line, '\n')) != NULL ? line + 1 : NULL;
     if (line == NULL) continue;
     at = line;
     line += length;
@@ -76,12 +80,12 @@ void attributes_of_status(const char *text, struct sc_attributes *out) {
   }
 }
 
-static void read_link(int process, const char *name, int i, struct sc_attributes *out) {
+static void read_link(int process, const char* name, int i, struct sc_attributes* out) {
   char link[SC_PATH_MAX];
   if (proc_link(process, name, link) > 0) know(out, i, hash(1, link));
 }
 
-static void read_spaces(int process, int i, struct sc_attributes *out) {
+static void read_spaces(int process, int i, struct sc_attributes* out) {
   char link[SC_PATH_MAX];
   uint64_t all = 1;
   for (size_t s = 0; s < sizeof spaces / sizeof *spaces; ++s) {
@@ -92,13 +96,13 @@ static void read_spaces(int process, int i, struct sc_attributes *out) {
   know(out, i, all);
 }
 
-static void read_file(int process, const struct row *r, int i, struct sc_attributes *out) {
+static void read_file(int process, const struct row* r, int i, struct sc_attributes* out) {
   char text[1024];
   if (proc_read(process, r->name, text, sizeof text) <= 0) return;
   know(out, i, r->where == FROM_FILE_TEXT ? hash(1, text) : strtoull(text, NULL, r->at));
 }
 
-static void read_limit(pid_t pid, int i, struct sc_attributes *out) {
+static void read_limit(pid_t pid, int i, struct sc_attributes* out) {
   struct rlimit limit;
   if (i + 1 >= SC_ATTRIBUTE_COUNT || rows[i + 1].at != rows[i].at) return;
   if (syscall(SYS_prlimit64, pid, rows[i].at, NULL, &limit) != 0) return;
@@ -106,27 +110,44 @@ static void read_limit(pid_t pid, int i, struct sc_attributes *out) {
   know(out, i + 1, limit.rlim_max);
 }
 
-static void read_of_task(pid_t pid, int what, int i, struct sc_attributes *out) {
+static void read_of_task(pid_t pid, int what, int i, struct sc_attributes* out) {
   struct sched_param parameters;
   long value = -1;
   errno = 0;
-  if (what == SC_TASK_PROCESSORS) value = (long)attributes_processors(pid);
-  else if (what == SC_TASK_NICE) value = getpriority(PRIO_PROCESS, (id_t)pid);
-  else if (what == SC_TASK_POLICY) value = syscall(SYS_sched_getscheduler, pid);
-  else value = syscall(SYS_sched_getparam, pid, &parameters) == 0 ? parameters.sched_priority : -1;
+  if (what == SC_TASK_PROCESSORS)
+    value = (long)attributes_processors(pid);
+  else if (what == SC_TASK_NICE)
+    value = getpriority(PRIO_PROCESS, (id_t)pid);
+  else if (what == SC_TASK_POLICY)
+    value = syscall(SYS_sched_getscheduler, pid);
+  else
+    value = syscall(SYS_sched_getparam, pid, &parameters) == 0 ? parameters.sched_priority : -1;
   if (errno == 0 && (what != SC_TASK_PROCESSORS || value != 0)) know(out, i, (uint64_t)value);
 }
 
-void attributes_read(int process, pid_t pid, int is_thorough, struct sc_attributes *out) {
+void attributes_read(int process, pid_t pid, int is_thorough, struct sc_attributes* out) {
   for (int i = 0; i < SC_ATTRIBUTE_COUNT; ++i) {
-    const struct row *r = &rows[i];
+    const struct row* r = &rows[i];
     switch (r->where) {
-      case FROM_STATUS: case FROM_TEXT: break; /* attributes_of_status */
-      case FROM_LINK: if (is_thorough || i == SC_ATTRIBUTE_DIRECTORY) read_link(process, r->name, i, out); break;
-      case FROM_LIMIT: if (i == 0 || rows[i - 1].where != FROM_LIMIT || rows[i - 1].at != r->at) read_limit(pid, i, out); break;
-      case FROM_TASK: read_of_task(pid, r->at, i, out); break;
-      case FROM_FILE: case FROM_FILE_TEXT: if (is_thorough) read_file(process, r, i, out); break;
-      case FROM_SPACES: if (is_thorough) read_spaces(process, i, out); break;
+      case FROM_STATUS:
+      case FROM_TEXT:
+        break; /* attributes_of_status */
+      case FROM_LINK:
+        if (is_thorough || i == SC_ATTRIBUTE_DIRECTORY) read_link(process, r->name, i, out);
+        break;
+      case FROM_LIMIT:
+        if (i == 0 || rows[i - 1].where != FROM_LIMIT || rows[i - 1].at != r->at) read_limit(pid, i, out);
+        break;
+      case FROM_TASK:
+        read_of_task(pid, r->at, i, out);
+        break;
+      case FROM_FILE:
+      case FROM_FILE_TEXT:
+        if (is_thorough) read_file(process, r, i, out);
+        break;
+      case FROM_SPACES:
+        if (is_thorough) read_spaces(process, i, out);
+        break;
     }
   }
 }
@@ -136,7 +157,7 @@ void attributes_read(int process, pid_t pid, int is_thorough, struct sc_attribut
 static struct sc_attributes own;
 static uint64_t inherited;
 
-static void read_all(int process, pid_t pid, struct sc_attributes *out) {
+static void read_all(int process, pid_t pid, struct sc_attributes* out) {
   char text[PROC_STATUS_MAX];
   out->known = 0;
   if (proc_read(process, "status", text, sizeof text) > 0) attributes_of_status(text, out);
@@ -151,19 +172,19 @@ static void read_own(void) {
   close(self);
 }
 
-static uint64_t differences(const struct sc_attributes *a, const struct sc_attributes *b) {
+static uint64_t differences(const struct sc_attributes* a, const struct sc_attributes* b) {
   uint64_t set = 0;
   for (int i = 0; i < SC_ATTRIBUTE_COUNT; ++i)
     if ((a->known & b->known) >> i & 1 && a->value[i] != b->value[i]) set |= 1ull << i;
   return set;
 }
 
-void attributes_begin(const char *program) {
+void attributes_begin(const char* program) {
   struct sc_attributes of_program;
   read_own();
   const pid_t pid = fork();
   if (pid == 0) {
-    char *const arguments[] = {(char *)(uintptr_t)program, NULL};
+    char* const arguments[] = {(char*)(uintptr_t)program, NULL};
     execve(program, arguments, arguments + 1);
     _exit(1);
   }
@@ -184,13 +205,15 @@ int attributes_are_thorough(void) {
 }
 
 /* value ~0: the thread could not tell. */
-static void set_if_told(struct sc_attributes *a, int i, uint32_t value) {
-  if (value == ~0u) a->known &= ~(1ull << i);
-  else a->value[i] = value;
+static void set_if_told(struct sc_attributes* a, int i, uint32_t value) {
+  if (value == ~0u)
+    a->known &= ~(1ull << i);
+  else
+    a->value[i] = value;
 }
 
-static void made_with(uint32_t thread, struct sc_attributes *out) {
-  const struct sc_thread_state *state = &shared->thread[thread];
+static void made_with(uint32_t thread, struct sc_attributes* out) {
+  const struct sc_thread_state* state = &shared->thread[thread];
   *out = own;
   out->value[SC_ATTRIBUTE_PROCESSORS] = state->processors;
   if (state->processors == 0) out->known &= ~(1ull << SC_ATTRIBUTE_PROCESSORS);
@@ -205,10 +228,10 @@ static int spawns(uint32_t thread) {
   return 0;
 }
 
-/* By their own directories, not below the process's: its end would walk all of them for each thread (fs/proc/base.c proc_flush_pid),
- * which took three times as long as a run. */
+/* By their own directories, not below the process's: its end would walk all of them for each thread (fs/proc/base.c
+ * proc_flush_pid), which took three times as long as a run. */
 void attributes_of_threads(void) {
-  struct sc_history *h = &shared->history;
+  struct sc_history* h = &shared->history;
   const int reads_left = attributes_are_thorough();
   h->inherited = inherited;
   for (uint32_t t = 0; t < shared->thread_count; ++t) {

@@ -2,12 +2,10 @@
  *
  * The caller of a spawn, before and after: what the calling thread itself can tell.
  *
- * What takes three calls is asked at once. The rest, some seventy calls, would give a child the time to let go of what the thread's next
- * operations may find busy: it is asked later, before anything of the scenario changes it. Nothing does but `disposition`, and the
- * judge leaves out the signals that such an operation names. */
+ * What takes three calls is asked at once. The rest, some seventy calls, would give a child the time to let go of what
+ * the thread's next operations may find busy: it is asked later, before anything of the scenario changes it. Nothing
+ * does but `disposition`, and the judge leaves out the signals that such an operation names. */
 #define _GNU_SOURCE
-#include "arena.h"
-
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -16,7 +14,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-void caller_ask(struct caller *c) {
+#include "arena.h"
+
+void caller_ask(struct caller* c) {
   memset(c, 0, sizeof *c); /* a call that the world refuses gives the same twice: nothing */
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &c->mask, sizeof c->mask);
   syscall(SYS_rt_sigpending, &c->pending, sizeof c->pending);
@@ -27,12 +27,13 @@ void caller_ask(struct caller *c) {
   pthread_setcancelstate(c->cancel_state, NULL);
 }
 
-uint32_t caller_differs(const struct caller *then, const struct caller *now) {
+uint32_t caller_differs(const struct caller* then, const struct caller* now) {
   uint32_t bits = 0;
   const uint64_t mask = then->mask ^ now->mask;
   if (mask != 0) bits |= SC_DISTURBED_MASK;
   if (mask != 0 && (mask & ~(7ull << 31)) == 0) bits |= SC_DISTURBED_MASK_OF_LIBC;
-  if (then->altstack.ss_sp != now->altstack.ss_sp || then->altstack.ss_flags != now->altstack.ss_flags || then->altstack.ss_size != now->altstack.ss_size)
+  if (then->altstack.ss_sp != now->altstack.ss_sp || then->altstack.ss_flags != now->altstack.ss_flags ||
+      then->altstack.ss_size != now->altstack.ss_size)
     bits |= SC_DISTURBED_ALTSTACK;
   if (then->cancel_state != now->cancel_state) bits |= SC_DISTURBED_CANCEL;
   if (then->cancel_type != now->cancel_type) bits |= SC_DISTURBED_CANCEL_TYPE;
@@ -43,7 +44,7 @@ uint32_t caller_differs(const struct caller *then, const struct caller *now) {
 
 static struct kernel_action made[SC_SIGNAL_MAX + 1]; /* as the world set them */
 
-static int ask_action(int signal, struct kernel_action *action) {
+static int ask_action(int signal, struct kernel_action* action) {
   memset(action, 0, sizeof *action);
   return syscall(SYS_rt_sigaction, signal, NULL, action, sizeof action->mask) == 0;
 }
@@ -75,9 +76,10 @@ static uint64_t changed_actions(void) {
 static const struct asked {
   uint32_t bit;
   int option, is_through_argument;
-} asked[PRCTL_COUNT] = {{SC_DISTURBED_DUMPABLE, PR_GET_DUMPABLE, 0},        {SC_DISTURBED_DEATH_SIGNAL, PR_GET_PDEATHSIG, 1},
-                        {SC_DISTURBED_KEEPS_CAPS, PR_GET_KEEPCAPS, 0},      {SC_DISTURBED_SUBREAPER, PR_GET_CHILD_SUBREAPER, 1},
-                        {SC_DISTURBED_SECURE_BITS, PR_GET_SECUREBITS, 0},   {SC_DISTURBED_TIMER_SLACK, PR_GET_TIMERSLACK, 0}};
+} asked[PRCTL_COUNT] = {
+    {SC_DISTURBED_DUMPABLE, PR_GET_DUMPABLE, 0},      {SC_DISTURBED_DEATH_SIGNAL, PR_GET_PDEATHSIG, 1},
+    {SC_DISTURBED_KEEPS_CAPS, PR_GET_KEEPCAPS, 0},    {SC_DISTURBED_SUBREAPER, PR_GET_CHILD_SUBREAPER, 1},
+    {SC_DISTURBED_SECURE_BITS, PR_GET_SECUREBITS, 0}, {SC_DISTURBED_TIMER_SLACK, PR_GET_TIMERSLACK, 0}};
 
 struct of_thread {
   long value[PRCTL_COUNT];
@@ -85,7 +87,7 @@ struct of_thread {
   int has_name;
 };
 
-static void ask_prctl(struct of_thread *t) {
+static void ask_prctl(struct of_thread* t) {
   for (int i = 0; i < PRCTL_COUNT; ++i) {
     int value = 0;
     const long result = syscall(SYS_prctl, asked[i].option, asked[i].is_through_argument ? &value : 0, 0, 0, 0);
@@ -108,14 +110,15 @@ static uint32_t timers_differ(void) {
     struct itimerval now;
     if (getitimer(which, &now) != 0) continue;
     const int is_set = (now.it_value.tv_sec | now.it_value.tv_usec) != 0;
-    if (is_set != (which == ITIMER_REAL) || now.it_value.tv_sec > asked_for.it_value.tv_sec || memcmp(&now.it_interval, &asked_for.it_interval, sizeof now.it_interval) != 0)
+    if (is_set != (which == ITIMER_REAL) || now.it_value.tv_sec > asked_for.it_value.tv_sec ||
+        memcmp(&now.it_interval, &asked_for.it_interval, sizeof now.it_interval) != 0)
       return SC_DISTURBED_TIMERS;
   }
   return 0;
 }
 
 /* In a scheduled run prctl(2) is a step of the schedule, which looking must not be. */
-void caller_look(uint32_t thread, struct sc_op_record *record) {
+void caller_look(uint32_t thread, struct sc_op_record* record) {
   record->actions = changed_actions();
   record->disturbed |= timers_differ();
   record->looked |= SC_LOOKED_AT_CALLER;
@@ -123,6 +126,8 @@ void caller_look(uint32_t thread, struct sc_op_record *record) {
   struct of_thread now;
   ask_prctl(&now);
   for (int i = 0; i < PRCTL_COUNT; ++i)
-    if (now.value[i] >= 0 && threads[thread].value[i] >= 0 && now.value[i] != threads[thread].value[i]) record->disturbed |= asked[i].bit;
-  if (now.has_name && threads[thread].has_name && memcmp(now.name, threads[thread].name, sizeof now.name) != 0) record->disturbed |= SC_DISTURBED_NAME;
+    if (now.value[i] >= 0 && threads[thread].value[i] >= 0 && now.value[i] != threads[thread].value[i])
+      record->disturbed |= asked[i].bit;
+  if (now.has_name && threads[thread].has_name && memcmp(now.name, threads[thread].name, sizeof now.name) != 0)
+    record->disturbed |= SC_DISTURBED_NAME;
 }

@@ -2,11 +2,11 @@
  *
  * One thing that goes wrong, at one visible call of one spawn. */
 #define _GNU_SOURCE
-#include "tracer.h"
-
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "tracer.h"
 
 static uint32_t calls_seen;
 static int was_sent, stopped;
@@ -24,9 +24,11 @@ int fault_sent(void) {
 }
 
 /* The youngest living process that the spawn has started, -1: none. */
-static int child_of(const struct sc_fault *f) {
+static int child_of(const struct sc_fault* f) {
   for (int i = (int)shared->trace.task_count - 1; i >= (int)shared->thread_count; --i)
-    if (shared->trace.task[i].thread == f->thread && tracee[i].operation == f->operation && shared->trace.task[i].state != SC_TASK_DEAD) return i;
+    if (shared->trace.task[i].thread == f->thread && tracee[i].operation == f->operation &&
+        shared->trace.task[i].state != SC_TASK_DEAD)
+      return i;
   return -1;
 }
 
@@ -36,29 +38,41 @@ static void send_to(pid_t pid, int signal) {
   was_sent = 1;
 }
 
-static void send_to_child(const struct sc_fault *f, int signal) {
+static void send_to_child(const struct sc_fault* f, int signal) {
   const int child = child_of(f);
   if (child >= 0) send_to(tracee[child].tid, signal);
 }
 
 int fault_before(int task) {
-  const struct sc_fault *f = &shared->policy.fault;
-  if (f->kind == SC_FAULT_NONE || shared->trace.task[task].thread != f->thread || shared->trace.task[task].state != SC_TASK_AT_CALL) return 0;
+  const struct sc_fault* f = &shared->policy.fault;
+  if (f->kind == SC_FAULT_NONE || shared->trace.task[task].thread != f->thread ||
+      shared->trace.task[task].state != SC_TASK_AT_CALL)
+    return 0;
   if (tracee[task].operation != f->operation || tracee[task].outside) return 0;
   if (calls_seen++ != f->at) return 0;
   shared->trace.step[shared->trace.step_count - 1].fault = 1;
   shared->history.fault = *f;
   switch (f->kind) {
-    case SC_FAULT_ERROR: return f->value;
-    case SC_FAULT_SIGNAL: send_to(shared->arena_pid, f->value); break;
-    case SC_FAULT_SIGNAL_CHILD: send_to_child(f, f->value); break;
-    case SC_FAULT_KILL_CHILD: send_to_child(f, SIGKILL); break;
+    case SC_FAULT_ERROR:
+      return f->value;
+    case SC_FAULT_SIGNAL:
+      send_to(shared->arena_pid, f->value);
+      break;
+    case SC_FAULT_SIGNAL_CHILD:
+      send_to_child(f, f->value);
+      break;
+    case SC_FAULT_KILL_CHILD:
+      send_to_child(f, SIGKILL);
+      break;
     case SC_FAULT_STOP_CHILD:
       stopped = child_of(f);
       if (stopped >= 0) send_to(tracee[stopped].tid, SIGSTOP);
       break;
-    case SC_FAULT_KILL_PARENT: send_to(shared->arena_pid, SIGKILL); break;
-    default: break;
+    case SC_FAULT_KILL_PARENT:
+      send_to(shared->arena_pid, SIGKILL);
+      break;
+    default:
+      break;
   }
   return 0;
 }

@@ -3,10 +3,6 @@
  * What stops a task of a scheduled run: a seccomp filter made from the table of visible calls. The verdict
  * carries the call's index, which the tracer reads back (ptrace(2) PTRACE_GET_SYSCALL_INFO). */
 #define _GNU_SOURCE
-#include "arena.h"
-
-#include "model/scenario/visible.h"
-
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -16,6 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "arena.h"
+#include "model/scenario/visible.h"
+
 #define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
 #define GIVE(verdict) BPF_STMT(BPF_RET | BPF_K, (verdict))
 #define UNLESS(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (skip))
@@ -24,7 +23,7 @@
 #define NUMBER offsetof(struct seccomp_data, nr)
 #define ARGUMENT(i) (offsetof(struct seccomp_data, args) + 8 * (i)) /* the low half, on little endian */
 
-#define LEAF_MAX 4          /* numbers that are compared one after the other */
+#define LEAF_MAX 4 /* numbers that are compared one after the other */
 #define INSTRUCTIONS_MAX 512
 
 struct stop {
@@ -36,7 +35,7 @@ static struct stop stops[] = {
 #define SC_ROW(name, effect, sleeps, arguments) {SYS_##name, SC_VISIBLE_##name, -1},
     SC_VISIBLE_CALLS(SC_ROW) SC_VISIBLE_CALLS_OLD(SC_ROW)
 #undef SC_ROW
-    {SC_MARKER_NUMBER, SC_VISIBLE_marker, -1}};
+        {SC_MARKER_NUMBER, SC_VISIBLE_marker, -1}};
 #define STOPS (sizeof stops / sizeof *stops)
 
 static struct sock_filter program[INSTRUCTIONS_MAX];
@@ -47,7 +46,7 @@ static void emit(struct sock_filter instruction) {
   ++length;
 }
 
-static void emit_stop(const struct stop *s) {
+static void emit_stop(const struct stop* s) {
   emit((struct sock_filter)UNLESS(s->number, s->asks_by < 0 ? 1 : 6));
   if (s->asks_by >= 0) {
     emit((struct sock_filter)LOAD(ARGUMENT((uint32_t)s->asks_by)));
@@ -59,9 +58,10 @@ static void emit_stop(const struct stop *s) {
   if (s->asks_by >= 0) emit((struct sock_filter)GIVE(SECCOMP_RET_ALLOW));
 }
 
-/* A search tree. Not for the calls' sake: when a filter is installed, the kernel tries it on every number to learn which are
- * always allowed (kernel/seccomp.c seccomp_cache_prepare); one comparison after the other, that took 150 us a run. */
-static void emit_tree(const struct stop *first, size_t count) {
+/* A search tree. Not for the calls' sake: when a filter is installed, the kernel tries it on every number to learn
+ * which are always allowed (kernel/seccomp.c seccomp_cache_prepare); one comparison after the other, that took 150 us a
+ * run. */
+static void emit_tree(const struct stop* first, size_t count) {
   if (count <= LEAF_MAX) {
     for (size_t i = 0; i < count; ++i) emit_stop(&first[i]);
     emit((struct sock_filter)GIVE(SECCOMP_RET_ALLOW));
@@ -75,7 +75,7 @@ static void emit_tree(const struct stop *first, size_t count) {
   emit_tree(first + count / 2, count - count / 2);
 }
 
-static int by_number(const void *a, const void *b) {
+static int by_number(const void* a, const void* b) {
   const struct stop *left = a, *right = b;
   return left->number < right->number ? -1 : left->number > right->number;
 }

@@ -2,14 +2,14 @@
  *
  * The beginning of a scheduled run: the arena is seized, and every thread goes to its first visible call. */
 #define _GNU_SOURCE
-#include "tracer.h"
-
 #include <errno.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
-#define OPTIONS                                                                                                       \
-  (PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |    \
+#include "tracer.h"
+
+#define OPTIONS                                                                                                   \
+  (PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | \
    PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC)
 
 int tracer_seize(pid_t arena) {
@@ -17,7 +17,7 @@ int tracer_seize(pid_t arena) {
   (void)arena;
   return ENOSYS;
 #else
-  return ptrace(PTRACE_SEIZE, arena, NULL, (void *)(uintptr_t)OPTIONS) == 0 ? 0 : errno;
+  return ptrace(PTRACE_SEIZE, arena, NULL, (void*)(uintptr_t)OPTIONS) == 0 ? 0 : errno;
 #endif
 }
 
@@ -28,7 +28,7 @@ static int gather_thread(pid_t tid, int status) {
     tracee[i].tid = shared->trace.task[i].pid = tid;
     if (rest_at_call(i)) return 1;
   }
-  ptrace(PTRACE_CONT, tid, NULL, (void *)(intptr_t)(status >> 16 == 0 ? WSTOPSIG(status) : 0));
+  ptrace(PTRACE_CONT, tid, NULL, (void*)(intptr_t)(status >> 16 == 0 ? WSTOPSIG(status) : 0));
   return 0;
 }
 
@@ -39,7 +39,7 @@ static int follow_main(pid_t arena, int status) {
     if (info.of.entry.arg[0] == (uintptr_t)&shared->release) return 1;
     if (info.of.entry.arg[0] == (uintptr_t)&shared->watch && shared->watch != 0) watch_take(arena);
   }
-  ptrace(PTRACE_CONT, arena, NULL, (void *)(intptr_t)(status >> 16 == 0 ? WSTOPSIG(status) : 0));
+  ptrace(PTRACE_CONT, arena, NULL, (void*)(intptr_t)(status >> 16 == 0 ? WSTOPSIG(status) : 0));
   return 0;
 }
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * The argument lists and the environment of every request: built once, in the server, read by its arenas, and compared by the server
- * with what a program has (proc(5) cmdline, environ).
+ * The argument lists and the environment of every request: built once, in the server, read by its arenas, and compared
+ * by the server with what a program has (proc(5) cmdline, environ).
  *
- * A list of n arguments is the end of one vector, as its strings are the end of one text: argument 0 is none of the program's names,
- * each has a number of its own, and the last is empty. */
+ * A list of n arguments is the end of one vector, as its strings are the end of one text: argument 0 is none of the
+ * program's names, each has a number of its own, and the last is empty. */
 #define _GNU_SOURCE
-#include "proc.h"
-
 #include <stdio.h>
 #include <string.h>
+
+#include "proc.h"
 
 #define ARGUMENT_BYTES 32
 #define READ_ROUNDS_MAX 2000
@@ -17,9 +17,9 @@
 /* On pages of its own: see watch.c. */
 static struct {
   _Alignas(SC_PAGE) char text[SC_ARGUMENTS_MAX][ARGUMENT_BYTES];
-  char *vector[SC_ARGUMENTS_MAX + 2];
-  char *vector_of_one[2];
-  char *environment[8];
+  char* vector[SC_ARGUMENTS_MAX + 2];
+  char* vector_of_one[2];
+  char* environment[8];
   char empty[8], alone[ARGUMENT_BYTES], environment_text[128];
 } all;
 
@@ -36,18 +36,22 @@ void lists_prepare(void) {
   all.vector_of_one[0] = all.alone;
   memcpy(all.environment_text, environment_text, sizeof environment_text);
   int count = 0;
-  for (char *at = all.environment_text; *at != 0; at += strlen(at) + 1) all.environment[count++] = at;
+  for (char* at = all.environment_text; *at != 0; at += strlen(at) + 1) all.environment[count++] = at;
 }
 
-char *const *list_of_arguments(uint32_t count) { return count == 0 ? all.vector_of_one : all.vector + (SC_ARGUMENTS_MAX - count); }
+char* const* list_of_arguments(uint32_t count) {
+  return count == 0 ? all.vector_of_one : all.vector + (SC_ARGUMENTS_MAX - count);
+}
 
-char *const *list_of_environment(void) { return all.environment; }
+char* const* list_of_environment(void) { return all.environment; }
 
-int lists_are_within(uint64_t start, uint64_t end) { return start < (uint64_t)(uintptr_t)(&all + 1) && end > (uint64_t)(uintptr_t)&all; }
+int lists_are_within(uint64_t start, uint64_t end) {
+  return start < (uint64_t)(uintptr_t)(&all + 1) && end > (uint64_t)(uintptr_t)&all;
+}
 
 /* By words: a spawn may have thousands of arguments. */
-uint64_t memory_sum(uint64_t sum, const void *from, size_t size) {
-  const unsigned char *at = from;
+uint64_t memory_sum(uint64_t sum, const void* from, size_t size) {
+  const unsigned char* at = from;
   uint64_t word;
   for (; size >= sizeof word; size -= sizeof word, at += sizeof word) {
     memcpy(&word, at, sizeof word);
@@ -61,16 +65,18 @@ uint64_t lists_sum(uint32_t count, uint64_t sum) {
   const uint32_t from = SC_ARGUMENTS_MAX - count;
   sum = memory_sum(sum, all.vector + from, (count + 2) * sizeof *all.vector);
   sum = memory_sum(sum, all.text + from, count * sizeof *all.text);
-  return memory_sum(sum, all.vector_of_one, sizeof all - ((size_t)((char *)all.vector_of_one - (char *)&all)));
+  return memory_sum(sum, all.vector_of_one, sizeof all - ((size_t)((char*)all.vector_of_one - (char*)&all)));
 }
 
 /* ---- in the server ------------------------------------------------------------------------------ */
 
-static void take(char to[SC_STRING_MAX], const char *from) { snprintf(to, SC_STRING_MAX, "%.*s", SC_STRING_MAX - 1, from); }
+static void take(char to[SC_STRING_MAX], const char* from) {
+  snprintf(to, SC_STRING_MAX, "%.*s", SC_STRING_MAX - 1, from);
+}
 
 /* What was read, `size` bytes of strings that end with a null byte each, against a vector. */
-static void compare(const char *seen, size_t size, char *const *asked, struct sc_difference *out) {
-  const char *const end = seen + size;
+static void compare(const char* seen, size_t size, char* const* asked, struct sc_difference* out) {
+  const char* const end = seen + size;
   *out = (struct sc_difference){.is_known = 1};
   for (; *asked != NULL && seen < end && strcmp(*asked, seen) == 0; ++asked, ++out->index) seen += strlen(seen) + 1;
   if (*asked == NULL && seen >= end) return;
@@ -81,13 +87,13 @@ static void compare(const char *seen, size_t size, char *const *asked, struct sc
   take(out->seen, seen < end ? seen : "");
 }
 
-void lists_compare(int process, uint32_t count, struct sc_difference *argument, struct sc_difference *in_environment) {
+void lists_compare(int process, uint32_t count, struct sc_difference* argument, struct sc_difference* in_environment) {
   static char seen[(SC_ARGUMENTS_MAX + 2) * ARGUMENT_BYTES];
   argument->is_known = in_environment->is_known = 0;
   int size = proc_read(process, "cmdline", seen, sizeof seen);
   if (size > 0) compare(seen, (size_t)size, list_of_arguments(count), argument);
-  /* The environment appears a moment after the arguments (fs/binfmt_elf.c create_elf_tables): that there is none is known of a task
-   * that is outside of exec. */
+  /* The environment appears a moment after the arguments (fs/binfmt_elf.c create_elf_tables): that there is none is
+   * known of a task that is outside of exec. */
   int is_outside = 0;
   for (int round = 0; round < READ_ROUNDS_MAX; ++round) {
     size = proc_read(process, "environ", seen, sizeof seen);

@@ -6,12 +6,6 @@
  *
  *   spawncheck-arena IMPLEMENTATION [STRATEGY]   with descriptors 3 (socket) and 4 (shared memory) */
 #define _GNU_SOURCE
-#include "proc.h"
-#include "still.h"
-#include "tracer.h"
-
-#include "impl/peers/peers.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -30,13 +24,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "impl/peers/peers.h"
+#include "proc.h"
+#include "still.h"
+#include "tracer.h"
+
 #define SILENT_TICKS_MAX 5
 #define TICK_MS_MAX 10 /* how often a silent run is looked at: after 1 ms, then after twice as much each time */
 #define REAP_ROUNDS_MAX 1000
 #define STRAYS_MAX 32 /* told apart */
 
-struct sc_shared *shared;
-const struct spawncheck_implementation *implementation;
+struct sc_shared* shared;
+const struct spawncheck_implementation* implementation;
 
 uint64_t now_ms(void) {
   struct timespec now;
@@ -72,7 +71,7 @@ static _Noreturn void leave(int status) {
   exit(status);
 }
 
-static void answer(uint32_t is_failure, const char *text) {
+static void answer(uint32_t is_failure, const char* text) {
   struct sc_answer a = {.failed = is_failure};
   snprintf(a.text, sizeof a.text, "%s", text);
   if (implementation != NULL && !is_failure) {
@@ -85,20 +84,20 @@ static void answer(uint32_t is_failure, const char *text) {
 }
 
 /* The operation that started a child. */
-static const struct sc_operation *starter(int16_t child) {
+static const struct sc_operation* starter(int16_t child) {
   for (uint32_t t = 0; t < shared->thread_count; ++t)
     for (uint32_t o = 0; o < shared->op_count[t]; ++o)
       if (shared->op[t][o].kind == SC_OP_SPAWN && shared->history.op[t][o].child == child) return &shared->op[t][o];
   return NULL;
 }
 
-/* A set of children: each is looked at once. A thread asks for it before it waits for its child or signals it, and what is
- * found later says nothing of the spawn. */
+/* A set of children: each is looked at once. A thread asks for it before it waits for its child or signals it, and what
+ * is found later says nothing of the spawn. */
 static uint32_t looked_at;
 
 void observe_child(int16_t index) {
-  struct sc_process *child = &shared->history.child[index];
-  const struct sc_operation *op = starter(index);
+  struct sc_process* child = &shared->history.child[index];
+  const struct sc_operation* op = starter(index);
   if ((looked_at >> index & 1) != 0 || op == NULL) return;
   looked_at |= 1u << index;
   observe_spawned(child, child->pid, &op->request, shared->arena_pid);
@@ -106,19 +105,20 @@ void observe_child(int16_t index) {
 
 static void grant_wishes(void) {
   for (uint32_t t = 0; t < shared->thread_count; ++t) {
-    int32_t *wish = &shared->thread[t].sharer;
+    int32_t* wish = &shared->thread[t].sharer;
     const pid_t sharer = __atomic_load_n(wish, __ATOMIC_SEQ_CST);
     if (sharer != 0) {
-      shared->thread[t].is_sharer = (uint32_t)runs_on_memory_of(shared->arena_pid, sharer, (int)shared->thread[t].had_table);
+      shared->thread[t].is_sharer =
+          (uint32_t)runs_on_memory_of(shared->arena_pid, sharer, (int)shared->thread[t].had_table);
       __atomic_store_n(wish, 0, __ATOMIC_SEQ_CST);
-      futex_wake((uint32_t *)wish);
+      futex_wake((uint32_t*)wish);
     }
     wish = &shared->thread[t].observe;
     const int32_t child = __atomic_load_n(wish, __ATOMIC_SEQ_CST);
     if (child == 0) continue;
     observe_child((int16_t)(child - 1));
     __atomic_store_n(wish, 0, __ATOMIC_SEQ_CST);
-    futex_wake((uint32_t *)wish);
+    futex_wake((uint32_t*)wish);
   }
 }
 
@@ -139,7 +139,7 @@ static int all_done(void) { return __atomic_load_n(&shared->done_count, __ATOMIC
 /* Is each thread through, or in an operation that may wait? */
 static int all_may_wait(void) {
   for (uint32_t t = 0; t < shared->thread_count; ++t) {
-    const struct sc_thread_state *s = &shared->thread[t];
+    const struct sc_thread_state* s = &shared->thread[t];
     if (__atomic_load_n(&s->is_done, __ATOMIC_SEQ_CST)) continue;
     const uint32_t o = __atomic_load_n(&s->position, __ATOMIC_SEQ_CST);
     const uint8_t kind = shared->op[t][o].kind;
@@ -185,14 +185,15 @@ static int sends_signals(void) {
     for (uint32_t o = 0; o < shared->op_count[t]; ++o) {
       const uint8_t kind = shared->op[t][o].kind;
       if (kind == SC_OP_KILL || kind == SC_OP_KILL_GROUP || kind == SC_OP_TGKILL) return 1;
-      if (kind == SC_OP_WAIT && (shared->world.handled >> (SIGCHLD - 1) & 1) != 0) return 1; /* the child's end has sent one */
+      if (kind == SC_OP_WAIT && (shared->world.handled >> (SIGCHLD - 1) & 1) != 0)
+        return 1; /* the child's end has sent one */
     }
   return 0;
 }
 
-/* Each operation has returned; but what was sent may still have to be handled, by another thread than the sender's: it may run
- * a handler, stop the process or end it. kill(2) wakes whoever will take the signal before it returns, so all of it has been
- * taken once every thread sleeps. */
+/* Each operation has returned; but what was sent may still have to be handled, by another thread than the sender's: it
+ * may run a handler, stop the process or end it. kill(2) wakes whoever will take the signal before it returns, so all
+ * of it has been taken once every thread sleeps. */
 static enum sc_run_end let_signals_be_taken(pid_t arena) {
   while (now_ms() < deadline_ms) {
     const enum sc_run_end end = killed(arena);
@@ -214,12 +215,14 @@ static enum sc_run_end wait_for_end(pid_t arena) {
 /* What signal has stopped it, where that is what is over. */
 static void find_stop_signal(pid_t arena) {
   siginfo_t info = {.si_pid = 0};
-  if (waitid(P_PID, (id_t)arena, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) shared->history.end_signal = info.si_status;
+  if (waitid(P_PID, (id_t)arena, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0)
+    shared->history.end_signal = info.si_status;
 }
 
-/* What is read of the arena counts when it is still alive afterwards, and so does what its end would have changed in its children. */
+/* What is read of the arena counts when it is still alive afterwards, and so does what its end would have changed in
+ * its children. */
 static void observe_all(pid_t arena) {
-  struct sc_history *h = &shared->history;
+  struct sc_history* h = &shared->history;
   const uint32_t seen_before = looked_at;
   if (h->end != SC_RUN_TIMEOUT) observe_held(&h->parent, arena);
   if (h->end == SC_RUN_COMPLETE) attributes_of_threads();
@@ -241,7 +244,7 @@ static void observe_all(pid_t arena) {
 static int is_reported(pid_t pid) {
   for (uint32_t t = 0; t < shared->thread_count; ++t)
     for (uint32_t o = 0; o < shared->op_count[t]; ++o) {
-      const struct sc_op_record *r = &shared->history.op[t][o];
+      const struct sc_op_record* r = &shared->history.op[t][o];
       if (shared->op[t][o].kind == SC_OP_SPAWN && r->error == 0 && r->value[0] == pid) return 1;
     }
   return 0;
@@ -254,25 +257,27 @@ static void kill_children(void) {
   if (self < 0) return;
   proc_read(self, "children", text, sizeof text);
   close(self);
-  char *rest = text;
+  char* rest = text;
   for (long pid; (pid = strtol(rest, &rest, 10)) > 0;) kill((pid_t)pid, SIGKILL);
 }
 
 /* The end of a traced process is told twice: to its tracer and to its parent. */
-static int is_seen(const pid_t *pids, uint32_t count, pid_t pid) {
+static int is_seen(const pid_t* pids, uint32_t count, pid_t pid) {
   for (uint32_t i = 0; i < count && i < STRAYS_MAX; ++i)
     if (pids[i] == pid) return 1;
   return 0;
 }
 
 static void end_run(pid_t arena, int is_judged) {
-  struct sc_history *h = &shared->history;
+  struct sc_history* h = &shared->history;
   pid_t strays[STRAYS_MAX];
   /* Not the arena first: a traced process is not over before its tracer has waited for each of its threads. */
   kill(arena, SIGKILL);
   int dying = 0;
-  if (shared->policy.is_scheduled) dying = tracer_kill_all();
-  else kill_children();
+  if (shared->policy.is_scheduled)
+    dying = tracer_kill_all();
+  else
+    kill_children();
   for (int round = 0; round < REAP_ROUNDS_MAX; ++round) {
     pid_t pid = waitpid(-1, NULL, __WALL | (round < dying ? 0 : WNOHANG));
     if (pid == 0) {
@@ -280,14 +285,16 @@ static void end_run(pid_t arena, int is_judged) {
       pid = waitpid(-1, NULL, __WALL);
     }
     if (pid < 0 && errno == ECHILD) return;
-    if (pid <= 0 || pid == arena || is_reported(pid) || !is_judged || tracer_thread(pid) >= 0 || is_seen(strays, h->stray_count, pid)) continue;
+    if (pid <= 0 || pid == arena || is_reported(pid) || !is_judged || tracer_thread(pid) >= 0 ||
+        is_seen(strays, h->stray_count, pid))
+      continue;
     if (h->stray_count < STRAYS_MAX) strays[h->stray_count] = pid;
     if (h->stray_count++ == 0) h->stray_pid = pid;
   }
 }
 
 static void reset(void) {
-  struct sc_history *h = &shared->history;
+  struct sc_history* h = &shared->history;
   shared->attention = shared->gate = shared->ready = shared->release = shared->done_count = shared->stamp = 0;
   shared->world_errno = 0;
   shared->arena_pid = 0;
@@ -306,7 +313,7 @@ static void reset(void) {
   h->end_signal = h->broken_errno = 0;
   h->fault = (struct sc_fault){.kind = SC_FAULT_NONE};
   memset(h->world_inode, 0, sizeof h->world_inode);
-  struct sc_trace *trace = &shared->trace;
+  struct sc_trace* trace = &shared->trace;
   observe_error = 0;
   trace->watches = 0;
   trace->written_count = 0;
@@ -316,15 +323,15 @@ static void reset(void) {
   trace->bad_turn = -1;
 }
 
-static void fail_run(enum sc_run_end end, int error, const char *where) {
-  struct sc_history *h = &shared->history;
+static void fail_run(enum sc_run_end end, int error, const char* where) {
+  struct sc_history* h = &shared->history;
   h->end = (uint8_t)end;
   h->broken_errno = error;
   snprintf(h->broken_where, sizeof h->broken_where, "%s", where);
 }
 
 static void run(void) {
-  struct sc_history *h = &shared->history;
+  struct sc_history* h = &shared->history;
   reset();
   if (ahead < 0) fork_ahead();
   const pid_t arena = ahead;
@@ -343,11 +350,14 @@ static void run(void) {
   __atomic_store_n(&shared->go, 1, __ATOMIC_SEQ_CST);
   futex_wake(&shared->go);
   h->end = (uint8_t)(shared->policy.is_scheduled ? tracer_run(arena) : watch(arena));
-  if (h->end == SC_RUN_COMPLETE && !shared->policy.is_scheduled && sends_signals()) h->end = (uint8_t)let_signals_be_taken(arena);
+  if (h->end == SC_RUN_COMPLETE && !shared->policy.is_scheduled && sends_signals())
+    h->end = (uint8_t)let_signals_be_taken(arena);
   if (h->end == SC_RUN_STOPPED && !shared->policy.is_scheduled) find_stop_signal(arena);
   if (h->end == SC_RUN_BROKEN || (h->end == SC_RUN_KILLED && shared->policy.is_scheduled && shared->world_errno != 0))
-    fail_run(SC_RUN_BROKEN, shared->world_errno != 0 ? (int)shared->world_errno : ECHILD, shared->world_errno != 0 ? shared->world_where : "the arena exited");
-  if (h->end == SC_RUN_COMPLETE || h->end == SC_RUN_BLOCKED || h->end == SC_RUN_STOPPED || h->end == SC_RUN_TIMEOUT) observe_all(arena);
+    fail_run(SC_RUN_BROKEN, shared->world_errno != 0 ? (int)shared->world_errno : ECHILD,
+             shared->world_errno != 0 ? shared->world_where : "the arena exited");
+  if (h->end == SC_RUN_COMPLETE || h->end == SC_RUN_BLOCKED || h->end == SC_RUN_STOPPED || h->end == SC_RUN_TIMEOUT)
+    observe_all(arena);
   if (observe_error != 0) fail_run(SC_RUN_BROKEN, observe_error, "open of /proc/PID");
   end_run(arena, h->end == SC_RUN_COMPLETE || h->end == SC_RUN_BLOCKED);
 }
@@ -358,7 +368,8 @@ static void take_groups(void) {
   if (geteuid() == 0 && getgroups(0, NULL) == 0) (void)!setgroups(2, groups);
 }
 
-/* So that a child whose core limit became 0 is seen. Of one byte no core is written: fs/coredump.c, RLIMIT_CORE of 1. */
+/* So that a child whose core limit became 0 is seen. Of one byte no core is written: fs/coredump.c, RLIMIT_CORE of 1.
+ */
 static void take_limits(void) {
   struct rlimit core;
   if (getrlimit(RLIMIT_CORE, &core) != 0) return;
@@ -370,14 +381,15 @@ static void take_limits(void) {
 /* Whatever the host ignored, blocked or shares a terminal with: the arena starts from nothing. */
 static void start_clean(void) {
   const uint64_t none = 0;
-  for (int signal_number = 1; signal_number <= SC_SIGNAL_MAX; ++signal_number) set_disposition(signal_number, SC_DISPOSITION_DEFAULT);
+  for (int signal_number = 1; signal_number <= SC_SIGNAL_MAX; ++signal_number)
+    set_disposition(signal_number, SC_DISPOSITION_DEFAULT);
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
   setsid();
   take_groups();
   take_limits();
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   char text[SC_TEXT_MAX] = "", self[SC_PATH_MAX];
   start_clean();
   fcntl(SC_SOCKET_FD, F_SETFD, FD_CLOEXEC);

@@ -17,8 +17,6 @@
  * Rejected: the processor time it uses while the memory is shared. On a slow or stolen processor that accuses the
  * innocent. */
 #define _GNU_SOURCE
-#include "proc.h"
-
 #include <linux/kcmp.h>
 #include <sched.h>
 #include <string.h>
@@ -26,6 +24,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "proc.h"
 
 #define HOLD_ROUNDS_MAX 20000
 #define ROUNDS_WITHOUT_SLEEP 200
@@ -61,7 +61,7 @@ static int sleeps_outside_exec(int process) {
 /* Lets it go on as if nothing had been: a signal it was about to take is taken, a stop goes on. */
 static void let_go(pid_t child, int status) {
   const int signal = status >> 16 == 0 ? WSTOPSIG(status) : 0;
-  ptrace((ptrace_request)PTRACE_DETACH, child, NULL, (void *)(intptr_t)signal);
+  ptrace((ptrace_request)PTRACE_DETACH, child, NULL, (void*)(intptr_t)signal);
 }
 
 /* 1: it came to a stop, and was on the arena's memory there. Its end, if it comes first, is told to its parent
@@ -79,8 +79,10 @@ static int shares_memory_when_held(pid_t arena, pid_t child) {
       let_go(child, status);
       return is_shared;
     }
-    if (round < ROUNDS_WITHOUT_SLEEP) sched_yield();
-    else usleep(100);
+    if (round < ROUNDS_WITHOUT_SLEEP)
+      sched_yield();
+    else
+      usleep(100);
   }
   return 0;
 }

@@ -8,8 +8,6 @@
  * had gone. A child that has ended is said to be dead only when at an instant afterwards no thread of the arena had
  * begun to end: our programs end with the thread that started them. */
 #define _GNU_SOURCE
-#include "proc.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
@@ -19,6 +17,8 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "proc.h"
 
 #define NUMBERS_MAX 20001
 /* O_LARGEFILE of the kernel, which libc's says nothing of. */
@@ -30,27 +30,27 @@
 #define SETTLE_ROUNDS_MAX 10000
 #define ROUNDS_PER_BELIEF 20
 
-static const char *field(const char *text, const char *name) {
-  const char *at = strstr(text, name);
+static const char* field(const char* text, const char* name) {
+  const char* at = strstr(text, name);
   return at != NULL ? at + strlen(name) : NULL;
 }
 
-static uint64_t number_field(const char *text, const char *name, int base) {
-  const char *at = field(text, name);
+static uint64_t number_field(const char* text, const char* name, int base) {
+  const char* at = field(text, name);
   return at != NULL ? strtoull(at, NULL, base) : 0;
 }
 
-static int name_index(const char *link, char paths[SC_NAMES_MAX][SC_PATH_MAX]) {
+static int name_index(const char* link, char paths[SC_NAMES_MAX][SC_PATH_MAX]) {
   for (int i = 0; i < SC_NAMES_MAX; ++i)
     if (strcmp(link, paths[i]) == 0) return i;
   return -1;
 }
 
-static struct sc_key key_of(const char *link, const char *info) {
+static struct sc_key key_of(const char* link, const char* info) {
   const unsigned long flags = number_field(info, "flags:", 8);
   const int writes = (flags & O_ACCMODE) == O_WRONLY;
   struct sc_key key = {SC_FILE_OTHER, 0};
-  const char *at;
+  const char* at;
   int name;
   if ((at = field(link, "/memfd:sc-")) != NULL) {
     key = (struct sc_key){SC_FILE_MEMFD, strtoull(at, NULL, 10)};
@@ -77,13 +77,13 @@ static struct sc_key key_of(const char *link, const char *info) {
   return key;
 }
 
-static int is_same_run(const struct sc_entry *a, const struct sc_entry *b) {
+static int is_same_run(const struct sc_entry* a, const struct sc_entry* b) {
   /* Only long runs of /dev/null are worth joining, and cannot be told apart. */
-  return a->last + 1 == b->number && a->key.kind == SC_FILE_NULL && b->key.kind == SC_FILE_NULL && a->cloexec == b->cloexec &&
-         a->status_flags == b->status_flags && a->position == b->position;
+  return a->last + 1 == b->number && a->key.kind == SC_FILE_NULL && b->key.kind == SC_FILE_NULL &&
+         a->cloexec == b->cloexec && a->status_flags == b->status_flags && a->position == b->position;
 }
 
-static void observe_table(struct sc_process *out, int directory) {
+static void observe_table(struct sc_process* out, int directory) {
   static int numbers[NUMBERS_MAX];
   const int count = proc_list(directory, "fd", numbers, NUMBERS_MAX);
   for (int i = 0; i < count; ++i) {
@@ -97,7 +97,8 @@ static void observe_table(struct sc_process *out, int directory) {
     entry.cloexec = (flags & O_CLOEXEC) != 0;
     entry.status_flags = flags & ~(uint32_t)(O_ACCMODE | O_CLOEXEC | LARGE_FILE);
     entry.position = number_field(info, "pos:", 10);
-    if (entry.key.kind == SC_FILE_PIDFD) entry.pidfd_of = (int32_t)strtol(field(info, "\nPid:") ? field(info, "\nPid:") : "0", NULL, 10);
+    if (entry.key.kind == SC_FILE_PIDFD)
+      entry.pidfd_of = (int32_t)strtol(field(info, "\nPid:") ? field(info, "\nPid:") : "0", NULL, 10);
     if (out->entry_count > 0 && is_same_run(&out->entry[out->entry_count - 1], &entry)) {
       out->entry[out->entry_count - 1].last = entry.last;
     } else if (out->entry_count < SC_ENTRIES_MAX) {
@@ -109,9 +110,9 @@ static void observe_table(struct sc_process *out, int directory) {
   }
 }
 
-/* One that is being released has no session and no dispositions any more, and then no threads (kernel/exit.c __exit_signal;
- * fs/proc/array.c task_sig). */
-static int observe_status(struct sc_process *out, int directory, int reads_attributes) {
+/* One that is being released has no session and no dispositions any more, and then no threads (kernel/exit.c
+ * __exit_signal; fs/proc/array.c task_sig). */
+static int observe_status(struct sc_process* out, int directory, int reads_attributes) {
   struct proc_status s;
   char text[PROC_STATUS_MAX];
   if (!proc_read_status_text(directory, text, &s)) return 0;
@@ -127,7 +128,7 @@ static int observe_status(struct sc_process *out, int directory, int reads_attri
   return s.state != 'Z' && s.state != 'X' && s.threads != 0;
 }
 
-static void forget(struct sc_process *out, pid_t pid) {
+static void forget(struct sc_process* out, pid_t pid) {
   out->pid = pid;
   out->observed = out->is_dead = out->knows_end_status = out->has_execed = out->truncated = 0;
   out->entry_count = out->argument_count = 0;
@@ -138,7 +139,7 @@ static void forget(struct sc_process *out, pid_t pid) {
 int observe_error;
 
 /* 1: all of it counts, as far as the process did nothing meanwhile. */
-static int observe_all_of(struct sc_process *out, int directory, int reads_attributes) {
+static int observe_all_of(struct sc_process* out, int directory, int reads_attributes) {
   char link[SC_PATH_MAX];
   proc_link(directory, "cwd", link);
   out->cwd = name_index(link, places.directory);
@@ -147,7 +148,7 @@ static int observe_all_of(struct sc_process *out, int directory, int reads_attri
   return observe_status(out, directory, reads_attributes) && proc_link(directory, "exe", link) > 0;
 }
 
-void observe_held(struct sc_process *out, pid_t pid) {
+void observe_held(struct sc_process* out, pid_t pid) {
   forget(out, pid);
   const int directory = proc_open(pid);
   if (directory < 0 && errno != ENOENT && errno != ESRCH) observe_error = errno;
@@ -160,9 +161,9 @@ void observe_held(struct sc_process *out, pid_t pid) {
 
 enum found { FOUND_NOTHING, FOUND_PROGRAM, FOUND_ANOTHER, FOUND_ENDED };
 
-/* exec changes the program in its middle (fs/exec.c begin_new_exec), where it wakes a vfork parent, or closes an error pipe a
- * little earlier still. So another program counts only from a task that sleeps outside of exec: what it runs afterwards, it
- * ran then. In a scheduled run nobody is in the middle of anything. */
+/* exec changes the program in its middle (fs/exec.c begin_new_exec), where it wakes a vfork parent, or closes an error
+ * pipe a little earlier still. So another program counts only from a task that sleeps outside of exec: what it runs
+ * afterwards, it ran then. In a scheduled run nobody is in the middle of anything. */
 static int sleeps_outside_exec(int directory) {
   struct proc_call call;
   return proc_read_call(directory, &call) && proc_is_outside_exec(&call);
@@ -170,10 +171,10 @@ static int sleeps_outside_exec(int directory) {
 
 int proc_is_settled(int directory) { return shared->policy.is_scheduled || sleeps_outside_exec(directory); }
 
-/* The argument list appears at the very end of exec (fs/binfmt_elf.c create_elf_tables), after it has closed descriptors and
- * reset handlers: only then is the child what the program sees. May another program be believed yet? It takes longer to find
- * out than most children need to exec. */
-static enum found look_for_program(int directory, const char *expected, int believes_another, uint32_t *arguments) {
+/* The argument list appears at the very end of exec (fs/binfmt_elf.c create_elf_tables), after it has closed
+ * descriptors and reset handlers: only then is the child what the program sees. May another program be believed yet? It
+ * takes longer to find out than most children need to exec. */
+static enum found look_for_program(int directory, const char* expected, int believes_another, uint32_t* arguments) {
   char link[SC_PATH_MAX];
   const int was_outside = believes_another && proc_is_settled(directory);
   if (proc_link(directory, "exe", link) <= 0) {
@@ -186,17 +187,19 @@ static enum found look_for_program(int directory, const char *expected, int beli
   return *arguments != 0 ? FOUND_PROGRAM : FOUND_NOTHING;
 }
 
-static enum found find_program(int directory, const char *expected, uint32_t *arguments) {
+static enum found find_program(int directory, const char* expected, uint32_t* arguments) {
   enum found found = FOUND_NOTHING;
   for (int round = 0; round < SETTLE_ROUNDS_MAX && found == FOUND_NOTHING; ++round) {
-    if (round > 100) usleep(100); /* a second and more: on a busy machine a child may not have run yet */
-    else if (round > 0) sched_yield();
+    if (round > 100)
+      usleep(100); /* a second and more: on a busy machine a child may not have run yet */
+    else if (round > 0)
+      sched_yield();
     found = look_for_program(directory, expected, round % ROUNDS_PER_BELIEF == ROUNDS_PER_BELIEF - 1, arguments);
   }
   return found;
 }
 
-int proc_waits_in_program(int directory, const char *program) {
+int proc_waits_in_program(int directory, const char* program) {
   uint32_t arguments;
   if (find_program(directory, program, &arguments) != FOUND_PROGRAM) return 0;
   for (int round = 0; round < SETTLE_ROUNDS_MAX; ++round) {
@@ -207,20 +210,23 @@ int proc_waits_in_program(int directory, const char *program) {
 }
 
 /* directory -1: it is gone. */
-static void observe_end(struct sc_process *out, int directory, pid_t arena) {
+static void observe_end(struct sc_process* out, int directory, pid_t arena) {
   const int knows = directory >= 0 && proc_end_status(directory, &out->end_status);
   if (proc_life_of_pid(arena) != PROC_LIVES) return;
   out->is_dead = 1;
   out->knows_end_status = (uint8_t)knows;
 }
 
-void observe_spawned(struct sc_process *out, pid_t pid, const struct sc_request *request, pid_t arena) {
-  const char *expected = request->program == SC_PROGRAM_WRITTEN ? places.program[request->name] : places.executable[request->program];
+void observe_spawned(struct sc_process* out, pid_t pid, const struct sc_request* request, pid_t arena) {
+  const char* expected =
+      request->program == SC_PROGRAM_WRITTEN ? places.program[request->name] : places.executable[request->program];
   forget(out, pid);
   const int directory = proc_open(pid);
   if (directory < 0) {
-    if (errno == ENOENT || errno == ESRCH) observe_end(out, -1, arena);
-    else observe_error = errno;
+    if (errno == ENOENT || errno == ESRCH)
+      observe_end(out, -1, arena);
+    else
+      observe_error = errno;
     return;
   }
   enum found found = find_program(directory, expected, &out->argument_count);
@@ -236,16 +242,16 @@ void observe_spawned(struct sc_process *out, pid_t pid, const struct sc_request 
   close(directory);
 }
 
-static int is_like(const struct sc_key *a, const struct sc_key *b) { return a->kind == b->kind && a->id == b->id; }
+static int is_like(const struct sc_key* a, const struct sc_key* b) { return a->kind == b->kind && a->id == b->id; }
 
-void compare_descriptions(struct sc_process *child, const struct sc_process *parent) {
+void compare_descriptions(struct sc_process* child, const struct sc_process* parent) {
   for (uint32_t i = 0; i < child->entry_count; ++i) {
-    struct sc_entry *mine = &child->entry[i];
+    struct sc_entry* mine = &child->entry[i];
     if (mine->number != mine->last) continue;
     int tries = 0;
     mine->compared = 1;
     for (uint32_t j = 0; j < parent->entry_count; ++j) {
-      const struct sc_entry *theirs = &parent->entry[j];
+      const struct sc_entry* theirs = &parent->entry[j];
       if (!is_like(&mine->key, &theirs->key)) continue;
       if (theirs->number != theirs->last || ++tries > 16) {
         mine->compared = 0;

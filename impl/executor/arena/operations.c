@@ -3,10 +3,6 @@
  * One function per operation, by raw system calls: libc neither adds calls nor hides signals. The
  * dispatch table is made from THE table, so an operation without a function does not compile. */
 #define _GNU_SOURCE
-#include "arena.h"
-
-#include "model/scenario/visible.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,11 +19,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arena.h"
+#include "model/scenario/visible.h"
+
 int32_t cells[SC_CELLS_MAX];
 
 struct context {
-  const struct sc_operation *op;
-  struct sc_op_record *record;
+  const struct sc_operation* op;
+  struct sc_op_record* record;
   uint32_t thread, index;
   int32_t operand[2];
 };
@@ -38,7 +37,7 @@ int32_t operand_value(uint32_t thread, uint32_t index, struct sc_operand operand
   for (uint32_t o = index; o-- > 0;)
     for (int i = 0; i < 2; ++i)
       if (shared->op[thread][o].result[i] == operand.value) {
-        const struct sc_op_record *r = &shared->history.op[thread][o];
+        const struct sc_op_record* r = &shared->history.op[thread][o];
         return r->error == 0 ? r->value[i] : -1;
       }
   return -1;
@@ -47,15 +46,15 @@ int32_t operand_value(uint32_t thread, uint32_t index, struct sc_operand operand
 /* Results come back as the call's value or, negative, its errno. */
 static long checked(long result) { return result < 0 ? -errno : result; }
 
-static long create(struct context *c, long fd) {
+static long create(struct context* c, long fd) {
   if (fd < 0) return -errno;
   c->record->value[0] = (int32_t)fd;
   return 0;
 }
 
-/* The end of the operation, then what only looks. What the operation gave is in the record before its end is: a signal may end the
- * process at any instant. */
-static long identify_pair(struct context *c, const int fd[2]) {
+/* The end of the operation, then what only looks. What the operation gave is in the record before its end is: a signal
+ * may end the process at any instant. */
+static long identify_pair(struct context* c, const int fd[2]) {
   struct stat status;
   for (int i = 0; i < 2; ++i) c->record->value[i] = fd[i];
   __atomic_store_n(&c->record->end, next_stamp(), __ATOMIC_SEQ_CST);
@@ -65,16 +64,18 @@ static long identify_pair(struct context *c, const int fd[2]) {
   return 0;
 }
 
-static int cloexec_of(const struct context *c, int bit) { return c->op->flags & SC_FLAG_CLOEXEC ? bit : 0; }
+static int cloexec_of(const struct context* c, int bit) { return c->op->flags & SC_FLAG_CLOEXEC ? bit : 0; }
 
-#define OPERATION(id) static long run_##id(struct context *c)
+#define OPERATION(id) static long run_##id(struct context* c)
 
 OPERATION(MEMFD) {
   char name[32];
   snprintf(name, sizeof name, "sc-%llu", (unsigned long long)sc_identity_of_op(c->thread, c->index));
   return create(c, syscall(SYS_memfd_create, name, cloexec_of(c, MFD_CLOEXEC)));
 }
-OPERATION(NULL_DEVICE) { return create(c, syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | cloexec_of(c, O_CLOEXEC), 0)); }
+OPERATION(NULL_DEVICE) {
+  return create(c, syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | cloexec_of(c, O_CLOEXEC), 0));
+}
 OPERATION(PIPE) {
   int fd[2];
   if (syscall(SYS_pipe2, fd, cloexec_of(c, O_CLOEXEC)) != 0) return -errno;
@@ -85,13 +86,23 @@ OPERATION(SOCKETPAIR) {
   if (syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | cloexec_of(c, SOCK_CLOEXEC), 0, fd) != 0) return -errno;
   return identify_pair(c, fd);
 }
-OPERATION(EVENTFD) { return create(c, syscall(SYS_eventfd2, (unsigned)sc_identity_of_op(c->thread, c->index), cloexec_of(c, EFD_CLOEXEC))); }
+OPERATION(EVENTFD) {
+  return create(c, syscall(SYS_eventfd2, (unsigned)sc_identity_of_op(c->thread, c->index), cloexec_of(c, EFD_CLOEXEC)));
+}
 /* mq_open(2) makes every descriptor close-on-exec (ipc/mqueue.c do_mq_open), asked or not. When asked, the
  * bit also stays in the description's flags, and /proc/PID/fdinfo shows it whatever the descriptor's own
  * flag is (observed on 6.18): so it is not asked for. */
-OPERATION(MQUEUE) { return create(c, syscall(SYS_mq_open, places.queue[c->operand[0]], O_RDWR | O_CREAT, 0600, &queue_attributes)); }
-OPERATION(FILE) { return create(c, syscall(SYS_openat, AT_FDCWD, places.file[c->operand[0]], O_RDWR | O_CREAT | cloexec_of(c, O_CLOEXEC), 0600)); }
-OPERATION(PROGRAM) { return create(c, syscall(SYS_openat, AT_FDCWD, places.program[c->operand[0]], O_WRONLY | cloexec_of(c, O_CLOEXEC), 0)); }
+OPERATION(MQUEUE) {
+  return create(c, syscall(SYS_mq_open, places.queue[c->operand[0]], O_RDWR | O_CREAT, 0600, &queue_attributes));
+}
+OPERATION(FILE) {
+  return create(
+      c, syscall(SYS_openat, AT_FDCWD, places.file[c->operand[0]], O_RDWR | O_CREAT | cloexec_of(c, O_CLOEXEC), 0600));
+}
+OPERATION(PROGRAM) {
+  return create(c,
+                syscall(SYS_openat, AT_FDCWD, places.program[c->operand[0]], O_WRONLY | cloexec_of(c, O_CLOEXEC), 0));
+}
 OPERATION(FIFO) {
   const int how = c->operand[1] == SC_DIRECTION_READ ? O_RDONLY : O_WRONLY;
   long fd;
@@ -100,7 +111,8 @@ OPERATION(FIFO) {
   return create(c, fd);
 }
 OPERATION(LISTEN) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(places.port[c->operand[0]])};
+  struct sockaddr_in address = {
+      .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(places.port[c->operand[0]])};
   const long fd = syscall(SYS_socket, AF_INET, SOCK_STREAM | cloexec_of(c, SOCK_CLOEXEC), 0);
   if (fd < 0) return -errno;
   long error = checked(syscall(SYS_bind, fd, &address, sizeof address));
@@ -128,7 +140,9 @@ OPERATION(DUPFD) {
 OPERATION(GETFD) { return create(c, syscall(SYS_fcntl, c->operand[0], F_GETFD, 0)); }
 OPERATION(SETFD) { return checked(syscall(SYS_fcntl, c->operand[0], F_SETFD, cloexec_of(c, FD_CLOEXEC))); }
 OPERATION(CLOSE) { return checked(syscall(SYS_close, c->operand[0])); }
-OPERATION(CLOSE_RANGE) { return checked(syscall(SYS_close_range, (unsigned)c->operand[0], (unsigned)c->operand[1], c->op->flags)); }
+OPERATION(CLOSE_RANGE) {
+  return checked(syscall(SYS_close_range, (unsigned)c->operand[0], (unsigned)c->operand[1], c->op->flags));
+}
 OPERATION(LIMIT) {
   struct rlimit limit;
   if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) != 0) return -errno;
@@ -143,7 +157,7 @@ OPERATION(MASK) {
 /* A handler of the scenario. It may run in a child on this very memory: it uses no thread-local state
  * and touches the shared mapping only. */
 static void handler(int signal) {
-  struct sc_history *h = &shared->history;
+  struct sc_history* h = &shared->history;
   const uint32_t at = __atomic_fetch_add(&h->handled_count, 1, __ATOMIC_SEQ_CST);
   if (at >= SC_HANDLED_MAX) {
     __atomic_fetch_sub(&h->handled_count, 1, __ATOMIC_SEQ_CST);
@@ -152,7 +166,8 @@ static void handler(int signal) {
   }
   const int saved = errno; /* syscall(2) below may set it */
   const int32_t tid = (int32_t)syscall(SYS_gettid);
-  struct sc_handled run = {.signal = (uint8_t)signal, .in_child = syscall(SYS_getpid) != shared->arena_pid, .thread = 255};
+  struct sc_handled run = {
+      .signal = (uint8_t)signal, .in_child = syscall(SYS_getpid) != shared->arena_pid, .thread = 255};
   for (uint32_t t = 0; t < shared->thread_count; ++t)
     if (shared->thread[t].tid == tid) run.thread = (uint8_t)t;
   h->handled[at] = run;
@@ -161,7 +176,9 @@ static void handler(int signal) {
 
 #if defined(__x86_64__)
 void restore_from_handler(void);
-__asm__(".text\n.globl restore_from_handler\n.type restore_from_handler,@function\nrestore_from_handler:\n\tmov $15, %rax\n\tsyscall\n");
+__asm__(
+    ".text\n.globl restore_from_handler\n.type restore_from_handler,@function\nrestore_from_handler:\n\tmov $15, "
+    "%rax\n\tsyscall\n");
 #define RESTORER restore_from_handler
 #define RESTORER_FLAG 0x04000000ul
 #else
@@ -203,7 +220,8 @@ OPERATION(TGKILL) {
   if (thread >= shared->thread_count) return -ESRCH;
   return checked(syscall(SYS_tgkill, shared->arena_pid, shared->thread[thread].tid, c->operand[1]));
 }
-/* Room for the frame of every signal at once: they nest when many are let through together, and take some 3 KiB each. */
+/* Room for the frame of every signal at once: they nest when many are let through together, and take some 3 KiB each.
+ */
 #define ALTSTACK_SIZE (64 * 8192)
 
 OPERATION(ALTSTACK) {
@@ -212,7 +230,7 @@ OPERATION(ALTSTACK) {
   return checked(syscall(SYS_sigaltstack, &stack, NULL));
 }
 /* In a scheduled run an operation that makes no call has a turn all the same. */
-static void say_cell(const struct context *c) {
+static void say_cell(const struct context* c) {
   if (shared->policy.is_scheduled) syscall(SC_MARKER_NUMBER, c->operand[0]);
 }
 
@@ -233,27 +251,28 @@ OPERATION(SPAWN) {
 
 /* Is the operand the pid of a child of this thread that nobody has waited for? Any other number could be a
  * process that is none of ours. */
-static int is_own_child(const struct context *c) {
+static int is_own_child(const struct context* c) {
   int is_own = 0;
   for (uint32_t i = 0; i < c->index; ++i) {
-    const struct sc_operation *op = &shared->op[c->thread][i];
-    const struct sc_op_record *r = &shared->history.op[c->thread][i];
+    const struct sc_operation* op = &shared->op[c->thread][i];
+    const struct sc_op_record* r = &shared->history.op[c->thread][i];
     if (op->kind == SC_OP_SPAWN && r->error == 0 && r->value[0] == c->operand[0]) is_own = c->operand[0] > 0;
-    if (op->kind == SC_OP_WAIT && r->error == 0 && operand_value(c->thread, i, op->operand[0]) == c->operand[0]) is_own = 0;
+    if (op->kind == SC_OP_WAIT && r->error == 0 && operand_value(c->thread, i, op->operand[0]) == c->operand[0])
+      is_own = 0;
   }
   return is_own;
 }
 
 /* A child must be looked at while it is there: the server does, and answers. */
-static void have_observed(struct context *c) {
-  struct sc_thread_state *state = &shared->thread[c->thread];
+static void have_observed(struct context* c) {
+  struct sc_thread_state* state = &shared->thread[c->thread];
   for (uint32_t i = 0; i < c->index; ++i) {
-    const struct sc_op_record *r = &shared->history.op[c->thread][i];
+    const struct sc_op_record* r = &shared->history.op[c->thread][i];
     if (shared->op[c->thread][i].kind != SC_OP_SPAWN || r->child < 0 || r->value[0] != c->operand[0]) continue;
     __atomic_store_n(&state->observe, r->child + 1, __ATOMIC_SEQ_CST);
     attract_attention();
     for (int32_t wanted; (wanted = __atomic_load_n(&state->observe, __ATOMIC_SEQ_CST)) != 0;)
-      futex_wait((uint32_t *)&state->observe, (uint32_t)wanted, 1000);
+      futex_wait((uint32_t*)&state->observe, (uint32_t)wanted, 1000);
     return;
   }
 }
@@ -275,14 +294,14 @@ OPERATION(KILL_CHILD) {
   return checked(syscall(SYS_kill, c->operand[0], c->operand[1]));
 }
 
-static long (*const functions[])(struct context *) = {
+static long (*const functions[])(struct context*) = {
 #define SC_ROW(id, word, operands, flags, results, summary) run_##id,
     SC_OPERATIONS(SC_ROW)
 #undef SC_ROW
 };
 
 void operation_run(uint32_t thread, uint32_t index) {
-  struct sc_op_record *record = &shared->history.op[thread][index];
+  struct sc_op_record* record = &shared->history.op[thread][index];
   struct context c = {.op = &shared->op[thread][index], .record = record, .thread = thread, .index = index};
   for (int i = 0; i < 2; ++i) c.operand[i] = operand_value(thread, index, c.op->operand[i]);
   record->begin = next_stamp();

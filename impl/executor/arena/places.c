@@ -5,8 +5,6 @@
  * $TMPDIR that is named after the server, which removes it when its host is gone; what a server that was
  * ended by SIGKILL leaves, the next one removes. */
 #define _GNU_SOURCE
-#include "arena.h"
-
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -25,10 +23,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arena.h"
+
 _Alignas(SC_PAGE) struct sc_places places;
 const struct sc_queue_attributes queue_attributes = {.messages_max = 1, .message_bytes_max = 8};
 
-static int failed(char where[SC_TEXT_MAX], const char *call, const char *what) {
+static int failed(char where[SC_TEXT_MAX], const char* call, const char* what) {
   const int error = errno;
   snprintf(where, SC_TEXT_MAX, "%s %s", call, what);
   return error != 0 ? error : EIO;
@@ -44,18 +44,19 @@ static void make_private(void) {
 }
 
 /* What servers that were ended by SIGKILL have left: directories named after processes that are no more. */
-static void remove_stale(const char *base) {
-  DIR *listing = opendir(base);
+static void remove_stale(const char* base) {
+  DIR* listing = opendir(base);
   if (listing == NULL) return;
-  for (struct dirent *e; (e = readdir(listing)) != NULL;) {
+  for (struct dirent* e; (e = readdir(listing)) != NULL;) {
     int pid = 0, used = 0;
     if (sscanf(e->d_name, "spawncheck-%d-%n", &pid, &used) != 1 || used == 0 || pid <= 0) continue;
     if (kill(pid, 0) == 0 || errno != ESRCH) continue;
     char path[SC_PATH_MAX];
     snprintf(path, sizeof path, "%.200s/%.200s", base, e->d_name);
-    DIR *stale = opendir(path);
-    for (struct dirent *f; stale != NULL && (f = readdir(stale)) != NULL;)
-      if (f->d_name[0] != '.' && unlinkat(dirfd(stale), f->d_name, 0) != 0) unlinkat(dirfd(stale), f->d_name, AT_REMOVEDIR);
+    DIR* stale = opendir(path);
+    for (struct dirent* f; stale != NULL && (f = readdir(stale)) != NULL;)
+      if (f->d_name[0] != '.' && unlinkat(dirfd(stale), f->d_name, 0) != 0)
+        unlinkat(dirfd(stale), f->d_name, AT_REMOVEDIR);
     if (stale != NULL) closedir(stale);
     rmdir(path);
   }
@@ -65,7 +66,7 @@ static void remove_stale(const char *base) {
 static int make_scratch(char where[SC_TEXT_MAX]) {
   make_private();
   if (!places.scratch_is_private) {
-    const char *base = getenv("TMPDIR");
+    const char* base = getenv("TMPDIR");
     if (base == NULL || base[0] != '/' || strlen(base) > 200) base = "/tmp";
     remove_stale(base);
     snprintf(places.scratch, sizeof places.scratch, "%s/spawncheck-%d-XXXXXX", base, (int)getpid());
@@ -74,7 +75,7 @@ static int make_scratch(char where[SC_TEXT_MAX]) {
   return 0;
 }
 
-static int copy_executable(const char *from, const char *to, char where[SC_TEXT_MAX]) {
+static int copy_executable(const char* from, const char* to, char where[SC_TEXT_MAX]) {
   struct stat status;
   const int in = open(from, O_RDONLY | O_CLOEXEC);
   if (in < 0 || fstat(in, &status) != 0) return failed(where, "open", from);
@@ -85,7 +86,7 @@ static int copy_executable(const char *from, const char *to, char where[SC_TEXT_
   return is_copied ? 0 : failed(where, "copy to", to);
 }
 
-static int make_file(const char *path, mode_t mode, const char *text, char where[SC_TEXT_MAX]) {
+static int make_file(const char* path, mode_t mode, const char* text, char where[SC_TEXT_MAX]) {
   const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
   if (fd < 0 || write(fd, text, strlen(text)) < 0) return failed(where, "write", path);
   close(fd);
@@ -93,19 +94,19 @@ static int make_file(const char *path, mode_t mode, const char *text, char where
 }
 
 /* A port that is free now; nobody else is expected to bind it on the loopback address meanwhile. */
-static int find_port(uint16_t *port, char where[SC_TEXT_MAX]) {
+static int find_port(uint16_t* port, char where[SC_TEXT_MAX]) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t size = sizeof address;
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
-      getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+  if (fd < 0 || bind(fd, (struct sockaddr*)&address, sizeof address) != 0 ||
+      getsockname(fd, (struct sockaddr*)&address, &size) != 0)
     return failed(where, "bind", "127.0.0.1");
   close(fd);
   *port = ntohs(address.sin_port);
   return 0;
 }
 
-static int make_named(int i, const char *hold, char where[SC_TEXT_MAX]) {
+static int make_named(int i, const char* hold, char where[SC_TEXT_MAX]) {
   const char letter = (char)('a' + i);
   char dir[SC_PATH_MAX];
   memcpy(dir, places.scratch, sizeof dir);
@@ -130,7 +131,7 @@ static int make_executables(char where[SC_TEXT_MAX]) {
   snprintf(places.executable[SC_PROGRAM_NO_FORMAT], SC_PATH_MAX, "%.400s/garbage", dir);
   snprintf(places.executable[SC_PROGRAM_NOT_DIRECTORY], SC_PATH_MAX, "%.400s/plain/program", dir);
   snprintf(places.executable[SC_PROGRAM_LOOP], SC_PATH_MAX, "%.400s/loop", dir);
-  char *too_long = places.executable[SC_PROGRAM_TOO_LONG];
+  char* too_long = places.executable[SC_PROGRAM_TOO_LONG];
   memset(too_long, 'x', 300); /* one component over NAME_MAX */
   too_long[0] = '/';
   too_long[300] = 0;
@@ -140,8 +141,11 @@ static int make_executables(char where[SC_TEXT_MAX]) {
   return error;
 }
 
-int places_make(const char *bin_directory, char where[SC_TEXT_MAX]) {
-  static const struct { int program; const char *name; } children[] = {{SC_PROGRAM_HOLD, "hold-strict"}, {SC_PROGRAM_EXIT, "exit"}};
+int places_make(const char* bin_directory, char where[SC_TEXT_MAX]) {
+  static const struct {
+    int program;
+    const char* name;
+  } children[] = {{SC_PROGRAM_HOLD, "hold-strict"}, {SC_PROGRAM_EXIT, "exit"}};
   int error = make_scratch(where);
   for (size_t i = 0; i < sizeof children / sizeof *children && error == 0; ++i) {
     char from[SC_PATH_MAX], dir[SC_PATH_MAX];
@@ -153,7 +157,8 @@ int places_make(const char *bin_directory, char where[SC_TEXT_MAX]) {
   for (int i = 0; i < SC_NAMES_MAX && error == 0; ++i) error = make_named(i, places.executable[SC_PROGRAM_HOLD], where);
   if (error == 0) error = make_executables(where);
   /* What requests point to: nobody writes it any more, and who does, even to undo it, ends the caller. */
-  if (error == 0 && mprotect(&places, sizeof places / SC_PAGE * SC_PAGE, PROT_READ) != 0) return failed(where, "mprotect", "the names of files");
+  if (error == 0 && mprotect(&places, sizeof places / SC_PAGE * SC_PAGE, PROT_READ) != 0)
+    return failed(where, "mprotect", "the names of files");
   return error;
 }
 
@@ -167,7 +172,8 @@ void places_remove(void) {
     unlink(places.fifo[i]);
     rmdir(places.directory[i]);
   }
-  static const int made[] = {SC_PROGRAM_HOLD, SC_PROGRAM_EXIT, SC_PROGRAM_NOT_EXECUTABLE, SC_PROGRAM_NO_FORMAT, SC_PROGRAM_LOOP};
+  static const int made[] = {SC_PROGRAM_HOLD, SC_PROGRAM_EXIT, SC_PROGRAM_NOT_EXECUTABLE, SC_PROGRAM_NO_FORMAT,
+                             SC_PROGRAM_LOOP};
   for (size_t i = 0; i < sizeof made / sizeof *made; ++i) unlink(places.executable[made[i]]);
   if (!places.scratch_is_private && places.scratch[0] != 0) rmdir(places.scratch);
 }

@@ -17,7 +17,7 @@
 #define ROUNDS_WITHOUT_SLEEP 100
 #define KILL_BIT (1ull << (SIGKILL - 1))
 
-static int open_path(const char *path, int flags) {
+static int open_path(const char* path, int flags) {
   int fd;
   do fd = open(path, flags | O_CLOEXEC);
   while (fd < 0 && errno == EINTR);
@@ -43,13 +43,13 @@ int proc_open_task(pid_t pid, pid_t tid) {
   return open_path(path, O_RDONLY | O_DIRECTORY);
 }
 
-int proc_open_file(pid_t pid, const char *name) {
+int proc_open_file(pid_t pid, const char* name) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
   return open_path(path, O_RDONLY);
 }
 
-int proc_read(int process, const char *name, char *buffer, size_t size) {
+int proc_read(int process, const char* name, char* buffer, size_t size) {
   const int fd = openat(process, name, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return -1;
   size_t used = 0;
@@ -67,16 +67,16 @@ int proc_read(int process, const char *name, char *buffer, size_t size) {
   return got < 0 ? -1 : (int)used;
 }
 
-ssize_t proc_link(int process, const char *name, char link[SC_PATH_MAX]) {
+ssize_t proc_link(int process, const char* name, char link[SC_PATH_MAX]) {
   const ssize_t size = readlinkat(process, name, link, SC_PATH_MAX - 1);
   link[size > 0 ? size : 0] = 0;
   return size;
 }
 
-static int ascending(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+static int ascending(const void* a, const void* b) { return *(const int*)a - *(const int*)b; }
 
 /* By getdents64(2): opendir(3) allocates, and asks more than is needed here. */
-int proc_list(int process, const char *name, int *numbers, int max) {
+int proc_list(int process, const char* name, int* numbers, int max) {
   static _Alignas(8) char records[32768];
   struct record {
     uint64_t inode;
@@ -94,7 +94,7 @@ int proc_list(int process, const char *name, int *numbers, int max) {
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) break;
     for (long at = 0; at < size && count < max;) {
-      const struct record *r = (const struct record *)(records + at);
+      const struct record* r = (const struct record*)(records + at);
       if (isdigit((unsigned char)r->name[0])) numbers[count++] = atoi(r->name);
       at += r->length;
     }
@@ -120,8 +120,8 @@ uint32_t proc_count_arguments(int process) {
 
 /* ---- state and status --------------------------------------------------------------------------- */
 
-static char state_in_stat(const char *text) {
-  const char *after = strrchr(text, ')');
+static char state_in_stat(const char* text) {
+  const char* after = strrchr(text, ')');
   return after != NULL && after[1] == ' ' ? after[2] : 0;
 }
 
@@ -137,19 +137,19 @@ char proc_state_again(int stat) {
   return state_in_stat(text);
 }
 
-static uint64_t number_after(const char *text, const char *name, int base) {
-  const char *at = strstr(text, name);
+static uint64_t number_after(const char* text, const char* name, int base) {
+  const char* at = strstr(text, name);
   return at != NULL ? strtoull(at + strlen(name), NULL, base) : 0;
 }
 
-int proc_read_status(int process, struct proc_status *s) {
+int proc_read_status(int process, struct proc_status* s) {
   char text[PROC_STATUS_MAX];
   return proc_read_status_text(process, text, s);
 }
 
-int proc_read_status_text(int process, char text[PROC_STATUS_MAX], struct proc_status *s) {
+int proc_read_status_text(int process, char text[PROC_STATUS_MAX], struct proc_status* s) {
   if (proc_read(process, "status", text, PROC_STATUS_MAX) <= 0) return 0;
-  const char *state = strstr(text, "\nState:\t");
+  const char* state = strstr(text, "\nState:\t");
   s->state = state != NULL ? state[8] : 'X';
   s->ppid = (int32_t)number_after(text, "\nPPid:", 10);
   s->threads = (uint32_t)number_after(text, "\nThreads:", 10);
@@ -167,11 +167,11 @@ int proc_read_status_text(int process, char text[PROC_STATUS_MAX], struct proc_s
 
 /* The last field of its stat (fs/proc/array.c do_task_stat). Who may not see it reads 0 there, and is refused
  * `exe` too: with another error than for a process without memory. */
-int proc_end_status(int process, int32_t *status) {
+int proc_end_status(int process, int32_t* status) {
   char text[1024], link[SC_PATH_MAX];
   if (proc_read(process, "stat", text, sizeof text) <= 0 || state_in_stat(text) != 'Z') return 0;
   if (proc_link(process, "exe", link) >= 0 || errno != ENOENT) return 0;
-  const char *last = strrchr(text, ' ');
+  const char* last = strrchr(text, ' ');
   const long code = last != NULL ? strtol(last + 1, NULL, 10) : 0;
   *status = (code & 0x7f) == 0 ? (int32_t)(code >> 8 & 0xff) : -(int32_t)(code & 0x7f);
   return 1;
@@ -184,8 +184,10 @@ int proc_end_status(int process, int32_t *status) {
 enum proc_life proc_life_of(int process) {
   struct proc_status status;
   for (int round = 0; round < ROUNDS_MAX; ++round) {
-    if (round > ROUNDS_WITHOUT_SLEEP) usleep(100);
-    else if (round > 0) sched_yield();
+    if (round > ROUNDS_WITHOUT_SLEEP)
+      usleep(100);
+    else if (round > 0)
+      sched_yield();
     const char before = proc_state(process);
     if (before == 0 || before == 'Z' || before == 'X') return PROC_ENDS;
     if (strchr("StT", before) == NULL || !proc_read_status(process, &status)) continue;
@@ -205,7 +207,7 @@ enum proc_life proc_life_of_pid(pid_t pid) {
 
 /* ---- calls -------------------------------------------------------------------------------------- */
 
-int proc_read_call(int process, struct proc_call *c) {
+int proc_read_call(int process, struct proc_call* c) {
   char text[512], *at = text;
   const int size = proc_read(process, "syscall", text, sizeof text);
   if (size <= 0 || text[0] == 'r') return 0; /* "running" */
@@ -216,27 +218,47 @@ int proc_read_call(int process, struct proc_call *c) {
   return 1;
 }
 
-int proc_is_outside_exec(const struct proc_call *c) { return c->number != SYS_execve && c->number != SYS_execveat; }
+int proc_is_outside_exec(const struct proc_call* c) { return c->number != SYS_execve && c->number != SYS_execveat; }
 
-int proc_waits_for_ever(const struct proc_call *c) {
+int proc_waits_for_ever(const struct proc_call* c) {
   switch (c->number) {
-    case SYS_openat: case SYS_read: case SYS_write: case SYS_readv: case SYS_recvmsg: case SYS_recvfrom: case SYS_sendmsg:
-    case SYS_accept: case SYS_accept4: case SYS_flock: case SYS_wait4: case SYS_waitid: case SYS_rt_sigsuspend:
+    case SYS_openat:
+    case SYS_read:
+    case SYS_write:
+    case SYS_readv:
+    case SYS_recvmsg:
+    case SYS_recvfrom:
+    case SYS_sendmsg:
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_flock:
+    case SYS_wait4:
+    case SYS_waitid:
+    case SYS_rt_sigsuspend:
     case SYS_clone:
 #ifdef SYS_clone3
     case SYS_clone3:
 #endif
 #ifdef SYS_open
-    case SYS_open: case SYS_vfork: case SYS_pause:
+    case SYS_open:
+    case SYS_vfork:
+    case SYS_pause:
 #endif
       return 1;
 #ifdef SYS_poll
-    case SYS_poll: return (int32_t)c->argument[2] < 0;
+    case SYS_poll:
+      return (int32_t)c->argument[2] < 0;
 #endif
-    case SYS_fcntl: return c->argument[1] == F_SETLKW || c->argument[1] == F_OFD_SETLKW;
-    case SYS_ppoll: case SYS_rt_sigtimedwait: return c->argument[2] == 0;
-    case SYS_epoll_pwait: return (int32_t)c->argument[3] < 0;
-    case SYS_futex: return c->argument[3] == 0; /* a waiter: another call of futex(2) does not sleep */
-    default: return 0;
+    case SYS_fcntl:
+      return c->argument[1] == F_SETLKW || c->argument[1] == F_OFD_SETLKW;
+    case SYS_ppoll:
+    case SYS_rt_sigtimedwait:
+      return c->argument[2] == 0;
+    case SYS_epoll_pwait:
+      return (int32_t)c->argument[3] < 0;
+    case SYS_futex:
+      return c->argument[3] == 0; /* a waiter: another call of futex(2) does not sleep */
+    default:
+      return 0;
   }
 }

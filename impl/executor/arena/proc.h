@@ -12,17 +12,17 @@
 
 #define PROC_ARGUMENTS 6
 
-int proc_is_ours(void);                             /* is proc(5) mounted, and that of our own PID namespace? */
-int proc_open(pid_t pid);                           /* its directory; -1: errno, ENOENT when there is no such process */
-int proc_open_task(pid_t pid, pid_t tid);           /* of one thread */
-int proc_open_file(pid_t pid, const char *name);    /* to be kept by the caller, for reading */
+int proc_is_ours(void);                          /* is proc(5) mounted, and that of our own PID namespace? */
+int proc_open(pid_t pid);                        /* its directory; -1: errno, ENOENT when there is no such process */
+int proc_open_task(pid_t pid, pid_t tid);        /* of one thread */
+int proc_open_file(pid_t pid, const char* name); /* to be kept by the caller, for reading */
 
 /* The text of a file, null-terminated: its length, -1: errno. `size` must do for all of it. */
-int proc_read(int process, const char *name, char *buffer, size_t size);
+int proc_read(int process, const char* name, char* buffer, size_t size);
 /* The target of a link: its length, -1: errno. A process that is ending has no memory and so no `exe`: ENOENT. */
-ssize_t proc_link(int process, const char *name, char link[SC_PATH_MAX]);
+ssize_t proc_link(int process, const char* name, char link[SC_PATH_MAX]);
 /* The numbers that a directory lists, ascending, at most `max`; -1: errno. */
-int proc_list(int process, const char *name, int *numbers, int max);
+int proc_list(int process, const char* name, int* numbers, int max);
 /* Null bytes of its arguments. 0 from within exec until its very end (fs/binfmt_elf.c create_elf_tables), and for
  * one that is ending. */
 uint32_t proc_count_arguments(int process);
@@ -38,12 +38,12 @@ struct proc_status {
   uint64_t pending, shared_pending, mask, ignored, caught;
   uint64_t switches; /* how often it has left the processor: the same number twice means the same sleep */
 };
-int proc_read_status(int process, struct proc_status *status); /* 0: it is gone */
+int proc_read_status(int process, struct proc_status* status); /* 0: it is gone */
 #define PROC_STATUS_MAX 8192
-int proc_read_status_text(int process, char text[PROC_STATUS_MAX], struct proc_status *status); /* and keeps the text */
+int proc_read_status_text(int process, char text[PROC_STATUS_MAX], struct proc_status* status); /* and keeps the text */
 
 /* What a zombie ended with, as in sc_op_record.value of wait. 0: it is none, or we may not know. */
-int proc_end_status(int process, int32_t *status);
+int proc_end_status(int process, int32_t* status);
 
 /* Where a task is in the kernel. Counts only when the task was off the run queue while it was read (lib/syscall.c
  * task_current_syscall waits for that: wait_task_inactive). */
@@ -52,26 +52,28 @@ struct proc_call {
   uint64_t argument[PROC_ARGUMENTS];
   uint64_t stack, instruction;
 };
-int proc_read_call(int process, struct proc_call *call); /* 0: it runs, it is gone, or we may not know */
+int proc_read_call(int process, struct proc_call* call); /* 0: it runs, it is gone, or we may not know */
 
 /* Off the run queue, in a call that ends only when somebody else does something: no timeout. */
-int proc_waits_for_ever(const struct proc_call *call);
+int proc_waits_for_ever(const struct proc_call* call);
 /* ... and which is not exec. */
-int proc_is_outside_exec(const struct proc_call *call);
+int proc_is_outside_exec(const struct proc_call* call);
 
-/* attributes.c: THE reader of attributes. What /proc/PID/status says of them is in its text; is_thorough: also what costs a file each. */
-void attributes_of_status(const char *text, struct sc_attributes *out);
-void attributes_read(int process, pid_t pid, int is_thorough, struct sc_attributes *out);
-int attributes_are_thorough(void);           /* in this run? In those without a seed, and in some others, drawn from it */
-void attributes_begin(const char *program);  /* once, in the server: `program` waits */
-void attributes_of_threads(void);      /* of those that spawn, which nobody lets go on meanwhile: history.made, and left in thorough runs */
+/* attributes.c: THE reader of attributes. What /proc/PID/status says of them is in its text; is_thorough: also what
+ * costs a file each. */
+void attributes_of_status(const char* text, struct sc_attributes* out);
+void attributes_read(int process, pid_t pid, int is_thorough, struct sc_attributes* out);
+int attributes_are_thorough(void); /* in this run? In those without a seed, and in some others, drawn from it */
+void attributes_begin(const char* program); /* once, in the server: `program` waits */
+void attributes_of_threads(
+    void); /* of those that spawn, which nobody lets go on meanwhile: history.made, and left in thorough runs */
 
 /* lists.c: what the program has, against what every request asks for. */
-void lists_compare(int process, uint32_t count, struct sc_difference *argument, struct sc_difference *in_environment);
+void lists_compare(int process, uint32_t count, struct sc_difference* argument, struct sc_difference* in_environment);
 
 /* observe.c: in a scheduled run, or asleep outside of exec. */
 int proc_is_settled(int process);
-int proc_waits_in_program(int process, const char *program); /* waits, within bounds, until it does */
+int proc_waits_in_program(int process, const char* program); /* waits, within bounds, until it does */
 
 /* LIVES: there was an instant during this call at which no thread of the process had begun to end. Asked of a
  * process whose main thread sleeps or is stopped. */

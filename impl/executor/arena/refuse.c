@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * System calls that the world refuses: a seccomp filter of its own, which gives the error and makes no call. In a scheduled run it
- * has precedence over the one that stops tasks (seccomp(2): the action of least value), so that a refused call is no turn. */
+ * System calls that the world refuses: a seccomp filter of its own, which gives the error and makes no call. In a
+ * scheduled run it has precedence over the one that stops tasks (seccomp(2): the action of least value), so that a
+ * refused call is no turn. */
 #define _GNU_SOURCE
-#include "arena.h"
-
-#include "model/scenario/visible.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -15,11 +12,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "arena.h"
+#include "model/scenario/visible.h"
+
 static const uint32_t numbers[SC_VISIBLE_COUNT] = {
 #define SC_ROW(name, effect, sleeps, arguments) SYS_##name,
     SC_VISIBLE_CALLS(SC_ROW) SC_VISIBLE_CALLS_OLD(SC_ROW)
 #undef SC_ROW
-    SC_MARKER_NUMBER};
+        SC_MARKER_NUMBER};
 
 #define PER_REFUSAL_MAX 7
 
@@ -29,7 +29,7 @@ static unsigned short length;
 static void emit(struct sock_filter instruction) { program[length++] = instruction; }
 
 /* Of fcntl(2) only what makes descriptors: nobody is refused to ask for a flag. */
-static void emit_refusal(const struct sc_refusal *r) {
+static void emit_refusal(const struct sc_refusal* r) {
   const uint32_t verdict = SECCOMP_RET_ERRNO | (uint32_t)r->error;
   if (r->call != SC_VISIBLE_fcntl) {
     emit((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, numbers[r->call], 0, 1));
@@ -45,7 +45,7 @@ static void emit_refusal(const struct sc_refusal *r) {
 }
 
 int refusals_install(void) {
-  const struct sc_world *world = &shared->world;
+  const struct sc_world* world = &shared->world;
   if (world->refusal_count == 0) return 0;
   emit((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
   for (uint32_t i = 0; i < world->refusal_count && i < SC_REFUSALS_MAX; ++i) emit_refusal(&world->refusal[i]);

@@ -3,12 +3,12 @@
  * What each task is between two calls, for whoever compares it with the model: its table, mask and dispositions, and
  * with whom it shares them (kcmp(2)). */
 #define _GNU_SOURCE
-#include "tracer.h"
-
 #include <linux/kcmp.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "tracer.h"
 
 static int is_there(int task) {
   const uint8_t state = shared->trace.task[task].state;
@@ -18,18 +18,24 @@ static int is_there(int task) {
 /* The lowest task that shares it with this one; tasks below that are not there count for nobody. */
 static uint8_t lowest_sharer(int task, int what) {
   for (int other = 0; other < task; ++other)
-    if (is_there(other) && syscall(SYS_kcmp, tracee[other].tid, tracee[task].tid, what, 0, 0) == 0) return (uint8_t)other;
+    if (is_there(other) && syscall(SYS_kcmp, tracee[other].tid, tracee[task].tid, what, 0, 0) == 0)
+      return (uint8_t)other;
   return (uint8_t)task;
 }
 
 static void take_of(int task) {
   static struct sc_process process;
-  struct sc_trace *trace = &shared->trace;
-  if (trace->snapshot_count >= SC_SNAPSHOTS_MAX || trace->entry_count + SC_ENTRIES_MAX > SC_SNAPSHOT_ENTRIES_MAX) return;
+  struct sc_trace* trace = &shared->trace;
+  if (trace->snapshot_count >= SC_SNAPSHOTS_MAX || trace->entry_count + SC_ENTRIES_MAX > SC_SNAPSHOT_ENTRIES_MAX)
+    return;
   observe_held(&process, tracee[task].tid);
   if (!process.observed || process.truncated) return;
-  struct sc_snapshot *s = &trace->snapshot[trace->snapshot_count++];
-  *s = (struct sc_snapshot){.after_step = trace->step_count - 1, .task = (uint8_t)task, .mask = process.mask, .ignored = process.ignored, .caught = process.caught};
+  struct sc_snapshot* s = &trace->snapshot[trace->snapshot_count++];
+  *s = (struct sc_snapshot){.after_step = trace->step_count - 1,
+                            .task = (uint8_t)task,
+                            .mask = process.mask,
+                            .ignored = process.ignored,
+                            .caught = process.caught};
   s->shares_table = lowest_sharer(task, KCMP_FILES);
   s->shares_dispositions = lowest_sharer(task, KCMP_SIGHAND);
   s->shares_memory = lowest_sharer(task, KCMP_VM);

@@ -3,8 +3,6 @@
  * The spawn operation: calls the implementation under test, and looks at what it left different in its
  * caller. */
 #define _GNU_SOURCE
-#include "arena.h"
-
 #include <errno.h>
 #include <linux/kcmp.h>
 #include <pthread.h>
@@ -12,6 +10,8 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "arena.h"
 
 #define LOOK_ONE_IN 4
 #define SENTINEL 12321 /* an errno no call gives */
@@ -25,9 +25,11 @@ static struct {
   struct spawncheck_keep keep[SC_KEPT_MAX];
 } calls[SC_THREADS_MAX];
 
-int requests_are_within(uint64_t start, uint64_t end) { return start < (uint64_t)(uintptr_t)(calls + SC_THREADS_MAX) && end > (uint64_t)(uintptr_t)calls; }
+int requests_are_within(uint64_t start, uint64_t end) {
+  return start < (uint64_t)(uintptr_t)(calls + SC_THREADS_MAX) && end > (uint64_t)(uintptr_t)calls;
+}
 
-extern char **environ;
+extern char** environ;
 
 static uint64_t sum_of_canary(void) {
   uint64_t sum = 0;
@@ -37,12 +39,12 @@ static uint64_t sum_of_canary(void) {
 
 static uint64_t sum_of_environment(void) {
   uint64_t sum = (uint64_t)(uintptr_t)environ;
-  for (char **e = environ; e && *e; ++e) sum = memory_sum(sum, *e, strlen(*e) + 1);
+  for (char** e = environ; e && *e; ++e) sum = memory_sum(sum, *e, strlen(*e) + 1);
   return sum;
 }
 
-static uint64_t sum_of_request(uint32_t thread, const struct sc_request *r) {
-  const struct spawncheck_request *request = &calls[thread].request;
+static uint64_t sum_of_request(uint32_t thread, const struct sc_request* r) {
+  const struct spawncheck_request* request = &calls[thread].request;
   uint64_t sum = memory_sum(1, request, sizeof *request);
   sum = memory_sum(sum, calls[thread].keep, sc_kept_count(r) * sizeof *calls[thread].keep);
   sum = memory_sum(sum, request->path, strlen(request->path) + 1);
@@ -55,16 +57,17 @@ struct sums {
   uint64_t canary, environment, request;
 };
 
-static struct sums sums(uint32_t thread, const struct sc_request *r) {
+static struct sums sums(uint32_t thread, const struct sc_request* r) {
   return (struct sums){sum_of_canary(), sum_of_environment(), sum_of_request(thread, r)};
 }
 
-static uint32_t sums_differ(const struct sums *then, const struct sums *now) {
-  return (then->canary != now->canary ? SC_DISTURBED_MEMORY : 0) | (then->environment != now->environment ? SC_DISTURBED_ENVIRON : 0) |
+static uint32_t sums_differ(const struct sums* then, const struct sums* now) {
+  return (then->canary != now->canary ? SC_DISTURBED_MEMORY : 0) |
+         (then->environment != now->environment ? SC_DISTURBED_ENVIRON : 0) |
          (then->request != now->request ? SC_DISTURBED_REQUEST : 0);
 }
 
-static const char *path_of(const struct sc_request *r) {
+static const char* path_of(const struct sc_request* r) {
   return r->program == SC_PROGRAM_WRITTEN ? places.program[r->name] : places.executable[r->program];
 }
 
@@ -81,11 +84,17 @@ static int16_t report_child(int32_t pid) {
 static int shares(pid_t pid, int what) { return syscall(SYS_kcmp, shared->arena_pid, pid, what, 0, 0) == 0; }
 
 /* What may be busy, or still open at the other end, because a child has not let go of it yet. */
-static int may_find_busy(const struct sc_operation *op) {
+static int may_find_busy(const struct sc_operation* op) {
   switch (op->kind) {
-    case SC_OP_FLOCK: case SC_OP_LISTEN: case SC_OP_PROGRAM: case SC_OP_FIFO: return 1;
-    case SC_OP_SPAWN: return op->request.program == SC_PROGRAM_WRITTEN;
-    default: return 0;
+    case SC_OP_FLOCK:
+    case SC_OP_LISTEN:
+    case SC_OP_PROGRAM:
+    case SC_OP_FIFO:
+      return 1;
+    case SC_OP_SPAWN:
+      return op->request.program == SC_PROGRAM_WRITTEN;
+    default:
+      return 0;
   }
 }
 
@@ -95,20 +104,21 @@ static int finds_busy_later(uint32_t thread, uint32_t index) {
   return 0;
 }
 
-/* kcmp(2) waits until the child's exec is through (kernel/kcmp.c: exec_update_lock), and so until it has closed what it drops:
- * whoever calls it right after a spawn cannot see any more what the child held when spawn returned. So a free run looks after
- * a spawn where none of the thread's later operations could have seen it, and else in one run out of LOOK_ONE_IN.
- * What looking may still hide: what other threads' later operations find, which this thread's loss of time may delay. */
+/* kcmp(2) waits until the child's exec is through (kernel/kcmp.c: exec_update_lock), and so until it has closed what it
+ * drops: whoever calls it right after a spawn cannot see any more what the child held when spawn returned. So a free
+ * run looks after a spawn where none of the thread's later operations could have seen it, and else in one run out of
+ * LOOK_ONE_IN. What looking may still hide: what other threads' later operations find, which this thread's loss of time
+ * may delay. */
 static int is_to_be_looked_at(uint32_t thread, uint32_t index) {
   if (shared->policy.is_scheduled || !finds_busy_later(thread, index)) return 1;
   uint64_t random = shared->seed ^ (thread * SC_OPS_MAX + index);
   return shared->seed != 0 && draw(&random) % LOOK_ONE_IN == 0;
 }
 
-/* Is the child on our memory although spawn has returned? In a scheduled run each task rests, outside of exec. Else the server
- * finds out (memory.c): this process cannot open a file without changing its table. */
+/* Is the child on our memory although spawn has returned? In a scheduled run each task rests, outside of exec. Else the
+ * server finds out (memory.c): this process cannot open a file without changing its table. */
 static int runs_on_our_memory(uint32_t thread, pid_t pid) {
-  struct sc_thread_state *state = &shared->thread[thread];
+  struct sc_thread_state* state = &shared->thread[thread];
   const int had_table = shares(pid, KCMP_FILES); /* before the memory: see memory.c */
   if (!shares(pid, KCMP_VM)) return 0;
   if (shared->policy.is_scheduled) return 1;
@@ -116,12 +126,13 @@ static int runs_on_our_memory(uint32_t thread, pid_t pid) {
   state->is_sharer = 0;
   __atomic_store_n(&state->sharer, pid, __ATOMIC_SEQ_CST);
   attract_attention();
-  while (__atomic_load_n(&state->sharer, __ATOMIC_SEQ_CST) == pid) futex_wait((uint32_t *)&state->sharer, (uint32_t)pid, 1000);
+  while (__atomic_load_n(&state->sharer, __ATOMIC_SEQ_CST) == pid)
+    futex_wait((uint32_t*)&state->sharer, (uint32_t)pid, 1000);
   return state->is_sharer != 0;
 }
 
 /* The last spawn of each thread whose caller has not been looked at yet; null: none. */
-static struct sc_op_record *unseen[SC_THREADS_MAX];
+static struct sc_op_record* unseen[SC_THREADS_MAX];
 
 void spawn_look_later(uint32_t thread, uint32_t index) {
   if (unseen[thread] == NULL || (!shared->policy.is_scheduled && finds_busy_later(thread, index))) return;
@@ -129,20 +140,29 @@ void spawn_look_later(uint32_t thread, uint32_t index) {
   unseen[thread] = NULL;
 }
 
-static void fill_in(uint32_t thread, uint32_t index, const struct sc_request *r) {
-  struct spawncheck_keep *next = calls[thread].keep;
+static void fill_in(uint32_t thread, uint32_t index, const struct sc_request* r) {
+  struct spawncheck_keep* next = calls[thread].keep;
   for (uint32_t i = 0; i < r->keep_count; ++i)
     for (int32_t n = 0; n <= r->keep[i].more; ++n) {
       const struct sc_keep k = sc_kept_of(r->keep[i], n);
       *next++ = (struct spawncheck_keep){operand_value(thread, index, k.source), k.target};
     }
-  calls[thread].request = (struct spawncheck_request){
-      .size = sizeof(struct spawncheck_request), .fd_policy = r->policy, .path = path_of(r), .argv = list_of_arguments(r->argument_count),
-      .envp = list_of_environment(), .keep = calls[thread].keep, .keep_count = sc_kept_count(r), .set = r->set, .mask = r->mask, .dflt = r->dflt,
-      .ignore = r->ignore, .pgroup = operand_value(thread, index, r->pgroup), .cwd = places.directory[r->cwd]};
+  calls[thread].request = (struct spawncheck_request){.size = sizeof(struct spawncheck_request),
+                                                      .fd_policy = r->policy,
+                                                      .path = path_of(r),
+                                                      .argv = list_of_arguments(r->argument_count),
+                                                      .envp = list_of_environment(),
+                                                      .keep = calls[thread].keep,
+                                                      .keep_count = sc_kept_count(r),
+                                                      .set = r->set,
+                                                      .mask = r->mask,
+                                                      .dflt = r->dflt,
+                                                      .ignore = r->ignore,
+                                                      .pgroup = operand_value(thread, index, r->pgroup),
+                                                      .cwd = places.directory[r->cwd]};
 }
 
-static void take_result(const struct spawncheck_result *result, int error, struct sc_op_record *record) {
+static void take_result(const struct spawncheck_result* result, int error, struct sc_op_record* record) {
   record->error = error;
   record->result_error = result->error;
   if (result->error != error) record->disturbed |= SC_DISTURBED_RESULT;
@@ -152,8 +172,8 @@ static void take_result(const struct spawncheck_result *result, int error, struc
   if (result->pid > 0) record->child = report_child(result->pid);
 }
 
-void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_t index, struct sc_op_record *record) {
-  const struct sc_request *r = &op->request;
+void spawn_run_operation(const struct sc_operation* op, uint32_t thread, uint32_t index, struct sc_op_record* record) {
+  const struct sc_request* r = &op->request;
   struct caller then, now;
   if ((implementation->policies >> r->policy & 1) == 0 || (r->set & ~implementation->sets) != 0) {
     record->error = EOPNOTSUPP; /* the judge says unsupported, whatever the error */
@@ -168,7 +188,8 @@ void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_
   const int error = implementation->spawn(&calls[thread].request, &result);
   const int errno_now = errno;
   take_result(&result, error, record);
-  /* The end of the operation: what follows only looks. What it gave is in the record before: a signal may end the process here. */
+  /* The end of the operation: what follows only looks. What it gave is in the record before: a signal may end the
+   * process here. */
   __atomic_store_n(&record->end, next_stamp(), __ATOMIC_SEQ_CST);
   caller_ask(&now);
   record->pending_before = then.pending & then.mask;

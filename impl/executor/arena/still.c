@@ -10,12 +10,12 @@
 #define _GNU_SOURCE
 #include "still.h"
 
-#include "proc.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "proc.h"
 
 #define TASKS_MAX 64
 
@@ -43,7 +43,7 @@ static int runs_a_program(int task) {
 
 static int is_dead(char state) { return state == 'Z' || state == 'X'; }
 
-static int is_vfork(const struct proc_call *c) {
+static int is_vfork(const struct proc_call* c) {
 #ifdef SYS_vfork
   if (c->number == SYS_vfork) return 1;
 #endif
@@ -62,13 +62,13 @@ static int is_still(int task, char state, int has_program) {
   return state == 'T' || has_program || proc_waits_for_ever(&call);
 }
 
-static int look_at_process(struct look *look, pid_t pid);
+static int look_at_process(struct look* look, pid_t pid);
 
-static int look_at_children(struct look *look, int task) {
+static int look_at_children(struct look* look, int task) {
   char text[1024];
   const int size = proc_read(task, "children", text, sizeof text);
   if (size < 0 || size == (int)sizeof text - 1) return 0;
-  char *rest = text;
+  char* rest = text;
   for (long child; (child = strtol(rest, &rest, 10)) > 0;)
     if (!look_at_process(look, (pid_t)child)) return 0;
   return 1;
@@ -76,7 +76,7 @@ static int look_at_children(struct look *look, int task) {
 
 /* The count of switches is read last: what it was then, it still is at the second look's proof that the task is
  * off the run queue, and so the task has not run in between. */
-static int look_at_task(struct look *look, int task, pid_t pid, pid_t tid) {
+static int look_at_task(struct look* look, int task, pid_t pid, pid_t tid) {
   struct proc_status status;
   const char state = proc_state(task);
   if (state == 0 || look->count >= TASKS_MAX) return 0;
@@ -90,7 +90,7 @@ static int look_at_task(struct look *look, int task, pid_t pid, pid_t tid) {
   return state != 'D' || look->without_program > before;
 }
 
-static int look_at_process(struct look *look, pid_t pid) {
+static int look_at_process(struct look* look, pid_t pid) {
   int tids[TASKS_MAX];
   const int process = proc_open(pid);
   if (process < 0) return 0;
@@ -106,7 +106,7 @@ static int look_at_process(struct look *look, pid_t pid) {
 }
 
 /* Orphans come to the server, which is a subreaper. */
-static int look_at_all(struct look *look) {
+static int look_at_all(struct look* look) {
   const int self = proc_open_task(getpid(), getpid());
   const int ok = self >= 0 && look_at_children(look, self);
   if (self >= 0) close(self);
@@ -135,7 +135,7 @@ static enum stillness look_twice(pid_t arena) {
 /* What a thread of the arena does, by its own directory: below the process's, each thread that ends would have to
  * be looked for in all that was ever looked up there (fs/proc/base.c proc_invalidate_siblings_dcache). S, D or T;
  * 0: it may run. */
-static char rest_of_thread(pid_t tid, struct proc_call *call) {
+static char rest_of_thread(pid_t tid, struct proc_call* call) {
   const int task = proc_open(tid);
   if (task < 0) return 0;
   char state = proc_state(task);

@@ -11,11 +11,6 @@
  * a task that is still on its way: the call is taken back (instruction pointer and number), the signal's
  * stop follows, and the call is entered again afterwards. */
 #define _GNU_SOURCE
-#include "proc.h"
-#include "tracer.h"
-
-#include "model/scenario/visible.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -29,6 +24,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "model/scenario/visible.h"
+#include "proc.h"
+#include "tracer.h"
+
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 #define SIGNALS_MAX 64 /* looked at, of those that are pending */
 #define YIELDS_PER_LOOK 64
@@ -39,13 +38,13 @@ struct tracee tracee[SC_TASKS_MAX];
 /* Moves whenever a signal may have been sent, or let through by a mask. */
 static uint32_t signals;
 
-static struct sc_task *task_of(int i) { return &shared->trace.task[i]; }
+static struct sc_task* task_of(int i) { return &shared->trace.task[i]; }
 
-static long request(int what, int i, uintptr_t address, const void *data) {
-  return ptrace((ptrace_request)what, tracee[i].tid, (void *)address, (void *)(uintptr_t)data);
+static long request(int what, int i, uintptr_t address, const void* data) {
+  return ptrace((ptrace_request)what, tracee[i].tid, (void*)address, (void*)(uintptr_t)data);
 }
 
-static void resume(int i, int how, int signal) { request(how, i, 0, (void *)(intptr_t)signal); }
+static void resume(int i, int how, int signal) { request(how, i, 0, (void*)(intptr_t)signal); }
 
 static int process_of(int i) {
   if (tracee[i].process < 0) tracee[i].process = proc_open(tracee[i].tid);
@@ -65,8 +64,9 @@ static char state_of(int i) {
 }
 
 /* 'S' alone does not say it: who is about to look whether there is something to wait for is marked so already
- * (kernel/exit.c do_wait), finds it, and may be preempted in between. A call that was read is that of a task off the run queue.
- * Meanwhile it may have come to its next stop, which is off the run queue as well: so its state is read once more. */
+ * (kernel/exit.c do_wait), finds it, and may be preempted in between. A call that was read is that of a task off the
+ * run queue. Meanwhile it may have come to its next stop, which is off the run queue as well: so its state is read once
+ * more. */
 static int is_asleep(int i) {
   struct proc_call call;
   return state_of(i) == 'S' && process_of(i) >= 0 && proc_read_call(tracee[i].process, &call) && state_of(i) == 'S';
@@ -87,7 +87,7 @@ enum waited { WAITED_STOP, WAITED_DEATH, WAITED_ASLEEP, WAITED_OUT };
 
 /* Until the task stops, dies or sleeps. A call that cannot sleep is waited for without looking; what sleeps in spite
  * of that, in a call that is not visible, is found out at the timer's next tick. */
-static enum waited await(int i, int may_sleep, int *status) {
+static enum waited await(int i, int may_sleep, int* status) {
   for (uint32_t looks = 0;; ++looks) {
     const pid_t got = waitpid(tracee[i].tid, status, __WALL | (may_sleep ? WNOHANG : 0));
     if (got == tracee[i].tid) return WIFSTOPPED(*status) ? WAITED_STOP : WAITED_DEATH;
@@ -102,7 +102,7 @@ static enum waited await(int i, int may_sleep, int *status) {
 }
 
 int add_task(pid_t tid, uint8_t thread, int parent) {
-  struct sc_trace *trace = &shared->trace;
+  struct sc_trace* trace = &shared->trace;
   if (trace->task_count >= SC_TASKS_MAX) {
     trace->is_cut = 1;
     return -1;
@@ -114,20 +114,25 @@ int add_task(pid_t tid, uint8_t thread, int parent) {
     for (int other = (int)shared->thread_count; other < i; ++other) child += trace->task[other].thread == thread;
   }
   trace->task[i] = (struct sc_task){.thread = thread, .child = (int8_t)child, .parent = (int8_t)parent, .pid = tid};
-  tracee[i] = (struct tracee){.tid = tid, .process = -1, .stat = -1, .vfork_parent = -1, .signals_seen = signals, .step = -1};
+  tracee[i] =
+      (struct tracee){.tid = tid, .process = -1, .stat = -1, .vfork_parent = -1, .signals_seen = signals, .step = -1};
   if (parent >= 0) tracee[i].operation = tracee[parent].operation;
   return i;
 }
 
-struct sc_step *add_step(int task, uint8_t kind) {
-  struct sc_trace *trace = &shared->trace;
+struct sc_step* add_step(int task, uint8_t kind) {
+  struct sc_trace* trace = &shared->trace;
   if (trace->step_count >= SC_STEPS_MAX) {
     trace->is_cut = 1;
     return &trace->step[SC_STEPS_MAX - 1];
   }
-  struct sc_step *step = &trace->step[trace->step_count++];
-  *step = (struct sc_step){.task = (uint8_t)task, .kind = kind, .outcome = SC_OUTCOME_UNKNOWN, .call = trace->task[task].call,
-                           .operation = tracee[task].operation, .outside = tracee[task].outside};
+  struct sc_step* step = &trace->step[trace->step_count++];
+  *step = (struct sc_step){.task = (uint8_t)task,
+                           .kind = kind,
+                           .outcome = SC_OUTCOME_UNKNOWN,
+                           .call = trace->task[task].call,
+                           .operation = tracee[task].operation,
+                           .outside = tracee[task].outside};
   return step;
 }
 
@@ -139,7 +144,7 @@ static int is_of_the_arena(uintptr_t address) {
 
 /* The arena's own futexes: not the scenario's. 1: it rests there. */
 static int keep_house(int i, uintptr_t word) {
-  struct sc_thread_state *thread = &shared->thread[task_of(i)->thread];
+  struct sc_thread_state* thread = &shared->thread[task_of(i)->thread];
   if (word == (uintptr_t)&thread->observe && thread->observe != 0) {
     observe_child((int16_t)(thread->observe - 1));
     thread->observe = 0;
@@ -156,10 +161,11 @@ int rest_at_call(int i) {
   task_of(i)->call = (uint8_t)info.of.entry.index;
   memcpy(tracee[i].arg, info.of.entry.arg, sizeof tracee[i].arg);
   if (task_of(i)->state == SC_TASK_PROGRAM) return 0;
-  if (task_of(i)->call == SC_VISIBLE_futex && is_of_the_arena((uintptr_t)tracee[i].arg[0])) return keep_house(i, (uintptr_t)tracee[i].arg[0]);
+  if (task_of(i)->call == SC_VISIBLE_futex && is_of_the_arena((uintptr_t)tracee[i].arg[0]))
+    return keep_house(i, (uintptr_t)tracee[i].arg[0]);
   if (i < (int)shared->thread_count) {
     const uint32_t at = shared->thread[i].position;
-    const struct sc_op_record *record = &shared->history.op[i][at];
+    const struct sc_op_record* record = &shared->history.op[i][at];
     tracee[i].operation = (uint8_t)at;
     tracee[i].outside = record->begin == 0 || record->end != 0;
   }
@@ -167,7 +173,7 @@ int rest_at_call(int i) {
   return 1;
 }
 
-static void run_to_rest(int i, struct sc_step *step, int may_sleep);
+static void run_to_rest(int i, struct sc_step* step, int may_sleep);
 
 /* Its child has exec'd or died: the vfork parent goes on. */
 static void wake_parent(int child) {
@@ -179,12 +185,13 @@ static void wake_parent(int child) {
   run_to_rest(parent, add_step(parent, SC_STEP_WAKES), 0);
 }
 
-static void die(int i, int status, struct sc_step *step) {
+static void die(int i, int status, struct sc_step* step) {
   task_of(i)->state = SC_TASK_DEAD;
   forget_process(i);
   if (step != NULL) step->outcome = SC_OUTCOME_DIED;
   ++signals; /* SIGCHLD */
-  if (i < (int)shared->thread_count) shared->history.end_signal = WIFSIGNALED(status) ? WTERMSIG(status) : WIFEXITED(status) ? HAS_EXITED : SIGKILL;
+  if (i < (int)shared->thread_count)
+    shared->history.end_signal = WIFSIGNALED(status) ? WTERMSIG(status) : WIFEXITED(status) ? HAS_EXITED : SIGKILL;
   wake_parent(i);
 }
 
@@ -197,9 +204,9 @@ static void watch_parent(int i) {
 #endif
 }
 
-/* A new task, stopped before its first instruction: lets it go to its first rest. A vfork(2) parent goes on first, into its wait:
- * a child that dies or execs at once wakes it from there. */
-static void begin_child(int parent, int is_vfork, struct sc_step *step) {
+/* A new task, stopped before its first instruction: lets it go to its first rest. A vfork(2) parent goes on first, into
+ * its wait: a child that dies or execs at once wakes it from there. */
+static void begin_child(int parent, int is_vfork, struct sc_step* step) {
   unsigned long tid = 0;
   int status;
   request(PTRACE_GETEVENTMSG, parent, 0, &tid);
@@ -230,48 +237,56 @@ static int is_ignored_sigchld(int signal) {
 
 /* Word by word by the tracer's own right where process_vm_readv(2) is refused: to whoever has changed its identity
  * (kernel/ptrace.c ptrace_access_vm), or where it is filtered. 1: all of it was read. */
-static int read_memory(int i, int64_t address, void *at, size_t size) {
-  struct iovec to = {at, size}, from = {(void *)(uintptr_t)address, size};
+static int read_memory(int i, int64_t address, void* at, size_t size) {
+  struct iovec to = {at, size}, from = {(void*)(uintptr_t)address, size};
   if (process_vm_readv(tracee[i].tid, &to, 1, &from, 1, 0) == (ssize_t)size) return 1;
   for (size_t done = 0; done < size; done += sizeof(long)) {
     errno = 0;
     const long word = request(PTRACE_PEEKDATA, i, (uintptr_t)address + done, NULL);
     if (errno != 0) return 0;
-    memcpy((char *)at + done, &word, size - done < sizeof word ? size - done : sizeof word);
+    memcpy((char*)at + done, &word, size - done < sizeof word ? size - done : sizeof word);
   }
   return 1;
 }
 
-static void read_pointee_at(int i, struct sc_step *step, int64_t address) {
+static void read_pointee_at(int i, struct sc_step* step, int64_t address) {
   if (read_memory(i, address, &step->pointee, sizeof step->pointee)) return;
   step->pointee = 0;
   step->is_unread = 1;
 }
 
-static void returned(int i, struct sc_step *step) {
+static void returned(int i, struct sc_step* step) {
   struct call_info info = {0};
   if (request(GET_CALL_INFO, i, sizeof info, &info) <= 0 || step == NULL) return;
   step->outcome = SC_OUTCOME_RETURNED;
   step->result = info.of.exit.value;
-  const char *at = strchr(sc_visible_calls[step->call].arguments, 'n');
+  const char* at = strchr(sc_visible_calls[step->call].arguments, 'n');
   if (at != NULL && step->result >= 0) read_pointee_at(i, step, step->arg[at - sc_visible_calls[step->call].arguments]);
 }
 
-static int is_stop_signal(int signal) { return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU; }
+static int is_stop_signal(int signal) {
+  return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
 
 /* The task has been resumed: until it rests. `step` is the record of what it does, or null. */
-static void run_to_rest(int i, struct sc_step *step, int may_sleep) {
+static void run_to_rest(int i, struct sc_step* step, int may_sleep) {
   for (int status;;) {
     const int is_program = task_of(i)->state == SC_TASK_PROGRAM;
     switch (await(i, may_sleep || is_program, &status)) {
-      case WAITED_OUT: return;
-      case WAITED_DEATH: die(i, status, step); return;
+      case WAITED_OUT:
+        return;
+      case WAITED_DEATH:
+        die(i, status, step);
+        return;
       case WAITED_ASLEEP:
         if (step != NULL) step->outcome = SC_OUTCOME_SLEEPS;
-        if (is_program) tracee[i].is_asleep = 1;
-        else task_of(i)->state = SC_TASK_ASLEEP;
+        if (is_program)
+          tracee[i].is_asleep = 1;
+        else
+          task_of(i)->state = SC_TASK_ASLEEP;
         return;
-      case WAITED_STOP: break;
+      case WAITED_STOP:
+        break;
     }
     const int signal = WSTOPSIG(status);
     switch (status >> 16) {
@@ -366,7 +381,7 @@ static int take_call_back(int i) { return i = -1; }
 static int answer_call(int i, long value) { return i = value != 0 ? -1 : -1; }
 #endif
 
-static void step_signal(int i, struct sc_step *step) {
+static void step_signal(int i, struct sc_step* step) {
   int status;
   step->kind = SC_STEP_SIGNAL;
   if (task_of(i)->state != SC_TASK_AT_SIGNAL) {
@@ -384,15 +399,15 @@ static void step_signal(int i, struct sc_step *step) {
 }
 
 /* The clone flags as clone(2) has them, with the exit signal in the low byte, which clone3(2) keeps free. */
-static void read_clone_flags(int i, struct sc_step *step) {
+static void read_clone_flags(int i, struct sc_step* step) {
   uint64_t arguments[5] = {0}; /* struct clone_args: flags is the first, exit_signal the fifth */
   step->is_unread = !read_memory(i, step->arg[0], arguments, sizeof arguments);
   step->pointee = step->is_unread ? 0 : arguments[0] | (arguments[4] & 0xff);
 }
 
 /* A bad address is the call's to complain about, which it does with EFAULT; a text may be shorter than what is read. */
-static void read_pointee(int i, struct sc_step *step) {
-  const char *letters = sc_visible_calls[step->call].arguments;
+static void read_pointee(int i, struct sc_step* step) {
+  const char* letters = sc_visible_calls[step->call].arguments;
   if (step->call == SC_VISIBLE_clone3) {
     read_clone_flags(i, step);
     return;
@@ -405,12 +420,14 @@ static void read_pointee(int i, struct sc_step *step) {
 
 /* The results that the search of schedules needs. */
 static int wants_result(uint8_t effect) {
-  return effect == SC_EFFECT_ALLOCATE || effect == SC_EFFECT_ALLOCATE2 || effect == SC_EFFECT_FCNTL || effect == SC_EFFECT_CLONE || effect == SC_EFFECT_EXEC;
+  return effect == SC_EFFECT_ALLOCATE || effect == SC_EFFECT_ALLOCATE2 || effect == SC_EFFECT_FCNTL ||
+         effect == SC_EFFECT_CLONE || effect == SC_EFFECT_EXEC;
 }
 
 /* Is the signal ignored in the arena's process from the beginning to the end? */
 static int is_always_ignored(int signal) {
-  const uint64_t by_default = 1ull << (SIGCHLD - 1) | 1ull << (SIGCONT - 1) | 1ull << (SIGURG - 1) | 1ull << (SIGWINCH - 1);
+  const uint64_t by_default =
+      1ull << (SIGCHLD - 1) | 1ull << (SIGCONT - 1) | 1ull << (SIGURG - 1) | 1ull << (SIGWINCH - 1);
   const uint64_t ignored = (by_default & ~shared->world.handled) | shared->world.ignored;
   if ((ignored >> (signal - 1) & 1) == 0) return 0;
   for (uint32_t t = 0; t < shared->thread_count; ++t)
@@ -422,17 +439,17 @@ static int is_always_ignored(int signal) {
 static int sends_stops(void) {
   for (uint32_t t = 0; t < shared->thread_count; ++t)
     for (uint32_t o = 0; o < shared->op_count[t]; ++o) {
-      const struct sc_operation *op = &shared->op[t][o];
+      const struct sc_operation* op = &shared->op[t][o];
       if ((op->kind == SC_OP_KILL || op->kind == SC_OP_KILL_GROUP) && is_stop_signal(op->operand[0].value)) return 1;
       if (op->kind == SC_OP_TGKILL && is_stop_signal(op->operand[1].value)) return 1;
     }
   return 0;
 }
 
-/* Untraced, the signal that the step sends would have no effect at all. But to a traced task an ignored signal is sent all the
- * same (kernel/signal.c sig_ignored), and SIGCONT interrupts every thread of a seized process (prepare_signal:
+/* Untraced, the signal that the step sends would have no effect at all. But to a traced task an ignored signal is sent
+ * all the same (kernel/signal.c sig_ignored), and SIGCONT interrupts every thread of a seized process (prepare_signal:
  * ptrace_trap_notify): sleepers would wake, and a blocked open(2) take another number. So the call is not made then. */
-static int sends_nothing(int i, const struct sc_step *step) {
+static int sends_nothing(int i, const struct sc_step* step) {
   const int is_tgkill = step->call == SC_VISIBLE_tgkill;
   const int64_t signal = step->arg[is_tgkill ? 2 : 1];
   if (i >= (int)shared->thread_count || (!is_tgkill && step->call != SC_VISIBLE_kill)) return 0;
@@ -449,7 +466,7 @@ static int sends_nothing(int i, const struct sc_step *step) {
   return 0;
 }
 
-void step_task(int i, struct sc_step *step, int error) {
+void step_task(int i, struct sc_step* step, int error) {
   if (task_of(i)->state == SC_TASK_PROGRAM) {
     step->kind = SC_STEP_PROGRAM;
     tracee[i].is_asleep = 0;
@@ -493,18 +510,25 @@ void step_task(int i, struct sc_step *step, int error) {
  * happened, but there is something to wait for. */
 static int has_stopped_again(int i) {
   siginfo_t info = {.si_pid = 0};
-  return waitid(P_PID, (id_t)tracee[i].tid, &info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 && info.si_pid != 0;
+  return waitid(P_PID, (id_t)tracee[i].tid, &info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+         info.si_pid != 0;
 }
 
 /* Who slept, or was stopped and is being killed or continued. */
 static int is_on_the_move(int i, int was_sent_something) {
   const char state = state_of(i);
   switch (task_of(i)->state) {
-    case SC_TASK_ASLEEP: return state != 'S';
-    case SC_TASK_PROGRAM: return tracee[i].is_asleep ? state != 'S' : was_sent_something && state != 't';
-    case SC_TASK_STOPPED: return (state != 't' && state != 'T') || has_stopped_again(i);
-    case SC_TASK_DEAD: case SC_TASK_SUSPENDED: return 0;
-    default: return was_sent_something && state != 't';
+    case SC_TASK_ASLEEP:
+      return state != 'S';
+    case SC_TASK_PROGRAM:
+      return tracee[i].is_asleep ? state != 'S' : was_sent_something && state != 't';
+    case SC_TASK_STOPPED:
+      return (state != 't' && state != 'T') || has_stopped_again(i);
+    case SC_TASK_DEAD:
+    case SC_TASK_SUSPENDED:
+      return 0;
+    default:
+      return was_sent_something && state != 't';
   }
 }
 
@@ -513,10 +537,12 @@ void let_sleepers_return(int was_sent_something) {
     int moved = 0;
     for (int i = 0; i < (int)shared->trace.task_count; ++i) {
       const uint8_t state = task_of(i)->state;
-      const int sleeps = state == SC_TASK_ASLEEP || (state == SC_TASK_PROGRAM && tracee[i].is_asleep) || state == SC_TASK_STOPPED;
+      const int sleeps =
+          state == SC_TASK_ASLEEP || (state == SC_TASK_PROGRAM && tracee[i].is_asleep) || state == SC_TASK_STOPPED;
       if ((!sleeps && !was_sent_something) || !is_on_the_move(i, was_sent_something)) continue;
-      struct sc_step *step = state == SC_TASK_ASLEEP ? add_step(i, SC_STEP_WAKES) : NULL;
-      if (step != NULL && tracee[i].step >= 0) memcpy(step->arg, shared->trace.step[tracee[i].step].arg, sizeof step->arg);
+      struct sc_step* step = state == SC_TASK_ASLEEP ? add_step(i, SC_STEP_WAKES) : NULL;
+      if (step != NULL && tracee[i].step >= 0)
+        memcpy(step->arg, shared->trace.step[tracee[i].step].arg, sizeof step->arg);
       tracee[i].is_asleep = 0;
       moved = 1;
       run_to_rest(i, step, 1);
@@ -528,7 +554,7 @@ void let_sleepers_return(int was_sent_something) {
 
 void tracer_signal_sent(void) { ++signals; }
 
-int step_may_send(const struct sc_step *step) {
+int step_may_send(const struct sc_step* step) {
   return step->kind == SC_STEP_CALL && sc_visible_calls[step->call].effect == SC_EFFECT_SEND;
 }
 

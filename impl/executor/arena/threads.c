@@ -4,8 +4,6 @@
  * thread blocks every signal and does nothing; a thread that is through waits, with its mask as the
  * scenario left it, until the server ends the process. */
 #define _GNU_SOURCE
-#include "arena.h"
-
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -18,12 +16,14 @@
 #include <time.h>
 #include <unistd.h>
 
-int futex_wait(uint32_t *word, uint32_t value, uint32_t timeout_ms) {
+#include "arena.h"
+
+int futex_wait(uint32_t* word, uint32_t value, uint32_t timeout_ms) {
   struct timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
   return syscall(SYS_futex, word, FUTEX_WAIT, value, timeout_ms != 0 ? &timeout : NULL, NULL, 0) == 0 ? 0 : errno;
 }
 
-void futex_wake(uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
+void futex_wake(uint32_t* word) { syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
 
 void attract_attention(void) {
   if (shared->policy.is_scheduled) return; /* the tracer sees for itself */
@@ -33,7 +33,7 @@ void attract_attention(void) {
 
 uint32_t next_stamp(void) { return __atomic_add_fetch(&shared->stamp, 1, __ATOMIC_SEQ_CST); }
 
-uint64_t draw(uint64_t *state) {
+uint64_t draw(uint64_t* state) {
   uint64_t z = *state += 0x9e3779b97f4a7c15u;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
@@ -49,13 +49,23 @@ static void spin_ns(uint32_t ns) {
 
 /* Where a race is to be provoked: half of the operations start at once, others a little later, some as
  * much later as a whole spawn takes. */
-static void perturb(uint64_t *random) {
+static void perturb(uint64_t* random) {
   const uint64_t r = draw(random);
   switch (r & 7) {
-    case 0: case 1: case 2: break;
-    case 3: case 4: spin_ns((uint32_t)(r >> 8) % 3000); break;
-    case 5: case 6: spin_ns((uint32_t)(r >> 8) % 60000); break;
-    default: sched_yield();
+    case 0:
+    case 1:
+    case 2:
+      break;
+    case 3:
+    case 4:
+      spin_ns((uint32_t)(r >> 8) % 3000);
+      break;
+    case 5:
+    case 6:
+      spin_ns((uint32_t)(r >> 8) % 60000);
+      break;
+    default:
+      sched_yield();
   }
 }
 
@@ -87,9 +97,9 @@ static void pass_the_gate(void) {
   while (__atomic_load_n(&shared->gate, __ATOMIC_SEQ_CST) == 0) futex_wait(&shared->gate, 0, 1000);
 }
 
-static void *thread_main(void *argument) {
+static void* thread_main(void* argument) {
   const uint32_t thread = (uint32_t)(uintptr_t)argument;
-  struct sc_thread_state *state = &shared->thread[thread];
+  struct sc_thread_state* state = &shared->thread[thread];
   uint64_t random = shared->seed ^ (thread + 1) * 0x9e3779b97f4a7c15u;
   state->tid = (int32_t)syscall(SYS_gettid);
   if (shared->seed != 0) pin(shared->seed, thread);
@@ -112,7 +122,10 @@ static void *thread_main(void *argument) {
 /* Once for all arenas of a server: they have the same libc. */
 static void look_at_libc(void) {
   for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
-    struct { void *handler; unsigned long rest[3]; } action = {0};
+    struct {
+      void* handler;
+      unsigned long rest[3];
+    } action = {0};
     if (syscall(SYS_rt_sigaction, signal, NULL, &action, sizeof(uint64_t)) == 0 && (uintptr_t)action.handler > 1)
       shared->history.caught_by_libc |= 1ull << (signal - 1);
   }
@@ -120,7 +133,7 @@ static void look_at_libc(void) {
 }
 
 /* The main thread, once every other one is at the gate: from here on the filter is for all. */
-static void install(int (*filter)(void), const char *where) {
+static void install(int (*filter)(void), const char* where) {
   while (__atomic_load_n(&shared->ready, __ATOMIC_SEQ_CST) < shared->thread_count) sched_yield();
   const int error = filter();
   if (error == 0) return;
@@ -147,7 +160,7 @@ _Noreturn void arena_main(void) {
   world_make();
   for (uint32_t i = 0; i < shared->thread_count; ++i) {
     pthread_t thread;
-    const int error = pthread_create(&thread, NULL, thread_main, (void *)(uintptr_t)i);
+    const int error = pthread_create(&thread, NULL, thread_main, (void*)(uintptr_t)i);
     if (error != 0) {
       shared->world_errno = (uint32_t)error;
       attract_attention();
@@ -161,10 +174,13 @@ _Noreturn void arena_main(void) {
     if (shared->world.ignored & bit) set_disposition(signal, SC_DISPOSITION_IGNORE);
     if (shared->world.handled & bit) set_disposition(signal, SC_DISPOSITION_HANDLER);
   }
-  if (shared->world.refusal_count != 0) install(refusals_install, "seccomp(SECCOMP_SET_MODE_FILTER) for what is refused");
+  if (shared->world.refusal_count != 0)
+    install(refusals_install, "seccomp(SECCOMP_SET_MODE_FILTER) for what is refused");
   caller_begin();
-  if (shared->policy.is_scheduled) open_scheduled();
-  else pass_the_gate();
+  if (shared->policy.is_scheduled)
+    open_scheduled();
+  else
+    pass_the_gate();
   if (shared->thread_count == 0) attract_attention();
   for (;;) futex_wait(&shared->release, 0, 0);
 }

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TICK_US 20000       /* how often a wait that should be short is looked at */
+#define TICK_US 20000 /* how often a wait that should be short is looked at */
 #define RUNS_PER_PROCESSOR 64
 
 static uint64_t deadline_ms;
@@ -60,15 +60,23 @@ static int program_exits(int i) {
 }
 
 static uint32_t can_go(void) {
-  const struct sc_trace *trace = &shared->trace;
+  const struct sc_trace* trace = &shared->trace;
   uint32_t set = 0;
   for (int i = 0; i < (int)trace->task_count; ++i) {
     int can = 0;
     switch (trace->task[i].state) {
-      case SC_TASK_AT_CALL: case SC_TASK_AT_SIGNAL: can = 1; break;
-      case SC_TASK_FINISHED: can = has_signal(i); break;
-      case SC_TASK_PROGRAM: can = !tracee[i].is_asleep && (program_exits(i) || has_signal(i)); break;
-      default: break;
+      case SC_TASK_AT_CALL:
+      case SC_TASK_AT_SIGNAL:
+        can = 1;
+        break;
+      case SC_TASK_FINISHED:
+        can = has_signal(i);
+        break;
+      case SC_TASK_PROGRAM:
+        can = !tracee[i].is_asleep && (program_exits(i) || has_signal(i));
+        break;
+      default:
+        break;
     }
     set |= (uint32_t)can << i;
   }
@@ -87,8 +95,8 @@ static int has_sleeper_with_timeout(void) {
   return 0;
 }
 
-/* Nobody can go. Whom a fault has stopped goes on; a sleeper may have a timeout. Everybody else rests where only another task
- * could move him: so when there is no timeout, nobody will. */
+/* Nobody can go. Whom a fault has stopped goes on; a sleeper may have a timeout. Everybody else rests where only
+ * another task could move him: so when there is no timeout, nobody will. */
 static int somebody_comes_back(void) {
   const uint32_t steps = shared->trace.step_count;
   for (;;) {
@@ -126,7 +134,9 @@ static enum sc_run_end run_steps(void) {
   chooser_reset(&chooser, &shared->policy);
   fault_reset();
   for (;;) {
-    if (shared->history.end_signal != 0 && (shared->policy.fault.kind != SC_FAULT_KILL_PARENT || orphans_have_settled())) return SC_RUN_KILLED;
+    if (shared->history.end_signal != 0 &&
+        (shared->policy.fault.kind != SC_FAULT_KILL_PARENT || orphans_have_settled()))
+      return SC_RUN_KILLED;
     if (shared->trace.is_cut) return SC_RUN_CUT;
     if (is_over) return SC_RUN_TIMEOUT;
     const uint32_t enabled = can_go();
@@ -137,7 +147,7 @@ static enum sc_run_end run_steps(void) {
     }
     const int task = choose(&chooser, &shared->trace, enabled);
     if (task < 0) return SC_RUN_MISLED;
-    struct sc_step *step = add_step(task, SC_STEP_CALL);
+    struct sc_step* step = add_step(task, SC_STEP_CALL);
     step->enabled = enabled;
     const int error = fault_before(task);
     step_task(task, step, error);
@@ -156,8 +166,10 @@ enum sc_run_end tracer_run(pid_t arena) {
   set_ticks(TICK_US);
   enum sc_run_end end = SC_RUN_BROKEN;
   shared->trace.is_begun = (uint8_t)tracer_gather(arena);
-  if (shared->trace.is_begun) end = run_steps();
-  else if (is_over) end = SC_RUN_TIMEOUT;
+  if (shared->trace.is_begun)
+    end = run_steps();
+  else if (is_over)
+    end = SC_RUN_TIMEOUT;
   if (shared->history.end_signal == HAS_EXITED) shared->history.end_signal = 0;
   set_ticks(0);
   watch_end();

@@ -5,31 +5,30 @@
 #define SPAWNCHECK_EXECUTOR_TRACER_H
 
 #include "arena.h"
-
 #include "model/scenario/trace.h"
 
 /* choose.c */
 struct chooser {
-  const struct sc_policy *policy;
+  const struct sc_policy* policy;
   uint64_t random;
   int last;
   uint32_t turn, steps, preemptions;
   uint32_t prioritised, priority[SC_TASKS_MAX], lowest, changed_at; /* PCT */
 };
 
-void chooser_reset(struct chooser *c, const struct sc_policy *policy);
+void chooser_reset(struct chooser* c, const struct sc_policy* policy);
 
 /* A task of the set `enabled`, which is not empty. -1: the schedule is strict and its turn is not enabled. */
-int choose(struct chooser *c, struct sc_trace *trace, uint32_t enabled);
+int choose(struct chooser* c, struct sc_trace* trace, uint32_t enabled);
 
 /* stops.c: one task at a time, from where it rests to where it rests next. What the rest of the tracer knows
  * of a task is in shared->trace.task; what only ptrace needs is here. */
 struct tracee {
   pid_t tid;
-  int process, stat;     /* /proc/TID and /proc/TID/stat, -1: not opened yet */
-  int signal;            /* AT_SIGNAL: which */
-  int vfork_parent;      /* a task, -1: none */
-  int step;              /* of the trace: the call that it sleeps or is suspended in */
+  int process, stat; /* /proc/TID and /proc/TID/stat, -1: not opened yet */
+  int signal;        /* AT_SIGNAL: which */
+  int vfork_parent;  /* a task, -1: none */
+  int step;          /* of the trace: the call that it sleeps or is suspended in */
   uint8_t operation, outside;
   uint8_t is_asleep;     /* PROGRAM: it waits in the kernel */
   uint32_t signals_seen; /* the value of `signals` when it had nothing to take */
@@ -50,8 +49,14 @@ struct call_info {
   uint32_t arch;
   uint64_t instruction, stack;
   union {
-    struct { uint64_t number, arg[6]; uint32_t index; } entry;
-    struct { int64_t value; uint8_t is_error; } exit;
+    struct {
+      uint64_t number, arg[6];
+      uint32_t index;
+    } entry;
+    struct {
+      int64_t value;
+      uint8_t is_error;
+    } exit;
   } of;
 };
 #define GET_CALL_INFO 0x420e
@@ -60,8 +65,8 @@ struct call_info {
 #define HAS_EXITED (-1)
 
 int add_task(pid_t tid, uint8_t thread, int parent); /* its index; -1: there are too many */
-int rest_at_call(int task);                           /* at the entry of a visible call. 1: the task rests there */
-void tracer_begin(void);                              /* a run's first: nobody has been sent anything */
+int rest_at_call(int task);                          /* at the entry of a visible call. 1: the task rests there */
+void tracer_begin(void);                             /* a run's first: nobody has been sent anything */
 
 /* Bounded by the run's deadline: all of them give up once `is_out_of_time` says so. */
 int is_out_of_time(void);
@@ -79,14 +84,14 @@ int has_signal(int task);
 void tracer_forget(void);
 
 /* Makes the task's next step, with its record. error: 0, or an errno that its call gives without being made. */
-void step_task(int task, struct sc_step *step, int error);
+void step_task(int task, struct sc_step* step, int error);
 
 /* The tasks that were asleep and are no more, because of the last step: adds WAKES steps. The flag: a signal was
  * sent, so that stopped tasks may have been killed. */
 void let_sleepers_return(int was_sent_something);
-int step_may_send(const struct sc_step *step);
+int step_may_send(const struct sc_step* step);
 
-struct sc_step *add_step(int task, uint8_t kind);
+struct sc_step* add_step(int task, uint8_t kind);
 
 /* Somebody outside the run has sent a signal to one of its processes. */
 void tracer_signal_sent(void);
@@ -115,7 +120,8 @@ void tracer_prepare(void);
 
 /* A scheduled run, from `go` to its end. */
 enum sc_run_end tracer_run(pid_t arena);
-int tracer_kill_all(void); /* every task that it has not seen the end of; how many, with the main thread: each can be waited for once */
+int tracer_kill_all(
+    void); /* every task that it has not seen the end of; how many, with the main thread: each can be waited for once */
 int tracer_thread(pid_t tid); /* which thread of the run it is, -1: none */
 
 #endif

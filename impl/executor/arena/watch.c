@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which pages of the arena's memory are written while its child runs on it: userfaultfd(2) write protection, asynchronous,
- * so that nothing stops (Documentation/admin-guide/mm/pagemap.rst, PAGEMAP_SCAN; Linux 6.7).
+ * Which pages of the arena's memory are written while its child runs on it: userfaultfd(2) write protection,
+ * asynchronous, so that nothing stops (Documentation/admin-guide/mm/pagemap.rst, PAGEMAP_SCAN; Linux 6.7).
  *
- * The arena registers every private writable mapping; the server takes the descriptor over, because the protection lasts as
- * long as it is open, and no scenario shall meet it. From the instant at which a vfork(2) parent is suspended until it
- * goes on, the pages written are those of the child, where no other thread runs in between. */
+ * The arena registers every private writable mapping; the server takes the descriptor over, because the protection
+ * lasts as long as it is open, and no scenario shall meet it. From the instant at which a vfork(2) parent is suspended
+ * until it goes on, the pages written are those of the child, where no other thread runs in between. */
 #define _GNU_SOURCE
-#include "proc.h"
-#include "tracer.h"
-
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <stdio.h>
@@ -17,6 +14,9 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "proc.h"
+#include "tracer.h"
 
 #define REGIONS_MAX 256
 
@@ -30,21 +30,24 @@ struct region {
   uint64_t start, end, categories;
 };
 struct scan {
-  uint64_t size, flags, start, end, walk_end, regions, region_count, max_pages, category_inverted, category_mask, category_anyof_mask, return_mask;
+  uint64_t size, flags, start, end, walk_end, regions, region_count, max_pages, category_inverted, category_mask,
+      category_anyof_mask, return_mask;
 };
 #define SCAN _IOWR('f', 16, struct scan)
 
 /* ---- in the arena ------------------------------------------------------------------------------- */
 
 static int register_all(int fd) {
-  FILE *maps = fopen("/proc/self/maps", "re");
+  FILE* maps = fopen("/proc/self/maps", "re");
   char line[512];
   int count = 0;
   if (maps == NULL) return 0;
   while (fgets(line, sizeof line, maps) != NULL) {
     unsigned long start, end;
     char rights[5];
-    if (sscanf(line, "%lx-%lx %4s", &start, &end, rights) != 3 || rights[1] != 'w' || rights[3] != 'p' || start >= 1ul << 47) continue;
+    if (sscanf(line, "%lx-%lx %4s", &start, &end, rights) != 3 || rights[1] != 'w' || rights[3] != 'p' ||
+        start >= 1ul << 47)
+      continue;
     struct uffdio_register what = {.range = {start, end - start}, .mode = UFFDIO_REGISTER_MODE_WP};
     count += ioctl(fd, UFFDIO_REGISTER, &what) == 0;
   }
@@ -89,16 +92,21 @@ void watch_take(pid_t arena) {
 
 /* The regions written since the last time; they count as unwritten again. -1: the kernel has no such scan. */
 static long scan(void) {
-  struct scan what = {.size = sizeof what, .flags = SCAN_WP_MATCHING, .end = (1ull << 47) - 4096, .regions = (uint64_t)(uintptr_t)written,
-                      .region_count = REGIONS_MAX, .category_mask = IS_WPALLOWED | IS_WRITTEN, .return_mask = IS_WRITTEN};
+  struct scan what = {.size = sizeof what,
+                      .flags = SCAN_WP_MATCHING,
+                      .end = (1ull << 47) - 4096,
+                      .regions = (uint64_t)(uintptr_t)written,
+                      .region_count = REGIONS_MAX,
+                      .category_mask = IS_WPALLOWED | IS_WRITTEN,
+                      .return_mask = IS_WRITTEN};
   return ioctl(pagemap, SCAN, &what);
 }
 
 /* What is mapped there. */
-static void name_mapping(struct sc_written *w) {
+static void name_mapping(struct sc_written* w) {
   char line[512];
   const int fd = proc_open_file(shared->arena_pid, "maps");
-  FILE *maps = fd >= 0 ? fdopen(fd, "r") : NULL;
+  FILE* maps = fd >= 0 ? fdopen(fd, "r") : NULL;
   if (maps == NULL) {
     if (fd >= 0) close(fd);
     return;
@@ -106,7 +114,8 @@ static void name_mapping(struct sc_written *w) {
   while (fgets(line, sizeof line, maps) != NULL) {
     unsigned long start, end;
     int at = 0;
-    if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &start, &end, &at) != 2 || w->start < start || w->start >= end) continue;
+    if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &start, &end, &at) != 2 || w->start < start || w->start >= end)
+      continue;
     line[strcspn(line, "\n")] = 0;
     const char *name = at > 0 ? line + at : "", *slash = strrchr(name, '/');
     snprintf(w->mapping, sizeof w->mapping, "%s", slash != NULL ? slash + 1 : name);
@@ -123,22 +132,27 @@ void watch_suspended(uint64_t stack, uint64_t thread) {
 }
 
 /* The arena's addresses are the server's: it is forked. */
-static uint8_t whose(const struct sc_written *w) {
+static uint8_t whose(const struct sc_written* w) {
   if (requests_are_within(w->start, w->end) || lists_are_within(w->start, w->end)) return SC_WRITTEN_REQUEST;
   if (strcmp(w->mapping, "[stack]") == 0) return SC_WRITTEN_OTHER_THREAD;
-  return strncmp(w->mapping, "libc.so", 7) == 0 || strncmp(w->mapping, "libc-", 5) == 0 ? SC_WRITTEN_LIBC : SC_WRITTEN_UNKNOWN;
+  return strncmp(w->mapping, "libc.so", 7) == 0 || strncmp(w->mapping, "libc-", 5) == 0 ? SC_WRITTEN_LIBC
+                                                                                        : SC_WRITTEN_UNKNOWN;
 }
 
 void watch_resumed(int task) {
-  struct sc_trace *trace = &shared->trace;
+  struct sc_trace* trace = &shared->trace;
   if (!trace->watches) return;
   const long count = scan();
   for (long i = 0; i < count; ++i) {
     if (trace->written_count >= SC_WRITTEN_MAX) return;
-    trace->written[trace->written_count] =
-        (struct sc_written){.after_step = trace->step_count - 1, .task = (uint8_t)task, .operation = tracee[task].operation, .start = written[i].start,
-                            .end = written[i].end, .stack_pointer = stack_pointer,
-                            .thread_pointer = thread_pointer, .frame = shared->thread[trace->task[task].thread].frame};
+    trace->written[trace->written_count] = (struct sc_written){.after_step = trace->step_count - 1,
+                                                               .task = (uint8_t)task,
+                                                               .operation = tracee[task].operation,
+                                                               .start = written[i].start,
+                                                               .end = written[i].end,
+                                                               .stack_pointer = stack_pointer,
+                                                               .thread_pointer = thread_pointer,
+                                                               .frame = shared->thread[trace->task[task].thread].frame};
     name_mapping(&trace->written[trace->written_count]);
     trace->written[trace->written_count].whose = whose(&trace->written[trace->written_count]);
     ++trace->written_count;

@@ -2,9 +2,6 @@
  *
  * The initial world: a table with exactly the descriptors the scenario lists. */
 #define _GNU_SOURCE
-#include "arena.h"
-#include "impl/peers/peers.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,9 +15,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "arena.h"
+#include "impl/peers/peers.h"
+
 #define DEFAULT_LIMIT 1024 /* where the scenario names none; the model assumes the same */
 
-static _Noreturn void give_up(const char *call, uint32_t line) {
+static _Noreturn void give_up(const char* call, uint32_t line) {
   shared->world_errno = (uint32_t)(errno != 0 ? errno : EIO);
   snprintf(shared->world_where, sizeof shared->world_where, "%s for line %u of the world", call, line);
   attract_attention();
@@ -45,7 +45,7 @@ static void place(int fd, int number, int cloexec, uint32_t line) {
   close(fd);
 }
 
-static void place_pair(int fd[2], const struct sc_world_line *l, uint32_t line) {
+static void place_pair(int fd[2], const struct sc_world_line* l, uint32_t line) {
   struct stat status;
   for (int i = 0; i < 2; ++i)
     shared->history.world_inode[line][i] = fstat(fd[i], &status) == 0 ? (uint64_t)status.st_ino : 0;
@@ -66,16 +66,25 @@ static int memory_file(uint64_t identity) {
   return memfd_create(name, MFD_CLOEXEC);
 }
 
-static void make_line(const struct sc_world_line *l, uint32_t line) {
+static void make_line(const struct sc_world_line* l, uint32_t line) {
   int fd[2];
   switch (l->kind) {
-    case SC_WORLD_MEMFD: place(memory_file(sc_identity_of_world(line)), l->number, l->cloexec, line); break;
-    case SC_WORLD_NULL: place(open("/dev/null", O_RDWR | O_CLOEXEC), l->number, l->cloexec, line); break;
-    case SC_WORLD_EVENTFD: place(eventfd((unsigned)sc_identity_of_world(line), EFD_CLOEXEC), l->number, l->cloexec, line); break;
-    case SC_WORLD_MQUEUE: /* without O_CLOEXEC, which fdinfo would show for ever: see operations.c */
-      place((int)syscall(SYS_mq_open, places.queue[l->name], O_RDWR | O_CREAT, 0600, &queue_attributes), l->number, l->cloexec, line);
+    case SC_WORLD_MEMFD:
+      place(memory_file(sc_identity_of_world(line)), l->number, l->cloexec, line);
       break;
-    case SC_WORLD_FILE: place(open(places.file[l->name], O_RDWR | O_CREAT | O_CLOEXEC, 0600), l->number, l->cloexec, line); break;
+    case SC_WORLD_NULL:
+      place(open("/dev/null", O_RDWR | O_CLOEXEC), l->number, l->cloexec, line);
+      break;
+    case SC_WORLD_EVENTFD:
+      place(eventfd((unsigned)sc_identity_of_world(line), EFD_CLOEXEC), l->number, l->cloexec, line);
+      break;
+    case SC_WORLD_MQUEUE: /* without O_CLOEXEC, which fdinfo would show for ever: see operations.c */
+      place((int)syscall(SYS_mq_open, places.queue[l->name], O_RDWR | O_CREAT, 0600, &queue_attributes), l->number,
+            l->cloexec, line);
+      break;
+    case SC_WORLD_FILE:
+      place(open(places.file[l->name], O_RDWR | O_CREAT | O_CLOEXEC, 0600), l->number, l->cloexec, line);
+      break;
     case SC_WORLD_PIPE:
       if (pipe2(fd, O_CLOEXEC) != 0) give_up("pipe2", line);
       place_pair(fd, l, line);
@@ -105,7 +114,7 @@ static void make_line(const struct sc_world_line *l, uint32_t line) {
 }
 
 void world_make(void) {
-  const struct sc_world *world = &shared->world;
+  const struct sc_world* world = &shared->world;
   if (syscall(SYS_close_range, 0u, ~0u, 0u) != 0) /* kernels before 5.9 */
     for (int n = 0; n < 65536; ++n) close(n);
   set_limit(RLIM_INFINITY);

@@ -7,8 +7,6 @@
  *
  * A run's main thread blocks every signal, does nothing while the operations run, and looks when they have. */
 #define _GNU_SOURCE
-#include "litmus.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -23,18 +21,20 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "litmus.h"
+
 #define LOOK_US 300      /* how long a run may say nothing before it is looked at */
 #define LOOKS_MAX 100000 /* of one run: half a minute */
 #define STACK_SIZE (128 * 1024)
 
 static int has_signals(void) { return (litmus->test.looks & SC_LITMUS_SIGNALS) != 0; }
 
-static void wait_for(uint32_t *word, uint32_t value, uint32_t timeout_us) {
+static void wait_for(uint32_t* word, uint32_t value, uint32_t timeout_us) {
   const struct timespec timeout = {.tv_nsec = (long)timeout_us * 1000};
   syscall(SYS_futex, word, FUTEX_WAIT, value, timeout_us != 0 ? &timeout : NULL, NULL, 0);
 }
 
-static void count(uint32_t *word) {
+static void count(uint32_t* word) {
   __atomic_fetch_add(word, 1, __ATOMIC_SEQ_CST);
   futex_wake(word);
 }
@@ -47,9 +47,9 @@ static int all_have_finished(void) {
   return 1;
 }
 
-static void *thread_main(void *argument) {
+static void* thread_main(void* argument) {
   const uint32_t thread = (uint32_t)(uintptr_t)argument;
-  struct litmus_thread *own = &control->thread[thread];
+  struct litmus_thread* own = &control->thread[thread];
   uint64_t random = litmus->seed ^ (control->run * SC_LITMUS_THREADS_MAX + thread + 1) * 0x9e3779b97f4a7c15u;
   int spins_max = 0;
   own->tid = shared->thread[thread].tid = (int32_t)syscall(SYS_gettid);
@@ -95,7 +95,7 @@ static _Noreturn void run_main(pid_t holder) {
     pthread_attr_t how;
     pthread_attr_init(&how);
     pthread_attr_setstack(&how, stacks[t], STACK_SIZE);
-    const int error = pthread_create(&thread, &how, thread_main, (void *)(uintptr_t)t);
+    const int error = pthread_create(&thread, &how, thread_main, (void*)(uintptr_t)t);
     if (error != 0) fail("pthread_create", error, SC_LITMUS_BROKEN);
   }
   for (;;) {
@@ -129,7 +129,7 @@ static char state_of(pid_t run, pid_t tid) {
   const ssize_t size = read(fd, text, sizeof text - 1);
   close(fd);
   text[size > 0 ? size : 0] = 0;
-  const char *end = strrchr(text, ')');
+  const char* end = strrchr(text, ')');
   return end != NULL && end[1] == ' ' ? end[2] : 0;
 }
 
@@ -146,7 +146,7 @@ static uint32_t who_waits(pid_t run) {
   uint32_t waits = 0, position[2][SC_LITMUS_THREADS_MAX];
   for (int round = 0; round < 2; ++round)
     for (uint32_t t = 0; t < litmus->test.thread_count; ++t) {
-      const struct litmus_thread *thread = &control->thread[t];
+      const struct litmus_thread* thread = &control->thread[t];
       position[round][t] = __atomic_load_n(&thread->position, __ATOMIC_SEQ_CST);
       if (__atomic_load_n(&thread->is_finished, __ATOMIC_SEQ_CST)) continue;
       if (position[round][t] == 0 || (round == 1 && position[0][t] != position[1][t]) ||

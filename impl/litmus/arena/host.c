@@ -3,8 +3,6 @@
  * What the executor's operations expect of the arena they run in, as litmus has it: the scenario and its records in a
  * mapping of their own; no stamps, since nobody asks for the order of a run; nobody who watches. */
 #define _GNU_SOURCE
-#include "litmus.h"
-
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -14,24 +12,26 @@
 #include <time.h>
 #include <unistd.h>
 
-struct sc_shared *shared;
-const struct spawncheck_implementation *implementation;
+#include "litmus.h"
+
+struct sc_shared* shared;
+const struct spawncheck_implementation* implementation;
 
 uint32_t next_stamp(void) { return 1; }
 void attract_attention(void) {}
-void spawn_run_operation(const struct sc_operation *op, uint32_t thread, uint32_t index, struct sc_op_record *record) {
+void spawn_run_operation(const struct sc_operation* op, uint32_t thread, uint32_t index, struct sc_op_record* record) {
   (void)op, (void)thread, (void)index;
   record->error = ENOSYS; /* no litmus test has one */
 }
 
-int futex_wait(uint32_t *word, uint32_t value, uint32_t timeout_ms) {
+int futex_wait(uint32_t* word, uint32_t value, uint32_t timeout_ms) {
   struct timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
   return syscall(SYS_futex, word, FUTEX_WAIT, value, timeout_ms != 0 ? &timeout : NULL, NULL, 0) == 0 ? 0 : errno;
 }
 
-void futex_wake(uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
+void futex_wake(uint32_t* word) { syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
 
-uint64_t draw(uint64_t *state) {
+uint64_t draw(uint64_t* state) {
   uint64_t z = *state += 0x9e3779b97f4a7c15u;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
@@ -42,7 +42,7 @@ uint64_t draw(uint64_t *state) {
 void spawn_look_later(uint32_t thread, uint32_t index) { (void)thread, (void)index; }
 
 void operations_prepare(void) {
-  const struct sc_litmus_test *test = &litmus->test;
+  const struct sc_litmus_test* test = &litmus->test;
   shared->thread_count = test->thread_count;
   shared->world = test->world;
   shared->world_errno = 0;
@@ -56,7 +56,7 @@ void operations_prepare(void) {
 void operations_reset(void) {
   for (uint32_t t = 0; t < shared->thread_count; ++t)
     for (uint32_t o = 0; o < shared->op_count[t]; ++o) {
-      struct sc_op_record *r = &shared->history.op[t][o];
+      struct sc_op_record* r = &shared->history.op[t][o];
       r->value[0] = r->value[1] = -1;
       r->error = 0;
       r->end = 0;
@@ -66,7 +66,7 @@ void operations_reset(void) {
 
 /* On purpose: see program.h. */
 static int go_wrong(uint32_t thread, uint32_t index) {
-  struct sc_operation *op = &shared->op[thread][index];
+  struct sc_operation* op = &shared->op[thread][index];
   if (litmus->fault == SC_LITMUS_FAULT_DUP_FORGETS_CLOEXEC && op->kind == SC_OP_DUP3) op->flags = 0;
   if (litmus->fault == SC_LITMUS_FAULT_CLOSE_KEEPS_OPEN && op->kind == SC_OP_CLOSE) {
     shared->history.op[thread][index].end = 1;

@@ -36,8 +36,8 @@ struct litmus_control {
   uint64_t run, last_run;
 };
 
-extern struct sc_litmus_shared *litmus;
-extern struct litmus_control *control;
+extern struct sc_litmus_shared* litmus;
+extern struct litmus_control* control;
 
 /* operations.c of the executor, as litmus has it: see host.c. */
 void operations_prepare(void);
@@ -50,7 +50,7 @@ int saved_number(int description);
 int world_is_marked(void);                /* they are told by marks, not by duplicates */
 int world_marked(int number);             /* which of them the number refers to, -1: none */
 void world_build(void);                   /* from nothing */
-void world_restore(const uint8_t *slots); /* from what has been seen of it */
+void world_restore(const uint8_t* slots); /* from what has been seen of it */
 extern uint8_t wanted[SC_LITMUS_NUMBERS_MAX];
 void limit_raise(void);
 void limit_restore(void);
@@ -59,23 +59,23 @@ void signals_restore(void); /* dispositions; nothing stays pending */
 /* look.c */
 void look_prepare(void); /* once, in the server: 0, or it says what is missing */
 int look_is_supported(void);
-void look_own(struct litmus_thread *own);      /* the calling thread's table */
-void look_main(struct sc_litmus_outcome *out); /* the calling thread's, which all began with */
+void look_own(struct litmus_thread* own);      /* the calling thread's table */
+void look_main(struct sc_litmus_outcome* out); /* the calling thread's, which all began with */
 /* Likewise, and those of threads that have left it; `holder` keeps the duplicates. */
-void look_fresh(struct sc_litmus_outcome *out, pid_t holder);
-void tell_results(struct sc_litmus_outcome *out);
+void look_fresh(struct sc_litmus_outcome* out, pid_t holder);
+void tell_results(struct sc_litmus_outcome* out);
 
 /* histogram.c */
 void histogram_clear(void);
-void histogram_add(const struct sc_litmus_outcome *outcome, uint64_t run);
+void histogram_add(const struct sc_litmus_outcome* outcome, uint64_t run);
 
 /* threads.c */
 void barrier(uint32_t thread, uint32_t epoch, int spins_max); /* spins so often, then lets others run */
-void delay(uint64_t *random);
-int place_thread(uint32_t thread, uint64_t run, uint32_t placements, int *spins_max);
+void delay(uint64_t* random);
+int place_thread(uint32_t thread, uint64_t run, uint32_t placements, int* spins_max);
 void take_pending(void);        /* what is deliverable has been delivered when it returns */
 void tell_own(uint32_t thread); /* mask, pending set, alternate stack */
-_Noreturn void fail(const char *where, int error, uint32_t status);
+_Noreturn void fail(const char* where, int error, uint32_t status);
 
 /* warm.c, fresh.c: run the test. */
 _Noreturn void run_warm(void);

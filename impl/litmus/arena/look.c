@@ -4,8 +4,6 @@
  * kcmp(2) which description each refers to, fstat(2) what kind of file a new one is. Nothing below /proc is read, but
  * for the name of a memfd where two operations make one. */
 #define _GNU_SOURCE
-#include "litmus.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
@@ -20,6 +18,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "litmus.h"
 
 #ifndef F_DUPFD_QUERY
 #define F_DUPFD_QUERY 1027
@@ -71,7 +71,7 @@ static int is_same(pid_t tid_a, int a, pid_t tid_b, int b) {
   return syscall(SYS_kcmp, tid_a != 0 ? tid_a : own, tid_b != 0 ? tid_b : own, KCMP_FILE, a, b) == 0;
 }
 
-static uint8_t kind_of_regular(const struct stat *status) {
+static uint8_t kind_of_regular(const struct stat* status) {
   if (status->st_dev == memfd_device) return SC_FILE_MEMFD;
   if (status->st_dev == queue_device) return SC_FILE_MQUEUE;
   for (int i = 0; i < SC_NAMES_MAX; ++i)
@@ -110,7 +110,7 @@ static uint8_t creator_of(int fd, uint8_t kind) {
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     const ssize_t size = readlink(path, name, sizeof name - 1);
     name[size > 0 ? size : 0] = 0;
-    const char *number = strstr(name, "sc-");
+    const char* number = strstr(name, "sc-");
     if (number != NULL) identity = strtoull(number + 3, NULL, 10);
   }
   if (identity < 1000) return 0;
@@ -119,14 +119,14 @@ static uint8_t creator_of(int fd, uint8_t kind) {
 
 /* What is known of the descriptions that the run has made. */
 struct naming {
-  struct sc_litmus_outcome *out;
+  struct sc_litmus_outcome* out;
   pid_t holder; /* whose duplicates of the world's descriptions count; 0: the calling thread's own */
   uint32_t fresh_count;
   pid_t fresh_tid[SC_LITMUS_FRESH_MAX]; /* where one of them is */
   int fresh_number[SC_LITMUS_FRESH_MAX];
 };
 
-static int world_description(const struct naming *n, pid_t tid, int number, int expected, int marked) {
+static int world_description(const struct naming* n, pid_t tid, int number, int expected, int marked) {
   if (world_is_marked()) return marked;
   if (expected >= 0 && is_same(tid, number, n->holder, saved_number(expected))) return expected;
   for (int d = 0; d < saved_count; ++d)
@@ -135,7 +135,7 @@ static int world_description(const struct naming *n, pid_t tid, int number, int 
 }
 
 /* kind -1: the calling thread's number, whose kind is asked for when it matters. */
-static uint8_t name_of(struct naming *n, pid_t tid, int number, int expected, int marked, int kind) {
+static uint8_t name_of(struct naming* n, pid_t tid, int number, int expected, int marked, int kind) {
   const int known = world_description(n, tid, number, expected, marked);
   if (known >= 0) return (uint8_t)(1 + known);
   for (uint32_t i = 0; i < n->fresh_count; ++i)
@@ -144,7 +144,7 @@ static uint8_t name_of(struct naming *n, pid_t tid, int number, int expected, in
   const uint32_t i = n->fresh_count++;
   n->fresh_tid[i] = tid;
   n->fresh_number[i] = number;
-  struct sc_litmus_fresh *fresh = &n->out->fresh[i];
+  struct sc_litmus_fresh* fresh = &n->out->fresh[i];
   fresh->kind = kind >= 0 ? (uint8_t)kind : kind_of(number);
   const int is_told = (litmus->test.looks & SC_LITMUS_CREATORS) != 0 &&
                       (fresh->kind == SC_FILE_MEMFD || fresh->kind == SC_FILE_EVENTFD);
@@ -154,7 +154,7 @@ static uint8_t name_of(struct naming *n, pid_t tid, int number, int expected, in
 
 static int expected_at(uint32_t i) { return wanted[i] == 0 ? -1 : (wanted[i] & ~SC_LITMUS_CLOEXEC) - 1; }
 
-static void look(struct naming *n) {
+static void look(struct naming* n) {
   for (uint32_t i = 0; i < litmus->test.number_count; ++i) {
     const int number = litmus->test.number[i];
     const long flags = syscall(SYS_fcntl, number, F_GETFD, 0);
@@ -165,7 +165,7 @@ static void look(struct naming *n) {
   }
 }
 
-void look_own(struct litmus_thread *own) {
+void look_own(struct litmus_thread* own) {
   for (uint32_t i = 0; i < litmus->test.number_count; ++i) {
     const int number = litmus->test.number[i];
     own->flags[i] = (int8_t)syscall(SYS_fcntl, number, F_GETFD, 0);
@@ -175,17 +175,17 @@ void look_own(struct litmus_thread *own) {
   }
 }
 
-void look_main(struct sc_litmus_outcome *out) {
+void look_main(struct sc_litmus_outcome* out) {
   struct naming n = {.out = out};
   look(&n);
 }
 
-void look_fresh(struct sc_litmus_outcome *out, pid_t holder) {
+void look_fresh(struct sc_litmus_outcome* out, pid_t holder) {
   struct naming n = {.out = out, .holder = holder};
   const pid_t own = (pid_t)syscall(SYS_gettid);
   look(&n);
   for (uint32_t t = 0; t < litmus->test.thread_count && (litmus->test.looks & SC_LITMUS_PRIVATE) != 0; ++t) {
-    const struct litmus_thread *thread = &control->thread[t];
+    const struct litmus_thread* thread = &control->thread[t];
     if (!thread->has_arrived || syscall(SYS_kcmp, own, thread->tid, KCMP_FILES, 0, 0) == 0) continue;
     out->has_own_table |= (uint8_t)(1u << t);
     for (uint32_t i = 0; i < litmus->test.number_count; ++i)
@@ -196,9 +196,9 @@ void look_fresh(struct sc_litmus_outcome *out, pid_t holder) {
   }
 }
 
-static void tell_signals(struct sc_litmus_outcome *out) {
-  const struct sc_litmus_test *test = &litmus->test;
-  const struct sc_history *h = &shared->history;
+static void tell_signals(struct sc_litmus_outcome* out) {
+  const struct sc_litmus_test* test = &litmus->test;
+  const struct sc_history* h = &shared->history;
   for (uint32_t i = 0; i < test->signal_count; ++i) {
     struct {
       void (*handler)(int);
@@ -219,12 +219,12 @@ static void tell_signals(struct sc_litmus_outcome *out) {
   }
 }
 
-void tell_results(struct sc_litmus_outcome *out) {
-  const struct sc_litmus_test *test = &litmus->test;
+void tell_results(struct sc_litmus_outcome* out) {
+  const struct sc_litmus_test* test = &litmus->test;
   for (uint32_t t = 0; t < test->thread_count; ++t)
     for (uint32_t o = 0; o < test->op_count[t]; ++o) {
-      const struct sc_op_record *r = &shared->history.op[t][o];
-      struct sc_litmus_result *to = &out->result[t][o];
+      const struct sc_op_record* r = &shared->history.op[t][o];
+      struct sc_litmus_result* to = &out->result[t][o];
       to->value[0] = to->value[1] = -1;
       if (__atomic_load_n(&r->end, __ATOMIC_ACQUIRE) == 0) continue;
       to->has_returned = 1;

@@ -5,10 +5,6 @@
  *
  *   spawncheck-litmus   with descriptors 3 (socket) and 4 (shared memory) */
 #define _GNU_SOURCE
-#include "litmus.h"
-
-#include "impl/peers/peers.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -28,10 +24,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "impl/peers/peers.h"
+#include "litmus.h"
+
 #define TICK_MS 100
 #define STUCK_MS_MAX 10000 /* no run has ended for so long */
 
-struct sc_litmus_shared *litmus;
+struct sc_litmus_shared* litmus;
 
 uint64_t now_ms(void) {
   struct timespec now;
@@ -127,8 +126,8 @@ static void run(void) {
     watch(test);
 }
 
-static void *map_shared(size_t size, int fd) {
-  void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+static void* map_shared(size_t size, int fd) {
+  void* at = mmap(NULL, size, PROT_READ | PROT_WRITE, fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
   return at == MAP_FAILED ? NULL : at;
 }
 

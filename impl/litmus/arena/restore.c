@@ -6,8 +6,6 @@
  * then each run makes its world, and marks say which description is which: O_NONBLOCK, which lies in the description
  * and which no operation sets, and the inode. */
 #define _GNU_SOURCE
-#include "litmus.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -16,6 +14,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "litmus.h"
 
 #define DEFAULT_LIMIT 1024
 
@@ -67,11 +67,11 @@ static void want(int32_t number, int description, int cloexec) {
 }
 
 static void list_wanted(void) {
-  const struct sc_world *world = &litmus->test.world;
+  const struct sc_world* world = &litmus->test.world;
   memset(wanted, 0, sizeof wanted);
   saved_count = 0;
   for (uint32_t i = 0; i < world->line_count; ++i) {
-    const struct sc_world_line *line = &world->line[i];
+    const struct sc_world_line* line = &world->line[i];
     if (line->kind == SC_WORLD_ALIAS) {
       want(line->number, (wanted[place_of(line->second)] & ~SC_LITMUS_CLOEXEC) - 1, line->cloexec);
       continue;
@@ -115,7 +115,7 @@ static int has_lost_saved(void) {
                              syscall(SYS_fcntl, saved_number(saved_count - 1), F_GETFD, 0) < 0);
 }
 
-void world_restore(const uint8_t *slots) {
+void world_restore(const uint8_t* slots) {
   if ((litmus->test.looks & SC_LITMUS_LIMIT) != 0) limit_restore();
   if (world_is_marked() || has_lost_saved()) {
     world_build();
@@ -134,7 +134,7 @@ void world_restore(const uint8_t *slots) {
 
 /* To ignore a signal drops what is pending of it, in every thread (kernel/signal.c do_sigaction). */
 void signals_restore(void) {
-  const struct sc_litmus_test *test = &litmus->test;
+  const struct sc_litmus_test* test = &litmus->test;
   for (uint32_t i = 0; i < test->signal_count; ++i) {
     const uint64_t bit = 1ull << (test->signal[i] - 1);
     set_disposition(test->signal[i], SC_DISPOSITION_IGNORE);

@@ -3,8 +3,6 @@
  * What a test's threads share, however they are run: barriers that spin, delays, cores, and the end of a run, where
  * what is pending is taken and each thread tells what it alone can. */
 #define _GNU_SOURCE
-#include "litmus.h"
-
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,9 +10,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "litmus.h"
+
 #define RUNS_OF_PLACEMENT 512
 
-struct litmus_control *control;
+struct litmus_control* control;
 
 static inline void rest(void) {
 #if defined(__x86_64__)
@@ -38,7 +38,7 @@ void barrier(uint32_t thread, uint32_t epoch, int spins_max) {
 
 /* Up to some microseconds: none for a quarter, else from a range whose size is drawn too, since calls differ in length.
  */
-void delay(uint64_t *random) {
+void delay(uint64_t* random) {
   const uint64_t r = draw(random);
   if ((r & 3) == 0) return;
   const uint32_t range = 16u << ((r >> 2) & 7);
@@ -47,7 +47,7 @@ void delay(uint64_t *random) {
 
 /* Two cores: the calls overlap. One core: they follow one another, and preemption cuts them. Any: the scheduler
  * decides. Returns 1 when the thread may have moved. */
-int place_thread(uint32_t thread, uint64_t run, uint32_t placements, int *spins_max) {
+int place_thread(uint32_t thread, uint64_t run, uint32_t placements, int* spins_max) {
   if (run % RUNS_OF_PLACEMENT != 0) return 0;
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
   const uint32_t block = (uint32_t)(run / RUNS_OF_PLACEMENT) % 8;
@@ -78,7 +78,7 @@ void take_pending(void) {
 }
 
 void tell_own(uint32_t thread) {
-  struct litmus_thread *own = &control->thread[thread];
+  struct litmus_thread* own = &control->thread[thread];
   if ((litmus->test.looks & SC_LITMUS_SIGNALS) != 0) {
     syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &own->mask, sizeof own->mask);
     syscall(SYS_rt_sigpending, &own->pending, sizeof own->pending);
@@ -90,7 +90,7 @@ void tell_own(uint32_t thread) {
   }
 }
 
-_Noreturn void fail(const char *where, int error, uint32_t status) {
+_Noreturn void fail(const char* where, int error, uint32_t status) {
   litmus->error = error;
   snprintf(litmus->where, sizeof litmus->where, "%s", where);
   litmus->status = status;

@@ -3,14 +3,14 @@
  * One process for all runs of a test: its threads live on, and after each run thread 0 looks at the table and restores
  * what differs. For tests that return whatever happens. */
 #define _GNU_SOURCE
-#include "litmus.h"
-
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "litmus.h"
 
 #define RUNS_BETWEEN_CLOCKS 64
 #define RUNS_BETWEEN_WORLDS 4096 /* what a test should not have opened does not stay */
@@ -52,7 +52,7 @@ static void restore_own(uint32_t thread) {
 static int tells(void) { return (litmus->test.looks & (SC_LITMUS_SIGNALS | SC_LITMUS_ALTSTACK)) != 0; }
 
 /* The barrier before has released the threads, unless they have a mask to set first. */
-static void run_once(uint32_t thread, uint64_t *random, uint32_t *epoch, int spins_max) {
+static void run_once(uint32_t thread, uint64_t* random, uint32_t* epoch, int spins_max) {
   if (has_signals()) {
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &litmus->test.world.mask, NULL, sizeof all_signals);
     barrier(thread, ++*epoch, spins_max);
@@ -73,7 +73,7 @@ static void run_once(uint32_t thread, uint64_t *random, uint32_t *epoch, int spi
   barrier(thread, ++*epoch, spins_max);
 }
 
-static void *thread_main(void *argument) {
+static void* thread_main(void* argument) {
   const uint32_t thread = (uint32_t)(uintptr_t)argument;
   uint64_t random = litmus->seed ^ (thread + 1) * 0x9e3779b97f4a7c15u;
   uint32_t epoch = 0;
@@ -101,7 +101,7 @@ _Noreturn void run_warm(void) {
   world_build();
   for (uint32_t t = 0; t < litmus->test.thread_count; ++t) {
     pthread_t thread;
-    const int error = pthread_create(&thread, NULL, thread_main, (void *)(uintptr_t)t);
+    const int error = pthread_create(&thread, NULL, thread_main, (void*)(uintptr_t)t);
     if (error != 0) fail("pthread_create", error, SC_LITMUS_BROKEN);
   }
   for (;;) futex_wait(&control->look, 0, 0);

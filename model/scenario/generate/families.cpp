@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // What a scenario is about: a function a family.
-#include "model/scenario/generate/generator.h"
-
 #include <algorithm>
+
+#include "model/scenario/generate/generator.h"
 
 namespace spawncheck::generating {
 
@@ -36,8 +36,11 @@ void Generator::close_range() {
   auto& ops = thread();
   const std::uint32_t count = 1 + random_.below(4);
   for (std::uint32_t i = 0; i < count; ++i) {
-    sc_operation o = op(SC_OP_CLOSE_RANGE, random_.chance(1, 3) ? random_.between(60, 130) : random_.between(0, 16), SC_RANGE_MAX);
-    if (random_.chance(2, 3)) o.operand[1].value = random_.chance(1, 8) ? std::max(0, o.operand[0].value - 1) : o.operand[0].value + random_.between(0, 70);
+    sc_operation o =
+        op(SC_OP_CLOSE_RANGE, random_.chance(1, 3) ? random_.between(60, 130) : random_.between(0, 16), SC_RANGE_MAX);
+    if (random_.chance(2, 3))
+      o.operand[1].value =
+          random_.chance(1, 8) ? std::max(0, o.operand[0].value - 1) : o.operand[0].value + random_.between(0, 70);
     constexpr std::uint32_t flags[] = {0, 0, 2, 4, 6, 1, 8, 16, 64};
     o.flags = flags[random_.below(std::size(flags))];
     ops.push_back(o);
@@ -75,7 +78,8 @@ void Generator::calls() {
   if (options_.threads_max > 1 && random_.chance(1, 3)) {
     const std::int32_t name = random_.between(0, SC_NAMES_MAX - 1);
     scenario_.threads[0].operations.push_back(creating(SC_OP_FIFO, random_.chance(1, 2), name, SC_DIRECTION_READ));
-    if (!random_.chance(1, 10)) thread().push_back(creating(SC_OP_FIFO, random_.chance(1, 2), name, SC_DIRECTION_WRITE));
+    if (!random_.chance(1, 10))
+      thread().push_back(creating(SC_OP_FIFO, random_.chance(1, 2), name, SC_DIRECTION_WRITE));
   }
 }
 
@@ -106,7 +110,8 @@ void Generator::signals() {
   }
   if (options_.threads_max < 2 || random_.chance(1, 6)) return;
   sender(thread(), 2 + random_.below(14), quiet, group);
-  if (random_.chance(1, 4)) scenario_.threads.back().operations.push_back(op(SC_OP_DISPOSITION, sig_urg, random_.between(0, 2)));
+  if (random_.chance(1, 4))
+    scenario_.threads.back().operations.push_back(op(SC_OP_DISPOSITION, sig_urg, random_.between(0, 2)));
 }
 
 void Generator::errors() {
@@ -117,8 +122,12 @@ void Generator::errors() {
   sc_operation o = spawn();
   sc_request& r = o.request;
   switch (pick(error_kinds)) {
-    case ErrorOf::program: r.program = static_cast<std::uint8_t>(SC_PROGRAM_MISSING + random_.below(SC_PROGRAM_COUNT - SC_PROGRAM_MISSING)); break;
-    case ErrorOf::closed_source: keep(r, {random_.between(15, 40), 0}, random_.between(30, 50)); break;
+    case ErrorOf::program:
+      r.program = static_cast<std::uint8_t>(SC_PROGRAM_MISSING + random_.below(SC_PROGRAM_COUNT - SC_PROGRAM_MISSING));
+      break;
+    case ErrorOf::closed_source:
+      keep(r, {random_.between(15, 40), 0}, random_.between(30, 50));
+      break;
     case ErrorOf::target_twice:
       if (r.keep_count > 0) keep(r, r.keep[0].source, r.keep[0].target);
   }
@@ -224,7 +233,8 @@ void Generator::limits() {
   auto& ops = thread();
   if (random_.chance(1, 3)) ops.push_back(op(SC_OP_LIMIT, random_.between(1, highest + 4)));
   sc_operation o = spawn();
-  if (o.request.keep_count > 0 && random_.chance(1, 2)) o.request.keep[0].target = std::max(0, scenario_.world.limit - random_.between(0, 1));
+  if (o.request.keep_count > 0 && random_.chance(1, 2))
+    o.request.keep[0].target = std::max(0, scenario_.world.limit - random_.between(0, 1));
   ops.push_back(o);
   opener(ops, 1 + random_.below(2));
   if (options_.threads_max > 1 && random_.chance(1, 3)) {
@@ -244,7 +254,8 @@ void Generator::long_lists() {
   sc_operation o = plain_spawn(SC_PROGRAM_HOLD);
   if (first >= 0) {
     constexpr std::int32_t shifts[] = {0, 1, -1, 17};
-    const std::int32_t target = random_.chance(1, 2) ? std::max(0, first + shifts[below(std::size(shifts))]) : random_.between(0, 80);
+    const std::int32_t target =
+        random_.chance(1, 2) ? std::max(0, first + shifts[below(std::size(shifts))]) : random_.between(0, 80);
     o.request.keep[0] = {{first, 0}, target, length - 1};
     o.request.keep_count = 1;
     if (random_.chance(1, 3)) {  // the two halves change places
@@ -271,7 +282,8 @@ void Generator::groups() {
 // Some children are waited for, some stay zombies, some are ended by their own thread.
 void Generator::children() {
   open_standard();
-  if (random_.chance(2, 3)) (random_.chance(2, 3) ? scenario_.world.handled : scenario_.world.ignored) |= signal_bit(sig_chld);
+  if (random_.chance(2, 3))
+    (random_.chance(2, 3) ? scenario_.world.handled : scenario_.world.ignored) |= signal_bit(sig_chld);
   if (random_.chance(1, 3)) scenario_.world.mask |= signal_bit(sig_chld);
   const std::uint32_t threads = std::min(options_.threads_max, 1 + random_.below(2));
   for (std::uint32_t t = 0; t < threads; ++t) {
@@ -279,7 +291,9 @@ void Generator::children() {
     const std::uint32_t spawns = 1 + random_.below(3);
     for (std::uint32_t i = 0; i < spawns; ++i) {
       const bool exits = random_.chance(1, 2);
-      sc_operation o = plain_spawn(exits ? SC_PROGRAM_EXIT : happens(Chance::missing_program) ? SC_PROGRAM_MISSING : SC_PROGRAM_HOLD);
+      sc_operation o = plain_spawn(exits                              ? SC_PROGRAM_EXIT
+                                   : happens(Chance::missing_program) ? SC_PROGRAM_MISSING
+                                                                      : SC_PROGRAM_HOLD);
       add_keep(o.request);
       ops.push_back(o);
       if (o.request.program == SC_PROGRAM_MISSING) continue;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "model/scenario/generate.h"
 
-#include "model/scenario/generate/generator.h"
-
 #include <algorithm>
 #include <array>
+
+#include "model/scenario/generate/generator.h"
 
 namespace spawncheck {
 

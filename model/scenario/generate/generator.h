@@ -3,18 +3,18 @@
 // The generator: a member function a family and a variation, and what they have in common.
 #pragma once
 
+#include <vector>
+
+#include "impl/peers/implementation.h"
 #include "model/scenario/generate.h"
 #include "model/scenario/generate/tables.h"
 #include "model/scenario/validate.h"
 #include "model/scenario/words.h"
 
-#include "impl/peers/implementation.h"
-
-#include <vector>
-
 namespace spawncheck::generating {
 
-inline constexpr int sig_usr1 = 10, sig_usr2 = 12, sig_kill = 9, sig_chld = 17, sig_cont = 18, sig_stop = 19, sig_urg = 23, sig_winch = 28;
+inline constexpr int sig_usr1 = 10, sig_usr2 = 12, sig_kill = 9, sig_chld = 17, sig_cont = 18, sig_stop = 19,
+                     sig_urg = 23, sig_winch = 28;
 inline constexpr std::uint64_t unblockable = 1ull << (sig_kill - 1) | 1ull << (sig_stop - 1);
 
 class Generator {
@@ -25,7 +25,9 @@ class Generator {
  private:
   using Operations = std::vector<sc_operation>;
 
-  bool happens(Chance c) { return random_.chance(chances[static_cast<std::size_t>(c)].times, chances[static_cast<std::size_t>(c)].of); }
+  bool happens(Chance c) {
+    return random_.chance(chances[static_cast<std::size_t>(c)].times, chances[static_cast<std::size_t>(c)].of);
+  }
   std::uint32_t below(std::size_t n) { return random_.below(static_cast<std::uint32_t>(n)); }
   template <typename T, std::size_t n>
   T pick(const Weighted<T> (&table)[n]) {

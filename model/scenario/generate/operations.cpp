@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // Operations, requests, and what threads do that every family needs.
-#include "model/scenario/generate/generator.h"
-
 #include <algorithm>
+
+#include "model/scenario/generate/generator.h"
 
 namespace spawncheck::generating {
 
@@ -42,10 +42,14 @@ sc_operand Generator::result_of(const sc_operation& creator, int which) const {
 
 std::uint64_t Generator::some_signals() {
   switch (pick(signal_sets)) {
-    case Signals::none: return 0;
-    case Signals::all: return ~0ull;
-    case Signals::any: return random_.next();
-    case Signals::some: break;
+    case Signals::none:
+      return 0;
+    case Signals::all:
+      return ~0ull;
+    case Signals::any:
+      return random_.next();
+    case Signals::some:
+      break;
   }
   std::uint64_t set = 0;
   constexpr int interesting[] = {1, 2, 10, 12, 13, 15, 17, 28, 32, 33, 34, 64};
@@ -62,10 +66,14 @@ std::int32_t Generator::some_open() {
 // Small numbers collide most: with sources, with what an implementation opens itself, with 0 to 2.
 std::int32_t Generator::some_target() {
   switch (pick(targets)) {
-    case Target::standard: return random_.between(0, 2);
-    case Target::open: return some_open();
-    case Target::around_64: return random_.between(60, 70);
-    case Target::low: break;
+    case Target::standard:
+      return random_.between(0, 2);
+    case Target::open:
+      return some_open();
+    case Target::around_64:
+      return random_.between(60, 70);
+    case Target::low:
+      break;
   }
   return random_.between(0, 14);
 }
@@ -99,7 +107,9 @@ void Generator::add_keep(sc_request& r) {
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::int32_t source = some_open();
     const std::int32_t target = happens(Chance::keep_identity) ? source : some_target();
-    const bool is_taken = std::any_of(r.keep, r.keep + r.keep_count, [&](const sc_keep& k) { return k.target <= target && target <= k.target + k.more; });
+    const bool is_taken = std::any_of(r.keep, r.keep + r.keep_count, [&](const sc_keep& k) {
+      return k.target <= target && target <= k.target + k.more;
+    });
     if (is_taken && !happens(Chance::keep_target_twice)) continue;
     keep(r, {source, 0}, target);
   }
@@ -117,7 +127,9 @@ void Generator::add_attributes(sc_request& r, std::uint32_t one_in) {
   if (sometimes(SPAWNCHECK_SET_CWD)) r.cwd = static_cast<std::uint8_t>(random_.below(SC_NAMES_MAX));
   if (!sometimes(SPAWNCHECK_SET_PGROUP) || happens(Chance::session_and_group)) sometimes(SPAWNCHECK_NEW_SESSION);
   sometimes(SPAWNCHECK_WANT_PIDFD);
-  if (random_.chance(1, 4 * one_in)) r.argument_count = static_cast<std::uint16_t>(happens(Chance::long_arguments) ? 1000 + random_.below(3000) : random_.below(50));
+  if (random_.chance(1, 4 * one_in))
+    r.argument_count =
+        static_cast<std::uint16_t>(happens(Chance::long_arguments) ? 1000 + random_.below(3000) : random_.below(50));
 }
 
 sc_operation Generator::plain_spawn(sc_program program) {
@@ -129,8 +141,10 @@ sc_operation Generator::plain_spawn(sc_program program) {
 
 sc_operation Generator::spawn() {
   sc_operation o = plain_spawn(SC_PROGRAM_HOLD);
-  if (happens(Chance::permutation)) add_permutation(o.request);
-  else add_keep(o.request);
+  if (happens(Chance::permutation))
+    add_permutation(o.request);
+  else
+    add_keep(o.request);
   add_attributes(o.request, 8);
   return o;
 }
@@ -140,8 +154,10 @@ void Generator::opener(Operations& ops, std::uint32_t count) {
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::uint8_t kind = pick(creators);
     std::int32_t a = 0, b = 0;
-    if (kind == SC_OP_DUP || kind == SC_OP_DUPFD) a = some_open();
-    else if (kind == SC_OP_MQUEUE || kind == SC_OP_FILE) a = random_.between(0, SC_NAMES_MAX - 1);
+    if (kind == SC_OP_DUP || kind == SC_OP_DUPFD)
+      a = some_open();
+    else if (kind == SC_OP_MQUEUE || kind == SC_OP_FILE)
+      a = random_.between(0, SC_NAMES_MAX - 1);
     if (kind == SC_OP_DUPFD) b = random_.chance(1, 2) ? 0 : random_.between(3, 130);
     const sc_operation made = creating(kind, happens(Chance::creator_cloexec), a, b);
     ops.push_back(made);
@@ -165,7 +181,8 @@ void Generator::disturber(Operations& ops) {
   for (std::uint32_t i = 0; i < count; ++i) {
     sc_operation o = op(SC_OP_CLOSE, some_open());
     switch (pick(disturbances)) {
-      case Disturbance::close: break;
+      case Disturbance::close:
+        break;
       case Disturbance::replace: {
         const sc_operation made = creating(random_.chance(1, 2) ? SC_OP_MEMFD : SC_OP_EVENTFD, random_.chance(1, 2));
         ops.push_back(made);
@@ -173,12 +190,16 @@ void Generator::disturber(Operations& ops) {
         o.operand[0] = result_of(made);
         break;
       }
-      case Disturbance::duplicate: o = creating(SC_OP_DUP3, random_.chance(1, 2), some_open(), some_target()); break;
+      case Disturbance::duplicate:
+        o = creating(SC_OP_DUP3, random_.chance(1, 2), some_open(), some_target());
+        break;
       case Disturbance::mark:
         o = op(SC_OP_SETFD, some_open());
         if (random_.chance(1, 2)) o.flags = SC_FLAG_CLOEXEC;
         break;
-      case Disturbance::look: o = op(SC_OP_GETFD, some_open()); break;
+      case Disturbance::look:
+        o = op(SC_OP_GETFD, some_open());
+        break;
       case Disturbance::close_range:
         o = op(SC_OP_CLOSE_RANGE, random_.between(0, 12), 0);
         o.operand[1].value = o.operand[0].value + random_.between(0, 4);
@@ -195,9 +216,12 @@ void Generator::sender(Operations& ops, std::uint32_t count, std::uint64_t harml
   for (std::uint32_t i = 0; i < count; ++i) {
     int s = 1 + static_cast<int>(random_.below(64));
     while ((harmless & signal_bit(s)) == 0) s = s % 64 + 1;
-    if (to_group) ops.push_back(op(SC_OP_KILL_GROUP, s));
-    else if (random_.chance(1, 3)) ops.push_back(op(SC_OP_TGKILL, static_cast<std::int32_t>(below(scenario_.threads.size())), s));
-    else ops.push_back(op(SC_OP_KILL, s));
+    if (to_group)
+      ops.push_back(op(SC_OP_KILL_GROUP, s));
+    else if (random_.chance(1, 3))
+      ops.push_back(op(SC_OP_TGKILL, static_cast<std::int32_t>(below(scenario_.threads.size())), s));
+    else
+      ops.push_back(op(SC_OP_KILL, s));
   }
 }
 

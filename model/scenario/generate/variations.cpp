@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// What is added to a scenario of any family: a function a variation. A variation that finds nothing to add to leaves the scenario alone.
-#include "model/scenario/generate/generator.h"
-
-#include "model/scenario/visible.h"
-
+// What is added to a scenario of any family: a function a variation. A variation that finds nothing to add to leaves
+// the scenario alone.
 #include <algorithm>
 #include <cerrno>
+
+#include "model/scenario/generate/generator.h"
+#include "model/scenario/visible.h"
 
 namespace spawncheck::generating {
 
@@ -23,7 +23,8 @@ void Generator::vary() {
   std::uint32_t sum = 0, of_counts = 0, count = 0;
   for (const Row& row : rows) sum += row.weight;
   for (const std::uint32_t weight : variation_counts) of_counts += weight;
-  for (std::uint32_t drawn = random_.below(of_counts); drawn >= variation_counts[count]; ++count) drawn -= variation_counts[count];
+  for (std::uint32_t drawn = random_.below(of_counts); drawn >= variation_counts[count]; ++count)
+    drawn -= variation_counts[count];
   for (; count > 0; --count) {
     std::uint32_t drawn = random_.below(sum);
     const Row* row = rows;
@@ -60,11 +61,13 @@ void Generator::more_dispositions() {
 }
 
 void Generator::more_signals() {
-  const std::uint64_t harmless = scenario_.world.handled | scenario_.world.ignored | signal_bit(sig_urg) | signal_bit(sig_winch);
+  const std::uint64_t harmless =
+      scenario_.world.handled | scenario_.world.ignored | signal_bit(sig_urg) | signal_bit(sig_winch);
   if (scenario_.threads.empty()) return;
   const bool to_group = happens(Chance::group_signals);
   Operations& ops = has_room_for_thread() ? thread() : enter(below(scenario_.threads.size()));
-  if (ops.size() + 8 <= SC_OPS_MAX) sender(ops, 1 + random_.below(8), to_group ? signal_bit(sig_urg) | signal_bit(sig_winch) : harmless, to_group);
+  if (ops.size() + 8 <= SC_OPS_MAX)
+    sender(ops, 1 + random_.below(8), to_group ? signal_bit(sig_urg) | signal_bit(sig_winch) : harmless, to_group);
 }
 
 // Blocked by the thread, then sent to it. SIGCHLD comes of a child that has ended, in child_ends_before().
@@ -72,14 +75,16 @@ void Generator::pending_signals() {
   auto at = some_spawn();
   if (!at) return;
   sc_operation mask = op(SC_OP_MASK, SC_HOW_BLOCK);
-  mask.signals = (random_.chance(1, 2) ? some_signals() : random_.next()) | signal_bit(random_.chance(1, 3) ? sig_chld : sig_usr1);
+  mask.signals =
+      (random_.chance(1, 2) ? some_signals() : random_.next()) | signal_bit(random_.chance(1, 3) ? sig_chld : sig_usr1);
   Operations before{mask};
   const std::uint32_t count = 1 + random_.below(3);
   for (std::uint32_t i = 0; i < count; ++i) {
     int s = 1 + static_cast<int>(random_.below(64));
     while ((mask.signals & ~unblockable & signal_bit(s)) == 0) s = s % 64 + 1;
     const bool is_alone = scenario_.threads.size() == 1;  // another thread, which does not block it, would be ended
-    before.push_back(is_alone && random_.chance(1, 2) ? op(SC_OP_KILL, s) : op(SC_OP_TGKILL, static_cast<std::int32_t>(at->thread), s));
+    before.push_back(is_alone && random_.chance(1, 2) ? op(SC_OP_KILL, s)
+                                                      : op(SC_OP_TGKILL, static_cast<std::int32_t>(at->thread), s));
   }
   insert(*at, before);
 }
@@ -133,7 +138,9 @@ void Generator::other_group() {
 }
 
 void Generator::bad_program() {
-  if (const auto at = some_spawn()) request(*at).program = static_cast<std::uint8_t>(SC_PROGRAM_MISSING + random_.below(SC_PROGRAM_COUNT - SC_PROGRAM_MISSING));
+  if (const auto at = some_spawn())
+    request(*at).program =
+        static_cast<std::uint8_t>(SC_PROGRAM_MISSING + random_.below(SC_PROGRAM_COUNT - SC_PROGRAM_MISSING));
 }
 
 void Generator::busy_program() {
@@ -165,7 +172,8 @@ void Generator::tight_limit() {
   std::uint32_t kept = 0;
   for (const Place p : spawns()) kept = std::max(kept, sc_kept_count(&request(p)));
   const std::int32_t enough = highest_open() + 2 * static_cast<std::int32_t>(kept) + 9;
-  const std::int32_t limit = random_.chance(1, 3) ? enough + random_.between(0, 3) : highest_open() + random_.between(0, 4);
+  const std::int32_t limit =
+      random_.chance(1, 3) ? enough + random_.between(0, 3) : highest_open() + random_.between(0, 4);
   scenario_.world.limit = std::clamp(limit, 1, SC_NUMBER_MAX);
 }
 
@@ -198,13 +206,16 @@ void Generator::high_limit() {
   if (!at) return;
   sc_request& r = request(*at);
   const std::int32_t target = std::min(scenario_.world.limit - random_.between(-1, 2), SC_NUMBER_MAX);
-  if (r.keep_count == 0) keep(r, {some_open(), 0}, target);
-  else r.keep[below(r.keep_count)].target = target;
+  if (r.keep_count == 0)
+    keep(r, {some_open(), 0}, target);
+  else
+    r.keep[below(r.keep_count)].target = target;
 }
 
 void Generator::above_limit() {
   const std::int32_t limit = scenario_.world.limit != 0 ? scenario_.world.limit : 1024;
-  open_at(std::min(limit + (random_.chance(1, 2) ? random_.between(0, 2) : random_.between(0, 300)), SC_NUMBER_MAX), happens(Chance::world_cloexec));
+  open_at(std::min(limit + (random_.chance(1, 2) ? random_.between(0, 2) : random_.between(0, 300)), SC_NUMBER_MAX),
+          happens(Chance::world_cloexec));
 }
 
 void Generator::closed_source() {
@@ -213,14 +224,20 @@ void Generator::closed_source() {
   sc_request& r = request(*at);
   std::int32_t source = 0;
   switch (pick(closed_sources)) {
-    case Closed::low: source = lowest_closed(random_.between(0, 20)); break;
+    case Closed::low:
+      source = lowest_closed(random_.between(0, 20));
+      break;
     case Closed::lowest_free:  // what the pidfd gets, or an error pipe
       source = lowest_closed(0);
       if (random_.chance(1, 4)) source = lowest_closed(source + 1);
       if (allows(SPAWNCHECK_WANT_PIDFD) && random_.chance(2, 3)) r.set |= SPAWNCHECK_WANT_PIDFD;
       break;
-    case Closed::high: source = lowest_closed(random_.between(64, 1200)); break;
-    case Closed::edge: source = lowest_closed(edge()); break;
+    case Closed::high:
+      source = lowest_closed(random_.between(64, 1200));
+      break;
+    case Closed::edge:
+      source = lowest_closed(edge());
+      break;
   }
   if (r.keep_count == 0) return keep(r, {source, 0}, random_.chance(1, 4) ? source : some_target());
   sc_keep& k = r.keep[below(r.keep_count)];
@@ -231,8 +248,10 @@ void Generator::edge_target() {
   const auto at = some_spawn();
   if (!at) return;
   sc_request& r = request(*at);
-  if (r.keep_count == 0) keep(r, {some_open(), 0}, edge());
-  else r.keep[below(r.keep_count)].target = edge();
+  if (r.keep_count == 0)
+    keep(r, {some_open(), 0}, edge());
+  else
+    r.keep[below(r.keep_count)].target = edge();
 }
 
 void Generator::edge_source() {
@@ -253,7 +272,8 @@ void Generator::replaced_source() {
   const std::uint32_t count = 1 + random_.below(3);
   for (std::uint32_t i = 0; i < count; ++i) {
     const sc_operation made = creating(random_.chance(1, 3) ? SC_OP_EVENTFD : SC_OP_MEMFD, random_.chance(1, 2));
-    sc_operation replace = creating(SC_OP_DUP3, random_.chance(1, 2), 0, k.source.value + random_.between(0, k.more)), close = op(SC_OP_CLOSE);
+    sc_operation replace = creating(SC_OP_DUP3, random_.chance(1, 2), 0, k.source.value + random_.between(0, k.more)),
+                 close = op(SC_OP_CLOSE);
     replace.operand[0] = close.operand[0] = result_of(made);
     ops.insert(ops.end(), {made, replace});
     if (random_.chance(1, 2)) ops.push_back(close);
@@ -264,10 +284,13 @@ void Generator::own_source() {
   auto at = some_spawn();
   if (!at) return;
   enter(at->thread);
-  const sc_operation made = happens(Chance::own_fails) ? creating(SC_OP_DUP, false, lowest_closed(900)) : creating(pick(creators), happens(Chance::creator_cloexec), some_open());
+  const sc_operation made = happens(Chance::own_fails)
+                                ? creating(SC_OP_DUP, false, lowest_closed(900))
+                                : creating(pick(creators), happens(Chance::creator_cloexec), some_open());
   if (!insert(*at, {made}) || made.result[0] < 0) return;
   sc_request& r = request(*at);
-  if (r.keep_count == 0 || random_.chance(1, 2)) keep(r, result_of(made), some_target());
+  if (r.keep_count == 0 || random_.chance(1, 2))
+    keep(r, result_of(made), some_target());
   else {
     sc_keep& k = r.keep[below(r.keep_count)];
     k = {result_of(made), k.target, 0};
@@ -279,8 +302,12 @@ void Generator::closed_meanwhile() {
   if (!at || request(*at).keep_count == 0 || !has_room_for_thread()) return;
   const sc_request& r = request(*at);
   sc_keep k = r.keep[below(r.keep_count)];
-  const auto is_moved_on = [&] { return std::any_of(r.keep, r.keep + r.keep_count, [&](const sc_keep& other) { return !other.source.variable && other.source.value == k.target; }); };
-  for (int tries = 0; tries < 3 && !is_moved_on(); ++tries) k = r.keep[below(r.keep_count)];  // chains and cycles are what goes wrong
+  const auto is_moved_on = [&] {
+    return std::any_of(r.keep, r.keep + r.keep_count,
+                       [&](const sc_keep& other) { return !other.source.variable && other.source.value == k.target; });
+  };
+  for (int tries = 0; tries < 3 && !is_moved_on(); ++tries)
+    k = r.keep[below(r.keep_count)];  // chains and cycles are what goes wrong
   if (k.source.variable) return;
   Operations& ops = thread();
   if (random_.chance(1, 3)) ops.push_back(creating(SC_OP_MEMFD, random_.chance(1, 2)));  // a moment later
@@ -294,20 +321,25 @@ void Generator::longer_list() {
   const std::int32_t first = open_numbered(length);
   sc_request& r = request(*at);
   if (first < 0 || r.keep_count >= SC_KEEP_MAX) return;
-  r.keep[r.keep_count++] = {{first, 0}, random_.chance(1, 2) ? random_.between(20, 80) : first + random_.between(-2, 2), length - 1};
+  r.keep[r.keep_count++] = {
+      {first, 0}, random_.chance(1, 2) ? random_.between(20, 80) : first + random_.between(-2, 2), length - 1};
 }
 
 // ---- what the kernel refuses --------------------------------------------------------------------
 
 void Generator::refused_call() {
   constexpr sc_refusal refusals[] = {
-      {SC_VISIBLE_clone3, ENOSYS},   {SC_VISIBLE_clone3, EPERM},    {SC_VISIBLE_clone3, ENOMEM},  {SC_VISIBLE_clone3, EAGAIN},  {SC_VISIBLE_clone, ENOMEM},
-      {SC_VISIBLE_clone, EPERM},     {SC_VISIBLE_close_range, ENOSYS}, {SC_VISIBLE_close_range, EPERM}, {SC_VISIBLE_close_range, ENOMEM}, {SC_VISIBLE_close_range, EMFILE},
-      {SC_VISIBLE_unshare, EPERM},   {SC_VISIBLE_unshare, ENOMEM},  {SC_VISIBLE_pidfd_open, ENOSYS}, {SC_VISIBLE_pidfd_open, EMFILE}, {SC_VISIBLE_pidfd_getfd, ENOSYS},
-      {SC_VISIBLE_pidfd_getfd, EPERM}, {SC_VISIBLE_pipe2, EMFILE}, {SC_VISIBLE_dup3, EMFILE},    {SC_VISIBLE_setsid, EPERM},   {SC_VISIBLE_setpgid, EPERM},
-      {SC_VISIBLE_execve, ENOMEM},   {SC_VISIBLE_execve, EINTR},    {SC_VISIBLE_chdir, ENOMEM}};
+      {SC_VISIBLE_clone3, ENOSYS},      {SC_VISIBLE_clone3, EPERM},      {SC_VISIBLE_clone3, ENOMEM},
+      {SC_VISIBLE_clone3, EAGAIN},      {SC_VISIBLE_clone, ENOMEM},      {SC_VISIBLE_clone, EPERM},
+      {SC_VISIBLE_close_range, ENOSYS}, {SC_VISIBLE_close_range, EPERM}, {SC_VISIBLE_close_range, ENOMEM},
+      {SC_VISIBLE_close_range, EMFILE}, {SC_VISIBLE_unshare, EPERM},     {SC_VISIBLE_unshare, ENOMEM},
+      {SC_VISIBLE_pidfd_open, ENOSYS},  {SC_VISIBLE_pidfd_open, EMFILE}, {SC_VISIBLE_pidfd_getfd, ENOSYS},
+      {SC_VISIBLE_pidfd_getfd, EPERM},  {SC_VISIBLE_pipe2, EMFILE},      {SC_VISIBLE_dup3, EMFILE},
+      {SC_VISIBLE_setsid, EPERM},       {SC_VISIBLE_setpgid, EPERM},     {SC_VISIBLE_execve, ENOMEM},
+      {SC_VISIBLE_execve, EINTR},       {SC_VISIBLE_chdir, ENOMEM}};
   sc_world& world = scenario_.world;
-  if (world.refusal_count < SC_REFUSALS_MAX) world.refusal[world.refusal_count++] = refusals[below(std::size(refusals))];
+  if (world.refusal_count < SC_REFUSALS_MAX)
+    world.refusal[world.refusal_count++] = refusals[below(std::size(refusals))];
 }
 
 }  // namespace spawncheck::generating

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "model/scenario/generate/generator.h"
-
 #include <algorithm>
+
+#include "model/scenario/generate/generator.h"
 
 namespace spawncheck::generating {
 
@@ -40,7 +40,8 @@ void Generator::open_at(std::int32_t number, bool cloexec) {
 // A window for two sources and more, where the reference could use one.
 void Generator::add_window() {
   sc_world& world = scenario_.world;
-  const bool has_high = std::any_of(world.line, world.line + world.line_count, [](const sc_world_line& l) { return l.number >= 64 && l.kind != SC_WORLD_FILL; });
+  const bool has_high = std::any_of(world.line, world.line + world.line_count,
+                                    [](const sc_world_line& l) { return l.number >= 64 && l.kind != SC_WORLD_FILL; });
   if (!has_high || !happens(Chance::window) || world.line_count >= SC_WORLD_MAX) return;
   for (std::int32_t n = 45; n <= 49; ++n)
     if (is_open(n)) return;
@@ -112,8 +113,10 @@ void Generator::set_signals() {
   sc_world& world = scenario_.world;
   if (random_.chance(1, 3)) world.mask = some_signals();
   for (const int s : {sig_usr1, sig_usr2, sig_winch, 33, 34, 40}) {
-    if (random_.chance(1, 2)) world.handled |= signal_bit(s);
-    else if (random_.chance(1, 4)) world.ignored |= signal_bit(s);
+    if (random_.chance(1, 2))
+      world.handled |= signal_bit(s);
+    else if (random_.chance(1, 4))
+      world.ignored |= signal_bit(s);
   }
   if (!happens(Chance::chld_set)) return;
   (random_.chance(1, 2) ? world.handled : world.ignored) |= signal_bit(sig_chld);

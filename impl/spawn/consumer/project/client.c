@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: MIT
  *
- * A client in C: a keep-list, an environment, a failure, a bad request. Exit status 0, or the line of what was wrong. */
+ * A client in C: a keep-list, an environment, a failure, a bad request. Exit status 0, or the line of what was wrong.
+ */
 #define _GNU_SOURCE
-#include <spawncheck/spawn/request.h>
-
 #include <errno.h>
 #include <fcntl.h>
+#include <spawncheck/spawn/request.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define REQUIRE(condition) do { if (!(condition)) _exit(__LINE__); } while (0)
+#define REQUIRE(condition)             \
+  do {                                 \
+    if (!(condition)) _exit(__LINE__); \
+  } while (0)
 
 int main(void) {
   int ends[2];
   REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
-  char *argv[] = {"sh", "-c", "printf %s \"$WORD\" >&5; exit 9", NULL};
-  char *envp[] = {"WORD=kept", NULL};
+  char* argv[] = {"sh", "-c", "printf %s \"$WORD\" >&5; exit 9", NULL};
+  char* envp[] = {"WORD=kept", NULL};
   const struct spawn_keep keep[] = {{ends[1], 5}, {2, 2}};
   struct spawn_request request = {0};
   struct spawn_result result;

@@ -2,9 +2,8 @@
 //
 // A client in C++20: spawns from several threads, keep-list, failure, capture. Exit status 0, or the number of what was
 // wrong, which is printed. It is also run under sanitizers and valgrind.
-#include <spawncheck/spawn/capture.hpp>
-
 #include <atomic>
+#include <spawncheck/spawn/capture.hpp>
 #include <thread>
 
 using namespace std::chrono_literals;
@@ -26,7 +25,12 @@ void spawns(int thread) {
   for (int i = 0; i < 5; ++i) {
     int ends[2];
     REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
-    auto child = Request("/bin/sh").argument("-c").argument("echo $WORD >&4; exit 5").environment({"WORD=" + std::to_string(thread)}).keep(ends[1], 4).spawn();
+    auto child = Request("/bin/sh")
+                     .argument("-c")
+                     .argument("echo $WORD >&4; exit 5")
+                     .environment({"WORD=" + std::to_string(thread)})
+                     .keep(ends[1], 4)
+                     .spawn();
     ::close(ends[1]);
     REQUIRE(child.has_value());
     char text[16] = {};

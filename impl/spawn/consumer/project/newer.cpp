@@ -2,7 +2,6 @@
 //
 // The same headers by the next standard, in the same program; where the library has std::expected, results are that.
 #include <spawncheck/spawn/capture.hpp>
-
 #include <type_traits>
 
 using namespace spawncheck::spawn;

@@ -9,32 +9,38 @@
 // One thread, poll(2) on three pipes and the child's pidfd. What can go wrong, and what is done:
 //
 // - A child that writes much blocks once a pipe is full, and waits for a parent that writes to it: all three are served
-//   at once, none of our ends ever blocks (O_NONBLOCK is set on our ends only: the child's are other open file descriptions).
-// - A child that closes its input early: write(2) would raise SIGPIPE in the calling thread. It cannot: this holds a read end itself,
-//   so there is always a reader. Rejected: a socket with MSG_NOSIGNAL (programs treat a socket as stdin differently, and /dev/stdin
-//   cannot be opened then); to block SIGPIPE and take it with sigtimedwait(2) (it cannot be told from one that the caller had pending).
+//   at once, none of our ends ever blocks (O_NONBLOCK is set on our ends only: the child's are other open file
+//   descriptions).
+// - A child that closes its input early: write(2) would raise SIGPIPE in the calling thread. It cannot: this holds a
+// read end itself,
+//   so there is always a reader. Rejected: a socket with MSG_NOSIGNAL (programs treat a socket as stdin differently,
+//   and /dev/stdin cannot be opened then); to block SIGPIPE and take it with sigtimedwait(2) (it cannot be told from
+//   one that the caller had pending).
 // - A grandchild keeps a pipe open, for hours perhaps. The end of the child counts, not the end of file: a pipe
-//   holds all that the child wrote before it ended, and that many bytes (FIONREAD) are still read. Then, or after_exit later, it is over.
+//   holds all that the child wrote before it ended, and that many bytes (FIONREAD) are still read. Then, or after_exit
+//   later, it is over.
 // - A child that never ends, or writes for ever: at the end of the time it is killed, with its process group if it
 //   leads one, and reaped. What it wrote until then is returned.
-// - Nothing stays: on every return, and when an exception passes (std::bad_alloc), the child is reaped and all is closed.
+// - Nothing stays: on every return, and when an exception passes (std::bad_alloc), the child is reaped and all is
+// closed.
 //
 // Not async-signal-safe (allocates); errno is written; any number of threads may call it at once.
 #pragma once
 
-#include <spawncheck/spawn/spawn.hpp>
-
 #include <fcntl.h>
-#include <string_view>
 #include <sys/ioctl.h>
+
+#include <spawncheck/spawn/spawn.hpp>
+#include <string_view>
 
 namespace spawncheck::spawn {
 inline namespace SPAWNCHECK_SPAWN_INLINE_NAMESPACE {
 
 struct CaptureOptions {
-  std::string_view input = {};              // what the child reads from its 0, then it reads the end of file; borrowed
-  std::size_t bytes_max = std::size_t{1} << 20;  // kept of each stream; what is more is read and dropped: the child does not block
-  bool error_with_output = false;           // its 2 is its 1: one stream, in the order of writing
+  std::string_view input = {};  // what the child reads from its 0, then it reads the end of file; borrowed
+  std::size_t bytes_max =
+      std::size_t{1} << 20;        // kept of each stream; what is more is read and dropped: the child does not block
+  bool error_with_output = false;  // its 2 is its 1: one stream, in the order of writing
   // How long a stream that somebody else still holds is read after the child's end, at most until the time is over.
   std::chrono::milliseconds after_exit{0};
 };
@@ -43,8 +49,8 @@ struct Captured {
   Exit exit;
   std::string output, error;  // of its 1 and its 2: the first bytes_max bytes
   bool output_truncated = false, error_truncated = false;
-  bool timed_out = false;     // it ran when the time was over, and was killed
-  bool left_open = false;     // somebody else held a stream when reading ended: more may have come
+  bool timed_out = false;       // it ran when the time was over, and was killed
+  bool left_open = false;       // somebody else held a stream when reading ended: more may have come
   std::size_t input_taken = 0;  // bytes of the input that somebody has read
 };
 
@@ -86,7 +92,8 @@ struct Stream {
     const ssize_t size = ::read(pipe.reading.number, buffer, sizeof buffer);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
     if (size <= 0) return pipe.reading.close(), 0;
-    const std::size_t got = static_cast<std::size_t>(size), kept = std::min(got, bytes_max - std::min(bytes_max, text.size()));
+    const std::size_t got = static_cast<std::size_t>(size),
+                      kept = std::min(got, bytes_max - std::min(bytes_max, text.size()));
     text.append(buffer, kept);
     truncated |= kept < got;
     return got;
@@ -120,10 +127,13 @@ struct Reaped {
   }
 
  private:
-  // The group that the child leads, if it does. Before Linux 6.9 by its number, which is not another's while the child is there.
+  // The group that the child leads, if it does. Before Linux 6.9 by its number, which is not another's while the child
+  // is there.
   void kill_group() const {
     constexpr unsigned process_group = 1u << 2;  // PIDFD_SIGNAL_PROCESS_GROUP, pidfd_send_signal(2)
-    if (syscall(SYS_pidfd_send_signal, child.pidfd(), SIGKILL, nullptr, process_group) == 0 || (errno != EINVAL && errno != ENOSYS)) return;
+    if (syscall(SYS_pidfd_send_signal, child.pidfd(), SIGKILL, nullptr, process_group) == 0 ||
+        (errno != EINVAL && errno != ENOSYS))
+      return;
     if (child.pid() > 1 && child.signal(0) == 0) ::kill(-child.pid(), SIGKILL);
   }
 };
@@ -177,8 +187,10 @@ class Capture {
     while (!ended || output_.is_open() || error_.is_open()) {
       const int left_ms = last.left_ms();
       if (left_ms == 0) return 0;  // asked first: a child that always writes has no more time than others
-      pollfd watched[] = {{ended ? -1 : pidfd, POLLIN, 0}, {input_.writing.number, POLLOUT, 0},
-                          {output_.pipe.reading.number, POLLIN, 0}, {error_.pipe.reading.number, POLLIN, 0}};
+      pollfd watched[] = {{ended ? -1 : pidfd, POLLIN, 0},
+                          {input_.writing.number, POLLOUT, 0},
+                          {output_.pipe.reading.number, POLLIN, 0},
+                          {error_.pipe.reading.number, POLLIN, 0}};
       const int ready = poll(watched, std::size(watched), left_ms);
       if (ready < 0 && errno != EINTR) return errno;
       if (ready <= 0) continue;
@@ -209,11 +221,12 @@ class Capture {
 
 }  // namespace detail
 
-// The request says what runs and how; its 0, 1 and 2 are this function's: a request that keeps something there is refused (EINVAL, "a
-// target twice"). `time` is for all of it, 0..INT_MAX ms. Errors: those of the spawn; step "pipe" (EMFILE, ENFILE); "poll" (ENOMEM);
-// "wait", ECHILD: somebody else reaped the child, see Child::wait; "kill", EPERM: the time was over and the child, which has changed its
-// user, may not be killed: it is detached and runs on.
-[[nodiscard]] inline Expected<Captured, Error> capture(const Request& request, std::chrono::milliseconds time, const CaptureOptions& options = {}) {
+// The request says what runs and how; its 0, 1 and 2 are this function's: a request that keeps something there is
+// refused (EINVAL, "a target twice"). `time` is for all of it, 0..INT_MAX ms. Errors: those of the spawn; step "pipe"
+// (EMFILE, ENFILE); "poll" (ENOMEM); "wait", ECHILD: somebody else reaped the child, see Child::wait; "kill", EPERM:
+// the time was over and the child, which has changed its user, may not be killed: it is detached and runs on.
+[[nodiscard]] inline Expected<Captured, Error> capture(const Request& request, std::chrono::milliseconds time,
+                                                       const CaptureOptions& options = {}) {
   const detail::Deadline deadline(time);
   detail::Capture run(options);
   if (const int error = run.open()) return Unexpected<Error>(Error{error, "pipe", {}, 0});

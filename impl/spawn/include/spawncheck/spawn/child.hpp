@@ -3,11 +3,14 @@
 // A child that runs, and how it ended.
 //
 // The child is named by a pidfd throughout: waiting, looking and signalling cannot meet another process that has got
-// its number since. Nothing here throws or allocates but Exit::describe(). What waits writes errno and is a cancellation
-// point (waitid(2), poll(2)); signal() is async-signal-safe but for errno.
+// its number since. Nothing here throws or allocates but Exit::describe(). What waits writes errno and is a
+// cancellation point (waitid(2), poll(2)); signal() is async-signal-safe but for errno.
 #pragma once
 
-#include <spawncheck/spawn/expected.hpp>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -17,11 +20,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
-#include <poll.h>
+#include <spawncheck/spawn/expected.hpp>
 #include <string>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <utility>
 
 namespace spawncheck::spawn {
@@ -39,13 +39,18 @@ struct Exit {
   // "exit status 7"; "signal 11 (SIGSEGV), core dumped"; numbers of real-time signals are the kernel's.
   std::string describe() const {
     if (!by_signal) return "exit status " + std::to_string(status);
-    static constexpr struct { int number; const char* name; } names[] = {
-        {SIGHUP, "SIGHUP"}, {SIGINT, "SIGINT"}, {SIGQUIT, "SIGQUIT"}, {SIGILL, "SIGILL"}, {SIGTRAP, "SIGTRAP"}, {SIGABRT, "SIGABRT"},
-        {SIGBUS, "SIGBUS"}, {SIGFPE, "SIGFPE"}, {SIGKILL, "SIGKILL"}, {SIGUSR1, "SIGUSR1"}, {SIGSEGV, "SIGSEGV"}, {SIGUSR2, "SIGUSR2"},
-        {SIGPIPE, "SIGPIPE"}, {SIGALRM, "SIGALRM"}, {SIGTERM, "SIGTERM"}, {SIGXCPU, "SIGXCPU"}, {SIGXFSZ, "SIGXFSZ"},
-        {SIGVTALRM, "SIGVTALRM"}, {SIGPROF, "SIGPROF"}, {SIGIO, "SIGIO"}, {SIGPWR, "SIGPWR"}, {SIGSYS, "SIGSYS"}};
+    static constexpr struct {
+      int number;
+      const char* name;
+    } names[] = {{SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},       {SIGQUIT, "SIGQUIT"}, {SIGILL, "SIGILL"},
+                 {SIGTRAP, "SIGTRAP"}, {SIGABRT, "SIGABRT"},     {SIGBUS, "SIGBUS"},   {SIGFPE, "SIGFPE"},
+                 {SIGKILL, "SIGKILL"}, {SIGUSR1, "SIGUSR1"},     {SIGSEGV, "SIGSEGV"}, {SIGUSR2, "SIGUSR2"},
+                 {SIGPIPE, "SIGPIPE"}, {SIGALRM, "SIGALRM"},     {SIGTERM, "SIGTERM"}, {SIGXCPU, "SIGXCPU"},
+                 {SIGXFSZ, "SIGXFSZ"}, {SIGVTALRM, "SIGVTALRM"}, {SIGPROF, "SIGPROF"}, {SIGIO, "SIGIO"},
+                 {SIGPWR, "SIGPWR"},   {SIGSYS, "SIGSYS"}};
     std::string text = "signal " + std::to_string(signal);
-    const auto found = std::find_if(std::begin(names), std::end(names), [this](const auto& n) { return n.number == signal; });
+    const auto found =
+        std::find_if(std::begin(names), std::end(names), [this](const auto& n) { return n.number == signal; });
     if (found != std::end(names)) text += std::string(" (") + found->name + ")";
     return dumped_core ? text + ", core dumped" : text;
   }
@@ -91,11 +96,13 @@ class [[nodiscard]] Child {
   int pidfd() const { return pidfd_; }
 
   // Waits, through the pidfd; EINTR is waited on. Once: afterwards there is no child, and ECHILD. ECHILD at the first
-  // time: somebody else has reaped it (SIGCHLD ignored or SA_NOCLDWAIT, a wait for any child); how it ended is lost. (waitid(2) P_PIDFD)
+  // time: somebody else has reaped it (SIGCHLD ignored or SA_NOCLDWAIT, a wait for any child); how it ended is lost.
+  // (waitid(2) P_PIDFD)
   [[nodiscard]] Expected<Exit, int> wait() { return wait_with(0); }
   // ECHILD as wait(), EAGAIN while it runs.
   [[nodiscard]] Expected<Exit, int> try_wait() { return wait_with(WNOHANG); }
-  // Waits no longer than that, up to INT_MAX ms; not positive: looks once. ETIMEDOUT: it runs on and is still to be waited for.
+  // Waits no longer than that, up to INT_MAX ms; not positive: looks once. ETIMEDOUT: it runs on and is still to be
+  // waited for.
   [[nodiscard]] Expected<Exit, int> wait_for(std::chrono::milliseconds time) {
     if (!valid()) return Unexpected<int>(ECHILD);
     const detail::Deadline deadline(time);
@@ -107,15 +114,16 @@ class [[nodiscard]] Child {
     if (ready == 0) return Unexpected<int>(ETIMEDOUT);
     return try_wait();
   }
-  // SIGKILL, and waits for the end, which is near unless the kernel holds the child in an uninterruptible call. What the child itself
-  // has started lives on. EPERM: it may not be signalled (it has changed its user), runs on and is still to be waited for.
+  // SIGKILL, and waits for the end, which is near unless the kernel holds the child in an uninterruptible call. What
+  // the child itself has started lives on. EPERM: it may not be signalled (it has changed its user), runs on and is
+  // still to be waited for.
   [[nodiscard]] Expected<Exit, int> kill_and_wait() {
     if (const int error = signal(SIGKILL); error != 0 && error != ESRCH) return Unexpected<int>(error);
     return wait();
   }
   // Sends a signal through the pidfd, so that it can reach no other process: 0 or an errno, ESRCH when it has
-  // ended and been reaped. (pidfd_send_signal(2)) Where that call is absent (valgrind, some sandboxes), by the pid, which is not
-  // another's as long as nobody else reaps this process's children.
+  // ended and been reaped. (pidfd_send_signal(2)) Where that call is absent (valgrind, some sandboxes), by the pid,
+  // which is not another's as long as nobody else reaps this process's children.
   int signal(int number) const {
     if (pid_ < 0) return ESRCH;
     if (syscall(SYS_pidfd_send_signal, pidfd_, number, nullptr, 0) == 0) return 0;

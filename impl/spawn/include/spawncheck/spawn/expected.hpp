@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Results of the C++ interface: a value or an error, no exceptions. std::expected where the language has it (C++23), else
-// tl::expected (https://github.com/TartanLlama/expected, Debian's libexpected-dev).
+// Results of the C++ interface: a value or an error, no exceptions. std::expected where the language has it (C++23),
+// else tl::expected (https://github.com/TartanLlama/expected, Debian's libexpected-dev).
 //
-// Both may meet in one program, in files compiled by different standards. Their types differ, the names of the functions
-// that return them would not: the inline namespace tells them apart.
+// Both may meet in one program, in files compiled by different standards. Their types differ, the names of the
+// functions that return them would not: the inline namespace tells them apart.
 #pragma once
 
 #include <string>
@@ -38,10 +38,11 @@ using Unexpected = tl::unexpected<E>;
 #endif
 
 struct Error {
-  int code = 0;            // errno
-  std::string step;        // the failing step's word (plan.h), or request, memory, clone, killed; of capture(): pipe, poll, ...
-  std::string field;       // of a bad request: which field and why
-  int signal = 0;          // of a child that was killed before exec
+  int code = 0;  // errno
+  std::string
+      step;  // the failing step's word (plan.h), or request, memory, clone, killed; of capture(): pipe, poll, ...
+  std::string field;  // of a bad request: which field and why
+  int signal = 0;     // of a child that was killed before exec
 
   // "exec: No such file or directory (errno 2)"; "request, keep: a target twice: Invalid argument (errno 22)"
   std::string describe() const {

@@ -11,7 +11,6 @@
 #define SPAWNCHECK_SPAWN_PLAN_H
 
 #include <spawncheck/spawn/export.h>
-
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,20 +22,22 @@ enum spawn_strategy {
   SPAWN_STRATEGY_COPY,    /* the table is copied at clone; what is dropped is closed in the copy */
   SPAWN_STRATEGY_UNSHARE, /* the table is shared at clone, then copied and closed by close_range(2) UNSHARE */
   SPAWN_STRATEGY_STAGED,  /* likewise; sources of 64 and above are first placed in the window (request.h) */
-  SPAWN_STRATEGY_FETCHED, /* the table is shared at clone, left with nothing, and filled by pidfd_getfd(2) from the caller's */
-  SPAWN_STRATEGY_EXCEPT,  /* the table is shared at clone, then close_range(2) UNSHARE with EXCEPT leaves all but the sources */
+  SPAWN_STRATEGY_FETCHED, /* the table is shared at clone, left with nothing, and filled by pidfd_getfd(2) from the
+                             caller's */
+  SPAWN_STRATEGY_EXCEPT,  /* the table is shared at clone, then close_range(2) UNSHARE with EXCEPT leaves all but the
+                             sources */
   SPAWN_STRATEGY_COUNT
 };
 
 /* How the child starts: bits of spawn_plan.start. */
 enum {
-  SPAWN_START_VM = 1,             /* CLONE_VM */
-  SPAWN_START_VFORK = 2,          /* CLONE_VFORK */
-  SPAWN_START_FILES = 4,          /* CLONE_FILES: share the table */
-  SPAWN_START_CLEAR_SIGHAND = 8,  /* CLONE_CLEAR_SIGHAND; needs clone3(2) */
-  SPAWN_START_PIDFD = 16,         /* CLONE_PIDFD */
-  SPAWN_START_CLONE3 = 32,        /* clone3(2); else clone(2) */
-  SPAWN_START_INTO_CGROUP = 64    /* CLONE_INTO_CGROUP, spawn_plan.cgroup_fd; needs clone3(2) */
+  SPAWN_START_VM = 1,            /* CLONE_VM */
+  SPAWN_START_VFORK = 2,         /* CLONE_VFORK */
+  SPAWN_START_FILES = 4,         /* CLONE_FILES: share the table */
+  SPAWN_START_CLEAR_SIGHAND = 8, /* CLONE_CLEAR_SIGHAND; needs clone3(2) */
+  SPAWN_START_PIDFD = 16,        /* CLONE_PIDFD */
+  SPAWN_START_CLONE3 = 32,       /* clone3(2); else clone(2) */
+  SPAWN_START_INTO_CGROUP = 64   /* CLONE_INTO_CGROUP, spawn_plan.cgroup_fd; needs clone3(2) */
 };
 
 /* In place of a number: the descriptor that SPAWN_STEP_DUP_TO_TEMPORARY got. At most one of each is live. */
@@ -46,11 +47,12 @@ enum {
 /* Numbers of the window that one staged source takes: the slot that the child reads, and its witness (window.cpp). */
 #define SPAWN_NUMBERS_STAGED 2
 
-/* Numbers below this are copied, in use or not, whatever close_range(2) UNSHARE closes (fs/file.c sane_fdtable_size). */
+/* Numbers below this are copied, in use or not, whatever close_range(2) UNSHARE closes (fs/file.c sane_fdtable_size).
+ */
 #define SPAWN_COPIED_ALWAYS 64
 
-/* spawn_step.flags of SPAWN_STEP_CLOSE_RANGE, as close_range(2) has them. The last two are of Linux 7.4; no released header
- * has CLOEXEC_ONLY yet, so its value stands here and nowhere else. */
+/* spawn_step.flags of SPAWN_STEP_CLOSE_RANGE, as close_range(2) has them. The last two are of Linux 7.4; no released
+ * header has CLOEXEC_ONLY yet, so its value stands here and nowhere else. */
 #define SPAWN_CLOSE_RANGE_UNSHARE 2
 #define SPAWN_CLOSE_RANGE_EXCEPT 8
 #define SPAWN_CLOSE_RANGE_CLOEXEC_ONLY 16
@@ -60,44 +62,52 @@ enum {
 
 /* The steps. Columns: enumerator, word, what it does with the fields of spawn_step. Every step fails the
  * spawn with its errno, unless it says otherwise. */
-#define SPAWN_STEPS(X)                                                                                          \
-  X(RESET_HANDLERS, "reset-handlers", "each caught signal gets its default disposition; ignored ones stay")     \
-  X(DEFAULT, "default", "each signal in bits gets its default disposition")                                     \
-  X(IGNORE, "ignore", "each signal in bits is ignored")                                                         \
-  X(SESSION, "session", "setsid(2)")                                                                            \
-  X(PGROUP, "pgroup", "setpgid(0, a)")                                                                          \
-  X(UMASK, "umask", "umask(a); cannot fail")                                                                    \
-  X(CHDIR, "chdir", "chdir(path)")                                                                              \
-  X(FCHDIR, "fchdir", "fchdir(a)")                                                                              \
-  X(UNSHARE, "unshare", "unshare(CLONE_FILES)")                                                                 \
-  X(CLOSE_RANGE, "close-range", "close_range(first, last, flags)")                                              \
-  X(CLOSE_EACH, "close-each", "closes what is open in first..last one by one; a closed number is no error")     \
-  X(CLOSE_PIDFD, "close-pidfd", "closes the child's entry of its own pidfd; a closed number is no error")       \
-  X(STAGE, "stage", "made by the caller before clone, and undone by it; such steps come first: dup3(a, n, O_CLOEXEC) for both n, slot b and witness first, of the window")  \
-  X(CHECK_STAGED, "check-staged", "each slot has the file that was staged there, and the same description as its witness, else EBADF")                      \
-  X(CALLER, "caller", "pidfd_open(2) of the calling thread, which must be number a (EBADFD)")                   \
-  X(FETCH, "fetch", "pidfd_getfd(2) of the caller's a, which must become number b (EBADFD); close-on-exec; EBADF for the child's own pidfd") \
-  X(CLOSE, "close", "close(a); a closed number is no error")                                                    \
-  X(DUP_TO_TEMPORARY, "dup-to-temporary", "fcntl(a, F_DUPFD_CLOEXEC, b), EINVAL said as EMFILE; flags 1: it is SPAWN_PROGRAM_TEMPORARY")                                     \
-  X(DUP, "dup", "dup3(a, b, flags); never with a == b")                                                         \
-  X(SET_CLOEXEC, "set-cloexec", "fcntl(a, F_SETFD, FD_CLOEXEC)")                                                \
-  X(CLEAR_CLOEXEC, "clear-cloexec", "fcntl(a, F_SETFD, 0)")                                                     \
-  X(SWEEP_CLOEXEC, "sweep-cloexec", "closes each close-on-exec descriptor but a (-1: none); cannot fail: exec closes the rest") \
-  X(OPEN, "open", "number a becomes openat(path, flags b, mode first), not close-on-exec; what it was is closed first")          \
-  X(TERMINAL, "terminal", "ioctl(a, TIOCSCTTY, 0)")                                                             \
-  X(FOREGROUND, "foreground", "ioctl(a, TIOCSPGRP, the child's process group)")                                 \
-  X(NICE, "nice", "setpriority(PRIO_PROCESS, 0, a)")                                                            \
-  X(SCHEDULING, "scheduling", "sched_setscheduler(0, a, priority b)")                                           \
-  X(AFFINITY, "affinity", "sched_setaffinity(0, first bytes, data)")                                            \
-  X(LIMIT, "limit", "prlimit(0, a, data: a struct spawn_limit's soft and hard)")                                \
-  X(GROUPS, "groups", "setgroups(first, data), the raw call")                                                   \
-  X(GID, "gid", "setresgid(first, first, first), the raw call")                                                 \
-  X(UID, "uid", "setresuid(first, first, first), the raw call")                                                 \
-  X(DEATH_SIGNAL, "death-signal", "prctl(PR_SET_PDEATHSIG, a); ESRCH when the parent is gone already")          \
-  X(NO_NEW_PRIVS, "no-new-privs", "prctl(PR_SET_NO_NEW_PRIVS, 1)")                                              \
-  X(MASK, "mask", "the signal mask becomes bits, or with SPAWN_MASK_OF_CALLER the caller's")                   \
-  X(EXEC, "exec", "execve(path)")                                                                               \
-  X(EXEC_FD, "exec-fd", "execveat(a, \"\", AT_EMPTY_PATH); a may be SPAWN_TEMPORARY")                         \
+#define SPAWN_STEPS(X)                                                                                                 \
+  X(RESET_HANDLERS, "reset-handlers", "each caught signal gets its default disposition; ignored ones stay")            \
+  X(DEFAULT, "default", "each signal in bits gets its default disposition")                                            \
+  X(IGNORE, "ignore", "each signal in bits is ignored")                                                                \
+  X(SESSION, "session", "setsid(2)")                                                                                   \
+  X(PGROUP, "pgroup", "setpgid(0, a)")                                                                                 \
+  X(UMASK, "umask", "umask(a); cannot fail")                                                                           \
+  X(CHDIR, "chdir", "chdir(path)")                                                                                     \
+  X(FCHDIR, "fchdir", "fchdir(a)")                                                                                     \
+  X(UNSHARE, "unshare", "unshare(CLONE_FILES)")                                                                        \
+  X(CLOSE_RANGE, "close-range", "close_range(first, last, flags)")                                                     \
+  X(CLOSE_EACH, "close-each", "closes what is open in first..last one by one; a closed number is no error")            \
+  X(CLOSE_PIDFD, "close-pidfd", "closes the child's entry of its own pidfd; a closed number is no error")              \
+  X(STAGE, "stage",                                                                                                    \
+    "made by the caller before clone, and undone by it; such steps come first: dup3(a, n, O_CLOEXEC) for both n, "     \
+    "slot b and witness first, of the window")                                                                         \
+  X(CHECK_STAGED, "check-staged",                                                                                      \
+    "each slot has the file that was staged there, and the same description as its witness, else EBADF")               \
+  X(CALLER, "caller", "pidfd_open(2) of the calling thread, which must be number a (EBADFD)")                          \
+  X(FETCH, "fetch",                                                                                                    \
+    "pidfd_getfd(2) of the caller's a, which must become number b (EBADFD); close-on-exec; EBADF for the child's own " \
+    "pidfd")                                                                                                           \
+  X(CLOSE, "close", "close(a); a closed number is no error")                                                           \
+  X(DUP_TO_TEMPORARY, "dup-to-temporary",                                                                              \
+    "fcntl(a, F_DUPFD_CLOEXEC, b), EINVAL said as EMFILE; flags 1: it is SPAWN_PROGRAM_TEMPORARY")                     \
+  X(DUP, "dup", "dup3(a, b, flags); never with a == b")                                                                \
+  X(SET_CLOEXEC, "set-cloexec", "fcntl(a, F_SETFD, FD_CLOEXEC)")                                                       \
+  X(CLEAR_CLOEXEC, "clear-cloexec", "fcntl(a, F_SETFD, 0)")                                                            \
+  X(SWEEP_CLOEXEC, "sweep-cloexec",                                                                                    \
+    "closes each close-on-exec descriptor but a (-1: none); cannot fail: exec closes the rest")                        \
+  X(OPEN, "open",                                                                                                      \
+    "number a becomes openat(path, flags b, mode first), not close-on-exec; what it was is closed first")              \
+  X(TERMINAL, "terminal", "ioctl(a, TIOCSCTTY, 0)")                                                                    \
+  X(FOREGROUND, "foreground", "ioctl(a, TIOCSPGRP, the child's process group)")                                        \
+  X(NICE, "nice", "setpriority(PRIO_PROCESS, 0, a)")                                                                   \
+  X(SCHEDULING, "scheduling", "sched_setscheduler(0, a, priority b)")                                                  \
+  X(AFFINITY, "affinity", "sched_setaffinity(0, first bytes, data)")                                                   \
+  X(LIMIT, "limit", "prlimit(0, a, data: a struct spawn_limit's soft and hard)")                                       \
+  X(GROUPS, "groups", "setgroups(first, data), the raw call")                                                          \
+  X(GID, "gid", "setresgid(first, first, first), the raw call")                                                        \
+  X(UID, "uid", "setresuid(first, first, first), the raw call")                                                        \
+  X(DEATH_SIGNAL, "death-signal", "prctl(PR_SET_PDEATHSIG, a); ESRCH when the parent is gone already")                 \
+  X(NO_NEW_PRIVS, "no-new-privs", "prctl(PR_SET_NO_NEW_PRIVS, 1)")                                                     \
+  X(MASK, "mask", "the signal mask becomes bits, or with SPAWN_MASK_OF_CALLER the caller's")                           \
+  X(EXEC, "exec", "execve(path)")                                                                                      \
+  X(EXEC_FD, "exec-fd", "execveat(a, \"\", AT_EMPTY_PATH); a may be SPAWN_TEMPORARY")                                  \
   X(EXEC_SEARCH, "exec-search", "execve of path in each directory of the list data, as SPAWN_SEARCH of request.h says")
 
 enum spawn_step_kind {
@@ -113,24 +123,24 @@ struct spawn_step {
   int32_t a, b;
   uint32_t first, last;
   uint64_t bits; /* bit n-1 is signal n */
-  const char *path;
-  const void *data; /* of AFFINITY, LIMIT, GROUPS, EXEC_SEARCH: points into the request */
+  const char* path;
+  const void* data; /* of AFFINITY, LIMIT, GROUPS, EXEC_SEARCH: points into the request */
 };
 
 struct spawn_plan {
-  uint32_t strategy; /* enum spawn_strategy, never AUTOMATIC */
-  uint32_t start;    /* SPAWN_START_* */
-  const char *reason; /* why this strategy: a constant string */
-  struct spawn_step *step;
+  uint32_t strategy;  /* enum spawn_strategy, never AUTOMATIC */
+  uint32_t start;     /* SPAWN_START_* */
+  const char* reason; /* why this strategy: a constant string */
+  struct spawn_step* step;
   uint32_t step_count, step_capacity;
-  char *const *argv;
-  char *const *envp;
+  char* const* argv;
+  char* const* envp;
   int cgroup_fd; /* with SPAWN_START_INTO_CGROUP */
 };
 
 /* Constant strings; "?" for what does not exist. */
-const char *spawn_step_word(uint32_t kind);
-const char *spawn_strategy_word(uint32_t strategy);
+const char* spawn_step_word(uint32_t kind);
+const char* spawn_strategy_word(uint32_t strategy);
 
 SPAWNCHECK_SPAWN_END
 

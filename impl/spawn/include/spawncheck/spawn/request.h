@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * The reference spawn's C interface: request, planner, runner. No C++ runtime is needed to link it.
- * The C++ interface on top of it is spawn.hpp. Errors are returned, as errno values. Every function is async-signal-safe
- * and thread-safe, allocates nothing that outlives it, and leaves errno alone: raw system calls, no lock (signal-safety(7)). What a
- * field does is said by the man page of the call it is named for (guide.md has the tables). */
+ * The C++ interface on top of it is spawn.hpp. Errors are returned, as errno values. Every function is
+ * async-signal-safe and thread-safe, allocates nothing that outlives it, and leaves errno alone: raw system calls, no
+ * lock (signal-safety(7)). What a field does is said by the man page of the call it is named for (guide.md has the
+ * tables). */
 #ifndef SPAWNCHECK_SPAWN_REQUEST_H
 #define SPAWNCHECK_SPAWN_REQUEST_H
 
 #include <spawncheck/spawn/export.h>
 #include <spawncheck/spawn/plan.h>
-
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,13 +19,29 @@ enum spawn_policy { SPAWN_FDS_INHERIT, SPAWN_FDS_DROP_CLOEXEC_EXCEPT, SPAWN_FDS_
 
 /* Which fields of a request count; for the others the child is as its caller. */
 enum {
-  SPAWN_SET_MASK = 1, SPAWN_SET_DEFAULT = 2, SPAWN_SET_IGNORE = 4, SPAWN_SET_PGROUP = 8,
-  SPAWN_NEW_SESSION = 16, SPAWN_SET_CWD = 32, SPAWN_WANT_PIDFD = 64, SPAWN_SET_CWD_FD = 128,
-  SPAWN_SET_UMASK = 256, SPAWN_PROGRAM_FD = 512,
-  SPAWN_SEARCH = 1 << 10, SPAWN_SET_UID = 1 << 11, SPAWN_SET_GID = 1 << 12, SPAWN_SET_GROUPS = 1 << 13,
-  SPAWN_SET_NICE = 1 << 14, SPAWN_SET_SCHEDULING = 1 << 15, SPAWN_SET_AFFINITY = 1 << 16,
-  SPAWN_SET_TERMINAL = 1 << 17, SPAWN_SET_FOREGROUND = 1 << 18, SPAWN_SET_DEATH_SIGNAL = 1 << 19,
-  SPAWN_NO_NEW_PRIVS = 1 << 20, SPAWN_SET_CGROUP = 1 << 21, SPAWN_ALLOW_UNDUMPABLE = 1 << 22
+  SPAWN_SET_MASK = 1,
+  SPAWN_SET_DEFAULT = 2,
+  SPAWN_SET_IGNORE = 4,
+  SPAWN_SET_PGROUP = 8,
+  SPAWN_NEW_SESSION = 16,
+  SPAWN_SET_CWD = 32,
+  SPAWN_WANT_PIDFD = 64,
+  SPAWN_SET_CWD_FD = 128,
+  SPAWN_SET_UMASK = 256,
+  SPAWN_PROGRAM_FD = 512,
+  SPAWN_SEARCH = 1 << 10,
+  SPAWN_SET_UID = 1 << 11,
+  SPAWN_SET_GID = 1 << 12,
+  SPAWN_SET_GROUPS = 1 << 13,
+  SPAWN_SET_NICE = 1 << 14,
+  SPAWN_SET_SCHEDULING = 1 << 15,
+  SPAWN_SET_AFFINITY = 1 << 16,
+  SPAWN_SET_TERMINAL = 1 << 17,
+  SPAWN_SET_FOREGROUND = 1 << 18,
+  SPAWN_SET_DEATH_SIGNAL = 1 << 19,
+  SPAWN_NO_NEW_PRIVS = 1 << 20,
+  SPAWN_SET_CGROUP = 1 << 21,
+  SPAWN_ALLOW_UNDUMPABLE = 1 << 22
 };
 
 struct spawn_keep {
@@ -39,7 +55,7 @@ struct spawn_keep {
  * obstacle; a path below /dev/fd or /proc/self/fd sees it closed. Errors: those of open(2). */
 struct spawn_open {
   int target;       /* not also the target of a keep entry */
-  const char *path; /* relative to the child's directory */
+  const char* path; /* relative to the child's directory */
   int flags;        /* open(2): an access mode and O_* flags */
   uint32_t mode;    /* with O_CREAT or O_TMPFILE, less the child's umask; else 0 */
 };
@@ -59,22 +75,23 @@ struct spawn_request {
   uint32_t policy;   /* enum spawn_policy */
   uint32_t strategy; /* enum spawn_strategy; one that is not AUTOMATIC is used or refused with ENOTSUP */
   uint32_t set;      /* SPAWN_SET_* and the other bits of that enum */
-  const char *path;  /* of the program, relative to the child's directory; no PATH search but with SPAWN_SEARCH */
-  int program_fd;    /* with SPAWN_PROGRAM_FD, in place of path; the program does not get it, unless a target has its number */
-  char *const *argv; /* null-terminated, not null, argv[0] there */
-  char *const *envp; /* null-terminated; null: an empty environment */
-  const struct spawn_keep *keep;
+  const char* path;  /* of the program, relative to the child's directory; no PATH search but with SPAWN_SEARCH */
+  int program_fd;    /* with SPAWN_PROGRAM_FD, in place of path; the program does not get it, unless a target has its
+                        number */
+  char* const* argv; /* null-terminated, not null, argv[0] there */
+  char* const* envp; /* null-terminated; null: an empty environment */
+  const struct spawn_keep* keep;
   uint32_t keep_count;
   uint64_t mask, dflt, ignore; /* bit n-1 is signal n; a signal in both dflt and ignore: EINVAL */
   int32_t pgroup;
-  const char *cwd;
+  const char* cwd;
   int cwd_fd;
   uint32_t umask;
 
-  const struct spawn_open *open;
+  const struct spawn_open* open;
   uint32_t open_count; /* at most SPAWN_OPEN_MAX */
   uint32_t limit_count;
-  const struct spawn_limit *limit; /* no resource twice */
+  const struct spawn_limit* limit; /* no resource twice */
 
   /* SPAWN_SEARCH: `path` is a name, looked for in the directories of this list, separated by colons, in
    * the child's directory and with its credentials. Null: PATH of envp, and where that has none
@@ -84,7 +101,7 @@ struct spawn_request {
    * no shell is run, ETXTBSY, ELOOP, ...). At the end: EACCES if there was one, else the last error. A directory
    * too long to make a path of less than PATH_MAX (4096) bytes is passed over, as glibc and musl do; ENOENT
    * when there was no other. A name of over 255 bytes: ENAMETOOLONG, without a child. */
-  const char *search;
+  const char* search;
 
   /* Credentials: groups, then gid, then uid, by the raw calls, in the child only (libc's own setuid changes
    * every thread of the caller). Real, effective and saved ids alike: setresuid(2), setresgid(2), setgroups(2). They
@@ -97,7 +114,7 @@ struct spawn_request {
    * caller has lost prctl(PR_GET_DUMPABLE): no core dump, no ptrace(2) by its own user. It must not make itself
    * dumpable while it spawns: the new user could then trace the child, and with it the caller's memory. */
   uint32_t uid, gid;
-  const uint32_t *groups;
+  const uint32_t* groups;
   uint32_t group_count; /* at most SPAWN_GROUPS_MAX */
 
   /* setpriority(2): -20 to 19. EACCES: lower than RLIMIT_NICE allows. */
@@ -105,13 +122,13 @@ struct spawn_request {
   /* sched_setscheduler(2): SCHED_OTHER, BATCH, IDLE with priority 0, FIFO and RR with 1 to 99. Set before nice. */
   int32_t scheduling, priority;
   /* sched_setaffinity(2): bit i of the words is CPU i. EINVAL: none of them may be used. */
-  const uint64_t *cpus;
+  const uint64_t* cpus;
   uint32_t cpu_words; /* 1 to SPAWN_CPU_WORDS_MAX, one bit at least */
 
   /* Numbers of the child, as they are when it runs: with policy `only` a target of a keep or an open entry.
-   * terminal: becomes the controlling terminal (TIOCSCTTY, ioctl_tty(2)); needs SPAWN_NEW_SESSION; EPERM: another session has it.
-   * foreground: the child's process group becomes that terminal's foreground group (tcsetpgrp(3)); SIGTTOU is blocked
-   * meanwhile, as every signal is. ENOTTY: not the child's controlling terminal. */
+   * terminal: becomes the controlling terminal (TIOCSCTTY, ioctl_tty(2)); needs SPAWN_NEW_SESSION; EPERM: another
+   * session has it. foreground: the child's process group becomes that terminal's foreground group (tcsetpgrp(3));
+   * SIGTTOU is blocked meanwhile, as every signal is. ENOTTY: not the child's controlling terminal. */
   int terminal, foreground;
 
   /* Sent to the child when the thread that spawned it ends: prctl(2) PR_SET_PDEATHSIG. Set after credentials, which
@@ -119,32 +136,34 @@ struct spawn_request {
    * exits, except where a PID namespace hides the parent. */
   int32_t death_signal; /* 1 to 64 */
 
-  /* A directory of a cgroup (version 2) that the child starts in: CLONE_INTO_CGROUP, clone(2). ENOTSUP: no clone3(2), or
-   * a kernel before 5.7. From the kernel: EBADF (not a cgroup), EACCES, EBUSY, EOPNOTSUPP; the failing place is SPAWN_FAILED_CLONE. */
+  /* A directory of a cgroup (version 2) that the child starts in: CLONE_INTO_CGROUP, clone(2). ENOTSUP: no clone3(2),
+   * or a kernel before 5.7. From the kernel: EBADF (not a cgroup), EACCES, EBUSY, EOPNOTSUPP; the failing place is
+   * SPAWN_FAILED_CLONE. */
   int cgroup_fd;
 };
 
 /* What the running kernel, or its sandbox, lets us do. Probed, never derived from version numbers. */
 struct spawn_abilities {
-  uint8_t clone3;        /* clone3(2) */
-  uint8_t clear_sighand; /* CLONE_CLEAR_SIGHAND */
-  uint8_t pidfd;         /* CLONE_PIDFD */
-  uint8_t pidfd_open;    /* pidfd_open(2) */
-  uint8_t close_range;   /* close_range(2) with CLOSE_RANGE_UNSHARE */
-  uint8_t unshare_files; /* unshare(2) CLONE_FILES */
-  uint8_t fetch;         /* pidfd_open(2) and pidfd_getfd(2) of the caller; needs ptrace rights on it (ptrace(2)) */
-  uint8_t except;        /* CLOSE_RANGE_EXCEPT, Linux 7.4 */
-  uint8_t cloexec_only;  /* CLOSE_RANGE_CLOEXEC_ONLY together with it, Linux 7.4 */
-  uint64_t window;       /* bit n: number n is a slot of the window that may be used now */
-  uint64_t window_in_use; /* bit n: another spawn uses number n of the window, which this request reads: read `placeholder` instead */
-  int32_t placeholder;   /* a number that has what the window's numbers have when nobody uses them */
+  uint8_t clone3;         /* clone3(2) */
+  uint8_t clear_sighand;  /* CLONE_CLEAR_SIGHAND */
+  uint8_t pidfd;          /* CLONE_PIDFD */
+  uint8_t pidfd_open;     /* pidfd_open(2) */
+  uint8_t close_range;    /* close_range(2) with CLOSE_RANGE_UNSHARE */
+  uint8_t unshare_files;  /* unshare(2) CLONE_FILES */
+  uint8_t fetch;          /* pidfd_open(2) and pidfd_getfd(2) of the caller; needs ptrace rights on it (ptrace(2)) */
+  uint8_t except;         /* CLOSE_RANGE_EXCEPT, Linux 7.4 */
+  uint8_t cloexec_only;   /* CLOSE_RANGE_CLOEXEC_ONLY together with it, Linux 7.4 */
+  uint64_t window;        /* bit n: number n is a slot of the window that may be used now */
+  uint64_t window_in_use; /* bit n: another spawn uses number n of the window, which this request reads: read
+                             `placeholder` instead */
+  int32_t placeholder;    /* a number that has what the window's numbers have when nobody uses them */
 };
 
 #define SPAWN_KEEP_MAX 4096 /* entries of one keep-list; more: EINVAL */
 #define SPAWN_OPEN_MAX 256
 #define SPAWN_GROUPS_MAX 65536 /* NGROUPS_MAX */
 #define SPAWN_CPU_WORDS_MAX 128
-#define SPAWN_UNLIMITED (~0ull) /* RLIM64_INFINITY */
+#define SPAWN_UNLIMITED (~0ull)              /* RLIM64_INFINITY */
 #define SPAWN_SEARCH_DEFAULT "/bin:/usr/bin" /* what confstr(_CS_PATH) says with glibc */
 
 /* Where a spawn failed. Outside the child's steps: */
@@ -163,37 +182,38 @@ struct spawn_result {
   int32_t failed;    /* SPAWN_FAILED_*, or the kind of the failing step (enum spawn_step_kind) */
   int32_t step;      /* index of the failing step in the plan, -1: none */
   int32_t signal;    /* with SPAWN_FAILED_KILLED */
-  const char *field; /* with SPAWN_FAILED_REQUEST: the field's name and what is wrong, a constant string */
+  const char* field; /* with SPAWN_FAILED_REQUEST: the field's name and what is wrong, a constant string */
   uint32_t strategy; /* enum spawn_strategy: what was used */
-  const char *reason;
+  const char* reason;
 };
 
 /* Checks everything that can be checked without a system call (spawn_run() adds: is each number that is named open, is
  * each target below RLIMIT_NOFILE). 0, or an errno with *field naming the field. Async-signal-safe. */
-int spawn_request_check(const struct spawn_request *request, const char **field);
+int spawn_request_check(const struct spawn_request* request, const char** field);
 
 /* An upper bound on the steps of this request's plan, under any abilities. */
-uint32_t spawn_plan_steps_max(const struct spawn_request *request);
+uint32_t spawn_plan_steps_max(const struct spawn_request* request);
 
 /* Pure: no system call, no allocation. plan->step and plan->step_capacity are the caller's. 0, or ENOTSUP
  * (a forced strategy the abilities do not allow), ENOSPC (capacity), or what spawn_request_check says. */
-int spawn_plan_build(const struct spawn_request *request, const struct spawn_abilities *abilities,
-                     struct spawn_plan *plan);
+int spawn_plan_build(const struct spawn_request* request, const struct spawn_abilities* abilities,
+                     struct spawn_plan* plan);
 
 /* The abilities of this process, probed at the first call and remembered; what turns out to be refused
  * later (a sandbox entered since) is forgotten by spawn_run(). Thread-safe, async-signal-safe. */
 struct spawn_abilities spawn_abilities_probed(void);
 
-/* The window: numbers below 64 that the process sets aside at start-up, so that kept sources of 64 and above can cross in
- * them (strategy staged), at a cost that does not grow with the table. Each is a close-on-exec descriptor of an empty
- * memfd. For `count` sources at once, 1 to SPAWN_WINDOW_MAX, it takes two numbers each, and one more for itself, from the
- * highest free ones below 64, never 0, 1 or 2. A spawn takes two for each distinct source of 64 and above, and spawns that find
- * too few take another strategy. One window a process, which all its threads use. 0, or an errno with nothing changed: EINVAL
- * (count), EALREADY (there is one), EBUSY (another thread is at it), ENOSPC (too few of these numbers are free below
- * RLIMIT_NOFILE), or what memfd_create(2) or mmap(2) says. Thread-safe, async-signal-safe, errno is left as it was.
- * Other code must leave these numbers alone. What it closes or reuses all the same is never used or overwritten again
- * (README.md says how that is found out, and in which instant it cannot be). A request may name them, as any others: as a
- * source such a number is an empty memfd, whatever other spawns stage there meanwhile; as a target it is the child's. */
+/* The window: numbers below 64 that the process sets aside at start-up, so that kept sources of 64 and above can cross
+ * in them (strategy staged), at a cost that does not grow with the table. Each is a close-on-exec descriptor of an
+ * empty memfd. For `count` sources at once, 1 to SPAWN_WINDOW_MAX, it takes two numbers each, and one more for itself,
+ * from the highest free ones below 64, never 0, 1 or 2. A spawn takes two for each distinct source of 64 and above, and
+ * spawns that find too few take another strategy. One window a process, which all its threads use. 0, or an errno with
+ * nothing changed: EINVAL (count), EALREADY (there is one), EBUSY (another thread is at it), ENOSPC (too few of these
+ * numbers are free below RLIMIT_NOFILE), or what memfd_create(2) or mmap(2) says. Thread-safe, async-signal-safe, errno
+ * is left as it was. Other code must leave these numbers alone. What it closes or reuses all the same is never used or
+ * overwritten again (README.md says how that is found out, and in which instant it cannot be). A request may name them,
+ * as any others: as a source such a number is an empty memfd, whatever other spawns stage there meanwhile; as a target
+ * it is the child's. */
 int spawn_window_reserve(uint32_t count);
 
 /* Closes what is left of the window. 0, ENOENT (there is none) or EBUSY (a spawn uses it just now, or another thread is
@@ -205,16 +225,16 @@ int spawn_window_release(void);
 /* Starts the child. Returns result->error. Any number of threads may call it at once. On failure nothing is
  * left: no child, no zombie, no descriptor, no memory but at most sixteen stacks, kept for the spawns to come. The
  * calling thread's signals are blocked meanwhile. errno is left as it was. */
-int spawn_run(const struct spawn_request *request, struct spawn_result *result);
+int spawn_run(const struct spawn_request* request, struct spawn_result* result);
 
 /* The same with given abilities instead of the probed ones, for tests; what is refused at run time is an
  * error here, no second try is made. */
-int spawn_run_with(const struct spawn_request *request, const struct spawn_abilities *abilities,
-                   struct spawn_result *result);
+int spawn_run_with(const struct spawn_request* request, const struct spawn_abilities* abilities,
+                   struct spawn_result* result);
 
 /* Runs a plan as it stands, also one the caller changed. For tests of the plan itself. A start without
  * SPAWN_START_VFORK is refused with EINVAL, and so is a plan that stages. */
-int spawn_run_plan(const struct spawn_plan *plan, struct spawn_result *result);
+int spawn_run_plan(const struct spawn_plan* plan, struct spawn_result* result);
 
 SPAWNCHECK_SPAWN_END
 

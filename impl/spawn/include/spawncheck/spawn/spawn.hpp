@@ -12,13 +12,13 @@
 // (expected.hpp); the child is child.hpp's. capture.hpp runs a request and collects what it writes.
 #pragma once
 
-#include <spawncheck/spawn/child.hpp>
-#include <spawncheck/spawn/expected.hpp>
+#include <fcntl.h>
 #include <spawncheck/spawn/request.h>
 
 #include <cstdint>
 #include <cstdlib>
-#include <fcntl.h>
+#include <spawncheck/spawn/child.hpp>
+#include <spawncheck/spawn/expected.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,8 +26,8 @@
 namespace spawncheck::spawn {
 inline namespace SPAWNCHECK_SPAWN_INLINE_NAMESPACE {
 
-// The window of strategy staged (request.h, spawn_window_reserve()), for as long as this lives: at the start of main, say. What other
-// code has closed of it by the end is left alone.
+// The window of strategy staged (request.h, spawn_window_reserve()), for as long as this lives: at the start of main,
+// say. What other code has closed of it by the end is left alone.
 class Window {
  public:
   // For that many sources at once. An errno: ENOSPC, EALREADY, ...
@@ -51,7 +51,8 @@ class Window {
 // spawned any number of times, by several threads at once.
 class Request {
  public:
-  // A path, relative to the child's directory; no PATH search but with search(). argv[0] is the path unless name() says else.
+  // A path, relative to the child's directory; no PATH search but with search(). argv[0] is the path unless name() says
+  // else.
   explicit Request(std::string path) : path_(std::move(path)), arguments_{path_} {}
   // An open file; borrowed until the spawn returns. A script (#!) cannot be run so (execveat(2)).
   explicit Request(int program_fd) : arguments_{"program"} {
@@ -79,8 +80,8 @@ class Request {
 
   // What each of these does, and its errors, is said at the field of the same name in request.h.
 
-  // The path is a name, looked for in PATH of the child's environment, or in the list given, or in the caller's own PATH as it
-  // is now (getenv(3): no other thread may change the environment meanwhile).
+  // The path is a name, looked for in PATH of the child's environment, or in the list given, or in the caller's own
+  // PATH as it is now (getenv(3): no other thread may change the environment meanwhile).
   Request& search() { return has_search_ = false, asks(SPAWN_SEARCH); }
   Request& search(std::string list) { return search_ = std::move(list), has_search_ = true, asks(SPAWN_SEARCH); }
   Request& search_callers_path() {
@@ -88,11 +89,17 @@ class Request {
     return search(list != nullptr ? list : SPAWN_SEARCH_DEFAULT);
   }
   // A file that the child opens at `target`: open(2)'s flags, and a mode where it creates.
-  Request& open(int target, std::string path, int flags, mode_t mode = 0) { return opened_.push_back({target, std::move(path), flags, mode}), *this; }
+  Request& open(int target, std::string path, int flags, mode_t mode = 0) {
+    return opened_.push_back({target, std::move(path), flags, mode}), *this;
+  }
   Request& null(int target) { return open(target, "/dev/null", target == 0 ? O_RDONLY : O_WRONLY); }
-  Request& limit(int resource, std::uint64_t soft, std::uint64_t hard) { return limits_.push_back({soft, hard, static_cast<std::uint32_t>(resource)}), *this; }
+  Request& limit(int resource, std::uint64_t soft, std::uint64_t hard) {
+    return limits_.push_back({soft, hard, static_cast<std::uint32_t>(resource)}), *this;
+  }
   Request& nice(int value) { return request_.nice = value, asks(SPAWN_SET_NICE); }
-  Request& scheduling(int policy, int priority = 0) { return request_.scheduling = policy, request_.priority = priority, asks(SPAWN_SET_SCHEDULING); }
+  Request& scheduling(int policy, int priority = 0) {
+    return request_.scheduling = policy, request_.priority = priority, asks(SPAWN_SET_SCHEDULING);
+  }
   // Bit i of the words is CPU i.
   Request& cpus(std::vector<std::uint64_t> words) { return cpus_ = std::move(words), asks(SPAWN_SET_AFFINITY); }
   Request& user(uid_t id) { return request_.uid = id, asks(SPAWN_SET_UID); }
@@ -131,7 +138,8 @@ class Request {
     r.cpu_words = static_cast<std::uint32_t>(cpus_.size());
     spawn_result result{};
     if (spawn_run(&r, &result) == 0) return Child(result.pid, result.pidfd);
-    return Unexpected<Error>(Error{result.error, word_of(result.failed), result.field != nullptr ? result.field : "", result.signal});
+    return Unexpected<Error>(
+        Error{result.error, word_of(result.failed), result.field != nullptr ? result.field : "", result.signal});
   }
 
  private:
@@ -144,11 +152,16 @@ class Request {
   }
   static std::string word_of(int failed) {
     switch (failed) {
-      case SPAWN_FAILED_REQUEST: return "request";
-      case SPAWN_FAILED_MEMORY: return "memory";
-      case SPAWN_FAILED_CLONE: return "clone";
-      case SPAWN_FAILED_KILLED: return "killed";
-      default: return spawn_step_word(static_cast<std::uint32_t>(failed));
+      case SPAWN_FAILED_REQUEST:
+        return "request";
+      case SPAWN_FAILED_MEMORY:
+        return "memory";
+      case SPAWN_FAILED_CLONE:
+        return "clone";
+      case SPAWN_FAILED_KILLED:
+        return "killed";
+      default:
+        return spawn_step_word(static_cast<std::uint32_t>(failed));
     }
   }
 
