@@ -7,7 +7,7 @@
 
 #include "fuzz/feedback.h"
 #include "fuzz/target.h"
-#include "properties/session/finding.h"
+#include "impl/session/finding.h"
 
 namespace spawncheck::fuzz {
 

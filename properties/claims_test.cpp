@@ -3,18 +3,18 @@
 // What the model claims of a way to start a process, put to the kernel: every schedule of the same scenario, by the
 // same plan. What the model refutes the kernel refutes as well, by the same clause; what it proves holds in every
 // schedule.
-#include "properties/session/claims.h"
+#include "impl/session/claims.h"
 
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <utility>
 
+#include "impl/schedules/exhaustive.h"
+#include "impl/session/reproduce.h"
+#include "impl/session/running_kernel.h"
+#include "impl/session/watch.h"
 #include "properties/on_the_kernel.h"
-#include "properties/schedules/exhaustive.h"
-#include "properties/session/reproduce.h"
-#include "properties/session/running_kernel.h"
-#include "properties/session/watch.h"
 
 namespace spawncheck {
 namespace {

@@ -6,10 +6,10 @@
 #include <set>
 #include <sstream>
 
+#include "impl/session/claims.h"
+#include "impl/session/scheduled.h"
 #include "model/contract/rules.h"
 #include "properties/on_the_kernel.h"
-#include "properties/session/claims.h"
-#include "properties/session/scheduled.h"
 #include "properties/written.h"
 
 namespace spawncheck {

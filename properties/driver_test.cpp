@@ -10,11 +10,11 @@
 #include <set>
 #include <unordered_set>
 
+#include "impl/session/claims.h"
+#include "impl/session/reference_planner.h"
 #include "model/explore/driver_step.h"
 #include "model/explore/explorer.h"
 #include "model/explore/simulate.h"
-#include "properties/session/claims.h"
-#include "properties/session/reference_planner.h"
 #include "properties/written.h"
 
 namespace spawncheck {

@@ -9,11 +9,11 @@
 #include <regex>
 #include <sstream>
 
+#include "impl/session/claims.h"
+#include "impl/session/reference_planner.h"
 #include "model/explore/livelock.h"
 #include "model/explore/seen.h"
 #include "properties/arbitrary.h"
-#include "properties/session/claims.h"
-#include "properties/session/reference_planner.h"
 #include "properties/written.h"
 
 namespace spawncheck {

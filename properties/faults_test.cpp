@@ -4,8 +4,8 @@
 // that is found.
 #include "impl/mutants/faults.h"
 
+#include "impl/schedules/faults.h"
 #include "properties/on_the_kernel.h"
-#include "properties/schedules/faults.h"
 #include "properties/written.h"
 
 namespace spawncheck {

@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <set>
 
+#include "impl/litmus/campaign.h"
+#include "impl/session/running_kernel.h"
 #include "model/litmus/generate.h"
 #include "model/scenario/words.h"
-#include "properties/litmus/campaign.h"
-#include "properties/session/running_kernel.h"
 
 namespace spawncheck::litmus {
 namespace {

@@ -2,9 +2,9 @@
 //
 // The model's kernel is this kernel, call by call and table by table, whatever the implementation does; and a record
 // that differs in one place is noticed.
+#include "impl/session/scheduled.h"
 #include "model/scenario/visible.h"
 #include "properties/on_the_kernel.h"
-#include "properties/session/scheduled.h"
 
 namespace spawncheck {
 namespace {

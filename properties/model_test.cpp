@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <memory>
 
+#include "impl/session/reference_planner.h"
 #include "model/judge/judge.h"
 #include "properties/arbitrary.h"
-#include "properties/session/reference_planner.h"
 
 namespace spawncheck {
 namespace {

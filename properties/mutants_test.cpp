@@ -9,9 +9,9 @@
 #include <set>
 
 #include "impl/mutants/faults.h"
+#include "impl/session/scheduled.h"
 #include "model/scenario/words.h"
 #include "properties/on_the_kernel.h"
-#include "properties/session/scheduled.h"
 
 namespace spawncheck {
 namespace {

@@ -12,8 +12,8 @@
 #include <memory>
 #include <string>
 
+#include "impl/session/finding.h"
 #include "properties/arbitrary.h"
-#include "properties/session/finding.h"
 
 namespace spawncheck {
 

@@ -10,10 +10,10 @@
 
 #include <set>
 
+#include "impl/session/refine_on_kernel.h"
 #include "model/explore/race.h"
 #include "model/kernel/call.h"
 #include "properties/on_the_kernel.h"
-#include "properties/session/refine_on_kernel.h"
 
 namespace spawncheck {
 namespace {

@@ -4,8 +4,8 @@
 // both.
 #include <cerrno>
 
+#include "impl/session/scheduled.h"
 #include "properties/on_the_kernel.h"
-#include "properties/session/scheduled.h"
 #include "properties/written.h"
 
 namespace spawncheck {

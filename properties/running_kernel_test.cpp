@@ -2,7 +2,7 @@
 //
 // The kernel that runs is asked what it does: the answers are facts about it, asking costs milliseconds and leaves
 // nothing, and the model of it agrees with it where the model of another does not.
-#include "properties/session/running_kernel.h"
+#include "impl/session/running_kernel.h"
 
 #include <seccomp.h>
 #include <sys/wait.h>
@@ -12,9 +12,9 @@
 #include <filesystem>
 #include <set>
 
+#include "impl/session/kernel_probes.h"
+#include "impl/session/scheduled.h"
 #include "properties/on_the_kernel.h"
-#include "properties/session/kernel_probes.h"
-#include "properties/session/scheduled.h"
 #include "properties/written.h"
 
 namespace spawncheck {

@@ -6,11 +6,11 @@
 #include <memory>
 #include <set>
 
+#include "impl/schedules/independence.h"
+#include "impl/schedules/sample.h"
+#include "impl/session/scheduled.h"
 #include "model/scenario/visible.h"
 #include "properties/on_the_kernel.h"
-#include "properties/schedules/independence.h"
-#include "properties/schedules/sample.h"
-#include "properties/session/scheduled.h"
 #include "properties/written.h"
 
 namespace spawncheck {

@@ -14,8 +14,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "impl/session/running_kernel.h"
 #include "properties/on_the_kernel.h"
-#include "properties/session/running_kernel.h"
 
 namespace spawncheck {
 namespace {

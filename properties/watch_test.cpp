@@ -2,7 +2,7 @@
 //
 // fd.untouched, fd.untransient and mm.unwritten, looked at between any two calls of a spawn, for every strategy and
 // peer; and the planted bugs are seen so as well.
-#include "properties/session/watch.h"
+#include "impl/session/watch.h"
 
 #include "properties/on_the_kernel.h"
 #include "properties/written.h"

@@ -6,8 +6,8 @@
 
 #include "fuzz/feedback.h"
 #include "fuzz/target.h"
+#include "impl/session/reference_planner.h"
 #include "model/judge/judge.h"
-#include "properties/session/reference_planner.h"
 
 namespace spawncheck::fuzz {
 

@@ -18,7 +18,7 @@
 #ifndef SPAWNCHECK_SCENARIO_VISIBLE_H
 #define SPAWNCHECK_SCENARIO_VISIBLE_H
 
-/* What a call touches, for the independence relation (properties/schedules/independence.cpp):
+/* What a call touches, for the independence relation (impl/schedules/independence.cpp):
  *   allocate   the lowest free number of the caller's table, which it returns
  *   allocate2  two of them, stored at its argument n
  *   number     reads or writes the entry of its first argument; close(2) also drops a reference

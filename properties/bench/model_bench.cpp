@@ -15,11 +15,11 @@
 #include <sstream>
 #include <thread>
 
+#include "impl/session/claims.h"
+#include "impl/session/reference_planner.h"
 #include "model/explore/linearize.h"
 #include "model/explore/refine.h"
 #include "model/scenario/generate.h"
-#include "properties/session/claims.h"
-#include "properties/session/reference_planner.h"
 
 namespace spawncheck {
 namespace {

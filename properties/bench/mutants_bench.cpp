@@ -14,8 +14,8 @@
 #include <thread>
 
 #include "impl/mutants/faults.h"
-#include "properties/schedules/faults.h"
-#include "properties/tool/tool.h"
+#include "impl/schedules/faults.h"
+#include "impl/tool/tool.h"
 
 std::atomic<bool> spawncheck::tool::interrupted{false};
 

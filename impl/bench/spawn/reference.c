@@ -73,10 +73,10 @@ static void* prepare(const struct bench_job* job, unsigned strategy, int (*enter
   return NULL;
 }
 
-#define STRATEGIES(X)                                                                                           \
-  X(COPY, copy, NULL, NULL)                                                                                     \
-  X(UNSHARE, unshare, NULL, NULL) X(STAGED, staged, enter_window, leave_window) X(FETCHED, fetched, NULL, NULL) \
-      X(EXCEPT, except, NULL, NULL)
+#define STRATEGIES(X)             \
+  X(COPY, copy, NULL, NULL)       \
+  X(UNSHARE, unshare, NULL, NULL) \
+  X(STAGED, staged, enter_window, leave_window) X(FETCHED, fetched, NULL, NULL) X(EXCEPT, except, NULL, NULL)
 
 #define STRATEGY(id, word, enter, leave) \
   static void* prepare_##word(const struct bench_job* job) { return prepare(job, SPAWN_STRATEGY_##id, enter, leave); }

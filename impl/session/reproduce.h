@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+//
+// A counterexample of the model, put to the kernel: its path as a schedule of whole calls, obeyed by a scheduled run of
+// the same plan.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "impl/session/session.h"
+#include "model/explore/explorer.h"
+
+namespace spawncheck {
+
+struct Reproduction {
+  bool is_reproduced = false;
+  unsigned times = 0, runs = 0;          // how often, of how many runs with that schedule
+  std::vector<Turn> schedule;            // the path's turns; what follows them, each task runs on
+  std::string implementation, strategy;  // what ran: the reference, or a way's shared object
+  std::string text;                      // what was seen, or the reason why the kernel cannot show it, as a sentence
+};
+
+// `way` as for planner_named(). Only for a violation.
+Reproduction reproduce(const Scenario&, const std::string& way, const model::Kernel&, const explore::Exploration&);
+
+}  // namespace spawncheck

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+#include "impl/session/session.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "impl/peers/limits.h"
+#include "impl/session/possible_faults.h"
+#include "impl/session/running_kernel.h"
+#include "impl/session/scheduled.h"
+#include "impl/session/watch.h"
+
+namespace spawncheck {
+
+namespace {
+
+// A violated clause that the peer's own documentation excepts is no finding.
+const spawncheck_limit* limit_of(const std::string& implementation, const Breach& breach) {
+  for (const spawncheck_limit& limit : spawncheck_limits)
+    if (limit.implementation == implementation && limit.clause == name(breach.clause) &&
+        breach.observed.find(limit.says) != std::string::npos)
+      return &limit;
+  return nullptr;
+}
+
+// $SPAWNCHECK_SLOWNESS: how many times longer than on a usual machine a run may take, 1 to 100: in emulation, on a
+// stolen processor.
+std::uint32_t slowness() {
+  const char* set = std::getenv("SPAWNCHECK_SLOWNESS");
+  return set == nullptr ? 1 : static_cast<std::uint32_t>(std::clamp(std::atoi(set), 1, 100));
+}
+
+int badness(Status s) {
+  constexpr int order[] = {0, 4, 2, 1, 3};  // holds, violated, inconclusive, unsupported, broken
+  return order[static_cast<int>(s)];
+}
+
+}  // namespace
+
+bool is_worse(Status a, Status b) { return badness(a) > badness(b); }
+
+std::uint64_t seed_of_run(std::uint64_t seed, unsigned run) {
+  if (run == 0) return 0;
+  Random random(seed + run);
+  return random.next() | 1;
+}
+
+Session::Session(SessionOptions options, std::unique_ptr<Executor> executor)
+    : options_(std::move(options)), executor_(std::move(executor)) {
+  const ImplementationInfo& info = executor_->implementation();
+  judge_.owed = Clauses::promised_by(info.promises);
+  judge_.kernel = running_kernel();
+  judge_.policies = info.policies;
+  judge_.sets = info.sets;
+  judge_.resource_errors_allowed = options_.implementation != "reference";
+  judge_.work_max = options_.work_max;
+  if (!options_.strategy.empty()) why_unsupported_ = spawncheck::why_unsupported(options_.strategy);
+}
+
+std::unique_ptr<Session> Session::start(const SessionOptions& options, std::string& error) {
+  ExecutorOptions e;
+  e.implementation = options.implementation;
+  e.strategy = options.strategy;
+  e.timeout_ms = options.timeout_ms * slowness();
+  std::unique_ptr<Executor> executor = Executor::start(e, error);
+  if (executor == nullptr) return nullptr;
+  return std::unique_ptr<Session>(new Session(options, std::move(executor)));
+}
+
+GenerateOptions Session::generate_options() const {
+  GenerateOptions options;
+  options.policies = implementation().policies;
+  options.sets = implementation().sets;
+  return options;
+}
+
+// Behind a documented limit every other clause is still looked at; but when numbers of the caller's table may come and
+// go, nothing that its other threads did to it can be explained any more, and what needs an order of the operations
+// accuses nobody.
+Verdict Session::judged(const Scenario& scenario) const {
+  JudgeOptions options = judge_;
+  std::optional<Verdict> limited;
+  for (;;) {
+    Verdict verdict = judge(scenario, *history_, options);
+    if (verdict.status != Status::violated) return limited && verdict.status == Status::holds ? *limited : verdict;
+    std::vector<Breach> breaches = breaches_of(verdict);
+    const auto limit = [&](const Breach& b) { return limit_of(options_.implementation, b); };
+    const auto excepted = std::find_if(breaches.begin(), breaches.end(), limit);
+    if (excepted == breaches.end()) return verdict;
+    options.owed = options.owed.without(excepted->clause);
+    if (!limited) {
+      limited.emplace();
+      limited->status = Status::unsupported;
+      limited->work = verdict.work;
+      limited->observed = "a documented limit, " + std::string(name(excepted->clause)) + ": " + limit(*excepted)->why;
+    }
+    if (excepted->clause != Clause::fd_untouched) continue;
+    std::erase_if(breaches, [&](const Breach& b) { return needs_order(b.clause) || limit(b) != nullptr; });
+    return breaches.empty() ? *limited : named(std::move(breaches));
+  }
+}
+
+Verdict Session::unsupported(const std::string& why) {
+  if (not_run_ == nullptr) not_run_ = std::make_unique<sc_history>();
+  not_run_->end = SC_RUN_REFUSED;
+  std::strncpy(not_run_->broken_where, why.c_str(), sizeof not_run_->broken_where - 1);
+  history_ = not_run_.get();
+  Verdict verdict;
+  verdict.status = Status::unsupported;
+  verdict.observed = why;
+  return verdict;
+}
+
+Verdict Session::run(const Scenario& scenario, std::uint64_t seed) {
+  if (!why_unsupported_.empty()) return unsupported(why_unsupported_);
+  if (scenario.fault.kind != SC_FAULT_NONE) return run_scheduled(scenario, policy_of(Turns::lenient));
+  history_ = &executor_->run(scenario, {seed});
+  return judged(scenario);
+}
+
+Verdict Session::run_scheduled(const Scenario& scenario, const sc_policy& policy) {
+  if (!why_unsupported_.empty()) return unsupported(why_unsupported_);
+  sc_policy made = policy;
+  if (made.fault.kind == SC_FAULT_NONE) made.fault = scenario.fault;
+  made.watch_memory = watches_memory_ && scenario.threads.size() == 1;
+  history_ = &executor_->run(scenario, {0, &made});
+  Verdict verdict = judged(scenario);
+  if (verdict.status == Status::holds && made.watch_memory != 0)
+    return forbidden_write(scenario, executor_->trace()).value_or(std::move(verdict));
+  if (verdict.status != Status::violated) return verdict;
+  const std::string why = why_impossible(scenario, trace(), history_->fault);
+  if (why.empty()) return verdict;
+  Verdict nothing;
+  nothing.status = Status::unsupported;
+  nothing.observed = "the fault: " + why;
+  return nothing;
+}
+
+namespace {
+
+bool has_long_list(const Scenario& scenario) {
+  constexpr std::uint32_t compared_max = 1024;
+  for (const Thread& thread : scenario.threads)
+    for (const sc_operation& op : thread.operations)
+      if (op.kind == SC_OP_SPAWN && sc_kept_count(&op.request) > compared_max) return true;
+  return false;
+}
+
+}  // namespace
+
+lockstep::Comparison Session::run_lockstep(const Scenario& scenario, sc_policy policy) {
+  policy.results = 1;
+  lockstep::Comparison nothing;
+  std::string why = why_unsupported_;
+  if (scenario.world.refusal_count != 0)
+    why = "the scenario refuses system calls, and the model's kernel refuses none";
+  else if (has_long_list(scenario))
+    why = "a keep-list of thousands: every table would be read at every step";
+  nothing.is_declined = why != why_unsupported_;
+  if (!why.empty())
+    nothing.unknown = unsupported(why).observed;
+  else
+    history_ = &executor_->run(scenario, {0, &policy});
+  if (history_->end != SC_RUN_BROKEN && history_->end != SC_RUN_REFUSED)
+    return lockstep::compare(running_kernel(), scenario, executor_->trace(), *history_);
+  if (nothing.unknown.empty()) nothing.unknown = "a run that failed: " + std::string(history_->broken_where);
+  return nothing;
+}
+
+LockstepVerdict lockstep_verdict(const lockstep::Comparison& c, const sc_history& history) {
+  if (c.disagreement) return {Status::violated, {}};
+  if (history.end == SC_RUN_BROKEN) return {Status::broken, c.unknown};
+  if (history.end == SC_RUN_REFUSED) return {Status::unsupported, c.unknown, c.is_declined};
+  if (history.end == SC_RUN_TIMEOUT)
+    return {Status::inconclusive,
+            "the run reached its bound in time after " + std::to_string(c.steps) + " steps that agree"};
+  if (history.end == SC_RUN_MISLED) return {Status::inconclusive, "a turn of the schedule is not enabled"};
+  const bool has_ended = history.end == SC_RUN_COMPLETE || history.end == SC_RUN_BLOCKED;
+  if (c.steps == 0 && c.unknown.empty() && has_ended)
+    return {Status::inconclusive, "the run made no call that another task can see, so there was nothing to compare",
+            true};
+  if (c.steps == 0) return {Status::inconclusive, "no step was compared" + (c.unknown.empty() ? "" : ": " + c.unknown)};
+  return {};
+}
+
+Verdict Session::run_until_violated(const Scenario& scenario, unsigned runs, std::uint64_t seed, unsigned& used,
+                                    const std::function<bool()>& is_over) {
+  Verdict worst;
+  for (used = 0; used < std::max(runs, 1u) && !(used > 0 && is_over && is_over());) {
+    Verdict verdict = run(scenario, seed_of_run(seed, used));
+    ++used;
+    if (used == 1 || is_worse(verdict.status, worst.status)) worst = std::move(verdict);
+    if (worst.status == Status::violated) return worst;
+    if (worst.status == Status::unsupported && scenario.threads.size() <= 1) break;  // it will be every time
+  }
+  return worst;
+}
+
+}  // namespace spawncheck

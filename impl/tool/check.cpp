@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "impl/session/running_kernel.h"
+#include "impl/session/scheduled.h"
+#include "impl/tool/coverage.h"
+#include "impl/tool/tool.h"
+#include "model/scenario/mutate.h"
+
+namespace spawncheck::tool {
+
+namespace {
+
+// A scenario with several threads gets a few interleavings, one without gets one.
+constexpr unsigned runs_of_race = 4;
+
+// A scenario with several threads gets several tries of a finding with so many runs each.
+constexpr unsigned runs_per_try_of_race = 20;
+// What is suspected is told at the end, so many in full.
+constexpr std::size_t suspicions_told = 10;
+
+// A scenario is counted once, by the worst of its runs; a violation that did not come back as suspected.
+struct Counts {
+  std::uint64_t runs = 0, scenarios = 0, by_status[5] = {}, suspected = 0;
+  std::uint64_t replays = 0, same = 0, schedules = 0,
+                diverged = 0;  // schedules: of which `diverged` gave another trace once or more
+
+  std::uint64_t of(Status s) const { return by_status[static_cast<int>(s)]; }
+  void add(Status s) {
+    ++scenarios;
+    ++by_status[static_cast<int>(s)];
+  }
+};
+
+constexpr unsigned divergences_told = 5;
+
+// The run just made, again and again by its turns. A trace that differs is told.
+void replay(Session& session, Scenario scenario, unsigned times, Counts& counts) {
+  scenario.schedule = turns_of(session.trace());
+  if (scenario.schedule.size() > schedule_turns_max || session.history().end == SC_RUN_CUT) return;
+  sc_policy policy = policy_of(Turns::strict);
+  policy.results = 1;
+  session.run_scheduled(scenario, policy);
+  const auto first = std::make_unique<sc_trace>(session.trace());
+  bool differs = false;
+  for (unsigned i = 1; i <= times; ++i) {
+    session.run_scheduled(scenario, policy);
+    const std::string how = difference(*first, session.trace());
+    ++counts.replays;
+    counts.same += how.empty();
+    if (how.empty() || differs) continue;
+    differs = true;
+    if (counts.diverged < divergences_told) fmt::print(stderr, "replay {} differs: {}\n{}", i, how, print(scenario));
+  }
+  ++counts.schedules;
+  counts.diverged += differs;
+}
+
+std::string summary(const Counts& c, double seconds) {
+  std::string out =
+      fmt::format("{} runs ({:.0f}/s) of {} scenarios: {} hold", c.runs,
+                  seconds > 0 ? static_cast<double>(c.runs) / seconds : 0.0, c.scenarios, c.of(Status::holds));
+  if (c.of(Status::violated) != 0) out += fmt::format(", {} violated", c.of(Status::violated));
+  out += fmt::format(", {} suspected, {} inconclusive, {} unsupported, {} broken", c.suspected,
+                     c.of(Status::inconclusive), c.of(Status::unsupported), c.of(Status::broken));
+  if (c.replays != 0)
+    out += fmt::format("; {} of {} replays gave the same trace, of {} schedules {} did not always", c.same, c.replays,
+                       c.schedules, c.diverged);
+  return out;
+}
+
+// What the whole says: a finding, else what nobody has explained, else what was decided. That nothing was violated says
+// something only when something held.
+Status whole(const Counts& c) {
+  if (c.of(Status::violated) != 0) return Status::violated;
+  if (c.of(Status::broken) != 0) return Status::broken;
+  if (c.suspected != 0) return Status::inconclusive;
+  if (c.of(Status::holds) != 0) return Status::holds;
+  return c.of(Status::inconclusive) != 0 || c.scenarios == 0 ? Status::inconclusive : Status::unsupported;
+}
+
+std::string why(const Counts& c, const std::string& reason) {
+  if (c.scenarios == 0) return "no run was made";
+  if (c.suspected != 0) return fmt::format("{} violations did not come back: suspected", c.suspected);
+  return "no scenario was decided; the first: " + reason;
+}
+
+// A sample of the runs of one thread sees what is written while a child runs on its caller's memory.
+constexpr unsigned watched_one_in = 4;
+bool is_watched(const Scenario& scenario, std::uint64_t seed) {
+  return scenario.threads.size() == 1 && Random(seed ^ 0x6d656d).below(watched_one_in) == 0;
+}
+
+// The scenario under up to `runs_of_race` schedules: the first runs each task on, the others are random or by
+// priorities with change points. A violation's scenario gets the schedule that shows it.
+Verdict run_schedules(Session& session, Scenario& scenario, std::uint64_t seed, unsigned& used) {
+  Verdict worst;
+  scenario.schedule.clear();
+  session.watch_memory(is_watched(scenario, seed));
+  const unsigned runs = scenario.threads.size() > 1 ? runs_of_race : 1;
+  unsigned steps = 0;
+  for (used = 0; used < runs; ++used) {
+    sc_policy policy = policy_of(Turns::lenient);
+    if (used > 0)
+      policy = used % 2 == 1 ? policy_of(Turns::lenient, SC_RULE_RANDOM, seed + used)
+                             : pct_policy(2 + used / 2 % 3, steps, seed + used);
+    Verdict verdict = session.run_scheduled(scenario, policy);
+    steps = std::max(steps, session.trace().step_count);
+    if (used == 0 || is_worse(verdict.status, worst.status)) worst = std::move(verdict);
+    if (worst.status != Status::violated) continue;
+    ++used;
+    scenario.schedule = turns_of(session.trace());
+    break;
+  }
+  return worst;
+}
+
+Finding examined(Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed, unsigned run,
+                 const CheckOptions& options, const Deadline& deadline) {
+  FindingOptions how;
+  how.run = run;
+  how.runs_per_try = !options.is_scheduled && scenario.threads.size() > 1 ? runs_per_try_of_race : 1;
+  how.is_over = [&] { return options.common.seconds != 0 ? deadline.passed() : interrupted.load(); };
+  Finding finding = make_finding(session, scenario, verdict, seed, how);
+  std::string error;
+  if (!options.save.empty() && save(finding, options.save, error).empty())
+    fmt::print(stderr, "spawncheck: {}\n", error);
+  return finding;
+}
+
+void tell(const Finding& finding, bool json) {
+  if (json)
+    say_json(to_json(finding));
+  else
+    fmt::print("{}", report(finding));
+}
+
+void tell_whole(const Counts& counts, const std::vector<Finding>& suspicions, const std::string& first_reason,
+                double seconds, const CheckOptions& options) {
+  for (const Finding& s : suspicions) tell(s, options.common.json);
+  const Status status = whole(counts);
+  if (!options.common.json) {
+    if (counts.suspected > suspicions.size())
+      fmt::print("{} more are suspected\n", counts.suspected - suspicions.size());
+    fmt::print("{}\n", summary(counts, seconds));
+    if (status == Status::inconclusive || status == Status::unsupported)
+      fmt::print("{}: {}\n", name(status), why(counts, first_reason));
+    return;
+  }
+  if (status == Status::violated) return;  // the finding is the last line
+  say_json({{"verdict", std::string(name(status))},
+            {"runs", counts.runs},
+            {"scenarios", counts.scenarios},
+            {"holds", counts.of(Status::holds)},
+            {"suspected", counts.suspected},
+            {"inconclusive", counts.of(Status::inconclusive)},
+            {"unsupported", counts.of(Status::unsupported)},
+            {"broken", counts.of(Status::broken)},
+            {"why", status == Status::holds ? "" : why(counts, first_reason)},
+            {"seed", options.common.seed},
+            {"implementation", options.common.implementation},
+            {"strategy", options.common.strategy},
+            {"kernel", kernel_release()},
+            {"behaviours", behaviours_text()},
+            {"replays", counts.replays},
+            {"same_traces", counts.same},
+            {"diverged", counts.diverged}});
+}
+
+}  // namespace
+
+Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session& session) {
+  Random random(seed * 0x10001 + i);
+  GenerateOptions options = session.generate_options();
+  options.families = 1u << static_cast<int>(family_in_turn(i));
+  Scenario scenario = generate(random, options);
+  if (i % 3 == 2) scenario = mutate(scenario, random);
+  return scenario;
+}
+
+Verdict run_as_check(Session& session, Scenario& scenario, bool is_scheduled, std::uint64_t seed, unsigned& used,
+                     const std::function<bool()>& is_over) {
+  if (is_scheduled) return run_schedules(session, scenario, seed, used);
+  return session.run_until_violated(scenario, scenario.threads.size() > 1 ? runs_of_race : 1, seed, used, is_over);
+}
+
+int check(const CheckOptions& options) {
+  int status = 0;
+  const unsigned seconds = options.common.seconds == 0 && options.runs == 0 ? 10 : options.common.seconds;
+  const Deadline deadline(seconds);
+  const std::unique_ptr<Session> session = start_session(options.common, status);
+  if (session == nullptr) return status;
+  if (!session->why_unsupported().empty()) return tell_unsupported(*session, options.common);
+  if (!options.common.json) {
+    fmt::print("seed {}\nkernel {}: {}\n", options.common.seed, kernel_release(), behaviours_text());
+    std::fflush(stdout);
+  }
+  if (options.is_lockstep) return check_in_lockstep(*session, options);
+  const auto start = std::chrono::steady_clock::now();
+  auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  Counts counts;
+  Coverage coverage;
+  std::vector<Finding> suspicions;
+  std::optional<Finding> finding;
+  std::string first_reason;
+  for (std::uint64_t i = 0; !finding && counts.of(Status::broken) == 0 && !deadline.passed() &&
+                            (options.runs == 0 || counts.runs < options.runs);
+       ++i) {
+    Scenario scenario = scenario_number(options.common.seed, i, *session);
+    scenario.schedule.clear();
+    if (options.has_coverage) coverage.add(scenario);
+    const std::uint64_t seed = options.common.seed + i;
+    unsigned used = 0;
+    const Verdict verdict =
+        run_as_check(*session, scenario, options.is_scheduled, seed, used, [&] { return deadline.passed(); });
+    counts.runs += used;
+    if (options.is_scheduled && options.replays != 0 && verdict.status != Status::violated)
+      replay(*session, scenario, options.replays, counts);
+    if (verdict.status != Status::violated) {
+      counts.add(verdict.status);
+      if (verdict.status != Status::holds && first_reason.empty()) first_reason = verdict.observed;
+      if (verdict.status == Status::broken)
+        fmt::print(stderr, "spawncheck: broken: {}\n{}", verdict.observed, print(scenario));
+    } else {
+      Finding f = examined(*session, scenario, verdict, seed, used - 1, options, deadline);
+      if (!f.is_suspected()) {
+        counts.add(Status::violated);
+        finding = std::move(f);
+      } else {  // it must not hide a real one behind it
+        ++counts.scenarios;
+        ++counts.suspected;
+        if (suspicions.size() < suspicions_told) suspicions.push_back(std::move(f));
+      }
+    }
+    if (i % 64 == 0) say_progress(summary(counts, elapsed()));
+  }
+  say_progress("");
+  if (options.has_coverage && options.common.json)
+    say_json({{"coverage", coverage.to_json()}});
+  else if (options.has_coverage)
+    fmt::print("{}", coverage.table());
+  tell_whole(counts, suspicions, first_reason, elapsed(), options);
+  if (finding) tell(*finding, options.common.json);
+  return exit_status(whole(counts));
+}
+
+int matrix(const MatrixOptions& options) {
+  std::vector<std::string> implementations = options.implementations;
+  if (implementations.empty()) implementations = {"reference", "posix_spawn", "fork_exec", "canary"};
+  const Deadline all(options.common.seconds);
+  std::vector<std::vector<std::string>> cells(clause_count);
+  for (const std::string& implementation : implementations) {
+    Common common = options.common;
+    common.implementation = implementation;
+    int status = 0;
+    const std::unique_ptr<Session> session = start_session(common, status);
+    if (session == nullptr) return status;
+    const Deadline deadline(std::max(1u, common.seconds / static_cast<unsigned>(implementations.size())));
+    std::vector<unsigned> violated(clause_count), limits(clause_count);
+    std::uint64_t runs = 0;
+    bool is_decided = false;  // some run held or violated; else no cell says anything
+    for (std::uint64_t i = 0; !deadline.passed() && !all.passed(); ++i) {
+      const Scenario scenario = scenario_number(common.seed, i, *session);
+      const Verdict verdict = session->run(scenario, seed_of_run(common.seed + i, 1));
+      ++runs;
+      is_decided |= verdict.status == Status::holds || verdict.status == Status::violated;
+      for (int c = 0; c < clause_count; ++c)
+        violated[static_cast<std::size_t>(c)] +=
+            verdict.status == Status::violated && verdict.violates(static_cast<Clause>(c));
+      for (int c = 0; c < clause_count; ++c)
+        if (verdict.status == Status::unsupported &&
+            verdict.observed.starts_with("a documented limit, " + std::string(name(static_cast<Clause>(c))) + ":"))
+          ++limits[static_cast<std::size_t>(c)];
+    }
+    const Clauses owed = Clauses::promised_by(session->implementation().promises);
+    for (int c = 0; c < clause_count; ++c) {
+      const auto at = static_cast<std::size_t>(c);
+      std::string cell = !owed.has(static_cast<Clause>(c)) ? "not promised"
+                         : violated[at] != 0               ? fmt::format("violated {}", violated[at])
+                         : limits[at] != 0                 ? "limit"
+                         : is_decided                      ? "holds"
+                                                           : "undecided";
+      if (options.common.json)
+        say_json({{"implementation", implementation},
+                  {"clause", std::string(name(static_cast<Clause>(c)))},
+                  {"result", cell},
+                  {"runs", runs}});
+      cells[at].push_back(std::move(cell));
+    }
+  }
+  if (options.common.json) return 0;
+  fmt::print("{:<26}", "clause");
+  for (const std::string& implementation : implementations)
+    fmt::print("{:<16}", implementation.substr(implementation.rfind('/') + 1));
+  for (int c = 0; c < clause_count; ++c) {
+    fmt::print("\n{:<26}", name(static_cast<Clause>(c)));
+    for (const std::string& cell : cells[static_cast<std::size_t>(c)]) fmt::print("{:<16}", cell);
+  }
+  fmt::print("\n");
+  return 0;
+}
+
+}  // namespace spawncheck::tool

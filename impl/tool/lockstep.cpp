@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "impl/session/scheduled.h"
+#include "impl/tool/tool.h"
+#include "model/scenario/shrink.h"
+
+namespace spawncheck::tool {
+
+namespace {
+
+constexpr unsigned shrink_tries_max = 2000;
+
+struct Totals {
+  std::uint64_t runs = 0, steps = 0, checked = 0, snapshots = 0, ended_early = 0;
+  std::uint64_t by_status[5] = {};               // of runs
+  std::map<std::string, std::uint64_t> unknown;  // what the model has no word for
+  std::string why;                               // the first run that is no agreement
+
+  std::uint64_t of(Status s) const { return by_status[static_cast<int>(s)]; }
+  void add(const lockstep::Comparison& c, const LockstepVerdict& v) {
+    ++runs;
+    ++by_status[static_cast<int>(v.status)];
+    if (!v.why.empty() && why.empty()) why = v.why;
+    steps += c.steps;
+    checked += c.checked;
+    snapshots += c.snapshots;
+    ended_early += !c.unknown.empty();
+    if (!c.unknown.empty()) ++unknown[c.unknown];
+  }
+};
+
+sc_policy policy_with(Turns turns, sc_rule rule, std::uint64_t seed, unsigned snapshot_every) {
+  sc_policy policy = policy_of(turns, rule, seed);
+  policy.snapshot_every = snapshot_every;
+  return policy;
+}
+
+std::string told(const lockstep::Disagreement& d, const sc_trace& trace) {
+  return fmt::format("step {}: {}\n  the kernel: {}\n  the model:  {}\n{}", d.step + 1, step_text(trace, d.step),
+                     d.kernel, d.model, kernel_line());
+}
+
+std::string summary(const Totals& t, double seconds) {
+  return fmt::format(
+      "{} runs ({:.0f}/s): {} agree, {} inconclusive, {} unsupported, {} broken; {} steps, {} foretold and {} "
+      "snapshots agree; {} ended early",
+      t.runs, seconds > 0 ? static_cast<double>(t.runs) / seconds : 0.0, t.of(Status::holds),
+      t.of(Status::inconclusive), t.of(Status::unsupported), t.of(Status::broken), t.steps, t.checked, t.snapshots,
+      t.ended_early);
+}
+
+// Agreement takes a run that agrees.
+Status whole(const Totals& t) {
+  if (t.of(Status::violated) != 0) return Status::violated;
+  if (t.of(Status::broken) != 0) return Status::broken;
+  if (t.of(Status::holds) != 0) return Status::holds;
+  return t.of(Status::inconclusive) != 0 || t.runs == 0 ? Status::inconclusive : Status::unsupported;
+}
+
+// The smallest scenario whose run still disagrees: by its turns as far as they go, then each task runs on.
+Scenario smallest(Session& session, Scenario scenario, unsigned snapshot_every, const Deadline& deadline) {
+  const sc_policy policy = policy_with(Turns::lenient, SC_RULE_RUN_ON, 1, snapshot_every);
+  const auto disagrees = [&](const Scenario& s) {
+    return !deadline.passed() && session.run_lockstep(s, policy).disagreement.has_value();
+  };
+  if (!disagrees(scenario)) return scenario;
+  scenario = shrink(std::move(scenario), disagrees, shrink_tries_max);
+  session.run_lockstep(scenario, policy);
+  return scenario;
+}
+
+}  // namespace
+
+LockstepVerdict run_in_lockstep(Session& session, const Scenario& scenario, const std::string& file,
+                                unsigned snapshot_every) {
+  const lockstep::Comparison c =
+      session.run_lockstep(scenario, policy_with(Turns::lenient, SC_RULE_RUN_ON, 1, snapshot_every));
+  const LockstepVerdict v = lockstep_verdict(c, session.history());
+  if (c.disagreement)
+    fmt::print("{}: the model and the kernel disagree\n{}", file, told(*c.disagreement, session.trace()));
+  else if (v.status != Status::holds)
+    fmt::print("{}: {}: {}\n", file, name(v.status), v.why);
+  if (v.status != Status::holds) return v;
+  fmt::print("{}: agrees: {} steps, {} foretold, {} snapshots{}\n", file, c.steps, c.checked, c.snapshots,
+             c.unknown.empty() ? "" : "; ended at " + c.unknown);
+  return v;
+}
+
+int check_in_lockstep(Session& session, const CheckOptions& options) {
+  const Deadline deadline(options.common.seconds == 0 && options.runs == 0 ? 10 : options.common.seconds);
+  const auto start = std::chrono::steady_clock::now();
+  const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  Totals totals;
+  for (std::uint64_t i = 0;
+       totals.of(Status::broken) == 0 && !deadline.passed() && (options.runs == 0 || i < options.runs); ++i) {
+    Scenario scenario = scenario_number(options.common.seed, i, session);
+    scenario.schedule.clear();
+    const sc_policy policy = policy_with(Turns::lenient, i % 4 == 0 ? SC_RULE_RUN_ON : SC_RULE_RANDOM,
+                                         options.common.seed + i, options.snapshot_every);
+    const lockstep::Comparison c = session.run_lockstep(scenario, policy);
+    totals.add(c, lockstep_verdict(c, session.history()));
+    if (i % 64 == 0) say_progress(summary(totals, elapsed()));
+    if (!c.disagreement) continue;
+    say_progress("");
+    fmt::print("{}\nthe model and the kernel disagree\n{}", summary(totals, elapsed()),
+               told(*c.disagreement, session.trace()));
+    scenario.schedule = turns_of(session.trace());
+    const Scenario small = smallest(session, scenario, options.snapshot_every, deadline);
+    fmt::print("replay:\nspawncheck run --lockstep --implementation {} - <<'END'\n{}END\n",
+               options.common.implementation, print(small));
+    return exit_status(Status::violated);
+  }
+  say_progress("");
+  if (options.common.json) {
+    say_json({{"verdict", whole(totals) == Status::holds ? "agrees" : std::string(name(whole(totals)))},
+              {"why", totals.why},
+              {"runs", totals.runs},
+              {"agree", totals.of(Status::holds)},
+              {"inconclusive", totals.of(Status::inconclusive)},
+              {"unsupported", totals.of(Status::unsupported)},
+              {"broken", totals.of(Status::broken)},
+              {"steps", totals.steps},
+              {"checked", totals.checked},
+              {"snapshots", totals.snapshots},
+              {"unknown", totals.unknown},
+              {"seed", options.common.seed},
+              {"implementation", options.common.implementation}});
+  } else {
+    fmt::print("{}\n", summary(totals, elapsed()));
+    for (const auto& [what, count] : totals.unknown) fmt::print("  {} ended at {}\n", count, what);
+    if (whole(totals) != Status::holds)
+      fmt::print("{}: {}\n", name(whole(totals)),
+                 totals.runs == 0 ? "no run was made" : "no run was compared; the first: " + totals.why);
+  }
+  return exit_status(whole(totals));
+}
+
+}  // namespace spawncheck::tool

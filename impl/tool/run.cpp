@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "impl/schedules/faults.h"
+#include "impl/session/running_kernel.h"
+#include "impl/session/scheduled.h"
+#include "impl/session/watch.h"
+#include "impl/tool/tool.h"
+
+namespace spawncheck::tool {
+
+namespace {
+
+// A violation that is expected but comes only in a race gets this many runs to come.
+constexpr unsigned runs_for_expected_race = 200;
+// One that is not, and comes, is tried again with so many runs a try.
+constexpr unsigned runs_of_race_per_try = 20;
+
+// The lines that speak of this implementation; where none does, those that speak of every one.
+std::vector<const Expectation*> applying(const Scenario& scenario, const Session& session) {
+  std::vector<const Expectation*> by_name, general;
+  for (const Expectation& e : scenario.expectations) {
+    if (e.implementation.empty())
+      general.push_back(&e);
+    else if (e.implementation == session.options().implementation || e.implementation == session.implementation().name)
+      by_name.push_back(&e);
+  }
+  return by_name.empty() ? general : by_name;
+}
+
+bool is_met(const Expectation& e, const Verdict& v) {
+  const std::optional<Clause> clause = clause_named(e.clause);
+  return e.status == v.status && (e.clause.empty() || (clause && v.violates(*clause)));
+}
+
+std::string text_of(const Expectation& e) {
+  return std::string(name(e.status)) + (e.clause.empty() ? "" : " " + e.clause);
+}
+
+struct Outcome {
+  Verdict verdict;
+  bool expected = false;  // some expectation applied, and one is met
+  bool unexpected = false;
+  bool is_scheduled = false;
+  std::optional<Finding> finding;  // of a violation
+
+  bool is_suspected() const { return finding && finding->is_suspected(); }
+};
+
+constexpr unsigned seconds_of_tries_max = 10;
+
+// Does it come back? A fault that was injected, and what was expected to be violated, are not tried again.
+Finding tried_again(Session& session, const Scenario& scenario, const Outcome& o, const RunOptions& options,
+                    const Deadline& deadline) {
+  Scenario shown = scenario;
+  if (o.is_scheduled) shown.schedule = turns_of(session.trace());
+  FindingOptions how;
+  how.is_only_tried = true;
+  how.runs_per_try = scenario.threads.size() > 1 ? std::max(options.runs, runs_of_race_per_try) : 1;
+  how.seconds_max = seconds_of_tries_max;
+  how.is_over = [&] { return deadline.passed(); };
+  if (o.expected || !options.fault.empty() || shown.schedule.size() > schedule_turns_max) how.confirm_tries = 0;
+  Finding f = make_finding(session, shown, o.verdict, options.common.seed, how);
+  f.scenario = scenario;
+  return f;
+}
+
+sc_policy scheduled_policy(const RunOptions& options) {
+  sc_policy policy = policy_of(Turns::strict);
+  policy.results = options.trace;
+  if (const auto fault = fault_named(options.fault)) policy.fault = *fault;
+  return policy;
+}
+
+// By its schedule or with its fault, if it has one, else freely.
+Outcome run_scenario(Session& session, const Scenario& scenario, const RunOptions& options) {
+  Outcome outcome;
+  const auto expectations = applying(scenario, session);
+  const bool waits_for_violation =
+      std::any_of(expectations.begin(), expectations.end(), [](auto* e) { return e->status == Status::violated; });
+  unsigned runs = std::max(options.runs, 1u), used = 0;
+  if (waits_for_violation) runs = std::max(runs, runs_for_expected_race);
+  outcome.is_scheduled = is_scheduled(scenario) || options.trace || !options.fault.empty();
+  session.watch_memory(true);
+  outcome.verdict = outcome.is_scheduled ? session.run_scheduled(scenario, scheduled_policy(options))
+                                         : session.run_until_violated(scenario, runs, options.common.seed, used);
+  outcome.expected =
+      std::any_of(expectations.begin(), expectations.end(), [&](auto* e) { return is_met(*e, outcome.verdict); });
+  outcome.unexpected = !expectations.empty() && outcome.verdict.status != Status::unsupported && !outcome.expected;
+  return outcome;
+}
+
+void tell(const std::string& file, const Scenario& scenario, const Outcome& o, Session& session,
+          const RunOptions& options) {
+  if (options.common.json) {
+    nlohmann::json object = verdict_json(o.verdict, session, scenario);
+    object["file"] = file;
+    object["expected"] = o.expected;
+    if (o.finding) {
+      Finding f = *o.finding;
+      f.file = file;
+      object.update(to_json(f));
+    }
+    return say_json(object);
+  }
+  const std::string clause = o.verdict.clause ? " " + std::string(name(*o.verdict.clause)) : "";
+  std::string note;
+  if (o.expected) note = ", as expected";
+  if (o.unexpected) note = ", expected " + text_of(*applying(scenario, session).front());
+  if (o.is_suspected())
+    note = fmt::format(", seen once, reproduces in 0 of {} tries; --json prints the whole history", o.finding->tries);
+  fmt::print("{}: {}{}{}\n", file, o.is_suspected() ? "suspected" : name(o.verdict.status), clause, note);
+  if (o.verdict.status == Status::holds) return;
+  fmt::print("  observed: {}\n", o.verdict.observed);
+  if (!o.verdict.allowed.empty()) fmt::print("  allowed:  {}\n", o.verdict.allowed);
+  if (!o.verdict.rule.empty()) fmt::print("  rule:     {}\n", o.verdict.rule);
+  for (const Breach& b : o.verdict.also)
+    fmt::print("  also violated, {}: {}\n    allowed:  {}\n    rule:     {}\n", name(b.clause), b.observed, b.allowed,
+               b.rule);
+  if (o.verdict.status == Status::violated) fmt::print("{}", kernel_line());
+}
+
+}  // namespace
+
+int run(const RunOptions& options) {
+  int status = 0;
+  std::vector<Scenario> scenarios;
+  for (const std::string& file : options.files) {  // all are read before any is run
+    std::optional<Scenario> scenario = read_scenario(file, status);
+    if (!scenario) return status;
+    scenarios.push_back(*std::move(scenario));
+  }
+  if (!options.fault.empty() && !fault_named(options.fault)) {
+    fmt::print(stderr, "spawncheck: --fault: expected WHAT@THREAD.OPERATION.CALL, as in EMFILE@0.0.3, not '{}'\n",
+               options.fault);
+    return exit_usage;
+  }
+  const std::unique_ptr<Session> session = start_session(options.common, status);
+  if (session == nullptr) return status;
+  const Deadline deadline(options.common.seconds);
+  Status worst = Status::holds;
+  std::size_t empty = 0;  // lockstep: runs with nothing to compare; they count when there are no others
+  Status worst_empty = Status::unsupported;
+  for (std::size_t i = 0; i < scenarios.size(); ++i) {
+    if (deadline.passed()) {
+      fmt::print(stderr, "spawncheck: {} of {} scenarios were not run\n", scenarios.size() - i, scenarios.size());
+      if (is_worse(Status::inconclusive, worst)) worst = Status::inconclusive;
+      break;
+    }
+    if (options.watch) {
+      const Watched watched = watch(*session, scenarios[i]);
+      fmt::print("{}:\n{}", options.files[i], report(watched, session->trace()));
+      const Status counts = watched.status != Status::holds                 ? watched.status
+                            : watched.touched || !watched.elsewhere.empty() ? Status::violated
+                                                                            : Status::holds;
+      if (is_worse(counts, worst)) worst = counts;
+      continue;
+    }
+    if (options.lockstep) {
+      const LockstepVerdict v = run_in_lockstep(*session, scenarios[i], options.files[i], options.snapshot_every);
+      Status& of_kind = v.is_empty ? worst_empty : worst;
+      empty += v.is_empty;
+      if (is_worse(v.status, of_kind)) of_kind = v.status;
+      continue;
+    }
+    Outcome outcome = run_scenario(*session, scenarios[i], options);
+    if (outcome.is_scheduled && session->history().end == SC_RUN_MISLED) {
+      fmt::print(stderr, "{}: {}\n", options.files[i], bad_turn_text(scenarios[i], session->trace()));
+      return exit_usage;
+    }
+    if (options.trace && !options.common.json) fmt::print("{}", trace_text(session->trace()));
+    if (outcome.is_scheduled && session->history().end == SC_RUN_BLOCKED && !options.common.json)
+      fmt::print("deadlock: {}\n", states_text(session->trace()));
+    if (outcome.verdict.status == Status::violated)
+      outcome.finding = tried_again(*session, scenarios[i], outcome, options, deadline);
+    tell(options.files[i], scenarios[i], outcome, *session, options);
+    const Status counts = outcome.expected         ? Status::holds
+                          : outcome.is_suspected() ? Status::inconclusive
+                          : outcome.unexpected     ? Status::violated
+                                                   : outcome.verdict.status;
+    if (is_worse(counts, worst)) worst = counts;
+  }
+  if (empty == scenarios.size()) worst = worst_empty;
+  return exit_status(worst);
+}
+
+int shrink(const ShrinkOptions& options) {
+  int status = 0;
+  const Deadline deadline(options.common.seconds);
+  const std::optional<Scenario> scenario = read_scenario(options.file, status);
+  if (!scenario) return status;
+  const std::unique_ptr<Session> session = start_session(options.common, status);
+  if (session == nullptr) return status;
+  unsigned used = 0;
+  const bool by_schedule = is_scheduled(*scenario);
+  const Verdict verdict = by_schedule
+                              ? session->run_scheduled(*scenario, policy_of(Turns::strict))
+                              : session->run_until_violated(*scenario, std::max(options.runs, 50u), options.common.seed,
+                                                            used, [&] { return deadline.passed(); });
+  if (by_schedule && session->history().end == SC_RUN_MISLED) {
+    fmt::print(stderr, "{}: {}\n", options.file, bad_turn_text(*scenario, session->trace()));
+    return exit_usage;
+  }
+  if (verdict.status != Status::violated) {
+    fmt::print(stderr, "spawncheck: {}: {}: there is nothing to shrink\n", options.file, name(verdict.status));
+    return verdict.status == Status::holds ? exit_status(Status::inconclusive) : exit_status(verdict.status);
+  }
+  FindingOptions how;
+  how.runs_per_try = std::max(options.runs, used > 1 ? 4 * used : 1);
+  how.is_over = [&] { return deadline.passed(); };
+  if (options.common.seconds != 0) how.seconds_max = options.common.seconds;
+  Finding finding = make_finding(*session, *scenario, verdict, options.common.seed, how);
+  std::string error;
+  if (!options.save.empty() && save(finding, options.save, error).empty()) {
+    fmt::print(stderr, "spawncheck: {}\n", error);
+    return exit_status(Status::broken);
+  }
+  if (options.common.json)
+    say_json(to_json(finding));
+  else
+    fmt::print("{}", report(finding));
+  return exit_status(finding.is_suspected() ? Status::inconclusive : Status::violated);
+}
+
+}  // namespace spawncheck::tool

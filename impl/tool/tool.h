@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+//
+// What the commands share: the common options, output, and the exit statuses that design and scripts rely on.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "impl/session/finding.h"
+
+namespace spawncheck::tool {
+
+inline constexpr int exit_usage = 2;
+
+struct Common {
+  std::string implementation = "reference", strategy;
+  bool json = false;
+  unsigned seconds = 0;  // 0: no bound
+  std::uint64_t seed = 1;
+};
+
+// The options every command that runs something takes.
+void add_common(CLI::App& command, Common& common);
+
+// Set by SIGINT and SIGTERM.
+extern std::atomic<bool> interrupted;
+
+class Deadline {
+ public:
+  explicit Deadline(unsigned seconds)
+      : end_(std::chrono::steady_clock::now() + std::chrono::seconds(seconds)), bounded_(seconds != 0) {}
+  bool passed() const { return interrupted || (bounded_ && std::chrono::steady_clock::now() >= end_); }
+
+ private:
+  std::chrono::steady_clock::time_point end_;
+  bool bounded_;
+};
+
+// Starts a session, or says why not and returns null; then `status` is the exit status.
+std::unique_ptr<Session> start_session(const Common&, int& status);
+
+// Nothing can run (Session::why_unsupported): says why; the exit status.
+int tell_unsupported(const Session&, const Common&);
+
+// "-" reads standard input. Empty: said why, `status` is the exit status.
+std::optional<Scenario> read_scenario(const std::string& file, int& status);
+
+void say_json(const nlohmann::json&);   // one line on standard output
+void say_progress(const std::string&);  // one line on standard error, when it is a terminal
+nlohmann::json verdict_json(const Verdict&, const Session&, const Scenario&);
+
+struct RunOptions {
+  Common common;
+  std::vector<std::string> files;
+  unsigned runs = 1;
+  std::string fault;            // impl/schedules/faults.h; empty: none
+  bool lockstep = false;        // compare each step with the model
+  unsigned snapshot_every = 1;  // lockstep: and every table after each so many
+  bool watch = false;           // look at tables and memory between any two calls: impl/session/watch.h
+  bool trace = false;           // print what each task did, call by call
+};
+int run(const RunOptions&);
+
+struct CheckOptions {
+  Common common;
+  std::uint64_t runs = 0;  // 0: no bound
+  bool is_scheduled = false;
+  bool is_lockstep = false;      // compare each step with the model instead of judging
+  unsigned snapshot_every = 16;  // lockstep: steps between two comparisons of every table; 0: never
+  unsigned replays = 0;       // scheduled: how often each run is repeated by its own schedule, and its trace compared
+  std::string save;           // a directory for regressions
+  bool has_coverage = false;  // say at the end which features were made, and which met
+};
+int check(const CheckOptions&);
+
+// Which scenario comes i-th: families take turns by their weights, every third is mutated.
+Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session&);
+
+// What check does with it: up to a few free runs, or schedules. `used`: so many; a violation's scenario gets the
+// schedule that shows it.
+Verdict run_as_check(Session&, Scenario&, bool is_scheduled, std::uint64_t seed, unsigned& used,
+                     const std::function<bool()>& is_over);
+
+// lockstep.cpp: a disagreement counts as violated, and is told with its call. The first gives an exit status.
+int check_in_lockstep(Session&, const CheckOptions&);
+LockstepVerdict run_in_lockstep(Session&, const Scenario&, const std::string& file, unsigned snapshot_every);
+
+struct SchedulesOptions {
+  Common common;
+  std::string file;
+  std::string search = "exhaustive";  // or pct, random
+  std::uint64_t runs = 0;             // 0: no bound, or 10,000 where nothing else ends it
+  unsigned depth = 3;                 // pct
+  unsigned preemptions = ~0u;
+  bool unreduced = false;
+  bool faults = false;  // instead of a search: one run for each fault at each call of a spawn
+  std::string checkpoint, save;
+};
+int schedules(const SchedulesOptions&);
+
+struct ShrinkOptions {
+  Common common;
+  std::string file;
+  unsigned runs = 1;
+  std::string save;
+};
+int shrink(const ShrinkOptions&);
+
+struct ExploreToolOptions {
+  std::vector<std::string> files;
+  std::string way = "reference";  // or a way of model/explore/claims.h
+  std::string kernel;             // empty: what runs, or what the way needs
+  bool claims = false;            // the files' expectations that name a way, as a table
+  std::uint64_t states = 20'000'000, megabytes = 6144;
+  unsigned workers = 0;  // 0: one for each processor
+  unsigned seconds = 0;
+  std::string save;  // a counterexample that this kernel shows: the scenario with its schedule, to this file
+  bool unreduced = false, json = false;
+  bool model_only = false;  // do not put a counterexample to this kernel
+};
+int explore(const ExploreToolOptions&);
+
+struct RefineOptions {
+  unsigned word = 3;       // slots of a word of the table, in place of 64
+  std::string kernel;      // empty: all
+  bool walks = false;      // instead: its two walks among other threads
+  bool on_kernel = false;  // instead: those that exist there, on the running kernel, by lockstep
+  unsigned seconds = 0;
+  bool json = false;
+};
+int refine(const RefineOptions&);
+
+struct LitmusOptions {
+  Common common;                       // seconds, seed, json
+  std::vector<std::string> files;      // scenarios; empty: all generated tests
+  std::string tests;                   // a pattern of their names; empty: all
+  unsigned threads = 0;                // 2 or 3; 0: both
+  std::uint64_t runs = 0;              // of each test at most
+  std::string save;                    // a directory for the scenarios of outcomes outside the model
+  bool unseen = false;                 // list every allowed outcome that was never seen
+  bool list = false, allowed = false;  // instead of running: the tests' names, and the model's sets
+};
+int litmus(const LitmusOptions&);
+
+int list(const std::string& what, bool json);
+int help(const std::string&
+             clause);   // a clause, or one of its rules: what is owed, from the tables of model/contract/rules.h
+int kernel(bool json);  // kernel.cpp: what the running kernel does, and how it was found out
+
+struct MatrixOptions {
+  Common common;
+  std::vector<std::string> implementations;  // empty: all that come along
+};
+int matrix(const MatrixOptions&);
+
+}  // namespace spawncheck::tool
