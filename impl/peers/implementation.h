@@ -62,6 +62,10 @@ struct spawncheck_result {
   int32_t error; /* errno, 0 on success */
 };
 
+/* What spawn() returns, and leaves in result->error, for a request that it has no way to express, before it has done
+ * anything: no errno has this value. The request is counted as declined; what the caller has must be as it was. */
+#define SPAWNCHECK_DECLINED 0x7fffffff
+
 struct spawncheck_implementation {
   uint32_t abi; /* SPAWNCHECK_ABI */
   const char* name;
@@ -74,10 +78,43 @@ struct spawncheck_implementation {
 /* The one symbol that must be exported. The object it returns lives as long as the process. */
 const struct spawncheck_implementation* spawncheck_implementation_v1(void);
 
-/* A second symbol, which may be. Called before the first spawn where the scenario's world has a `window` line: the
+/* What an implementation is known to do besides what was asked for. A habit is no violation where it is said. */
+enum {
+  SPAWNCHECK_REAPS = 1,              /* waits for its children by itself: the caller cannot */
+  SPAWNCHECK_STARTS_THREADS = 2,     /* has threads of its own in the caller from its first use on */
+  SPAWNCHECK_RESETS_MASK = 4,        /* the child blocks nothing unless a mask was asked for */
+  SPAWNCHECK_RESETS_SIGNALS = 8,     /* ignored signals become default in the child unless asked for */
+  SPAWNCHECK_TELLS_NO_ERRNO = 16,    /* says that a spawn failed, not why */
+  SPAWNCHECK_RUNS_SCRIPTS = 32,      /* gives a program that exec refuses with ENOEXEC to sh(1) */
+  SPAWNCHECK_HOLDS_DESCRIPTORS = 64, /* keeps descriptors of its own open in the caller from its first use on */
+  SPAWNCHECK_WRITES_ERRNO = 128      /* the caller's errno may change */
+};
+
+/* A guarantee that the implementation does not give, and where that is written. */
+struct spawncheck_documented_limit {
+  const char* clause; /* by its name: model/contract/contract.md */
+  const char* says;   /* only violations whose observation contains this text; "": all of the clause */
+  const char* what;   /* the limit, in one sentence */
+  const char* source; /* man page, page of the documentation, or file and function */
+};
+
+/* The following symbols may be exported besides; an object without them is told nothing and has no limits. */
+
+struct spawncheck_description {
+  uint32_t size;       /* sizeof this struct; fields beyond it count as 0, so older objects load */
+  uint32_t habits;     /* SPAWNCHECK_REAPS and the following */
+  const char* version; /* of the library behind it, as that says at run time */
+  const struct spawncheck_documented_limit* limits;
+  uint32_t limit_count;
+  int (*prepare)(
+      void); /* called once, after the process that will spawn was forked and before it has a second thread;
+                0 or an errno. May be null. A library that starts threads or opens descriptors does it here */
+};
+const struct spawncheck_description* spawncheck_description_v1(void);
+
+/* Called before the first spawn where the scenario's world has a `window` line: the
  * numbers first..last, below 64, are close-on-exec descriptors of one memfd, which no other code of the process uses,
- * and the implementation may have other files there while a spawn is under way. 0 or an errno. An object without it is
- * told nothing. */
+ * and the implementation may have other files there while a spawn is under way. 0 or an errno. */
 int spawncheck_adopt_window_v1(int first, int last);
 
 #ifdef __cplusplus
