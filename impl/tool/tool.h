@@ -3,14 +3,18 @@
 // What the commands share: the common options, output, and the exit statuses that design and scripts rely on.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "impl/session/finding.h"
+
+namespace CLI {
+class App;
+}
 
 namespace spawncheck::tool {
 
