@@ -2,11 +2,13 @@
 # One kernel in qemu, from boot to the last check; sourced by ci/kernels. The guest has no network and no disk: it hears what to do from its
 # initramfs, and says what came of it on two serial ports.
 
-# boot KERNEL: leaves $work/KERNEL/ with `console` and what ci/kernels.d/init wrote. Runs as a job of its own.
+# boot KERNEL: leaves $work/KERNEL/ with `console` and what ci/kernels.d/init wrote; of the checks that are not run now, what was there. Runs as a
+# job of its own.
 boot() {
-  local out=$work/$1 pid=
-  rm -rf "$out"
+  local out=$work/$1 pid= check
   mkdir -p "$out"
+  rm -f "$out"/{console,results,qemu.log,machine}
+  while read -r check _; do rm -rf "$out/$check".{log,status,saved}; done <"$run/checks"
   trap 'if [ -n "$pid" ]; then kill -KILL "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; fi' EXIT
   trap 'exit 143' TERM INT HUP
   qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 -display none -monitor none -nic none -no-reboot -no-user-config \

@@ -4,7 +4,7 @@
 
 # make_image FILE CHECKS SECONDS: CHECKS is the table of checks, already chosen; SECONDS is how long each generates and runs.
 make_image() {
-  local file=$1 checks=$2 seconds=$3 guest=$work/guest
+  local file=$1 checks=$2 seconds=$3 guest=$run/guest
   rm -rf "$guest"
   mkdir -p "$guest"/{bin,dev,proc,sys,tmp,etc,out,root,run,var/tmp,usr} "$guest/spawncheck/build/dev" "$guest/spawncheck/model/contract"
   ln -s ../bin "$guest/usr/bin"
@@ -30,7 +30,7 @@ make_image() {
   cp ci/kernels.d/init "$guest/init"
   chmod +x "$guest/init"
   cp "$checks" "$guest/checks"
-  printf 'root=%s\nseconds=%s\n' "$root" "$seconds" >"$guest/settings"
+  printf 'root=%s\nseconds=%s\nbuilt=%s\n' "$root" "$seconds" "$built" >"$guest/settings"
   (cd "$guest" && find . | cpio -o -H newc --quiet) >"$file"
   rm -rf "$guest"
 }

@@ -4,12 +4,16 @@
 # What a check's exit status means; test programs know 0 and 1 only.
 words=([0]=holds [1]=violated [2]=failed [3]=inconclusive [4]=unsupported [5]=failed)
 
-# result KERNEL CHECK: sets `word`, `reason` (a line, or nothing) and `took` (hundredths of a second).
+# result KERNEL CHECK: sets `word`, `reason` (a line, or nothing), `took` (hundredths of a second) and `from`, the commit that was run.
 result() {
   local out=$work/$1 check=$2 status=
-  word=failed reason='' took=0
-  if [ ! -s "$out/$check.status" ]; then reason="did not end: $(grep -v '^guest: .* begins' "$out/console" 2>/dev/null | tr -d '\r' | tail -n 1)"; return; fi
-  read -r status took <"$out/$check.status"
+  word=failed reason='' took=0 from=''
+  if [ ! -s "$out/$check.status" ]; then
+    if [ -n "$stored" ]; then word=-; return; fi
+    reason="did not end: $(grep -v '^guest: .* begins' "$out/console" 2>/dev/null | tr -d '\r' | tail -n 1)"
+    return
+  fi
+  read -r status took from <"$out/$check.status"
   word=${words[$status]:-failed}
   case $check in *_test) test_result "$out/$check.log" "$status"; return ;; esac
   case $status in
@@ -44,7 +48,7 @@ findings() { find "$work/$1/$2.saved" -type f 2>/dev/null | sort; }
 # Sets `exit_status`.
 table() {
   local kernel check file reasons=() entry json=$root/build/kernels.json separator=''
-  declare -A count=()
+  declare -A count=() total=()
   printf '\n%-28s' check
   printf ' %-20s' "${kernels[@]}"
   printf '\n'
@@ -63,13 +67,18 @@ table() {
       printf ' %-20s' "$word$(printf ' %d s' $(((took + 50) / 100)))"
       entry=
       for file in $(findings "$kernel" "$check"); do entry+="${entry:+, }$(json_string "${file#"$root"/}")"; done
+      total[$kernel]=$((${total[$kernel]:-0} + took))
+      if [ "$word" = - ]; then continue; fi
       if [ "$word" != holds ] || [ -n "$reason" ]; then reasons+=("$kernel $check: $word${reason:+: $reason}${entry:+ [$entry]}"); fi
-      printf '%s\n  {"kernel": %s, "check": %s, "result": "%s", "seconds": %d.%02d, "reason": %s, "findings": [%s], "log": %s}' "$separator" "$(json_string "$kernel")" \
-        "$(json_string "$check")" "$word" $((took / 100)) $((took % 100)) "$(json_string "$reason")" "$entry" "$(json_string "build/kernels/$kernel/$check.log")" >>"$json.part"
+      printf '%s\n  {"kernel": %s, "check": %s, "result": "%s", "seconds": %d.%02d, "reason": %s, "findings": [%s], "log": %s, "built": %s}' "$separator" "$(json_string "$kernel")" \
+        "$(json_string "$check")" "$word" $((took / 100)) $((took % 100)) "$(json_string "$reason")" "$entry" "$(json_string "build/kernels/$kernel/$check.log")" "$(json_string "$from")" >>"$json.part"
       separator=','
     done
     printf '\n'
-  done <"$work/checks"
+  done <"$run/checks"
+  printf '%-28s' 'all of them, in minutes'
+  for kernel in "${kernels[@]}"; do printf ' %-20s' "$(((${total[$kernel]} + 3000) / 6000))"; done
+  printf '\n'
   printf '\n]}\n' >>"$json.part"
   mv "$json.part" "$json"
 

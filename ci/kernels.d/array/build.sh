@@ -34,9 +34,21 @@ patch_source() { # DIRECTORY
   cp "$patch" "$1/applied.patch"
 }
 
+# Everything that is not named is off: olddefconfig would take what is on by default, which is twice as much to compile.
+configure_source() { # DIRECTORY
+  local config=$root/ci/kernels.d/array/config wanted=$work/array.config option
+  cat "$1"/kernel/configs/tiny-base.config "$1"/kernel/configs/tiny.config "$1"/arch/x86/configs/tiny.config "$config" >"$wanted.part"
+  if [ -s "$1/.config" ] && cmp -s "$wanted.part" "$wanted"; then return 0; fi
+  make -C "$1" KCONFIG_ALLCONFIG="$wanted.part" allnoconfig >"$work/array-config.log" 2>&1 </dev/null || { warn "no configuration: build/kernels/array-config.log"; return 1; }
+  mv "$wanted.part" "$wanted"
+  for option in $(grep -o '^CONFIG_[A-Z0-9_]*=y' "$config"); do
+    grep -q "^$option\$" "$1/.config" || warn "this source has no $option: what needs it is unsupported in the guest"
+  done
+}
+
 # build_array: leaves the image in $work/images; sets `array_image`, its name there.
 build_array() {
-  local version package source=$work/source config=$root/ci/kernels.d/array/config option
+  local version package source=$work/source
   read -r version package <<<"$(newest_source)" || true
   [ -n "${package:-}" ] || { warn "no linux-source package to be had"; return 1; }
   ci/setup --kernel-source
@@ -47,13 +59,7 @@ build_array() {
     printf '%s\n' "$version" >"$source/version.debian"
   fi
   patch_source "$source"
-  if [ ! -s "$source/.config" ] || [ "$config" -nt "$source/.config" ]; then
-    (cd "$source" && make tinyconfig && scripts/kconfig/merge_config.sh -m .config "$config" && make olddefconfig) >"$work/array-config.log" 2>&1 ||
-      { warn "no configuration: build/kernels/array-config.log"; return 1; }
-    for option in $(grep -o '^CONFIG_[A-Z0-9_]*=y' "$config"); do
-      grep -q "^$option\$" "$source/.config" || warn "this source has no $option: what needs it is unsupported in the guest"
-    done
-  fi
+  configure_source "$source"
   say "building the kernel with the array: build/kernels/array-build.log"
   make -C "$source" -j"$jobs" bzImage >"$work/array-build.log" 2>&1 </dev/null || { warn "it did not build: $(grep -m 1 'error' "$work/array-build.log")"; return 1; }
   array_image=array-$(cat "$source/version.debian")
