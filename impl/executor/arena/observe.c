@@ -83,9 +83,12 @@ static int is_same_run(const struct sc_entry* a, const struct sc_entry* b) {
          a->cloexec == b->cloexec && a->status_flags == b->status_flags && a->position == b->position;
 }
 
+uint32_t observed_numbers;
+
 static void observe_table(struct sc_process* out, int directory) {
   static int numbers[NUMBERS_MAX];
   const int count = proc_list(directory, "fd", numbers, NUMBERS_MAX);
+  if (count > 0) observed_numbers += (uint32_t)count;
   for (int i = 0; i < count; ++i) {
     char name[32], link[SC_PATH_MAX], info[1024];
     snprintf(name, sizeof name, "fd/%d", numbers[i]);
