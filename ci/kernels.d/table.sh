@@ -4,17 +4,21 @@
 # What a check's exit status means; test programs know 0 and 1 only.
 words=([0]=holds [1]=violated [2]=failed [3]=inconclusive [4]=unsupported [5]=failed)
 
-# result KERNEL CHECK: sets `word`, `reason` (a line, or nothing), `took` (hundredths of a second) and `from`, the commit that was run.
+# result KERNEL CHECK: sets `word`, `reason` (a line, or nothing), `took` (hundredths of a second), `from`, the commit that was run, and `said`: how
+# much it did, in its own words.
 result() {
   local out=$work/$1 check=$2 status=
-  word=failed reason='' took=0 from=''
+  word=failed reason='' took=0 from='' said=''
   if [ ! -s "$out/$check.status" ]; then
     if [ -n "$stored" ]; then word=-; return; fi
     reason="did not end: $(grep -v '^guest: .* begins' "$out/console" 2>/dev/null | tr -d '\r' | tail -n 1)"
     return
   fi
+  said=$(tail -n 1 "$out/$check.log" 2>/dev/null | grep -a '^\[  PASSED\|[0-9] \(runs\|tests\|steps\|schedules\|tables\|rounds\|programs\|hold\)' || true)
   read -r status took from <"$out/$check.status"
   word=${words[$status]:-failed}
+  # What is found there must be here to be looked at: the canary is found in every guest.
+  if [[ $check = check.canary.* && $word = holds && -z $(findings "$1" "$check") ]]; then word=failed reason='its finding is not among what came out of the guest'; fi
   case $check in *_test) test_result "$out/$check.log" "$status"; return ;; esac
   case $status in
     0) ;;
@@ -70,8 +74,8 @@ table() {
       total[$kernel]=$((${total[$kernel]:-0} + took))
       if [ "$word" = - ]; then continue; fi
       if [ "$word" != holds ] || [ -n "$reason" ]; then reasons+=("$kernel $check: $word${reason:+: $reason}${entry:+ [$entry]}"); fi
-      printf '%s\n  {"kernel": %s, "check": %s, "result": "%s", "seconds": %d.%02d, "reason": %s, "findings": [%s], "log": %s, "built": %s}' "$separator" "$(json_string "$kernel")" \
-        "$(json_string "$check")" "$word" $((took / 100)) $((took % 100)) "$(json_string "$reason")" "$entry" "$(json_string "build/kernels/$kernel/$check.log")" "$(json_string "$from")" >>"$json.part"
+      printf '%s\n  {"kernel": %s, "check": %s, "result": "%s", "seconds": %d.%02d, "reason": %s, "findings": [%s], "log": %s, "built": %s, "said": %s}' "$separator" "$(json_string "$kernel")" \
+        "$(json_string "$check")" "$word" $((took / 100)) $((took % 100)) "$(json_string "$reason")" "$entry" "$(json_string "build/kernels/$kernel/$check.log")" "$(json_string "$from")" "$(json_string "$said")" >>"$json.part"
       separator=','
     done
     printf '\n'
