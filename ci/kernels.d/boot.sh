@@ -12,7 +12,8 @@ boot() {
   make_image_of "$run/base.cpio" "$run/$1.checks" "$run/$1.cpio"
   trap 'if [ -n "$pid" ]; then kill -KILL "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; fi; unpack_results "$out"' EXIT
   trap 'exit 143' TERM INT HUP
-  qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 -display none -monitor none -nic none -no-reboot -no-user-config \
+  # Two sockets: the table that a kernel without ACPI reads (array/config) names one processor of each.
+  qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2,sockets=2,cores=1,threads=1 -m 2048 -display none -monitor none -nic none -no-reboot -no-user-config \
     -kernel "$work/images/$1" -initrd "$run/$1.cpio" -append 'console=ttyS0 panic=-1 loglevel=4 mitigations=off' \
     -serial "file:$out/console" -serial "file:$out/results" </dev/null >"$out/qemu.log" 2>&1 &
   pid=$!
