@@ -38,7 +38,7 @@ make_image_of() {
   local own=$3.own
   mkdir -p "$own"
   cp "$2" "$own/checks"
-  printf 'root=%s\nseconds=%s\nbuilt=%s\n' "$root" "$seconds" "$built" >"$own/settings"
+  printf 'root=%s\nseconds=%s\nlimit_max=%s\nbuilt=%s\n' "$root" "$seconds" "$limit" "$built" >"$own/settings"
   { cat "$1"; (cd "$own" && find . | cpio -o -H newc --quiet); } >"$3"
   rm -rf "$own"
 }
