@@ -5,7 +5,6 @@
 #include <spawncheck/spawn/request.h>
 
 #include <cerrno>
-#include <string_view>
 
 #include "impl/peers/implementation.h"
 #include "model/explore/claims.h"
@@ -13,11 +12,6 @@
 namespace {
 
 using spawncheck::explore::PlanRequest;
-
-// An array names all that stays, read at one hold of the table's lock: right for any request of that policy, so that it
-// can be checked as an implementation is. The others are for the claims' own scenarios alone, and promise nothing.
-constexpr bool is_array = std::string_view(SPAWNCHECK_WAY) == "array";
-constexpr const char* promises = is_array ? "fd.snapshot fd.released" : "";
 
 // As the model's machine does before there is a child.
 int check(const PlanRequest& r) {
@@ -46,8 +40,6 @@ int spawn(const spawncheck_request* request, spawncheck_result* result) {
     spawn_result got{};
     spawn_run_plan(&plan, &got);
     *result = {got.pid, got.pidfd, got.error};
-    const bool is_unknown = got.error == EINVAL && got.failed == SPAWN_STEP_CLOSE_RANGE;
-    if (is_array && is_unknown) result->error = SPAWNCHECK_DECLINED;  // every kernel but that of ci/kernels.d/array
   }
   errno = saved;
   return result->error;
@@ -56,7 +48,6 @@ int spawn(const spawncheck_request* request, spawncheck_result* result) {
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) const spawncheck_implementation* spawncheck_implementation_v1() {
-  static const spawncheck_implementation self = {
-      SPAWNCHECK_ABI, SPAWNCHECK_WAY, is_array ? 1u << SPAWNCHECK_FDS_ONLY : 7u, 0, promises, spawn};
+  static const spawncheck_implementation self = {SPAWNCHECK_ABI, SPAWNCHECK_WAY, 7, 0, "", spawn};
   return &self;
 }
