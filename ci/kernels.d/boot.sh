@@ -9,7 +9,7 @@ boot() {
   mkdir -p "$out"
   rm -f "$out"/{console,results,qemu.log,machine}
   while read -r check _; do rm -rf "$out/$check".{log,status,saved}; done <"$run/$1.checks"
-  make_image_of "$run/base.cpio" "$run/$1.checks" "$run/$1.cpio"
+  make_image_of "$work/base.cpio" "$run/$1.checks" "$run/$1.cpio"
   trap 'if [ -n "$pid" ]; then kill -KILL "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; fi; unpack_results "$out"' EXIT
   trap 'exit 143' TERM INT HUP
   # Two sockets: the table that a kernel without ACPI reads (array/config) names one processor of each.

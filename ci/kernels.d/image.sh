@@ -2,9 +2,10 @@
 # The guest: one initramfs for all kernels, of busybox, what was built, the libraries that it needs, and the corpus; sourced by ci/kernels.
 # The tree is /spawncheck there. What a kernel runs is a second archive behind it.
 
-# make_image FILE
+# make_image FILE: made anew where something that is in it has changed.
 make_image() {
   local file=$1 guest=$run/guest
+  if [ -s "$file" ] && [ -z "$(find build/dev/bin corpus model/contract/contract.md ci/kernels.d/init ci/kernels.d/image.sh -newer "$file" -print -quit)" ]; then return 0; fi
   rm -rf "$guest"
   mkdir -p "$guest"/{bin,dev,proc,sys,tmp,etc,out,root,run,var/tmp,usr} "$guest/spawncheck/build/dev" "$guest/spawncheck/model/contract"
   ln -s ../bin "$guest/usr/bin"
@@ -29,7 +30,8 @@ make_image() {
 
   cp ci/kernels.d/init "$guest/init"
   chmod +x "$guest/init"
-  (cd "$guest" && find . | cpio -o -H newc --quiet) >"$file"
+  (cd "$guest" && find . | cpio -o -H newc --quiet) >"$run/base.cpio"
+  mv "$run/base.cpio" "$file"
   rm -rf "$guest"
 }
 

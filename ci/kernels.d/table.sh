@@ -23,7 +23,7 @@ result() {
   case $status in
     0) ;;
     137|143) reason="not over at its limit" ;;
-    1) reason=$(grep -m 1 'violated\|disagree\|outside' "$out/$check.log" || tail -n 1 "$out/$check.log") ;;
+    1) reason=$(grep -m 1 '^violated \|: violated [a-z]*\.\|disagrees\|^outside' "$out/$check.log" || grep -m 1 'violated\|disagree\|outside' "$out/$check.log" || tail -n 1 "$out/$check.log") ;;
     3) reason=$(grep -m 1 inconclusive "$out/$check.log" || tail -n 1 "$out/$check.log") ;;
     *) reason=$(tail -n 1 "$out/$check.log") ;;
   esac
