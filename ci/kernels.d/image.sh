@@ -6,6 +6,7 @@
 make_image() {
   local file=$1 guest=$run/guest
   if [ -s "$file" ] && [ -z "$(find build/dev/bin corpus model/contract/contract.md ci/kernels.d/init ci/kernels.d/image.sh -newer "$file" -print -quit)" ]; then return 0; fi
+  touch "$run/begun"
   rm -rf "$guest"
   mkdir -p "$guest"/{bin,dev,proc,sys,tmp,etc,out,root,run,var/tmp,usr} "$guest/spawncheck/build/dev" "$guest/spawncheck/model/contract"
   ln -s ../bin "$guest/usr/bin"
@@ -31,6 +32,7 @@ make_image() {
   cp ci/kernels.d/init "$guest/init"
   chmod +x "$guest/init"
   (cd "$guest" && find . | cpio -o -H newc --quiet) >"$run/base.cpio"
+  touch -r "$run/begun" "$run/base.cpio"  # what changes meanwhile is newer
   mv "$run/base.cpio" "$file"
   rm -rf "$guest"
 }
