@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <set>
 
+#include "impl/session/scheduled.h"
 #include "properties/on_the_kernel.h"
 #include "properties/spawned.h"
 #include "properties/written.h"
@@ -30,6 +31,19 @@ std::set<pid_t> children_of(pid_t pid) {
   std::ifstream list("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children");
   for (pid_t child; list >> child;) all.insert(child);
   return all;
+}
+
+// Each stop is short, and so is each look at a table; only together they take longer than the run has. Four million
+// numbers to be looked at do, on any machine.
+TEST(Executor, AScheduledRunEndsAtItsTimeAlsoWhenNothingWaits) {
+  auto e = executor("reference", 1000);
+  sc_policy policy = policy_of(Turns::lenient);
+  policy.snapshot_every = 1;
+  RunOptions options;
+  options.policy = &policy;
+  const sc_history& h = e->run(scenario_of("fd 0 null\nfill 10 2000\nthread\n  spawn inherit hold -> $0\n"), options);
+  EXPECT_EQ(h.end, SC_RUN_TIMEOUT);
+  EXPECT_LT(e->trace().step_count, 2000u);
 }
 
 TEST(Executor, TheWorldIsExact) {

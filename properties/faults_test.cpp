@@ -5,7 +5,9 @@
 #include "impl/mutants/faults.h"
 
 #include "impl/schedules/faults.h"
+#include "impl/session/scheduled.h"
 #include "properties/on_the_kernel.h"
+#include "properties/strategy_seen.h"
 #include "properties/written.h"
 
 namespace spawncheck {
@@ -42,10 +44,14 @@ TEST(Faults, TheReferenceSurvives) {
     for (const char* policy : {"only", "drop", "inherit"}) survives(session_with("reference", strategy), policy);
   survives(session_with("reference", "fetched"), "only");
   const Scenario staged = scenario_of(
-      "fd 0 null\nfd 70 memfd cloexec\nfd 71 memfd\nwindow 60 63\nthread\n  spawn only hold keep 70>3,71>0 pidfd -> $0 "
+      "fd 0 null\nfd 70 memfd cloexec\nfd 71 memfd\nwindow 59 63\nthread\n  spawn only hold keep 70>3,71>0 pidfd -> $0 "
       "$1\nthread\n  memfd -> $0\n  close $0\n");
   for (const char* strategy : {"staged", "fetched"}) {
     if (is_unsupported(session_with("reference", strategy))) continue;
+    sc_policy with_results = policy_of(Turns::lenient);
+    with_results.results = 1;
+    session_with("reference", strategy).run_scheduled(staged, with_results);
+    EXPECT_EQ(strategy_seen(session_with("reference", strategy).trace()), strategy);
     const FaultResult r = inject_faults(session_with("reference", strategy), staged, {});
     EXPECT_FALSE(r.violation) << print(r.fault) << ": " << r.violation->observed
                               << "; allowed: " << r.violation->allowed;

@@ -2,6 +2,7 @@
 //
 // Which program runs (the search of a list of directories, against execvpe(3)), on which files, on which terminal.
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>

@@ -474,5 +474,15 @@ TEST_F(Tool, SecondsBoundShrinkingAndConfirmingToo) {
   EXPECT_LT(took_s, 20) << out.text;
 }
 
+// What is stored is what was found: a campaign that finds nothing stores nothing, not each test that it made.
+TEST_F(Tool, LitmusStoresOnlyWhatIsOutsideTheModel) {
+  const std::string store = directory + "/store";
+  std::filesystem::create_directory(store);
+  const std::string test = file("two-closes", "fd 3 memfd\nthread\n  close 3\nthread\n  close 3\n");
+  const Output out = spawncheck("litmus --runs 50 --save " + store + " " + test + " 2>&1");
+  EXPECT_EQ(out.status, 0) << out.text;
+  EXPECT_TRUE(std::filesystem::is_empty(store)) << out.text;
+}
+
 }  // namespace
 }  // namespace spawncheck

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 # The guest: one initramfs for all kernels, of busybox, what was built, the libraries that it needs, and the corpus; sourced by ci/kernels.
-# The tree is /spawncheck there.
+# The tree is /spawncheck there. What a kernel runs is a second archive behind it.
 
-# make_image FILE CHECKS SECONDS: CHECKS is the table of checks, already chosen; SECONDS is how long each generates and runs.
+# make_image FILE: made anew where something that is in it has changed.
 make_image() {
-  local file=$1 checks=$2 seconds=$3 guest=$work/guest
+  local file=$1 guest=$run/guest
+  if [ -s "$file" ] && [ -z "$(find build/dev/bin corpus model/contract/contract.md ci/kernels.d/init ci/kernels.d/image.sh -newer "$file" -print -quit)" ]; then return 0; fi
+  touch "$run/begun"
   rm -rf "$guest"
   mkdir -p "$guest"/{bin,dev,proc,sys,tmp,etc,out,root,run,var/tmp,usr} "$guest/spawncheck/build/dev" "$guest/spawncheck/model/contract"
   ln -s ../bin "$guest/usr/bin"
@@ -29,10 +31,20 @@ make_image() {
 
   cp ci/kernels.d/init "$guest/init"
   chmod +x "$guest/init"
-  cp "$checks" "$guest/checks"
-  printf 'root=%s\nseconds=%s\n' "$root" "$seconds" >"$guest/settings"
-  (cd "$guest" && find . | cpio -o -H newc --quiet) >"$file"
+  (cd "$guest" && find . | cpio -o -H newc --quiet) >"$run/base.cpio"
+  touch -r "$run/begun" "$run/base.cpio"  # what changes meanwhile is newer
+  mv "$run/base.cpio" "$file"
   rm -rf "$guest"
+}
+
+# make_image_of BASE CHECKS FILE: CHECKS is the table of checks, already chosen.
+make_image_of() {
+  local own=$3.own
+  mkdir -p "$own"
+  cp "$2" "$own/checks"
+  printf 'root=%s\nseconds=%s\nlimit_max=%s\nbuilt=%s\n' "$root" "$seconds" "$limit" "$built" >"$own/settings"
+  { cat "$1"; (cd "$own" && find . | cpio -o -H newc --quiet); } >"$3"
+  rm -rf "$own"
 }
 
 copy_libraries() {

@@ -53,6 +53,7 @@ std::string saved_as(const LitmusOptions& options, const Test& test) {
 }
 
 void tell_outside(const LitmusOptions& options, const Test& test, const TestResult& r) {
+  if (r.outside.empty()) return;
   const std::string saved = saved_as(options, test);
   for (const litmus::SeenOutcome& o : r.outside) {
     if (options.common.json) {

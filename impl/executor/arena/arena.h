@@ -120,6 +120,7 @@ int refusals_install(void);
 void watch_offer(void);
 
 /* observe.c, in the server */
+extern uint32_t observed_numbers; /* how many open numbers have been looked at; wraps */
 extern int observe_error; /* why a process that may be there could not be looked at: a run with that says nothing */
 /* A process or thread that nobody lets go on meanwhile: it is stopped, or sleeps and nobody is left to wake it. */
 void observe_held(struct sc_process* out, pid_t pid);

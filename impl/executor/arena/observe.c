@@ -83,6 +83,8 @@ static int is_same_run(const struct sc_entry* a, const struct sc_entry* b) {
          a->cloexec == b->cloexec && a->status_flags == b->status_flags && a->position == b->position;
 }
 
+uint32_t observed_numbers;
+
 /* What the implementation holds is not the scenario's: neither in the caller's table, nor in that of a child that gets
  * what has no close-on-exec. Everywhere else it is something that is there. */
 static int is_left_out(int number, const char* link, const struct sc_request* request) {
@@ -95,6 +97,7 @@ static int is_left_out(int number, const char* link, const struct sc_request* re
 static void observe_table(struct sc_process* out, int directory, const struct sc_request* request) {
   static int numbers[NUMBERS_MAX];
   const int count = proc_list(directory, "fd", numbers, NUMBERS_MAX);
+  if (count > 0) observed_numbers += (uint32_t)count;
   for (int i = 0; i < count; ++i) {
     char name[32], link[SC_PATH_MAX], info[1024];
     snprintf(name, sizeof name, "fd/%d", numbers[i]);

@@ -10,6 +10,8 @@
 
 #include "tracer.h"
 
+#define NUMBERS_PER_INTERVAL 128
+
 static int is_there(int task) {
   const uint8_t state = shared->trace.task[task].state;
   return state != SC_TASK_DEAD && tracee[task].tid > 0;
@@ -46,8 +48,10 @@ static void take_of(int task) {
   trace->entry_count += process.entry_count;
 }
 
-void snapshot_take(void) {
-  if (shared->trace.step_count == 0) return;
+uint32_t snapshot_take(void) {
+  const uint32_t every = shared->policy.snapshot_every, before = observed_numbers;
+  if (shared->trace.step_count == 0) return every;
   for (int task = 0; task < (int)shared->trace.task_count; ++task)
     if (is_there(task)) take_of(task);
+  return every <= 1 ? every : every * (1 + (observed_numbers - before) / NUMBERS_PER_INTERVAL);
 }

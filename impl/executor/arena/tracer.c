@@ -13,6 +13,7 @@
 
 #define TICK_US 20000 /* how often a wait that should be short is looked at */
 #define RUNS_PER_PROCESSOR 64
+#define STEPS_PER_LOOK_AT_CLOCK 64
 
 static uint64_t deadline_ms;
 static int is_over;
@@ -131,7 +132,7 @@ static int orphans_have_settled(void) {
 
 static enum sc_run_end run_steps(void) {
   struct chooser chooser;
-  uint32_t since_snapshot = 0;
+  uint32_t since_snapshot = 0, until_snapshot = shared->policy.snapshot_every;
   chooser_reset(&chooser, &shared->policy);
   fault_reset();
   for (;;) {
@@ -139,6 +140,7 @@ static enum sc_run_end run_steps(void) {
         (shared->policy.fault.kind != SC_FAULT_KILL_PARENT || orphans_have_settled()))
       return SC_RUN_KILLED;
     if (shared->trace.is_cut) return SC_RUN_CUT;
+    if (shared->trace.step_count % STEPS_PER_LOOK_AT_CLOCK == 0) is_out_of_time();
     if (is_over) return SC_RUN_TIMEOUT;
     helpers_serve();
     const uint32_t enabled = can_go();
@@ -154,9 +156,10 @@ static enum sc_run_end run_steps(void) {
     const int error = fault_before(task);
     step_task(task, step, error);
     let_sleepers_return(step_may_send(step) || fault_sent());
-    if (shared->policy.snapshot_every != 0 && ++since_snapshot >= shared->policy.snapshot_every) {
-      snapshot_take();
+    if (until_snapshot != 0 && ++since_snapshot >= until_snapshot) {
+      until_snapshot = snapshot_take();
       since_snapshot = 0;
+      is_out_of_time(); /* a table of thousands is a long look */
     }
   }
 }

@@ -121,8 +121,10 @@ void watch_end(void);
 void watch_suspended(uint64_t stack, uint64_t thread);
 void watch_resumed(int task);
 
-/* snapshot.c: adds what every task is now to the trace; less when the trace is full. */
-void snapshot_take(void);
+/* snapshot.c: adds what every task is now to the trace; less when the trace is full. After how many steps the next is
+ * due: where not every step is asked for (sc_policy.snapshot_every above 1), later the more open numbers there are, so
+ * that a look at a table of thousands, which takes seconds in emulation, does not use up the time of the run. */
+uint32_t snapshot_take(void);
 
 /* tracer.c: once, before the first arena is forked. */
 void tracer_prepare(void);

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+//
+// The reference with one call in place of all that drop descriptors: close_range(2) with an array of the numbers that
+// stay, which the kernel of ci/kernels.d/array has and no other. A whole spawn, so that it is checked as one: what the
+// call is worth to an implementation shows here, what it promises by itself in the claims (way.cpp).
+//
+// The plan is that of strategy unshare, made by the library, which calls __wrap_f where it says f (ld --wrap).
+#include <spawncheck/spawn/request.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+
+#include "impl/peers/implementation.h"
+
+#pragma GCC visibility push(hidden)
+extern "C" {
+int __real_spawn_plan_build(const spawn_request*, const spawn_abilities*, spawn_plan*);
+int __wrap_spawn_plan_build(const spawn_request*, const spawn_abilities*, spawn_plan*);
+}
+#pragma GCC visibility pop
+
+namespace {
+
+constexpr std::uint16_t keeps_an_array = 1u << 15;  // ci/kernels.d/array/array.patch
+
+// Read by the kernel while the calling thread is suspended in its spawn; nothing else of the thread uses it.
+thread_local std::uint32_t numbers_that_stay[SPAWN_KEEP_MAX];
+
+// EFAULT where the kernel reads the array, EINVAL where it does not know the flag. Changes nothing.
+bool is_known() {
+  const int saved = errno;
+  const bool is_read = syscall(SYS_close_range, ~0u, ~0u, unsigned{keeps_an_array}, ~0ul, 1u) != 0 && errno == EFAULT;
+  errno = saved;
+  return is_read;
+}
+
+bool is_here;  // asked once, in the server
+
+int spawn(const spawncheck_request* request, spawncheck_result* result) {
+  if (!is_here) {
+    *result = {-1, -1, SPAWNCHECK_DECLINED};
+    return result->error;
+  }
+  spawn_request r = {};
+  r.policy = request->fd_policy;
+  r.strategy = SPAWN_STRATEGY_UNSHARE;
+  r.set = request->set;
+  r.path = request->path;
+  r.program_fd = r.cwd_fd = -1;
+  r.argv = request->argv;
+  r.envp = request->envp;
+  r.keep = reinterpret_cast<const spawn_keep*>(request->keep);
+  r.keep_count = request->keep_count;
+  r.mask = request->mask;
+  r.dflt = request->dflt;
+  r.ignore = request->ignore;
+  r.pgroup = request->pgroup;
+  r.cwd = request->cwd;
+  spawn_result got;
+  spawn_run(&r, &got);
+  *result = {got.pid, got.pidfd, got.error};
+  return got.error;
+}
+
+}  // namespace
+
+// The first range becomes the call with the array, the others go. What the child closes of the caller's pidfd stays: a
+// kept source that another thread has closed meanwhile may be that number.
+int __wrap_spawn_plan_build(const spawn_request* request, const spawn_abilities* abilities, spawn_plan* plan) {
+  if (const int error = __real_spawn_plan_build(request, abilities, plan)) return error;
+  std::uint32_t count = 0;
+  bool is_made = false;
+  for (std::uint32_t i = 0; i < plan->step_count; ++i) {
+    spawn_step step = plan->step[i];
+    if (step.kind == SPAWN_STEP_CLOSE_RANGE) {
+      if (is_made) continue;
+      for (std::uint32_t k = 0; k < request->keep_count; ++k)
+        numbers_that_stay[k] = static_cast<std::uint32_t>(request->keep[k].source);
+      step.flags = keeps_an_array;
+      step.data = numbers_that_stay;
+      step.a = static_cast<std::int32_t>(request->keep_count);
+      is_made = true;
+    }
+    plan->step[count++] = step;
+  }
+  plan->step_count = count;
+  return 0;
+}
+
+extern "C" __attribute__((visibility("default"))) const spawncheck_implementation* spawncheck_implementation_v1() {
+  static const spawncheck_implementation self = {
+      SPAWNCHECK_ABI, "array-spawn", 1u << SPAWNCHECK_FDS_ONLY, 127, "fd.snapshot fd.released", spawn};
+  is_here = is_known();
+  (void)spawn_abilities_probed();  // once in the server, not in each arena it forks
+  return &self;
+}
