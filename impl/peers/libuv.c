@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libuv's uv_spawn, as its guide has it: a stdio container for each number from 0 on, UV_INHERIT_FD for those that the
+ * child gets. UV_IGNORE means /dev/null for 0, 1 and 2, so a request that does not keep all three is declined. A loop
+ * belongs to one thread ("the event loop is not thread-safe"), so each call has its own; its handle is closed while the
+ * child runs, as one that nobody wants to hear of any more, and libuv waits for it no longer. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "adapter.h"
+
+enum { STDIO_MAX = 1024, ABOVE = 700 };
+
+static int highest_target(const struct spawncheck_request* r) {
+  int highest = 0;
+  for (uint32_t i = 0; i < r->keep_count; ++i)
+    if (r->keep[i].target > highest) highest = r->keep[i].target;
+  return highest;
+}
+
+static int run(const struct spawncheck_request* r, uv_stdio_container_t* stdio, int count,
+               struct spawncheck_result* result) {
+  uv_loop_t loop;
+  uv_process_t process;
+  uv_process_options_t options = {.file = r->path,
+                                  .args = (char**)r->argv,
+                                  .env = (char**)r->envp,
+                                  .cwd = r->set & SPAWNCHECK_SET_CWD ? r->cwd : NULL,
+                                  .flags = r->set & SPAWNCHECK_NEW_SESSION ? UV_PROCESS_DETACHED : 0,
+                                  .stdio = stdio,
+                                  .stdio_count = count};
+  for (int n = 0; n < count; ++n) {
+    const int source = adapter_source_of(r, n);
+    stdio[n].flags = source < 0 ? UV_IGNORE : UV_INHERIT_FD;
+    stdio[n].data.fd = source;
+  }
+  const int refused = uv_loop_init(&loop);
+  if (refused != 0) return adapter_fail(result, -refused);
+  const int error = -uv_spawn(&loop, &process, &options);
+  const int pid = error == 0 ? process.pid : -1;
+  uv_close((uv_handle_t*)&process, NULL);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  uv_loop_close(&loop);
+  return error == 0 ? adapter_succeed(result, pid) : adapter_fail(result, error);
+}
+
+static int spawn(const struct spawncheck_request* r, struct spawncheck_result* result) {
+  const int count = highest_target(r) + 1, saved = errno;
+  if (!adapter_is_plain(r) || !adapter_keeps_stdio(r) || count > STDIO_MAX) return adapter_decline(result);
+  uv_stdio_container_t* stdio = calloc((size_t)count, sizeof *stdio);
+  if (stdio == NULL) return adapter_fail(result, ENOMEM);
+  run(r, stdio, count, result);
+  free(stdio);
+  errno = saved;
+  return result->error;
+}
+
+/* libuv keeps a pipe and a lock for signals from its first loop on: made here, at numbers out of the way. */
+static int prepare(void) {
+  uv_loop_t loop;
+  const int above = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, ABOVE);
+  if (above >= 0) close(above);
+  int low[ABOVE], count = 0, error = 0;
+  for (int fd; error == 0 && count < ABOVE && (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) < ABOVE;)
+    if (fd < 0)
+      error = errno;
+    else
+      low[count++] = fd;
+  if (error == 0) error = -uv_loop_init(&loop);
+  if (error == 0) uv_loop_close(&loop);
+  while (count > 0) close(low[--count]);
+  return error;
+}
+
+const struct spawncheck_implementation* spawncheck_implementation_v1(void) {
+  static const struct spawncheck_implementation self = {
+      .abi = SPAWNCHECK_ABI,
+      .name = "libuv",
+      .policies = 1u << SPAWNCHECK_FDS_INHERIT | 1u << SPAWNCHECK_FDS_DROP_CLOEXEC_EXCEPT,
+      .sets = SPAWNCHECK_SET_CWD | SPAWNCHECK_NEW_SESSION,
+      .promises = "",
+      .spawn = spawn};
+  return &self;
+}
+
+const struct spawncheck_description* spawncheck_description_v1(void) {
+  static const struct spawncheck_documented_limit limits[] = {
+      {"fd.untouched", " gave ", "the loop, a lock for signals and the error pipe take numbers of the caller's table",
+       "libuv src/unix/loop.c uv_loop_init, src/unix/process.c uv__spawn_and_init_child"},
+      {"sig.parent_restored", "",
+       "SIGCHLD is libuv's while it has a child to wait for, and gets its default afterwards",
+       "libuv src/unix/process.c uv_spawn, src/unix/signal.c uv__signal_unregister_handler"},
+      {"sig.none_lost", "CHLD", "SIGCHLD is libuv's while it has a child to wait for",
+       "libuv src/unix/process.c uv_spawn"},
+  };
+  static struct spawncheck_description self = {.size = sizeof self,
+                                               .habits = SPAWNCHECK_RESETS_MASK | SPAWNCHECK_RESETS_SIGNALS |
+                                                         SPAWNCHECK_RUNS_SCRIPTS | SPAWNCHECK_HOLDS_DESCRIPTORS,
+                                               .limits = limits,
+                                               .limit_count = sizeof limits / sizeof *limits,
+                                               .prepare = prepare};
+  self.version = uv_version_string();
+  return &self;
+}
