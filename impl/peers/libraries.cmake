@@ -73,6 +73,7 @@ endif()
 add_pkgconfig_peer(python python.c python3-embed python3-dev)
 
 # The library that is linked in is rustc's own, and tells its version at compile time alone.
+find_program(RUSTC rustc PATHS /usr/bin NO_DEFAULT_PATH) # Debian's
 find_program(RUSTC rustc)
 if(RUSTC)
   execute_process(COMMAND ${RUSTC} --version OUTPUT_VARIABLE rustc_version OUTPUT_STRIP_TRAILING_WHITESPACE)
