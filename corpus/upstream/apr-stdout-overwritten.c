@@ -2,13 +2,11 @@
  *
  * APR: where the caller's 0 is closed, the child's stdout is overwritten by its stdin.
  *
- * What happens: apr_procattr_child_out_set duplicates the file to the lowest free number, 0. In the child dup2 puts child_in
- *   onto 0 and then takes 0 for child_out: the child writes to its stdin's file.
- * What should:  the child's 1 is the file that was given to apr_procattr_child_out_set.
- * Rule:         apr_thread_proc.h, apr_procattr_child_out_set: "Set the child_out and parent_out values to existing apr_file_t
- *   values".
- * Where:        threadproc/unix/proc.c apr_proc_create. Seen with 1.7.2.
- * Upstream:     no report found.
+ * What happens: apr_procattr_child_out_set duplicates the file to the lowest free number, 0. In the child dup2 puts
+ * child_in onto 0 and then takes 0 for child_out: the child writes to its stdin's file. What should:  the child's 1 is
+ * the file that was given to apr_procattr_child_out_set. Rule:         apr_thread_proc.h, apr_procattr_child_out_set:
+ * "Set the child_out and parent_out values to existing apr_file_t values". Where:        threadproc/unix/proc.c
+ * apr_proc_create. Seen with 1.7.2. Upstream:     no report found.
  *
  *   cc apr-stdout-overwritten.c -o apr-stdout-overwritten $(pkg-config --cflags --libs apr-1) */
 #ifndef _GNU_SOURCE

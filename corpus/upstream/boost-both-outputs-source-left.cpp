@@ -2,7 +2,8 @@
 //
 // Boost.Process: a child whose stdout and stderr go to one pipe keeps that pipe's read end.
 //
-// What happens: (bp::std_out & bp::std_err) > pipe leaves the pipe's other end open in the child, where bp::std_out > pipe
+// What happens: (bp::std_out & bp::std_err) > pipe leaves the pipe's other end open in the child, where bp::std_out >
+// pipe
 //   closes it. A child that writes when its reader has gone gets no SIGPIPE: it is a reader itself, and blocks.
 // What should:  the child has the write end alone.
 // Rule:         pipe(7): SIGPIPE when all descriptors of the read end are closed.

@@ -2,9 +2,10 @@
 //
 // Boost.Process: another child, started meanwhile, inherits the error pipe.
 //
-// What happens: the executor makes its pipe with pipe(2). The read end is never marked close-on-exec, the write end by a
-//   second call. A child that another thread starts in between holds the pipe; a child that another handler starts here, in
-//   on_setup, shows the same without a race.
+// What happens: the executor makes its pipe with pipe(2). The read end is never marked close-on-exec, the write end by
+// a
+//   second call. A child that another thread starts in between holds the pipe; a child that another handler starts
+//   here, in on_setup, shows the same without a race.
 // What should:  no other child sees the pipe: pipe2(2) with O_CLOEXEC.
 // Rule:         open(2), O_CLOEXEC: "essential in some multithreaded programs".
 // Where:        detail/posix/executor.hpp invoke; detail/posix/basic_pipe.hpp. Seen with 1.81.

@@ -2,7 +2,8 @@
 //
 // Boost.Process: with limit_handles a program that does not exist is started successfully.
 //
-// What happens: limit_handles asks before the fork which descriptors are in use. The executor's error pipe is none of them
+// What happens: limit_handles asks before the fork which descriptors are in use. The executor's error pipe is none of
+// them
 //   until after the fork, so the child closes it; the errno of the failed exec is lost, and bp::child has no error.
 // What should:  std::errc::no_such_file_or_directory.
 // Rule:         Boost.Process documentation, Error: "the error code is set if the process launch fails".

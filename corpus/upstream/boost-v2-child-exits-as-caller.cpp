@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// Boost.Process v2: a child whose exec failed runs the caller's exit handlers and flushes its streams, and stays a zombie.
+// Boost.Process v2: a child whose exec failed runs the caller's exit handlers and flushes its streams, and stays a
+// zombie.
 //
-// What happens: after a failed execve the child of the default launcher calls exit(3): handlers of atexit(3) run a second
+// What happens: after a failed execve the child of the default launcher calls exit(3): handlers of atexit(3) run a
+// second
 //   time, and what the caller had buffered is written twice. Nobody waits for the child.
 // What should:  _exit(2) in the child, and waitpid(2) in the caller: the process could not be started.
-// Rule:         fork(2) and vfork(2): the child of a failed exec ends by _exit(2), as exit(3) acts on the caller's state.
-// Where:        v2/posix/default_launcher.hpp operator(). Versions: 1.81.
-// Upstream:     Boost.Process issue 285 has the zombie, of the first version.
+// Rule:         fork(2) and vfork(2): the child of a failed exec ends by _exit(2), as exit(3) acts on the caller's
+// state. Where:        v2/posix/default_launcher.hpp operator(). Versions: 1.81. Upstream:     Boost.Process issue 285
+// has the zombie, of the first version.
 //
-//   c++ -std=c++17 -DBOOST_PROCESS_USE_STD_FS -DBOOST_PROCESS_V2_SEPARATE_COMPILATION boost-v2-child-exits-as-caller.cpp -pthread
+//   c++ -std=c++17 -DBOOST_PROCESS_USE_STD_FS -DBOOST_PROCESS_V2_SEPARATE_COMPILATION
+//   boost-v2-child-exits-as-caller.cpp -pthread
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,8 +47,9 @@ int main() {
   siginfo_t info{};
   const bool is_left = waitid(P_ALL, 0, &info, WEXITED) == 0;  // until the child, if there is one, has ended
   const bool is_bug = is_left || *ran != 0;
-  std::printf("%s: Boost %s, v2, a program that does not exist: exit handlers ran %d times in the child, a zombie is %s\n",
-              is_bug ? "BUG" : "FIXED", BOOST_LIB_VERSION, *ran, is_left ? "left" : "not left");
+  std::printf(
+      "%s: Boost %s, v2, a program that does not exist: exit handlers ran %d times in the child, a zombie is %s\n",
+      is_bug ? "BUG" : "FIXED", BOOST_LIB_VERSION, *ran, is_left ? "left" : "not left");
   std::fflush(stdout);
   _exit(is_bug);
 }

@@ -2,8 +2,10 @@
 //
 // Boost.Process v2: what lies between two descriptors of the whitelist is left open in the child.
 //
-// What happens: a default launcher closes what is below its whitelist and above it, and none of the gaps: close_all takes
-//   whitelist[idx] for both ends of each gap. The whitelist is 0, 1, 2 and the error pipe, so everything below that pipe stays.
+// What happens: a default launcher closes what is below its whitelist and above it, and none of the gaps: close_all
+// takes
+//   whitelist[idx] for both ends of each gap. The whitelist is 0, 1, 2 and the error pipe, so everything below that
+//   pipe stays.
 // What should:  the child has 0, 1 and 2.
 // Rule:         v2/posix/detail/close_handles.ipp closes "all" but the whitelist, {0, 1, 2} by default.
 // Where:        posix::detail::close_all. Versions: 1.81.

@@ -2,13 +2,11 @@
  *
  * GLib: the child loses the descriptor of its error pipe before it can say that it lost it.
  *
- * What happens: a target equals the number of the error pipe, so the child moves the pipe away; no number is free; the child
- *   writes the error to the descriptor -1, which is what it has just got. The caller sees the end of the pipe: a success,
- *   of a child that has exited with 1.
- * What should:  FALSE and an error.
- * Rule:         documentation: "Errors are reported even if they occur in the child".
- * Where:        glib/gspawn.c do_exec: child_err_report_fd = dupfd_cloexec(child_err_report_fd, ...). Up to 2.86.
- * Upstream:     GLib commit ff9b245b, in 2.87.0.
+ * What happens: a target equals the number of the error pipe, so the child moves the pipe away; no number is free; the
+ * child writes the error to the descriptor -1, which is what it has just got. The caller sees the end of the pipe: a
+ * success, of a child that has exited with 1. What should:  FALSE and an error. Rule:         documentation: "Errors
+ * are reported even if they occur in the child". Where:        glib/gspawn.c do_exec: child_err_report_fd =
+ * dupfd_cloexec(child_err_report_fd, ...). Up to 2.86. Upstream:     GLib commit ff9b245b, in 2.87.0.
  *
  *   cc glib-error-descriptor-lost.c -o glib-error-descriptor-lost $(pkg-config --cflags --libs glib-2.0) */
 #define _GNU_SOURCE
@@ -19,8 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* In a table of 3 to 7 below the limit of 8: 3 is the source and its own target, so it needs no duplicate. The pipe gets 4
- * and 5. A source that is mapped to 5 has to be duplicated above every target; with it the table is full. */
+/* In a table of 3 to 7 below the limit of 8: 3 is the source and its own target, so it needs no duplicate. The pipe
+ * gets 4 and 5. A source that is mapped to 5 has to be duplicated above every target; with it the table is full. */
 int main(void) {
   gchar* argv[] = {"/bin/true", NULL};
   const gint source[] = {3}, target[] = {5};

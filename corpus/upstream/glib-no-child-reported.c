@@ -6,8 +6,8 @@
  *   g_spawn_async_with_pipes_and_fds returns TRUE, sets no error, and leaves child_pid as it was.
  * What should:  FALSE, and an error: the child was not started.
  * Rule:         documentation: "Returns: TRUE on success, FALSE if an error was set".
- * Where:        glib/gspawn.c do_posix_spawn: goto out_close_fds after dupfd_cloexec has failed, with r == 0. Seen with 2.74.6.
- * Upstream:     no report found.
+ * Where:        glib/gspawn.c do_posix_spawn: goto out_close_fds after dupfd_cloexec has failed, with r == 0. Seen
+ * with 2.74.6. Upstream:     no report found.
  *
  *   cc glib-no-child-reported.c -o glib-no-child-reported $(pkg-config --cflags --libs glib-2.0) */
 #define _GNU_SOURCE

@@ -4,10 +4,9 @@
  *
  * What happens: clone fails with EAGAIN; system returns 0x7f00, as if the shell could not be executed.
  * What should:  -1, and errno EAGAIN.
- * Rule:         POSIX, system(): "If a child process cannot be created, or if the termination status for the command language
- *   interpreter cannot be obtained, system() shall return -1 and set errno to indicate the error".
- * Where:        sysdeps/posix/system.c do_system. Versions: 2.30 to 2.40; mended in 2.41.
- * Upstream:     glibc bug 32450.
+ * Rule:         POSIX, system(): "If a child process cannot be created, or if the termination status for the command
+ * language interpreter cannot be obtained, system() shall return -1 and set errno to indicate the error". Where:
+ * sysdeps/posix/system.c do_system. Versions: 2.30 to 2.40; mended in 2.41. Upstream:     glibc bug 32450.
  *
  *   cc glibc-system-no-child.c -o glibc-system-no-child && ./glibc-system-no-child */
 #define _GNU_SOURCE
@@ -21,7 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#define FAILS(number, error)                                                                                            \
+#define FAILS(number, error) \
   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error))
 
 /* From here on no process can be made; clone3 is said to be missing, so that clone is tried. */

@@ -2,11 +2,10 @@
  *
  * libuv: a stdio array that reaches the number of the error pipe overwrites it, and a failed exec is a success.
  *
- * What happens: uv_spawn makes its error pipe at the lowest free numbers; the child puts stdio[n] at n without looking whether
- *   n is that pipe. The errno of a failed exec goes into the user's file, and uv_spawn returns 0.
- * What should:  uv_spawn returns UV_ENOENT, and nothing is written to the user's file.
- * Rule:         libuv documentation, uv_spawn: "Possible reasons for failing to spawn would include (but not be limited to) the
- *   file to execute not existing".
+ * What happens: uv_spawn makes its error pipe at the lowest free numbers; the child puts stdio[n] at n without looking
+ * whether n is that pipe. The errno of a failed exec goes into the user's file, and uv_spawn returns 0. What should:
+ * uv_spawn returns UV_ENOENT, and nothing is written to the user's file. Rule:         libuv documentation, uv_spawn:
+ * "Possible reasons for failing to spawn would include (but not be limited to) the file to execute not existing".
  * Where:        src/unix/process.c uv__process_child_init: the second loop. Seen with 1.44.2.
  * Upstream:     no report found.
  *
@@ -32,7 +31,8 @@ int main(void) {
   char* argv[] = {"/nonexistent/program", NULL};
   const int file = memfd_create("file", MFD_CLOEXEC);
   if (file < 0 || uv_loop_init(&loop) != 0) return 77;
-  for (int n = 0; n < COUNT; ++n) stdio[n] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = n < 3 ? n : file};
+  for (int n = 0; n < COUNT; ++n)
+    stdio[n] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = n < 3 ? n : file};
   const uv_process_options_t options = {
       .file = argv[0], .args = argv, .exit_cb = on_exit_of, .stdio = stdio, .stdio_count = COUNT};
   const int error = uv_spawn(&loop, &process, &options);

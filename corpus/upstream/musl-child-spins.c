@@ -2,17 +2,17 @@
  *
  * musl: a child of posix_spawn whose parent was killed, and which cannot start its program, runs for ever.
  *
- * What happens: the child tells its error through a pipe. Where the parent was killed, nobody reads it, and where SIGPIPE is
- *   ignored write(2) fails with EPIPE; the child tries again, without an end, and takes a processor.
- * What should:  the child exits.
- * Rule:         vfork(2): the child of a killed parent goes on by itself; it has nobody to report to.
- * Where:        src/process/posix_spawn.c child: while (write(p, &ret, sizeof ret) < 0). Versions: up to 1.2.4; mended in 1.2.5.
- * Upstream:     musl commit d3a61059.
+ * What happens: the child tells its error through a pipe. Where the parent was killed, nobody reads it, and where
+ * SIGPIPE is ignored write(2) fails with EPIPE; the child tries again, without an end, and takes a processor. What
+ * should:  the child exits. Rule:         vfork(2): the child of a killed parent goes on by itself; it has nobody to
+ * report to. Where:        src/process/posix_spawn.c child: while (write(p, &ret, sizeof ret) < 0). Versions: up
+ * to 1.2.4; mended in 1.2.5. Upstream:     musl commit d3a61059.
  *
  *   musl-gcc -static musl-child-spins.c -o musl-child-spins && ./musl-child-spins
  *
- * The child's first file action opens a FIFO, and waits there. The parent is killed meanwhile, then the FIFO is opened; the
- * second action fails. The child is a child of this process then (PR_SET_CHILD_SUBREAPER), which looks at how it ends. */
+ * The child's first file action opens a FIFO, and waits there. The parent is killed meanwhile, then the FIFO is opened;
+ * the second action fails. The child is a child of this process then (PR_SET_CHILD_SUBREAPER), which looks at how it
+ * ends. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>

@@ -2,7 +2,8 @@
 //
 // Poco: a descriptor above a limit that was lowered is left open in the child.
 //
-// What happens: Process::launch closes the numbers from 3 up to sysconf(_SC_OPEN_MAX), 100000 at most. That is the soft limit,
+// What happens: Process::launch closes the numbers from 3 up to sysconf(_SC_OPEN_MAX), 100000 at most. That is the soft
+// limit,
 //   which bounds new descriptors only: what was opened above it before is not closed.
 // What should:  the child has 0, 1 and 2 only.
 // Rule:         Foundation/src/Process_UNIX.cpp: "close all open file descriptors other than stdin, stdout, stderr".

@@ -2,10 +2,12 @@
 //
 // Poco: where the caller's 0 is closed, the child of a launch with an input pipe has no stdin.
 //
-// What happens: the read end of Poco::Pipe gets the number 0. In the child dup2 onto itself does nothing, and then the pipe is
+// What happens: the read end of Poco::Pipe gets the number 0. In the child dup2 onto itself does nothing, and then the
+// pipe is
 //   closed, and with it stdin.
 // What should:  the child reads what is written to the pipe.
-// Rule:         Poco/Process.h, launch: "If inPipe [...] is non-null, the corresponding standard input [...] stream of the launched
+// Rule:         Poco/Process.h, launch: "If inPipe [...] is non-null, the corresponding standard input [...] stream of
+// the launched
 //   process is redirected to the Pipe".
 // Where:        Foundation/src/Process_UNIX.cpp launchByForkExecImpl. Seen with 1.11.0.
 // Upstream:     no report found.

@@ -89,3 +89,29 @@ if(RUSTC)
 else()
   no_library_peer(rust rustc rustc)
 endif()
+
+# Two objects: the runtime of Go cannot be forked (go.c).
+find_program(GO go)
+if(GO)
+  execute_process(COMMAND ${GO} env GOVERSION OUTPUT_VARIABLE go_version OUTPUT_STRIP_TRAILING_WHITESPACE)
+  string(REGEX REPLACE "^go" "" go_version "${go_version}")
+  set(go_runtime ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/peers/support/go_runtime.so)
+  add_custom_command(OUTPUT ${go_runtime} DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/go.go
+    COMMAND ${CMAKE_COMMAND} -E env CGO_ENABLED=1 GOFLAGS= GO111MODULE=off GOCACHE=${CMAKE_BINARY_DIR}/go-cache
+      CGO_CFLAGS=-I${CMAKE_SOURCE_DIR} ${GO} build -buildmode=c-shared -o ${go_runtime} ${CMAKE_CURRENT_SOURCE_DIR}/go.go
+    COMMAND ${CMAKE_COMMAND} -E rm -f ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/peers/support/go_runtime.h
+    COMMENT "go: go_runtime.so" VERBATIM)
+  add_custom_target(peer-go-runtime ALL DEPENDS ${go_runtime})
+  add_library_peer(go go.c ${CMAKE_DL_LIBS})
+  target_compile_definitions(peer-go PRIVATE SPAWNCHECK_GO_VERSION="${go_version}")
+  add_dependencies(peer-go peer-go-runtime)
+else()
+  no_library_peer(go go golang-go)
+endif()
+
+find_package(Qt5 QUIET COMPONENTS Core)
+if(Qt5_FOUND)
+  add_library_peer(qt qt.cpp Qt5::Core)
+else()
+  no_library_peer(qt "Qt 5" qtbase5-dev)
+endif()
