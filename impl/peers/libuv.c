@@ -2,8 +2,9 @@
  *
  * libuv's uv_spawn, as its guide has it: a stdio container for each number from 0 on, UV_INHERIT_FD for those that the
  * child gets. UV_IGNORE means /dev/null for 0, 1 and 2, so a request that does not keep all three is declined. A loop
- * belongs to one thread ("the event loop is not thread-safe"), so each call has its own; its handle is closed while the
- * child runs, as one that nobody wants to hear of any more, and libuv waits for it no longer. */
+ * belongs to one thread ("the event loop is not thread-safe"), so there are LOOPS of them, made by `prepare`, and a
+ * call takes one that no other call has. The handle is closed while the child runs, as one that nobody wants to hear of
+ * any more, and libuv waits for it no longer. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,10 @@
 
 #include "adapter.h"
 
-enum { STDIO_MAX = 1024, ABOVE = 700 };
+enum { STDIO_MAX = 1024, TAKEN = 700, LOOPS = 8 };
+
+static uv_loop_t loops[LOOPS];
+static int is_taken[LOOPS], loop_count;
 
 static int highest_target(const struct spawncheck_request* r) {
   int highest = 0;
@@ -22,9 +26,14 @@ static int highest_target(const struct spawncheck_request* r) {
   return highest;
 }
 
-static int run(const struct spawncheck_request* r, uv_stdio_container_t* stdio, int count,
+static int take_loop(void) {
+  for (int i = 0; i < loop_count; ++i)
+    if (!__atomic_exchange_n(&is_taken[i], 1, __ATOMIC_ACQUIRE)) return i;
+  return -1;
+}
+
+static int run(const struct spawncheck_request* r, uv_loop_t* loop, uv_stdio_container_t* stdio, int count,
                struct spawncheck_result* result) {
-  uv_loop_t loop;
   uv_process_t process;
   uv_process_options_t options = {.file = r->path,
                                   .args = (char**)r->argv,
@@ -38,40 +47,34 @@ static int run(const struct spawncheck_request* r, uv_stdio_container_t* stdio, 
     stdio[n].flags = source < 0 ? UV_IGNORE : UV_INHERIT_FD;
     stdio[n].data.fd = source;
   }
-  const int refused = uv_loop_init(&loop);
-  if (refused != 0) return adapter_fail(result, -refused);
-  const int error = -uv_spawn(&loop, &process, &options);
+  const int error = -uv_spawn(loop, &process, &options);
   const int pid = error == 0 ? process.pid : -1;
   uv_close((uv_handle_t*)&process, NULL);
-  uv_run(&loop, UV_RUN_DEFAULT);
-  uv_loop_close(&loop);
+  uv_run(loop, UV_RUN_DEFAULT);
   return error == 0 ? adapter_succeed(result, pid) : adapter_fail(result, error);
 }
 
 static int spawn(const struct spawncheck_request* r, struct spawncheck_result* result) {
   const int count = highest_target(r) + 1, saved = errno;
   if (!adapter_is_plain(r) || !adapter_keeps_stdio(r) || count > STDIO_MAX) return adapter_decline(result);
+  const int loop = take_loop();
+  if (loop < 0) return adapter_decline(result); /* more threads than loops, or none was made */
   uv_stdio_container_t* stdio = calloc((size_t)count, sizeof *stdio);
-  if (stdio == NULL) return adapter_fail(result, ENOMEM);
-  run(r, stdio, count, result);
+  if (stdio == NULL)
+    adapter_fail(result, ENOMEM);
+  else
+    run(r, &loops[loop], stdio, count, result);
   free(stdio);
+  __atomic_store_n(&is_taken[loop], 0, __ATOMIC_RELEASE);
   errno = saved;
   return result->error;
 }
 
-/* libuv keeps a pipe and a lock for signals from its first loop on: made here, at numbers out of the way. */
+/* Above the TAKEN lowest numbers: libuv asserts that no descriptor of a loop's is 0, 1 or 2. */
 static int prepare(void) {
-  uv_loop_t loop;
-  const int above = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, ABOVE);
-  if (above >= 0) close(above);
-  int low[ABOVE], count = 0, error = 0;
-  for (int fd; error == 0 && count < ABOVE && (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) < ABOVE;)
-    if (fd < 0)
-      error = errno;
-    else
-      low[count++] = fd;
-  if (error == 0) error = -uv_loop_init(&loop);
-  if (error == 0) uv_loop_close(&loop);
+  int low[TAKEN], count = 0, error = 0;
+  while (count < TAKEN && (low[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0) ++count;
+  while (loop_count < LOOPS && (error = -uv_loop_init(&loops[loop_count])) == 0) ++loop_count;
   while (count > 0) close(low[--count]);
   return error;
 }
@@ -89,8 +92,8 @@ const struct spawncheck_implementation* spawncheck_implementation_v1(void) {
 
 const struct spawncheck_description* spawncheck_description_v1(void) {
   static const struct spawncheck_documented_limit limits[] = {
-      {"fd.untouched", " gave ", "the loop, a lock for signals and the error pipe take numbers of the caller's table",
-       "libuv src/unix/loop.c uv_loop_init, src/unix/process.c uv__spawn_and_init_child"},
+      {"fd.untouched", " gave ", "the error pipe takes two of the caller's numbers during the call",
+       "libuv src/unix/process.c uv__spawn_and_init_child"},
       {"sig.parent_restored", "",
        "SIGCHLD is libuv's while it has a child to wait for, and gets its default afterwards",
        "libuv src/unix/process.c uv_spawn, src/unix/signal.c uv__signal_unregister_handler"},
