@@ -2,12 +2,13 @@
 //
 // Boost.Process: with limit_handles a pipe for stdout is closed in the child.
 //
-// What happens: limit_handles keeps the descriptors that handlers tell it of, and the handler of a pipe tells of none. The child's 1,
+// What happens: limit_handles keeps the descriptors that handlers tell it of, and the handler of a pipe tells of none.
+// The child's 1,
 //   onto which the pipe has been duplicated, is closed.
 // What should:  the child writes to the pipe.
-// Rule:         handles.hpp, limit_handles: "limit also closes the standard handles unless they are explicitly redirected".
-// Where:        detail/posix/pipe_out.hpp pipe_out: no get_used_handles; detail/posix/handles.hpp. Seen with 1.81.
-// Upstream:     Boost.Process issue 282.
+// Rule:         handles.hpp, limit_handles: "limit also closes the standard handles unless they are explicitly
+// redirected". Where:        detail/posix/pipe_out.hpp pipe_out: no get_used_handles; detail/posix/handles.hpp. Seen
+// with 1.81. Upstream:     Boost.Process issue 282.
 //
 //   c++ -std=c++17 -DBOOST_PROCESS_USE_STD_FS boost-limit-handles-closes-stdout.cpp -pthread
 #include <boost/process.hpp>

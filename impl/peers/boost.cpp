@@ -78,6 +78,7 @@ Call call_of(const spawncheck_request* r, const std::uint32_t* order) {
   for (char* const* entry = r->envp; *entry != nullptr; ++entry) {
     const std::string text = *entry;
     const auto at = text.find('=');
+    if (at == std::string::npos) continue;  // no assignment
     call.environment[text.substr(0, at)] = text.substr(at + 1);
   }
   for (std::uint32_t i = 0; i < r->keep_count; ++i) call.keep[i] = r->keep[order[i]];
@@ -102,6 +103,9 @@ int spawn(const spawncheck_request* r, spawncheck_result* result) {
 const spawncheck_documented_limit limits[] = {
     {"fd.untouched", " gave ", "the error pipe takes two of the caller's numbers during the call",
      "Boost.Process detail/posix/executor.hpp invoke"},
+    {"proc.child", "string of the environment",
+     "what is no assignment, and all but the last of a name, is left out: the environment is a map",
+     "Boost.Process environment.hpp basic_environment"},
     {"proc.child", "argument 0", "the first argument is the program's path", "Boost.Process args.hpp: args with exe"},
 };
 

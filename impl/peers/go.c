@@ -33,7 +33,11 @@ static int prepare(void) {
   void* object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (object == NULL) return ENOENT;
   *(void**)&go_spawn = dlsym(object, "spawncheck_go_spawn");
-  return go_spawn != NULL ? 0 : ENOSYS;
+  void (*start)(void);
+  *(void**)&start = dlsym(object, "spawncheck_go_start");
+  if (go_spawn == NULL || start == NULL) return ENOSYS;
+  start(); /* returns when the runtime has started, which raises RLIMIT_NOFILE */
+  return 0;
 }
 
 const struct spawncheck_implementation* spawncheck_implementation_v1(void) {
@@ -51,6 +55,8 @@ const struct spawncheck_description* spawncheck_description_v1(void) {
   static const struct spawncheck_documented_limit limits[] = {
       {"fd.untouched", " gave ", "the error pipe takes two of the caller's numbers during the call",
        "Go src/syscall/exec_unix.go forkExec"},
+      {"proc.child", "string of the environment", "of entries with one name the last one is used",
+       "https://pkg.go.dev/os/exec#Cmd: Env"},
   };
   static const struct spawncheck_description self = {.size = sizeof self,
                                                      .habits = SPAWNCHECK_STARTS_THREADS | SPAWNCHECK_HOLDS_DESCRIPTORS,

@@ -70,4 +70,7 @@ func spawncheck_go_spawn(r *C.struct_spawncheck_request, pid *C.int) C.int {
 	return 0
 }
 
+//export spawncheck_go_start
+func spawncheck_go_start() {}
+
 func main() {}

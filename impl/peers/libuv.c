@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * libuv's uv_spawn, as its guide has it: a stdio container for each number from 0 on, UV_INHERIT_FD for those that the
- * child gets. UV_IGNORE means /dev/null for 0, 1 and 2, so a request that does not keep all three is declined. A loop
- * belongs to one thread ("the event loop is not thread-safe"), so there are LOOPS of them, made by `prepare`, and a
- * call takes one that no other call has. The handle is closed while the child runs, as one that nobody wants to hear of
- * any more, and libuv waits for it no longer. */
+ * child gets. UV_IGNORE means /dev/null for 0, 1 and 2, so a request that does not keep all three is declined; and so
+ * is one of a caller that has not all three open, since uv_spawn asserts that its pipe is none of them. A loop belongs
+ * to one thread ("the event loop is not thread-safe"), so there are LOOPS of them, made by `prepare`, and a call takes
+ * one that no other call has. The handle is closed while the child runs, as one that nobody wants to hear of any more,
+ * and libuv waits for it no longer. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,12 @@ static int highest_target(const struct spawncheck_request* r) {
   for (uint32_t i = 0; i < r->keep_count; ++i)
     if (r->keep[i].target > highest) highest = r->keep[i].target;
   return highest;
+}
+
+static int has_stdio(void) {
+  for (int n = 0; n < ADAPTER_STDIO; ++n)
+    if (fcntl(n, F_GETFD) < 0) return 0;
+  return 1;
 }
 
 static int take_loop(void) {
@@ -56,8 +63,9 @@ static int run(const struct spawncheck_request* r, uv_loop_t* loop, uv_stdio_con
 
 static int spawn(const struct spawncheck_request* r, struct spawncheck_result* result) {
   const int count = highest_target(r) + 1, saved = errno;
-  if (!adapter_is_plain(r) || !adapter_keeps_stdio(r) || count > STDIO_MAX) return adapter_decline(result);
-  const int loop = take_loop();
+  const int can_say = adapter_is_plain(r) && adapter_keeps_stdio(r) && count <= STDIO_MAX && has_stdio();
+  errno = saved;
+  const int loop = can_say ? take_loop() : -1;
   if (loop < 0) return adapter_decline(result); /* more threads than loops, or none was made */
   uv_stdio_container_t* stdio = calloc((size_t)count, sizeof *stdio);
   if (stdio == NULL)
@@ -97,6 +105,10 @@ const struct spawncheck_description* spawncheck_description_v1(void) {
       {"sig.parent_restored", "",
        "SIGCHLD is libuv's while it has a child to wait for, and gets its default afterwards",
        "libuv src/unix/process.c uv_spawn, src/unix/signal.c uv__signal_unregister_handler"},
+      {"live.returns", "signal 6",
+       "uv__close aborts a process that has closed 0, 1 or 2, where a pipe gets that number",
+       "libuv src/unix/core.c uv__close: assert(fd > STDERR_FILENO)"},
+      {"mm.unwritten", "signal 6", "likewise", "libuv src/unix/core.c uv__close"},
       {"sig.none_lost", "CHLD", "SIGCHLD is libuv's while it has a child to wait for",
        "libuv src/unix/process.c uv_spawn"},
   };

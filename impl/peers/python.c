@@ -26,6 +26,7 @@ static PyObject* environment_of(char* const* strings) {
   PyObject* environment = PyDict_New();
   for (; environment != NULL && *strings != NULL; ++strings) {
     const char* at = strchr(*strings, '=');
+    if (at == NULL || at == *strings) continue; /* no assignment */
     PyObject* name = PyUnicode_DecodeFSDefaultAndSize(*strings, at - *strings);
     PyObject* value = PyUnicode_DecodeFSDefault(at + 1);
     if (name == NULL || value == NULL || PyDict_SetItem(environment, name, value) != 0) Py_CLEAR(environment);
@@ -156,6 +157,9 @@ const struct spawncheck_description* spawncheck_description_v1(void) {
   static const struct spawncheck_documented_limit limits[] = {
       {"fd.untouched", " gave ", "the error pipe takes two of the caller's numbers during the call",
        "CPython Lib/subprocess.py _execute_child"},
+      {"proc.child", "string of the environment",
+       "what is no assignment, and all but the last of a name, is left out: the environment is a mapping",
+       "CPython Lib/subprocess.py Popen: env"},
   };
   static char version[16];
   static struct spawncheck_description self = {.size = sizeof self,
