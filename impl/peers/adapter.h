@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the adapters of other people's libraries share. An adapter does what a user of the library would do who wants
+ * what the request says; where the library has no word for it, the adapter declines before it has done anything. */
+#ifndef SPAWNCHECK_PEERS_ADAPTER_H
+#define SPAWNCHECK_PEERS_ADAPTER_H
+
+#include <stddef.h>
+
+#include "impl/peers/implementation.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { ADAPTER_STDIO = 3 }; /* 0, 1 and 2: all that many libraries have a word for */
+
+static inline int adapter_fail(struct spawncheck_result* result, int error) {
+  result->pid = result->pidfd = -1;
+  return result->error = error;
+}
+
+static inline int adapter_decline(struct spawncheck_result* result) {
+  return adapter_fail(result, SPAWNCHECK_DECLINED);
+}
+
+static inline int adapter_succeed(struct spawncheck_result* result, int pid) {
+  result->pid = pid;
+  result->pidfd = -1;
+  return result->error = 0;
+}
+
+/* -1: `target` is not kept. */
+static inline int adapter_source_of(const struct spawncheck_request* r, int target) {
+  for (uint32_t i = 0; i < r->keep_count; ++i)
+    if (r->keep[i].target == target) return r->keep[i].source;
+  return -1;
+}
+
+/* Libraries take -1 for "none", and have no word for a number that is given twice. */
+static inline int adapter_is_plain(const struct spawncheck_request* r) {
+  for (uint32_t i = 0; i < r->keep_count; ++i) {
+    if (r->keep[i].source < 0 || r->keep[i].target < 0) return 0;
+    for (uint32_t j = 0; j < i; ++j)
+      if (r->keep[j].target == r->keep[i].target) return 0;
+  }
+  return 1;
+}
+
+static inline int adapter_keeps_below(const struct spawncheck_request* r, int bound) {
+  for (uint32_t i = 0; i < r->keep_count; ++i)
+    if (r->keep[i].target >= bound) return 0;
+  return 1;
+}
+
+static inline int adapter_keeps_stdio(const struct spawncheck_request* r) {
+  for (int n = 0; n < ADAPTER_STDIO; ++n)
+    if (adapter_source_of(r, n) < 0) return 0;
+  return 1;
+}
+
+/* For libraries that make the moves one by one, as they are told: an order in which each source is read before it is
+ * written. 0: there is none, because of a cycle. `order` has room for keep_count indices. */
+static inline int adapter_order(const struct spawncheck_request* r, uint32_t* order) {
+  uint32_t count = 0;
+  for (uint32_t round = 0; round < r->keep_count && count < r->keep_count; ++round)
+    for (uint32_t i = 0; i < r->keep_count; ++i) {
+      int is_placed = 0, is_needed = 0;
+      for (uint32_t j = 0; j < count; ++j) is_placed |= order[j] == i;
+      for (uint32_t j = 0; j < r->keep_count; ++j) {
+        int is_read = j == i;
+        for (uint32_t k = 0; k < count; ++k) is_read |= order[k] == j;
+        is_needed |= !is_read && r->keep[j].source == r->keep[i].target;
+      }
+      if (!is_placed && !is_needed) order[count++] = i;
+    }
+  return count == r->keep_count;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
