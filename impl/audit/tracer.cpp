@@ -250,6 +250,8 @@ void Tracer::leaves(Tracee& t) {
   const bool is_last = std::none_of(tracees_.begin(), tracees_.end(), [&](const auto& other) {
     return other.second.group == group && !other.second.has_left;
   });
+  // It may end by a signal that has no stop: SIGKILL.
+  order(t, EventKind::acquire, object(ObjectKind::signal, static_cast<std::uint64_t>(group)));
   if (t.own_tid_address != 0)
     order(t, EventKind::release,
           object(ObjectKind::futex, t.own_tid_address ^ static_cast<std::uint64_t>(group) << 32));

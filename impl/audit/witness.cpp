@@ -83,6 +83,8 @@ bool Trial::wants(const Follower& follower, const Event& event, std::uint32_t wi
   });
   if (!is_open || holds_[create] >= holds_max) return false;
   ++holds_[create];
+  for (auto& [pair, outcome] : outcomes_)
+    if (pair.create == create) ++outcome.holds;
   create_ = create;
   window_ = window;
   table_ = w.table;
@@ -177,7 +179,7 @@ Confirmed confirm(std::vector<Finding>& findings, const Recording& recording, co
     std::optional<Witness> witness;
     if (is_open(f)) {
       const Outcome& outcome = trial.outcomes().at(pair_of(f));
-      const unsigned holds = outcome.futex + outcome.other + outcome.open;
+      const unsigned holds = outcome.holds;
       if (outcome.witness) {
         f.certainty = Certainty::confirmed;
         witness = outcome.witness;
@@ -194,8 +196,17 @@ Confirmed confirm(std::vector<Finding>& findings, const Recording& recording, co
         continue;
       } else {
         f.text = holds == 0 ? "the creating call was not seen again with another thread beside it"
-                            : "held " + std::to_string(holds) + " times, and nothing was decided";
+                            : "the creator was held " + std::to_string(holds) +
+                                  " times: the program went another way, or on, and nothing was decided";
       }
+    }
+    // What was predicted in one place and possible in another is one finding now.
+    const auto same = std::find_if(kept.begin(), kept.end(), [&](const Finding& k) {
+      return k.rule == Rule::inherited && f.rule == k.rule && k.certainty == f.certainty && pair_of(k) == pair_of(f);
+    });
+    if (same != kept.end()) {
+      same->times += f.times;
+      continue;
     }
     kept.push_back(std::move(f));
     out.witnesses.push_back(std::move(witness));

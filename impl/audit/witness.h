@@ -39,9 +39,10 @@ std::optional<Witness> parse_witness(const std::string& text);
 // What trials of a pair have shown.
 struct Outcome {
   std::optional<Witness> witness;  // confirmed
-  unsigned futex = 0, other = 0,
-           open = 0;      // holds after which the other thread had waited in a futex, in something else; undecided ones
-  std::string waited_in;  // the last such call's name
+  unsigned holds = 0;              // of the creator
+  unsigned futex = 0, other = 0;   // after which the other thread had waited in a futex, in something else
+  unsigned open = 0;               // after which nobody knows: somebody could always go on
+  std::string waited_in;           // the last such call's name
 };
 
 class Trial final : public Holder {

@@ -29,8 +29,11 @@ std::shared_ptr<const Clock> joined(const std::shared_ptr<const Clock>& a, const
       out->push_back(*x++);
     else if (x == a->end() || y->first < x->first)
       out->push_back(*y++);
-    else
-      out->emplace_back(x->first, std::max(x++->second, y++->second));
+    else {
+      out->emplace_back(x->first, std::max(x->second, y->second));
+      ++x;
+      ++y;
+    }
   }
   return out;
 }
