@@ -41,9 +41,10 @@ class Mappings {
     return found;
   }
   const Mapping* look_up(std::uint64_t address) const;
+  void forget() { list_.clear(); }  // the next find() reads anew
 
  private:
-  static constexpr unsigned reads_max = 200;  // an address that never gets known costs no more than that
+  static constexpr unsigned reads_max = 5000;  // an address that never gets known costs no more than that
   void read(pid_t);
   std::vector<Mapping> list_;  // ascending
   std::vector<std::string> names_;

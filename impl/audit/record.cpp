@@ -82,11 +82,18 @@ void Tracer::find_site(Tracee& t) {
   Site site;
   site.call = intern(t.row->name);
   const auto text = [this](const std::string& name) { return intern(name); };
+  // A library that came since the last reading is not known. Clones are few: they pay.
+  if (t.has_thread_filter && (t.row->act == Act::clone || t.row->act == Act::clone3)) t.memory->mappings.forget();
   if (const Mapping* at = t.memory->mappings.find(t.tid, t.instruction, text))
     site.at = {at->module, t.instruction - at->begin + at->offset};
-  if (const std::uint64_t address = caller_on_stack(t.tid, t.stack, t.memory->mappings))
-    if (const Mapping* at = t.memory->mappings.look_up(address))
-      site.caller = {at->module, address - at->begin + at->offset};
+  std::uint64_t caller = 0;
+#if defined(__x86_64__)
+  // The C library's vfork(3) takes its return address off the stack, since the child would overwrite it, into rdi.
+  if (t.row->number == SYS_vfork && t.memory->mappings.look_up(t.argument[0]) != nullptr) caller = t.argument[0];
+#endif
+  if (caller == 0) caller = caller_on_stack(t.tid, t.stack, t.memory->mappings);
+  if (const Mapping* at = t.memory->mappings.look_up(caller))
+    site.caller = {at->module, caller - at->begin + at->offset};
   const auto [found, is_new] = sites_.emplace(site, static_cast<std::uint32_t>(recording_.sites.size()));
   if (is_new) recording_.sites.push_back(site);
   t.site = found->second;

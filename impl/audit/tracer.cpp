@@ -326,9 +326,9 @@ void Tracer::look_at_held() {
   for (const auto& [tid, t] : tracees_) {
     if (tid == held_ || t.has_left) continue;
     const Waiting waiting = read_waiting(tid);
-    others.push_back({t.id, waiting.is_asleep && waiting.is_for_ever, waiting.call});
+    others.push_back({t.id, waiting.is_asleep, waiting.is_asleep && waiting.is_for_ever, waiting.call});
   }
-  const bool is_idle = std::all_of(others.begin(), others.end(), [](const auto& o) { return o.is_asleep_for_ever; });
+  const bool is_idle = std::all_of(others.begin(), others.end(), [](const auto& o) { return o.is_for_ever; });
   if (is_idle && !looked_idle_) {
     looked_idle_ = true;
     return;

@@ -29,10 +29,10 @@ class Holder {
   virtual bool wants(const Follower&, const Event& event, std::uint32_t window) = 0;
   virtual void exec(const Follower&, const Exec&, pid_t child, const std::function<pid_t(TaskId)>& tid_of) = 0;
   virtual void cloned(const Follower&, const Copy&) = 0;
-  // While a task is held: each other task that lives, looked at twice; `idle`: none of them can go on.
+  // While a task is held: each other task that lives. Asked twice with everybody asleep for ever before it counts.
   struct Other {
     TaskId task;
-    bool is_asleep_for_ever;
+    bool is_asleep, is_for_ever;  // in a call; without a timeout
     long call;
   };
   virtual bool releases(std::uint64_t held_ns, const std::vector<Other>&) = 0;

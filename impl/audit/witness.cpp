@@ -13,9 +13,9 @@ namespace spawncheck::audit {
 
 namespace {
 
-constexpr unsigned holds_max = 4;  // of one create in one run
+constexpr unsigned holds_max = 3;  // of one create in one run
 // A hold ends when nobody else can go on; a program that polls is waited for so long. It decides nothing.
-constexpr std::uint64_t hold_ns_max = 1'500'000'000;
+constexpr std::uint64_t hold_ns_max = 1'000'000'000;
 constexpr const char* file_kind = "spawncheck audit witness 1";
 
 std::string place_key(const Recording& recording, const Place& place) {
@@ -32,7 +32,7 @@ std::string place_key(const Recording& recording, const Place& place) {
 std::string key_of(const Recording& recording, std::uint32_t site) {
   if (site == nothing) return "-";
   const Site& s = recording.sites[site];
-  return recording.texts[s.call] + " " + place_key(recording, s.at) + " " + place_key(recording, s.caller);
+  return recording.texts[s.call] + "\t" + place_key(recording, s.at) + "\t" + place_key(recording, s.caller);
 }
 
 std::string print(const Witness& w) {
@@ -70,7 +70,20 @@ void Trial::next_run() {
 }
 
 bool Trial::is_decided() const {
-  return std::all_of(outcomes_.begin(), outcomes_.end(), [](const auto& o) { return o.second.witness.has_value(); });
+  return std::all_of(outcomes_.begin(), outcomes_.end(), [](const auto& o) {
+    return o.second.witness || (o.second.open == 0 && o.second.futex + o.second.other > 0);
+  });
+}
+
+// The caller of a clone is read off a stack that may hold old words (memory.h): where it differs, the same call from
+// the same place counts. The creating call must be the same in full.
+std::map<Pair, Outcome>::iterator Trial::find(const Pair& pair) {
+  const auto exact = outcomes_.find(pair);
+  if (exact != outcomes_.end()) return exact;
+  const auto place = [](const std::string& key) { return key.substr(0, key.rfind('\t')); };
+  return std::find_if(outcomes_.begin(), outcomes_.end(), [&](const auto& o) {
+    return o.first.create == pair.create && !o.second.witness && place(o.first.clone) == place(pair.clone);
+  });
 }
 
 bool Trial::wants(const Follower& follower, const Event& event, std::uint32_t window) {
@@ -92,6 +105,8 @@ bool Trial::wants(const Follower& follower, const Event& event, std::uint32_t wi
   is_holding_ = true;
   is_confirmed_ = awaits_clone_ = false;
   waited_.clear();
+  looks_ = 0;
+  looks_awake_.clear();
   return true;
 }
 
@@ -114,14 +129,25 @@ void Trial::exec(const Follower& follower, const Exec& exec, pid_t child, const 
   }
 }
 
+// A program's own clockwork (a runtime's monitor thread) may sleep with a timeout and look again for ever: where
+// everybody slept at nearly every look, it is the waiting of the task that clones next that counts, and that must be
+// without a timeout.
 bool Trial::releases(std::uint64_t held_ns, const std::vector<Other>& others) {
-  const bool is_idle = std::all_of(others.begin(), others.end(), [](const Other& o) { return o.is_asleep_for_ever; });
+  ++looks_;
+  bool is_idle = true;
+  for (const Other& o : others) {
+    is_idle &= o.is_for_ever;
+    if (!o.is_asleep) ++looks_awake_[o.task];
+  }
   if (!is_confirmed_ && !is_idle && held_ns < hold_ns_max) return false;
   is_holding_ = false;
   if (is_confirmed_) return true;
-  if (is_idle) {
+  const bool is_quiet = std::all_of(looks_awake_.begin(), looks_awake_.end(),
+                                    [&](const auto& awake) { return awake.second * 4 <= looks_; });
+  if (is_idle || is_quiet) {
     awaits_clone_ = true;
-    for (const Other& o : others) waited_[o.task] = o.call;
+    for (const Other& o : others)
+      if (o.is_for_ever) waited_[o.task] = o.call;
   } else {
     for (auto& [pair, outcome] : outcomes_)
       if (pair.create == create_) ++outcome.open;
@@ -133,13 +159,12 @@ bool Trial::releases(std::uint64_t held_ns, const std::vector<Other>& others) {
 void Trial::cloned(const Follower& follower, const Copy& copy) {
   if (!awaits_clone_ || copy.table != table_ || copy.task == creator_) return;
   const Recording& recording = follower.recording();
-  const auto outcome = outcomes_.find({create_, key_of(recording, recording.events[copy.event].site)});
+  const auto outcome = find({create_, key_of(recording, recording.events[copy.event].site)});
   if (outcome == outcomes_.end()) return;
   awaits_clone_ = false;
   const auto waited = waited_.find(copy.task);
-  if (waited == waited_.end()) {  // born since: by somebody who waited
-    ++outcome->second.other;
-    outcome->second.waited_in = "not yet born";
+  if (waited == waited_.end()) {
+    ++outcome->second.open;
     return;
   }
   if (waited->second == SYS_futex) {

@@ -59,6 +59,7 @@ class Trial final : public Holder {
   const std::map<Pair, Outcome>& outcomes() const { return outcomes_; }
 
  private:
+  std::map<Pair, Outcome>::iterator find(const Pair&);
   std::set<Pair> pairs_;
   std::vector<std::string> command_;
   std::map<Pair, Outcome> outcomes_;
@@ -68,7 +69,9 @@ class Trial final : public Holder {
   std::uint32_t window_ = nothing, table_ = nothing;
   TaskId creator_ = -1;
   bool is_holding_ = false, is_confirmed_ = false, awaits_clone_ = false;
-  std::map<TaskId, long> waited_;  // at the release, where nobody could go on
+  std::map<TaskId, long> waited_;  // who slept for ever at the release, and in which call
+  unsigned looks_ = 0;
+  std::map<TaskId, unsigned> looks_awake_;
 };
 
 // Runs the command again, at most `runs` times, and changes what is predicted or possible to what the trials showed;
