@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 
+#include "impl/tool/audit.h"
 #include "impl/tool/tool.h"
 #include "model/scenario/trace.h"
 
@@ -172,6 +173,13 @@ int main(int argc, char** argv) {
   litmus_command->add_flag("--json", litmus_options.common.json,
                            "one JSON object a line on standard output, nothing else there");
 
+  AuditOptions audit_options;
+  CLI::App* audit_command = app.add_subcommand(
+      "audit",
+      "follow any program: what each of its execs inherited, and what another order would have let it inherit");
+  add_audit(*audit_command, audit_options);
+  audit_options.is_interrupted = [] { return interrupted.load(); };
+
   ShrinkOptions shrink_options;
   CLI::App* shrink_command = app.add_subcommand("shrink", "the smallest scenario that still violates, printed");
   shrink_command->add_option("FILE", shrink_options.file, "a scenario that violates")->required();
@@ -218,6 +226,7 @@ int main(int argc, char** argv) {
   if (shrink_command->parsed()) return shrink(shrink_options);
   if (matrix_command->parsed()) return matrix(matrix_options);
   if (explore_command->parsed()) return explore(explore_options);
+  if (audit_command->parsed()) return audit(audit_options);
   if (litmus_command->parsed()) return litmus(litmus_options);
   if (refine_command->parsed()) return refine(refine_options);
   if (help_command->parsed()) return help(clause);

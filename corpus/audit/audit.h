@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+//
+// What the audited programs share. A program exits 0 whatever it finds: the audit is the judge.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static inline void must(int holds) {
+  if (!holds) _exit(99);
+}
+
+extern char** environ;
+
+// Another program, which ends at once; waited for.
+static inline void spawn_true(void) {
+  char* const arguments[] = {(char*)"true", NULL};
+  pid_t pid = 0;
+  must(posix_spawn(&pid, "/bin/true", NULL, NULL, arguments, environ) == 0);
+  must(waitpid(pid, NULL, 0) == pid);
+}
+
+// A descriptor that lacks close-on-exec for a moment.
+static inline int open_late(void) {
+  const int fd = open("/dev/null", O_RDONLY);
+  must(fd >= 0);
+  return fd;
+}
+static inline void mark(int fd) { must(fcntl(fd, F_SETFD, FD_CLOEXEC) == 0); }
+
+static inline pthread_t start(void* (*function)(void*), void* argument) {
+  pthread_t thread;
+  must(pthread_create(&thread, NULL, function, argument) == 0);
+  return thread;
+}
+
+// Orders two threads by memory alone: no system call, so that no recording can see it.
+static inline void spin_until(_Atomic int* flag) {
+  while (*flag == 0) sched_yield();
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// audit: predicted fd.inherited
+// confirm: nothing
+//
+// A lock over window and spawn, as Go's ForkLock is. Where nobody waits for it, it makes no system call: only a trial
+// can tell.
+#include "audit.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic int is_done;
+
+static void* opens(void* unused) {
+  pthread_mutex_lock(&lock);
+  const int fd = open_late();
+  for (int i = 0; i < 1000; ++i) sched_yield();
+  mark(fd);
+  pthread_mutex_unlock(&lock);
+  is_done = 1;
+  pause();
+  return unused;
+}
+
+int main(void) {
+  start(opens, NULL);
+  for (int tries = 0; tries < 20000 && is_done == 0; ++tries) sched_yield();
+  pthread_mutex_lock(&lock);
+  spawn_true();
+  pthread_mutex_unlock(&lock);
+  return 0;
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+//
+// Which system calls an audit stops at, as one table: the filter is made from it, and the tracer reads calls by it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "model/audit/event.h"
+
+namespace spawncheck::audit {
+
+enum class Act : std::uint8_t {
+  open,       // gives a number; argument 0 or 1 is a path
+  create,     // gives a number
+  pair,       // writes two numbers to memory
+  duplicate,  // gives a number for argument 0
+  duplicate_to,
+  fcntl,
+  ioctl,
+  close,
+  close_range,
+  unshare,
+  clone,
+  clone3,
+  exec,
+  receive,  // may bring descriptors (SCM_RIGHTS)
+  futex,
+  read,
+  write,
+  wait,
+  kill,
+  take_signal,
+  lock
+};
+
+struct CallRow {
+  long number;
+  const char* name;
+  Act act;
+  What what = What::unknown;
+  int flags_argument = -1;    // where close-on-exec is asked for
+  std::uint64_t cloexec = 0;  // by this bit; always_cloexec: in any case
+  int argument = -1;          // the path, the array of two, the process, ...: as the act needs it
+  bool threads_only = false;  // stops only where a process has threads: it orders them, it changes no table
+};
+inline constexpr std::uint64_t always_cloexec = ~0ull;
+
+std::span<const CallRow> calls();
+
+// Is close-on-exec asked for by these arguments?
+bool asks_cloexec(const CallRow&, const std::uint64_t (&arguments)[6]);
+
+}  // namespace spawncheck::audit

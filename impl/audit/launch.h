@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+//
+// Starts the program to be audited: seized by ptrace, with the filter installed, not yet at its exec.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace spawncheck::audit {
+
+struct Launched {
+  pid_t pid = -1;
+  bool has_no_new_privileges = false;  // set-user-ID programs run without their rights
+  std::string unsupported;             // not empty: why nothing was started
+};
+
+enum class Streams : std::uint8_t { own, output_to_error, none };  // none: all three are /dev/null
+
+// The task runs on to its exec once it
+// is let go; where that fails it ends with 127, and says so itself.
+Launched launch(const std::vector<std::string>& command, Streams);
+
+}  // namespace spawncheck::audit

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+//
+// The memory of an audited process: what a call points to, and where a call was made.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/audit/event.h"
+
+namespace spawncheck::audit {
+
+// False: not all of it could be read.
+bool read_memory(pid_t, std::uint64_t address, void* to, std::size_t size);
+bool write_memory(pid_t, std::uint64_t address, const void* from, std::size_t size);
+// Up to the first null byte, of at most `size_max` bytes.
+std::string read_string(pid_t, std::uint64_t address, std::size_t size_max = 512);
+
+struct Mapping {
+  std::uint64_t begin = 0, end = 0, offset = 0;
+  std::uint32_t module = nothing;  // Recording::texts
+  bool is_library = false;         // the C library, the loader or the vdso: not a program's own code
+};
+
+// The executable mappings of one memory (a process, or several of CLONE_VM), read when an address is not known.
+class Mappings {
+ public:
+  // `intern` gives a text's index.
+  template <typename Intern>
+  const Mapping* find(pid_t pid, std::uint64_t address, const Intern& intern) {
+    const Mapping* found = look_up(address);
+    if (found == nullptr && reads_ < reads_max) {
+      read(pid);
+      for (std::size_t i = 0; i < list_.size(); ++i) list_[i].module = intern(names_[i]);
+      found = look_up(address);
+    }
+    return found;
+  }
+  const Mapping* look_up(std::uint64_t address) const;
+  void forget() { list_.clear(); }  // the next find() reads anew
+
+ private:
+  static constexpr unsigned reads_max = 5000;  // an address that never gets known costs no more than that
+  void read(pid_t);
+  std::vector<Mapping> list_;  // ascending
+  std::vector<std::string> names_;
+  unsigned reads_ = 0;
+};
+
+// Return addresses that the stack may hold, the innermost first, found by looking for words that point behind a call
+// instruction. No frame is unwound: an old word may be taken for one. The first outside the C library, 0: none.
+std::uint64_t caller_on_stack(pid_t, std::uint64_t stack, const Mappings&);
+
+}  // namespace spawncheck::audit

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+//
+// Descriptor tables with provenance. Follower steps over the events of a run and keeps, for each task, the table it
+// has; what it says at the end are facts: windows, clones, children, execs. It judges nothing (rules.h).
+//
+// These are not the tables of model/kernel: those are made to be compared and hashed, at a few small processes; here a
+// run has thousands of tasks, and an entry carries where it came from.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "model/audit/event.h"
+#include "model/audit/order.h"
+
+namespace spawncheck::audit {
+
+// A descriptor that lacks close-on-exec, from when it does to when it no longer does or is gone.
+struct Window {
+  enum class End : std::uint8_t { open, flagged, closed, replaced };
+  std::uint32_t table = 0;
+  std::int32_t number = -1;
+  TaskId creator = -1;
+  std::uint32_t create_event = nothing;  // also where its site and its text are
+  std::uint64_t begin_ns = 0, end_ns = 0;
+  End end = End::open;
+  std::uint32_t calls = 0;  // followed calls of others on the same table meanwhile
+  std::uint64_t description = 0;
+  std::array<Instant, 2> start, stop;  // by each of Follower's orders
+  bool is_shared = false;              // another task had the table meanwhile
+};
+
+// A clone without CLONE_FILES: a copy of the table.
+struct Copy {
+  TaskId task = -1, child = -1;
+  std::uint32_t table = 0, event = nothing;  // the copied table
+  std::uint64_t begin_ns = 0, end_ns = 0;
+  std::array<Instant, 2> at;
+  bool is_table_shared = false;  // between tasks, when it was copied
+  // What the child did to its table until its last exec:
+  std::vector<std::pair<std::int64_t, std::int64_t>> swept;  // numbers that it closed, open or not
+  bool lists_all = false;                                    // it listed its descriptors, to close them
+  std::set<std::int32_t> asked;                              // numbers that it placed, or whose flag it cleared
+  // Likewise after its first exec; it counts from its next exec on: the first program was a helper.
+  std::vector<std::pair<std::int64_t, std::int64_t>> swept_late;
+  bool lists_all_late = false;
+  std::vector<std::uint32_t> execs;  // Follower::execs()
+  bool sweeps(std::int32_t number) const;
+};
+
+struct Inherited {
+  std::int32_t number = -1;
+  std::string link;
+  std::uint32_t window = nothing;  // from which it came; nothing: see below
+  bool is_passed_through = false, is_asked = false, is_standard = false,
+       is_own = false;  // own: opened by the child itself
+  bool is_seen = true;  // false: by a call that was not followed
+};
+
+struct Exec {
+  TaskId task = -1;
+  std::uint32_t event = nothing, copy = nothing;  // Follower::copies(); nothing: the first program, or a thread's exec
+  std::vector<Inherited> inherited;
+  std::vector<std::int32_t> lost;  // followed as open, and not there
+};
+
+// An exec failed with ETXTBSY while a child of another clone, not yet at its exec, held the file open for writing.
+struct BusyExec {
+  std::uint32_t event = nothing, copy = nothing, create_event = nothing;
+  std::int32_t number = -1;
+};
+
+// The last writer closed its end while a child, not yet at its exec, held a copy: the reader's end of file came late.
+struct LateEnd {
+  std::uint32_t event = nothing, copy = nothing, create_event = nothing;
+  std::int32_t number = -1;
+};
+
+struct Entry {
+  std::int32_t number = -1;
+  bool cloexec = false, may_write = false;
+  What what = What::unknown;
+  std::uint32_t create_event = nothing, window = nothing;
+  std::uint64_t description = 0, channel = 0;
+  bool is_passed_through = false, is_own = false, is_seen = true;
+};
+
+class Follower {
+ public:
+  // The orders: what every program must wait for (births, data, waits, signals), and besides what only this run may
+  // have waited for (futexes, file locks, the end of a thread).
+  enum { strict, all, orders };
+
+  explicit Follower(Recording& recording) : recording_(recording) {}
+
+  void begin(TaskId first, const std::vector<OpenNumber>& open);  // the first task, and what it had
+  void apply(std::uint32_t event);                                // of the recording, in its order
+  void apply(const Event&);                                       // adds it to the recording and applies it
+
+  const std::vector<Window>& windows() const { return windows_; }
+  const std::vector<Copy>& copies() const { return copies_; }
+  const std::vector<Exec>& execs() const { return execs_; }
+  const std::vector<BusyExec>& busy_execs() const { return busy_execs_; }
+  const std::vector<LateEnd>& late_ends() const { return late_ends_; }
+  std::uint32_t copy_that_made(std::uint32_t table) const {
+    return tables_[table].made_by;
+  }  // nothing: the first table
+  const Recording& recording() const { return recording_; }
+
+  const Entry* find(TaskId, std::int32_t number) const;
+  std::vector<Entry> entries(TaskId) const;  // of its table, where it is the only one that has it
+  std::uint32_t table_of(TaskId) const;
+  std::uint32_t users_of(std::uint32_t table) const { return tables_[table].users; }
+  std::uint32_t copy_of(TaskId) const;  // that made it, nothing: it shares a table, or is the first
+  // Copies whose child has not yet run a program or ended.
+  const std::set<std::uint32_t>& between_clone_and_exec() const { return open_copies_; }
+
+ private:
+  struct Past {  // of one number: what it was a moment ago, for copies that the kernel made before we saw the call
+    Entry entry;
+    std::uint64_t begin_ns = 0, end_ns = 0;
+  };
+  struct Table {
+    std::uint32_t users = 0;
+    bool was_shared = false;
+    std::uint32_t calls = 0;
+    std::map<std::int32_t, Entry> entries;
+    std::map<std::int32_t, Past> past;
+    std::uint32_t copied_from = nothing, made_by = nothing;
+    std::uint64_t copied_begin_ns = 0, copied_end_ns = 0;
+  };
+  struct Task {
+    std::uint32_t table = nothing, copy = nothing;
+    bool is_before_exec = false;
+    std::int32_t process = -1;
+  };
+
+  void put(const Event&, std::uint32_t index, Entry);
+  void take(Table&, const Event&, std::int32_t number, Window::End);
+  void end_window(Entry&, const Event&, Window::End);
+  void open_window(Entry&, std::uint32_t table, const Event&, std::uint32_t index, std::uint64_t begin_ns);
+  void clone(const Event&, std::uint32_t index);
+  void exec(const Event&, std::uint32_t index);
+  void close_range(const Event&);
+  void own_table(TaskId, const Event&);
+  void leave(TaskId, const Event&);
+  std::array<Instant, 2> now(TaskId);
+  void explain(Table&, Inherited&);  // a number that was not followed: by what was in flight
+  void note_busy(const Event&, std::uint32_t index);
+  void note_late_end(const Event&, std::uint32_t index, std::uint32_t table);
+  void flag(const Event&, std::uint32_t index, Task&, Copy*);
+  void add(const Event&, std::uint32_t index, Copy*);
+
+  Recording& recording_;
+  std::vector<Table> tables_;
+  std::unordered_map<TaskId, Task> tasks_;
+  std::array<Order, orders> order_;
+  std::vector<Window> windows_;
+  std::vector<Copy> copies_;
+  std::vector<Exec> execs_;
+  std::vector<BusyExec> busy_execs_;
+  std::vector<LateEnd> late_ends_;
+  std::set<std::uint32_t> open_copies_;
+  std::uint64_t descriptions_ = 0;
+};
+
+}  // namespace spawncheck::audit
