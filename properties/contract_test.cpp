@@ -155,7 +155,7 @@ class Example : public ::testing::TestWithParam<ExampleRow> {
 
   explore::Exploration explored(const std::string& way) {
     explore::ExploreOptions options;
-    options.kernel = *model::kernel_named(kernel_of(way));
+    options.kernel = model::kernel_named(kernel_of(way));
     return explore::explore(scenario, planner_named(way), options);
   }
 

@@ -220,6 +220,74 @@ TEST_F(Model, ExecWakesTheVforkParentBeforeItClosesOn618) {
   EXPECT_NE(state.table_of(0).find(0), nullptr);
 }
 
+// fs/exec.c exec_mmap: exec_mm_release, then tsk->mm. In between the parent runs and the child has its memory.
+TEST_F(Model, ExecReleasesTheMemoryBeforeItTakesItsOwn) {
+  const Index child =
+      static_cast<Index>(run(0, call(CallKind::clone, 0, -1, SPAWN_START_VM | SPAWN_START_VFORK)).value[0]);
+  start(child, call(CallKind::exec, SC_PROGRAM_HOLD), 1);
+  EXPECT_EQ(state.tasks[0].vfork_child, none);
+  EXPECT_EQ(state.tasks[child].memory, state.tasks[0].memory);
+  EXPECT_TRUE(state.tasks[child].has_released_memory) << "it never runs on it again";
+  EXPECT_EQ(state.process_of(child).program, -1);
+  EXPECT_FALSE(state.process_of(child).is_clone_child) << "de_thread makes SIGCHLD the exit signal before";
+  Result result;
+  EXPECT_EQ(step(kernel, state, child, 0, result), Step::advanced);
+  EXPECT_NE(state.tasks[child].memory, state.tasks[0].memory);
+  EXPECT_FALSE(state.tasks[child].has_released_memory);
+  EXPECT_EQ(state.process_of(child).program, SC_PROGRAM_HOLD);
+  EXPECT_FALSE(broken_invariant(state)) << *broken_invariant(state);
+}
+
+TEST_F(Model, ExitReleasesTheMemoryBeforeItHasNone) {
+  const Index child =
+      static_cast<Index>(run(0, call(CallKind::clone, 0, -1, SPAWN_START_VM | SPAWN_START_VFORK)).value[0]);
+  start(child, call(CallKind::exit, 1), 1);
+  EXPECT_EQ(state.tasks[0].vfork_child, none);
+  EXPECT_EQ(state.tasks[child].memory, state.tasks[0].memory);
+  EXPECT_TRUE(state.tasks[child].has_released_memory);
+  rest(child);
+  EXPECT_EQ(state.tasks[child].memory, none);
+}
+
+// fs/exec.c begin_new_exec of 6.1.189: do_close_on_exec, then exec_mmap.
+TEST_F(Model, WhereExecClosesFirstTheOldProgramHasNoCloseOnExecDescriptors) {
+  kernel = kernel_named("6.1.192");
+  open(0);
+  run(0, call(CallKind::setfd, 0, -1, SC_FLAG_CLOEXEC));
+  const Index child =
+      static_cast<Index>(run(0, call(CallKind::clone, 0, -1, SPAWN_START_VM | SPAWN_START_VFORK)).value[0]);
+  start(child, call(CallKind::exec, SC_PROGRAM_HOLD), 2);
+  EXPECT_EQ(state.table_of(child).find(0), nullptr);
+  EXPECT_EQ(state.tasks[0].vfork_child, child) << "the parent still sleeps";
+  EXPECT_EQ(state.process_of(child).program, -1);
+  Result result;
+  EXPECT_EQ(step(kernel, state, child, 0, result), Step::advanced);
+  EXPECT_EQ(state.tasks[0].vfork_child, none);
+  EXPECT_EQ(state.process_of(child).program, -1);
+  EXPECT_EQ(step(kernel, state, child, 0, result), Step::advanced);
+  EXPECT_EQ(state.process_of(child).program, SC_PROGRAM_HOLD);
+}
+
+// fs/file_table.c fput: task_work is for the last reference only. Whoever closes last releases, and close(2) at once.
+TEST_F(Model, OnlyTheLastReferenceIsReleasedLater) {
+  kernel = kernel_named("6.1.192");
+  open(0);
+  open(1);
+  for (const int n : {0, 1}) run(0, call(CallKind::setfd, n, -1, SC_FLAG_CLOEXEC));
+  const Index first = state.table_of(0).find(0)->description, second = state.table_of(0).find(1)->description;
+  const Index child =
+      static_cast<Index>(run(0, call(CallKind::clone, 0, -1, SPAWN_START_VM | SPAWN_START_VFORK)).value[0]);
+  run(1, call(CallKind::close, 1));
+  start(child, call(CallKind::exec, SC_PROGRAM_HOLD), 3);
+  EXPECT_TRUE(state.referenced(second)) << "closed last by the child: until its exec returns";
+  EXPECT_TRUE(state.referenced(first));
+  run(1, call(CallKind::close, 0));
+  EXPECT_FALSE(state.referenced(first)) << "closed last by its parent";
+  rest(child);
+  EXPECT_FALSE(state.referenced(second));
+  EXPECT_FALSE(broken_invariant(state)) << *broken_invariant(state);
+}
+
 TEST_F(Model, ClearSighandResetsCaughtAndKeepsIgnored) {
   run(0, call(CallKind::disposition, 10, SC_DISPOSITION_HANDLER));
   run(0, call(CallKind::disposition, 12, SC_DISPOSITION_IGNORE));
@@ -376,7 +444,7 @@ TEST_F(Model, InvariantsSeeWhatIsCountedWrong) {
   EXPECT_TRUE(is_broken([](State& s) { s.use_table(0); })) << "a user that is not there";
   EXPECT_TRUE(is_broken([](State& s) { s.tasks[0].ended = true; })) << "one that is gone";
   EXPECT_TRUE(is_broken([](State& s) { s.memories[0].written_by = 1; })) << "a write by another process";
-  EXPECT_TRUE(is_broken([](State& s) { s.tasks[0].vfork_child = 1, s.tasks[1].memory = none; }))
+  EXPECT_TRUE(is_broken([](State& s) { s.tasks[0].vfork_child = 1, s.tasks[1].has_released_memory = true; }))
       << "waiting for nobody";
 }
 

@@ -26,24 +26,69 @@ std::vector<std::string> open_numbers() {
   return out;
 }
 
+struct Asked {
+  Behaviour behaviour;
+  Probed probed;
+};
+
 // Every probe anew, in turn.
-std::vector<Probed> asked() {
-  return {
-#define SPAWNCHECK_ROW(id, word, judges, meaning, source, how) probes::id(),
-      SPAWNCHECK_BEHAVIOURS(SPAWNCHECK_ROW)
+std::vector<Asked> asked() {
+  std::vector<Asked> all;
+#define ADD_PROBED(id) all.push_back({Behaviour::id, probes::id()});
+#define ADD_ASSUMED(id)
+#define SPAWNCHECK_ROW(id, word, judges, meaning, source, since, until, asked, how, with) ADD_##asked(id)
+  SPAWNCHECK_BEHAVIOURS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
-  };
+#undef ADD_PROBED
+#undef ADD_ASSUMED
+  return all;
 }
 
 TEST(RunningKernel, SaysTheSameWhenItIsAskedAgain) {
-  const std::vector<Probed> first = asked(), second = asked();
-  for (int b = 0; b < behaviour_count; ++b) {
-    const auto at = static_cast<std::size_t>(b);
-    EXPECT_EQ(name(first[at].answer), name(second[at].answer))
-        << row(static_cast<Behaviour>(b)).word << ": " << first[at].seen << ", then " << second[at].seen;
-    EXPECT_FALSE(first[at].seen.empty());
-    EXPECT_EQ(&probed(static_cast<Behaviour>(b)), &probed(static_cast<Behaviour>(b))) << "asked once a process";
+  const std::vector<Asked> first = asked(), second = asked();
+  ASSERT_EQ(first.size(), second.size());
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    const Probed &one = first[i].probed, &other = second[i].probed;
+    EXPECT_EQ(name(one.answer), name(other.answer))
+        << model::row(first[i].behaviour).word << ": " << one.seen << ", then " << other.seen;
+    EXPECT_FALSE(one.seen.empty());
+    EXPECT_EQ(&probed(first[i].behaviour), &probed(first[i].behaviour)) << "asked once a process";
   }
+}
+
+// A behaviour with a probe is probed, and what is probed is what the model's kernel does; the rest says why it is
+// assumed.
+TEST(RunningKernel, ProbesEveryBehaviourThatHasAProbe) {
+  std::set<Behaviour> has_probe;
+  for (const Asked& a : asked()) has_probe.insert(a.behaviour);
+  EXPECT_GE(has_probe.size(), 12u);
+  const model::Kernel kernel = running_kernel();
+  for (int i = 0; i < model::behaviour_count; ++i) {
+    const auto b = static_cast<Behaviour>(i);
+    const model::BehaviourRow& r = model::row(b);
+    const Known k = known(b);
+    EXPECT_EQ(has_probe.count(b) != 0, r.is_probed) << r.word;
+    EXPECT_EQ(k.is_probed, r.is_probed) << r.word << ": " << k.why;
+    EXPECT_EQ(kernel.has(b), k.does) << r.word;
+    EXPECT_FALSE(k.why.empty()) << r.word;
+    if (r.is_probed) EXPECT_EQ(k.does, probed(b).answer == Answer::yes) << r.word;
+    if (!r.is_probed) EXPECT_NE(k.why.find(r.how), std::string::npos) << r.word << ": " << k.why;
+  }
+}
+
+// What the probes found is what the columns say of the release that runs, where its name says which that is: a
+// difference is a kernel that has been changed, or a wrong column.
+TEST(RunningKernel, IsAsTheColumnsSayUnlessItWasChanged) {
+  for (int i = 0; i < model::behaviour_count; ++i) {
+    const auto b = static_cast<Behaviour>(i);
+    if (known(b).does != model::behaviours_of(running_release()).has(b))
+      std::printf("spawncheck: %s: this kernel differs from its release\n", std::string(model::row(b).word).c_str());
+  }
+  EXPECT_EQ(release_of("6.18.44-fc-v782", "#1 SMP"), (model::Release{6, 18, 44}));
+  EXPECT_EQ(release_of("6.1.0-56-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"),
+            (model::Release{6, 1, 192}));
+  EXPECT_EQ(release_of("6.12.117+deb12-amd64", "#1 SMP Debian 6.12.117-1~deb12u1"), (model::Release{6, 12, 117}));
+  EXPECT_EQ(release_of("custom", "#1"), model::Release{});
 }
 
 TEST(RunningKernel, IsAskedWithoutATrace) {
@@ -61,14 +106,14 @@ TEST(RunningKernel, IsAskedInMilliseconds) {
   EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), 2.0);
 }
 
-TEST(RunningKernel, HasWordsOfItsOwnAndASourceForEachBehaviour) {
-  std::set<std::string_view> words;
-  for (int b = 0; b < behaviour_count; ++b) {
-    const BehaviourRow& r = row(static_cast<Behaviour>(b));
-    EXPECT_TRUE(words.insert(r.word).second) << r.word;
-    EXPECT_FALSE(r.meaning.empty() || r.source.empty() || r.how.empty()) << r.word;
+TEST(RunningKernel, ReportsWhatJudges) {
+  for (int i = 0; i < model::behaviour_count; ++i) {
+    const model::BehaviourRow& r = model::row(static_cast<Behaviour>(i));
     EXPECT_EQ(r.judges, (" " + behaviours_text()).find(" " + std::string(r.word) + " ") != std::string::npos) << r.word;
   }
+  EXPECT_EQ(difference_text(model::kernel_named("6.18").does, model::kernel_named("6.18,exec-closes-before-wake").does),
+            "exec-closes-before-wake");
+  EXPECT_EQ(difference_text(running_kernel().does, running_kernel().does), "");
 }
 
 // What a sandbox refuses is not there.
@@ -80,8 +125,8 @@ TEST(RunningKernel, CountsWhatASandboxRefusesAsMissing) {
     for (const int call : {SCMP_SYS(close_range), SCMP_SYS(clone3), SCMP_SYS(pidfd_getfd)})
       is_set &= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), call, 0) == 0;
     if (!is_set || seccomp_load(filter) != 0) _exit(99);
-    for (const Probed& p :
-         {probes::close_range(), probes::clone3(), probes::pidfd_getfd(), probes::close_range_except()})
+    for (const Probed& p : {probes::close_range(), probes::clone3(), probes::clear_sighand(), probes::pidfd_getfd(),
+                            probes::close_range_except()})
       if (p.answer != Answer::no || p.seen != "ENOSYS") _exit(1);
     _exit(0);
   }
@@ -100,7 +145,7 @@ TEST(RunningKernel, IsNotTakenForAnother) {
   const lockstep::Comparison own = session.run_lockstep(scenario, policy);
   EXPECT_EQ(lockstep_verdict(own, session.history()).status, Status::holds) << own.unknown;
   model::Kernel other = running_kernel();
-  other.has_except = !other.has_except;
+  other.does.set(Behaviour::close_range_except, !other.has(Behaviour::close_range_except));
   EXPECT_TRUE(lockstep::compare(other, scenario, session.trace(), session.history()).disagreement.has_value());
   JudgeOptions options;
   options.kernel = running_kernel();

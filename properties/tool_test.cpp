@@ -453,10 +453,37 @@ TEST_F(Tool, ExplainsClausesRulesAndTheKernel) {
   EXPECT_EQ(spawncheck("help fd.lost 2>&1").status, 2);
   const Output kernel = spawncheck("kernel --json");
   EXPECT_EQ(kernel.status, 0);
-  EXPECT_EQ(objects(kernel.text).size(), static_cast<std::size_t>(behaviour_count));
+  EXPECT_EQ(objects(kernel.text).size(), static_cast<std::size_t>(model::behaviour_count));
   for (const nlohmann::json& object : objects(kernel.text))
-    for (const char* key : {"behaviour", "answer", "meaning", "source", "how", "seen"})
+    for (const char* key : {"behaviour", "does", "known", "why", "meaning", "source", "since", "until", "how"})
       EXPECT_TRUE(object.contains(key)) << key;
+}
+
+TEST_F(Tool, TakesAKernelByReleaseAndBehaviours) {
+  const std::string file = std::string(SPAWNCHECK_SOURCE_DIRECTORY) + "/corpus/seeds/claims/nothing-kept.scenario";
+  for (const char* kernel : {"6.1.192", "6.18,exec-closes-before-wake", "6.18,-pidfd-thread", "close-range"}) {
+    const Output out = spawncheck("explore --way vfork --json --kernel " + std::string(kernel) + " " + file);
+    EXPECT_EQ(out.status, 0) << out.text;
+    ASSERT_EQ(objects(out.text).size(), 1u) << out.text;
+    EXPECT_EQ(objects(out.text)[0]["kernel"], kernel);
+    EXPECT_EQ(objects(out.text)[0]["own-memory-at-return"], false);
+    EXPECT_FALSE(objects(out.text)[0].contains("program-at-eof")) << "there is no pipe";
+  }
+  for (const char* command :
+       {"explore --kernel 6.18,exec-closes ", "explore --claims --kernel wish ", "refine --kernel 6 "}) {
+    const Output out = spawncheck(command + (command[0] == 'r' ? std::string() : file) + " 2>&1");
+    EXPECT_EQ(out.status, 2) << out.text;
+    EXPECT_NE(out.text.find("the behaviours are exec-closes-before-wake, "), std::string::npos) << out.text;
+  }
+}
+
+// The same claims on any kernel: nothing is expected there, the table says what comes out.
+TEST_F(Tool, AsksClaimsOnAnyKernel) {
+  const std::string file = std::string(SPAWNCHECK_SOURCE_DIRECTORY) + "/corpus/seeds/claims/error-pipe.scenario";
+  const Output out = spawncheck("explore --claims --kernel 6.18,exec-closes-before-wake " + file);
+  EXPECT_EQ(out.status, 0) << out.text;
+  EXPECT_NE(out.text.find("| error-pipe | vfork | 6.18,exec-closes-before-wake |"), std::string::npos) << out.text;
+  EXPECT_EQ(out.text.find("| 6.1.100 |"), std::string::npos) << out.text;
 }
 
 TEST_F(Tool, SecondsBoundTheCall) {

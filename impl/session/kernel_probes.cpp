@@ -5,6 +5,7 @@
 #include "impl/session/kernel_probes.h"
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <mqueue.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -243,6 +244,20 @@ Probed close_range_array() {
 Probed close_range() { return exists(syscall(SYS_close_range, 1u, 0u, 0u), EINVAL); }
 
 Probed clone3() { return exists(syscall(SYS_clone3, nullptr, 0), EINVAL); }
+
+// The child of a child: no SIGCHLD reaches this process, and nobody else waits for it.
+Probed clear_sighand() {
+  return by_call(in_process([] {
+    clone_args args{};
+    args.flags = CLONE_CLEAR_SIGHAND;
+    args.exit_signal = SIGCHLD;
+    const long pid = syscall(SYS_clone3, &args, sizeof args);
+    if (pid == 0) _exit(0);
+    if (pid < 0) return error_as_status(errno);
+    while (waitpid(static_cast<pid_t>(pid), nullptr, 0) < 0 && errno == EINTR) continue;
+    return said_yes;
+  }));
+}
 
 // The parent of the one that fetches is this probe's own process, as a spawn's caller is its child's.
 Probed pidfd_getfd() {

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "impl/session/claims.h"
+#include "impl/session/running_kernel.h"
 #include "impl/session/scheduled.h"
 #include "impl/session/watch.h"
 #include "model/explore/claims.h"
@@ -231,10 +232,12 @@ SessionOptions session_of(const std::string& way, std::string& why) {
 Reproduction reproduce(const Scenario& scenario, const std::string& way, const model::Kernel& kernel,
                        const explore::Exploration& exploration) {
   Reproduction r;
-  if (kernel.has_except) {
-    r.text = fmt::format("the model's kernel was {}: its calls are in no released kernel", kernel.name);
-    return r;
-  }
+  const model::Kernel running = running_kernel();
+  for (const Behaviour b : needs_of_way(way))
+    if (kernel.has(b) && !running.has(b)) {
+      r.text = fmt::format("{} needs {}, which the kernel that runs lacks: {}", way, model::row(b).word, known(b).why);
+      return r;
+    }
   const SessionOptions options = session_of(way, r.text);
   if (!r.text.empty()) return r;
   r.implementation = options.implementation;
@@ -253,6 +256,8 @@ Reproduction reproduce(const Scenario& scenario, const std::string& way, const m
     if ((r.is_reproduced = r.times != 0)) return r;
     if (r.text.empty()) r.text = "this kernel shows nothing of it";
   }
+  if (const std::string other = difference_text(kernel.does, running.does); !other.empty())
+    r.text += fmt::format("; the model's kernel, {}, and the one that runs differ in {}", kernel.name, other);
   if (const auto step = follower.within_a_call())
     r.text = fmt::format("it needs somebody to act within a call, where a schedule of whole calls cannot go: {}; {}",
                          *step, r.text);

@@ -1,31 +1,30 @@
 // SPDX-License-Identifier: MIT
 #include "impl/session/running_kernel.h"
 
+#include <sys/utsname.h>
+
 #include <array>
 #include <mutex>
 
 #include "impl/session/kernel_probes.h"
+#include "model/explore/claims.h"
 
 namespace spawncheck {
 
 namespace {
 
-constexpr BehaviourRow rows[] = {
-#define SPAWNCHECK_ROW(id, word, judges, meaning, source, how) {word, judges != 0, meaning, source, how},
-    SPAWNCHECK_BEHAVIOURS(SPAWNCHECK_ROW)
-#undef SPAWNCHECK_ROW
-};
-
 constexpr Probed (*asks[])() = {
-#define SPAWNCHECK_ROW(id, word, judges, meaning, source, how) probes::id,
+#define ASK_PROBED(id) probes::id
+#define ASK_ASSUMED(id) nullptr
+#define SPAWNCHECK_ROW(id, word, judges, meaning, source, since, until, asked, how, with) ASK_##asked(id),
     SPAWNCHECK_BEHAVIOURS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
+#undef ASK_PROBED
+#undef ASK_ASSUMED
 };
 
-bool is_yes(Behaviour b) { return probed(b).answer == Answer::yes; }
-
-// What each strategy of the reference cannot do without (impl/spawn/strategy.cpp is_to_be_had), and the way `array`
-// (model/explore/claims.h). `copy` needs nothing.
+// What each strategy of the reference cannot do without (impl/spawn/strategy.cpp is_to_be_had), and `array`, the way
+// whose call only ci/kernels.d/array has. `copy` needs nothing.
 struct Need {
   std::string_view strategy;
   Behaviour behaviour;
@@ -37,9 +36,29 @@ constexpr Need needs[] = {
     {"array", Behaviour::close_range_array},
 };
 
-}  // namespace
+std::string text(model::Release r) {
+  return std::to_string(r.major) + "." + std::to_string(r.minor) + "." + std::to_string(r.patch);
+}
 
-const BehaviourRow& row(Behaviour b) { return rows[static_cast<std::size_t>(b)]; }
+Known assumed(Behaviour b, const std::string& why_not_probed) {
+  const model::BehaviourRow& r = model::row(b);
+  Known known;
+  if (r.with != b) {
+    known.does = spawncheck::known(r.with).does;
+    known.why = "as " + std::string(model::row(r.with).word);
+  } else if (r.since.empty()) {
+    known.why = "no release has it";
+  } else {
+    const model::Release release = running_release();
+    // A name that says nothing: the defaults of the model.
+    known.does = (release == model::Release{} ? model::Kernel{}.does : model::behaviours_of(release)).has(b);
+    known.why = release == model::Release{} ? "as in " + model::Kernel{}.name : "as in " + text(release);
+  }
+  known.why += ": " + why_not_probed;
+  return known;
+}
+
+}  // namespace
 
 std::string_view name(Answer a) {
   constexpr std::string_view names[] = {"no", "yes", "unknown"};
@@ -47,42 +66,97 @@ std::string_view name(Answer a) {
 }
 
 const Probed& probed(Behaviour b) {
-  static std::array<std::once_flag, behaviour_count> asked;
-  static std::array<Probed, behaviour_count> known;
+  static std::array<std::once_flag, model::behaviour_count> asked;
+  static std::array<Probed, model::behaviour_count> known;
   const auto at = static_cast<std::size_t>(b);
-  std::call_once(asked[at], [&] { known[at] = asks[at](); });
+  std::call_once(asked[at], [&] {
+    if (asks[at] != nullptr) known[at] = asks[at]();
+  });
   return known[at];
+}
+
+Known known(Behaviour b) {
+  const model::BehaviourRow& r = model::row(b);
+  const Probed& p = probed(b);
+  if (!r.is_probed) return assumed(b, std::string(r.how));
+  if (p.answer == Answer::unknown) return assumed(b, "the probe could not tell: " + p.seen);
+  return {p.answer == Answer::yes, true, p.seen};
+}
+
+model::Release release_of(std::string_view release, std::string_view version) {
+  constexpr std::string_view mark = "Debian ";
+  if (const std::size_t at = version.find(mark); at != std::string_view::npos)
+    if (const auto of_version = model::release_in(version.substr(at + mark.size()), false)) return *of_version;
+  return model::release_in(release, false).value_or(model::Release{});
+}
+
+model::Release running_release() {
+  utsname name{};
+  return uname(&name) == 0 ? release_of(name.release, name.version) : model::Release{};
 }
 
 model::Kernel running_kernel() {
   model::Kernel kernel;
   kernel.name = "this kernel";
-  kernel.exec_closes_before_wake = is_yes(Behaviour::exec_closes_before_wake);
-  kernel.copy_leaves_dropped = is_yes(Behaviour::copy_leaves_dropped);
-  kernel.has_except = is_yes(Behaviour::close_range_except);
-  kernel.closes_synchronously = kernel.has_except;
-  if (kernel.copy_leaves_dropped)
-    kernel.sizing = model::Sizing::last_kept;
-  else if (is_yes(Behaviour::copy_sized_by_capacity))
-    kernel.sizing = model::Sizing::capacity;
+  for (int b = 0; b < model::behaviour_count; ++b)
+    kernel.does.set(static_cast<Behaviour>(b), known(static_cast<Behaviour>(b)).does);
   return kernel;
 }
 
-std::string behaviours_text() {
+std::string behaviours_text(model::Behaviours does) {
   std::string out;
-  for (int b = 0; b < behaviour_count; ++b)
-    if (rows[b].judges)
-      out += (out.empty() ? "" : ", ") + std::string(rows[b].word) + " " +
-             std::string(name(probed(static_cast<Behaviour>(b)).answer));
+  for (int i = 0; i < model::behaviour_count; ++i) {
+    const auto b = static_cast<Behaviour>(i);
+    if (model::row(b).judges)
+      out += (out.empty() ? "" : ", ") + std::string(model::row(b).word) + (does.has(b) ? " yes" : " no");
+  }
+  return out;
+}
+
+std::string behaviours_text() {
+  static const std::string text = behaviours_text(running_kernel().does);
+  return text;
+}
+
+std::string difference_text(model::Behaviours one, model::Behaviours other) {
+  std::string out;
+  for (int i = 0; i < model::behaviour_count; ++i) {
+    const auto b = static_cast<Behaviour>(i);
+    if (model::row(b).judges && one.has(b) != other.has(b))
+      out += (out.empty() ? "" : ", ") + std::string(model::row(b).word);
+  }
+  return out;
+}
+
+std::vector<Behaviour> needs_of_strategy(std::string_view strategy) {
+  std::vector<Behaviour> out;
+  for (const Need& need : needs)
+    if (need.strategy == strategy) out.push_back(need.behaviour);
+  return out;
+}
+
+std::vector<Behaviour> needs_of_way(std::string_view way) {
+  constexpr std::string_view reference = "reference:";
+  if (way.starts_with(reference)) return needs_of_strategy(way.substr(reference.size()));
+  std::vector<Behaviour> out;
+  for (int w = 0; w < static_cast<int>(explore::Way::count); ++w) {
+    if (word(static_cast<explore::Way>(w)) != way) continue;
+    std::string_view words = explore::needs(static_cast<explore::Way>(w));
+    while (!words.empty()) {
+      const std::size_t end = std::min(words.find(' '), words.size());
+      out.push_back(model::behaviour_named(words.substr(0, end)).value());
+      words.remove_prefix(std::min(end + 1, words.size()));
+    }
+  }
   return out;
 }
 
 std::string why_unsupported(std::string_view strategy) {
-  for (const Need& need : needs)
-    if (need.strategy == strategy && probed(need.behaviour).answer == Answer::no)
+  for (const Behaviour b : needs_of_strategy(strategy))
+    if (probed(b).answer == Answer::no)
       return "strategy " + std::string(strategy) +
-             " needs what this kernel or sandbox lacks: " + std::string(row(need.behaviour).meaning) + " (" +
-             std::string(row(need.behaviour).source) + "); probed: " + probed(need.behaviour).seen;
+             " needs what this kernel or sandbox lacks: " + std::string(model::row(b).meaning) + " (" +
+             std::string(model::row(b).source) + "); probed: " + probed(b).seen;
   return {};
 }
 

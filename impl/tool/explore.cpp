@@ -3,6 +3,9 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
+#include <stdexcept>
 
 #include "impl/session/claims.h"
 #include "impl/session/reproduce.h"
@@ -47,25 +50,116 @@ bool save(Scenario scenario, const Reproduction& r, const std::string& file) {
   return out.flush().good();
 }
 
-// Every file's expectations that name a way.
-int claims(const ExploreToolOptions& options, const explore::ExploreOptions& how) {
+// The page ends with a table whose first line is the new one's up to its second column.
+bool replace_table(const std::string& page, const std::string& table) {
+  std::stringstream text;
+  text << std::ifstream(page).rdbuf();
+  const std::size_t at = text.str().find(table.substr(0, table.find("| kernel |")));
+  if (at == std::string::npos) {
+    fmt::print(stderr, "spawncheck: --write: {} has no table of claims\n", page);
+    return false;
+  }
+  std::ofstream out(page);
+  out << text.str().substr(0, at) << table;
+  if (out.flush().good()) return true;
+  fmt::print(stderr, "spawncheck: {}: cannot be written\n", page);
+  return false;
+}
+
+// Every file's expectations that name a way. What they expect counts on the kernels that they are meant for: with
+// --kernel nothing is expected.
+int claims(const ExploreToolOptions& options, const explore::ExploreOptions& how, const model::Kernel* on) {
   std::vector<ClaimResult> all;
   for (const std::string& file : options.files) {
     int status = 0;
     const std::optional<Scenario> scenario = read_scenario(file, status);
     if (!scenario) return status;
     const std::string claim = file.substr(file.rfind('/') + 1);
-    for (ClaimResult& r : check_claims(claim.substr(0, claim.rfind('.')), *scenario, how)) all.push_back(std::move(r));
+    try {
+      for (ClaimResult& r : check_claims(claim.substr(0, claim.rfind('.')), *scenario, how, on))
+        all.push_back(std::move(r));
+    } catch (const std::invalid_argument& error) {
+      fmt::print(stderr, "spawncheck: {}: {}\n", file, error.what());
+      return exit_usage;
+    }
   }
-  fmt::print("{}", markdown(all));
+  if (options.write.empty())
+    fmt::print("{}", markdown(all));
+  else if (!replace_table(options.write, markdown(all)))
+    return exit_status(Status::broken);
   Status worst = Status::holds;
   for (const ClaimResult& r : all) {
-    if (r.is_as_expected) continue;
+    if (r.is_as_expected || on != nullptr) continue;
     fmt::print(stderr, "spawncheck: {} by {}: {}, which is not expected\n", r.claim, r.way,
                name(r.exploration.verdict.status));
     worst = Status::violated;
   }
   return exit_status(worst);
+}
+
+// Says what is wrong, and is false.
+bool kernel_asked_for(const std::string& text, std::optional<model::Kernel>& kernel) {
+  const auto does = model::behaviours_in(text);
+  if (const auto* error = std::get_if<std::string>(&does)) {
+    fmt::print(stderr, "spawncheck: --kernel: {}\n", *error);
+    return false;
+  }
+  kernel = model::kernel_named(text);
+  return true;
+}
+
+// The one that runs, where it has what the way needs.
+model::Kernel kernel_for(const std::string& way) {
+  model::Kernel running = running_kernel();
+  for (const Behaviour b : needs_of_way(way))
+    if (!running.has(b)) return model::kernel_named(kernel_of(way));
+  return running;
+}
+
+// No tracer stops a task within a call: what another does there no schedule can show.
+bool ends_within_exec(const explore::Observed& what) {
+  for (auto step = what.trace.rbegin(); step != what.trace.rend(); ++step)
+    if (step->who == explore::TraceStep::Who::child) return step->call == "exec" && !step->is_call_done;
+  return false;
+}
+
+void tell(const explore::ObservedRow& row, const explore::Observed& what) {
+  if (!what.is_asked) return;
+  if (!what.is_broken) return fmt::print("  {}: {}\n", row.word, row.holds);
+  tell_trace(fmt::format("  {}: {}", row.word, row.broken).c_str(), what.trace);
+  if (ends_within_exec(what))
+    fmt::print("    not put to this kernel: the child is within its exec, where no tracer stops it\n");
+}
+
+nlohmann::json json_of(const std::string& way, const model::Kernel& kernel, const explore::Exploration& e,
+                       double seconds, const Reproduction& reproduction) {
+  nlohmann::json out = {{"way", way},
+                        {"kernel", kernel.name},
+                        {"behaviours", behaviours_text(kernel.does)},
+                        {"verdict", std::string(name(e.verdict.status))},
+                        {"clause", e.verdict.clause ? std::string(name(*e.verdict.clause)) : ""},
+                        {"observed", e.verdict.observed},
+                        {"states", e.states},
+                        {"steps", e.steps},
+                        {"ends", e.ends},
+                        {"depth", e.depth},
+                        {"seconds", seconds},
+                        {"trace", texts(e.trace)},
+                        {"livelock", e.looked_for_livelock ? "none" : "not looked for"},
+                        {"bytes", e.bytes},
+                        {"collision_bound", e.collision_bound()},
+                        {"reproduced", reproduction.is_reproduced},
+                        {"reproduced_times", reproduction.times},
+                        {"runs", reproduction.runs},
+                        {"on_this_kernel", reproduction.text},
+                        {"schedule", print(reproduction.schedule)}};
+  for (const explore::ObservedRow& row : explore::observed_rows) {
+    const explore::Observed& what = e.*row.what;
+    if (!what.is_asked) continue;
+    out[std::string(row.word)] = !what.is_broken;
+    out[std::string(row.id) + "_trace"] = texts(what.trace);
+  }
+  return out;
 }
 
 }  // namespace
@@ -78,7 +172,9 @@ int explore(const ExploreToolOptions& options) {
   how.bytes_max = options.megabytes << 20;
   how.workers = options.workers;
   how.is_over = [&] { return deadline.passed(); };
-  if (options.claims) return claims(options, how);
+  std::optional<model::Kernel> asked;
+  if (!options.kernel.empty() && !kernel_asked_for(options.kernel, asked)) return exit_usage;
+  if (options.claims) return claims(options, how, asked ? &*asked : nullptr);
   int status = 0;
   const std::string& file = options.files.front();
   if (options.files.size() != 1) {
@@ -88,21 +184,11 @@ int explore(const ExploreToolOptions& options) {
   const std::optional<Scenario> scenario = read_scenario(file, status);
   if (!scenario) return status;
   const explore::Planner planner = planner_named(options.way);
-  // The one that runs, unless the way needs what 6.18 has not.
-  const bool is_this = options.kernel.empty() && kernel_of(options.way) == model::Kernel{}.name;
-  const model::Kernel this_kernel = running_kernel();
-  const std::string kernel_name = is_this                  ? std::string(this_kernel.name)
-                                  : options.kernel.empty() ? std::string(kernel_of(options.way))
-                                                           : options.kernel;
-  const model::Kernel* kernel = is_this ? &this_kernel : model::kernel_named(kernel_name);
-  if (!planner || kernel == nullptr) {
-    if (!planner)
-      fmt::print(stderr, "spawncheck: --way: {} is none of {}\n", options.way, ways());
-    else
-      fmt::print(stderr, "spawncheck: --kernel: {} is none of 6.1, 6.12, 6.18, 7.4, wish\n", options.kernel);
+  if (!planner) {
+    fmt::print(stderr, "spawncheck: --way: {} is none of {}\n", options.way, ways());
     return exit_usage;
   }
-  how.kernel = *kernel;
+  how.kernel = asked ? *asked : kernel_for(options.way);
   const auto start = std::chrono::steady_clock::now();
   const explore::Exploration e = explore::explore(*scenario, planner, how);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -110,39 +196,16 @@ int explore(const ExploreToolOptions& options) {
   Reproduction reproduction;
   reproduction.text = "not asked for";
   if (e.verdict.status == Status::violated && !options.model_only)
-    reproduction = reproduce(*scenario, options.way, *kernel, e);
+    reproduction = reproduce(*scenario, options.way, how.kernel, e);
   if (reproduction.is_reproduced && !options.save.empty() && !save(*scenario, reproduction, options.save)) {
     fmt::print(stderr, "spawncheck: {}: cannot be written\n", options.save);
     return exit_status(Status::broken);
   }
   if (options.json) {
-    say_json({{"way", options.way},
-              {"kernel", kernel_name},
-              {"behaviours", is_this ? behaviours_text() : ""},
-              {"verdict", std::string(name(e.verdict.status))},
-              {"clause", e.verdict.clause ? std::string(name(*e.verdict.clause)) : ""},
-              {"observed", e.verdict.observed},
-              {"states", e.states},
-              {"steps", e.steps},
-              {"ends", e.ends},
-              {"depth", e.depth},
-              {"seconds", seconds},
-              {"trace", texts(e.trace)},
-              {"fd.untransient", !e.untransient.is_broken},
-              {"untransient_trace", texts(e.untransient.trace)},
-              {"fd.released", !e.released.is_broken},
-              {"released_trace", texts(e.released.trace)},
-              {"livelock", e.looked_for_livelock ? "none" : "not looked for"},
-              {"bytes", e.bytes},
-              {"collision_bound", e.collision_bound()},
-              {"reproduced", reproduction.is_reproduced},
-              {"reproduced_times", reproduction.times},
-              {"runs", reproduction.runs},
-              {"on_this_kernel", reproduction.text},
-              {"schedule", print(reproduction.schedule)}});
+    say_json(json_of(options.way, how.kernel, e, seconds, reproduction));
     return exit_status(e.verdict.status);
   }
-  fmt::print("{}, {} on {}: {}{}\n", file, options.way, kernel_name, name(e.verdict.status),
+  fmt::print("{}, {} on {}: {}{}\n", file, options.way, how.kernel.name, name(e.verdict.status),
              e.verdict.clause                    ? fmt::format(" {}", name(*e.verdict.clause))
              : e.verdict.status == Status::holds ? " in every interleaving"
                                                  : "");
@@ -153,7 +216,7 @@ int explore(const ExploreToolOptions& options) {
         "  states are told apart by 128 bits of hash: that two of them were taken for one, and one was not looked at, "
         "has a probability of at most {:.1e}\n",
         e.collision_bound());
-  if (is_this) fmt::print("  kernel {}: {}\n", kernel_release(), behaviours_text());
+  fmt::print("  kernel {}: {}\n", how.kernel.name, behaviours_text(how.kernel.does));
   if (e.verdict.status != Status::holds && e.verdict.status != Status::violated)
     fmt::print("  {}\n", e.verdict.observed);
   if (e.verdict.status == Status::unsupported) return exit_status(e.verdict.status);
@@ -163,16 +226,7 @@ int explore(const ExploreToolOptions& options) {
     tell_trace("  the shortest way there:", e.trace);
     tell(reproduction, options.save);
   }
-  if (e.untransient.is_broken)
-    tell_trace("  fd.untransient: a child refers to what its program does not get, at the earliest after",
-               e.untransient.trace);
-  else
-    fmt::print("  fd.untransient: no child refers to what its program does not get\n");
-  if (e.released.is_broken)
-    tell_trace("  fd.released: a child still does when its spawn has returned, at the earliest after",
-               e.released.trace);
-  else
-    fmt::print("  fd.released: no child does when its spawn has returned\n");
+  for (const explore::ObservedRow& row : explore::observed_rows) tell(row, e.*row.what);
   if (e.verdict.status == Status::holds)
     fmt::print("  livelock: {}\n",
                e.looked_for_livelock ? "every path ends" : "not looked for, there are too many steps");

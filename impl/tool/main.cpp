@@ -119,10 +119,13 @@ int main(int argc, char** argv) {
       "--way", explore_options.way,
       "how its spawns are made: reference, reference:STRATEGY, or a way of model/explore/claims.h");
   explore_command->add_option("--kernel", explore_options.kernel,
-                              "6.1, 6.12, 6.18, 7.4, or wish: 7.4 with what was asked for; default: what the running "
-                              "one does, or what the way needs");
+                              "a release (6.1.192), behaviours of `spawncheck kernel`, or a release with changes "
+                              "(6.18,exec-closes-before-wake,-pidfd-thread); default: what the running one does, or "
+                              "what the way needs");
   explore_command->add_flag("--claims", explore_options.claims,
                             "explore what the files expect of ways by name, and print a table");
+  explore_command->add_option("--write", explore_options.write,
+                              "of --claims: put the table in the place of the one that this page ends with");
   explore_command->add_option("--states", explore_options.states, "how many states at most");
   explore_command->add_option("--megabytes", explore_options.megabytes, "how much memory for states at most")
       ->check(CLI::Range(64, 1 << 20));
@@ -141,8 +144,7 @@ int main(int argc, char** argv) {
   CLI::App* refine_command = app.add_subcommand(
       "refine", "close_range(2) as each kernel's code computes it, against what its flags mean, on every small table");
   refine_command->add_option("--word", refine_options.word, "slots of a word: 2, 3 or 4")->check(CLI::Range(2, 4));
-  refine_command->add_option("--kernel", refine_options.kernel, "one of them")
-      ->check(CLI::IsMember({"6.1", "6.12", "6.18", "7.4"}));
+  refine_command->add_option("--kernel", refine_options.kernel, "as for explore; default: each that differs");
   refine_command->add_flag("--walks", refine_options.walks,
                            "instead: its closing and its copying walk, among threads that open, install, close, set "
                            "flags and let the table grow");

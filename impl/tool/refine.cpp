@@ -3,10 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "impl/session/refine_on_kernel.h"
+#include "impl/session/running_kernel.h"
 #include "impl/tool/tool.h"
 #include "model/explore/race.h"
 
@@ -79,6 +82,25 @@ int refine_on_kernel(const RefineOptions& options) {
   return exit_status(status);
 }
 
+// Kernels whose close_range(2) computes the same are one: their names, by commas.
+std::vector<model::Kernel> kernels_that_differ() {
+  constexpr Behaviour counted[] = {Behaviour::copy_leaves_dropped, Behaviour::copy_sized_by_capacity,
+                                   Behaviour::close_range_except};
+  std::vector<model::Kernel> out;
+  for (const std::string_view release : model::named_releases) {
+    const model::Kernel kernel = model::kernel_named(release);
+    const auto same = std::find_if(out.begin(), out.end(), [&](const model::Kernel& other) {
+      return std::all_of(std::begin(counted), std::end(counted),
+                         [&](Behaviour b) { return other.has(b) == kernel.has(b); });
+    });
+    if (same == out.end())
+      out.push_back(kernel);
+    else
+      same->name += ", " + kernel.name;
+  }
+  return out;
+}
+
 }  // namespace
 
 // Each kernel's code against what the flags mean. Only what claims to reference nothing that it drops is held to that;
@@ -86,15 +108,21 @@ int refine_on_kernel(const RefineOptions& options) {
 int refine(const RefineOptions& options) {
   if (options.walks) return refine_walks(options);
   if (options.on_kernel) return refine_on_kernel(options);
+  const auto does = model::behaviours_in(options.kernel.empty() ? model::Kernel{}.name : options.kernel);
+  if (const auto* error = std::get_if<std::string>(&does)) {
+    fmt::print(stderr, "spawncheck: --kernel: {}\n", *error);
+    return exit_usage;
+  }
+  const std::vector<model::Kernel> kernels =
+      options.kernel.empty() ? kernels_that_differ() : std::vector{model::kernel_named(options.kernel)};
   Status worst = Status::holds;
   if (!options.json)
-    fmt::print("{:<6} {:>5} {:>12} {:>14} {:>8}  {}\n", "kernel", "word", "states", "checks", "s", "verdict");
-  for (const std::string_view kernel : model::kernel_names) {
-    const model::Kernel& code = *model::kernel_named(kernel);
-    if (!options.kernel.empty() && options.kernel != code.name) continue;
+    fmt::print("{:<38} {:>5} {:>12} {:>14} {:>8}  {}\n", "kernel", "word", "states", "checks", "s", "verdict");
+  for (const model::Kernel& code : kernels) {
+    const bool asks_untransient = code.has(Behaviour::copy_leaves_dropped);
     const auto start = std::chrono::steady_clock::now();
-    const refine::Report r = refine::check_all(code, options.word, std::max(1u, std::thread::hardware_concurrency()),
-                                               code.copy_leaves_dropped);
+    const refine::Report r =
+        refine::check_all(code, options.word, std::max(1u, std::thread::hardware_concurrency()), asks_untransient);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (r.violation) worst = Status::violated;
     if (options.json) {
@@ -109,7 +137,7 @@ int refine(const RefineOptions& options) {
                 {"example", r.violation ? print(*r.violation, options.word) : ""}});
       continue;
     }
-    fmt::print("{:<6} {:>5} {:>12} {:>14} {:>8.2f}  {}\n", code.name, options.word, r.states, r.checks, seconds,
+    fmt::print("{:<38} {:>5} {:>12} {:>14} {:>8.2f}  {}\n", code.name, options.word, r.states, r.checks, seconds,
                r.violation ? "violated: " + print(*r.violation, options.word) : "holds");
     if (r.transient == 0)
       fmt::print("       references nothing that it drops\n");

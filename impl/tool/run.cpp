@@ -19,10 +19,11 @@ constexpr unsigned runs_for_expected_race = 200;
 // One that is not, and comes, is tried again with so many runs a try.
 constexpr unsigned runs_of_race_per_try = 20;
 
-// The lines that speak of this implementation; where none does, those that speak of every one.
+// The lines that speak of this implementation; where none does, those that speak of every one. None of a named kernel.
 std::vector<const Expectation*> applying(const Scenario& scenario, const Session& session) {
   std::vector<const Expectation*> by_name, general;
   for (const Expectation& e : scenario.expectations) {
+    if (!e.kernel.empty()) continue;  // what the model says of a kernel
     if (e.implementation.empty())
       general.push_back(&e);
     else if (e.implementation == session.options().implementation || e.implementation == session.implementation().name)

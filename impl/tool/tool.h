@@ -122,6 +122,7 @@ struct ExploreToolOptions {
   std::string way = "reference";  // or a way of model/explore/claims.h
   std::string kernel;             // empty: what runs, or what the way needs
   bool claims = false;            // the files' expectations that name a way, as a table
+  std::string write;              // claims: a page whose table, its end, is replaced
   std::uint64_t states = 20'000'000, megabytes = 6144;
   unsigned workers = 0;  // 0: one for each processor
   unsigned seconds = 0;

@@ -78,7 +78,8 @@ model::Hash128 Canonical::add(Hash h, const model::Task& task) {
   h = mix(h, tables_.of(task.table) | dispositions_.of(task.dispositions) << 16 | memories_.of(task.memory) << 32 |
                  std::uint64_t{task.altstack} << 48 | std::uint64_t{task.vfork_child != model::none} << 49 |
                  std::uint64_t{task.flight.active} << 50 | std::uint64_t{task.in_user_mode} << 51 |
-                 std::uint64_t{task.frames.count} << 52 | std::uint64_t{task.pending.set != 0} << 63);
+                 std::uint64_t{task.frames.count} << 52 | std::uint64_t{task.has_released_memory} << 62 |
+                 std::uint64_t{task.pending.set != 0} << 63);
   for (std::size_t i = 0; i < task.frames.count; ++i) h = mix(h, task.frames.signal[i]);
   if (tables_.met() != tables_met) h = add_table(h, state_.tables[task.table]);
   if (dispositions_.met() != dispositions_met)

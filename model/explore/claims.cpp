@@ -173,10 +173,10 @@ int build(Way way, const PlanRequest& r, Steps& steps, std::uint32_t& start, std
 }
 
 struct Row {
-  std::string_view word, kernel, what;
+  std::string_view word, needs, what;
 };
 constexpr Row rows[] = {
-#define SPAWNCHECK_ROW(id, word, kernel, what) {word, kernel, what},
+#define SPAWNCHECK_ROW(id, word, needs, what) {word, needs, what},
     SPAWNCHECK_WAYS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
 };
@@ -184,7 +184,7 @@ constexpr Row rows[] = {
 }  // namespace
 
 std::string_view word(Way way) { return rows[static_cast<std::size_t>(way)].word; }
-std::string_view kernel(Way way) { return rows[static_cast<std::size_t>(way)].kernel; }
+std::string_view needs(Way way) { return rows[static_cast<std::size_t>(way)].needs; }
 std::string_view meaning(Way way) { return rows[static_cast<std::size_t>(way)].what; }
 
 Planner planner_of(std::string_view name) {

@@ -7,6 +7,7 @@
 #include "model/explore/explorer.h"
 
 #include <algorithm>
+#include <array>
 #include <thread>
 
 #include "model/contract/rules.h"
@@ -25,6 +26,12 @@ constexpr std::size_t batch_size = 2048;        // states between two looks at t
 constexpr std::size_t of_one_worker_min = 128;  // a smaller batch is not worth a thread
 constexpr std::uint64_t children_of_state_max = 2 * (SC_THREADS_MAX + 8);
 constexpr std::uint64_t bytes_of_world = sizeof(World) + 512;  // with what outgrows it
+
+constexpr bool (World::*breaks[])() const = {
+#define SPAWNCHECK_ROW(id, word, holds, broken) &World::breaks_##id,
+    SPAWNCHECK_OBSERVED(SPAWNCHECK_ROW)
+#undef SPAWNCHECK_ROW
+};
 
 struct Found {
   std::uint64_t came;
@@ -50,7 +57,7 @@ struct Finds {
   std::vector<HashEdge> edges;
   Hit hit;
   std::uint64_t steps = 0, ends = 0;
-  std::vector<Hash128> transient, unreleased;
+  std::array<std::vector<Hash128>, observed_count> without;  // the properties of observed_rows
   std::vector<Hash128> end_hashes;
   bool is_too_large = false;
   std::unique_ptr<World> spare;  // what the next state is made in
@@ -67,11 +74,14 @@ class Search {
         setting_(scenario, planner, options.kernel),
         reduction_(setting_),
         workers_(options.workers != 0 ? options.workers : std::max(1u, std::thread::hardware_concurrency())),
-        seen_(1 << 12) {}
+        seen_(1 << 12) {
+    result_.program_at_eof.is_asked = reduction_.has_pipes();
+  }
 
   Exploration run() {
     std::vector<Found> level;
-    level.push_back({Came::root, {}, std::make_unique<World>(setting_, reduction_.has_dispositions())});
+    level.push_back(
+        {Came::root, {}, std::make_unique<World>(setting_, reduction_.has_dispositions(), reduction_.has_pipes())});
     level[0].hash = level[0].world->hash();
     seen_.insert(level[0].hash, Came::root);
     while (!level.empty() && !is_over_) {
@@ -155,16 +165,16 @@ class Search {
 
   // The batch's first finds, in the order of one thread.
   void conclude(const std::vector<Finds>& finds) {
-    std::uint64_t transient = ~0ull, unreleased = ~0ull;
+    std::array<std::uint64_t, observed_count> first;
+    first.fill(~0ull);
     const Hit* hit = nullptr;
     for (const Finds& f : finds) {
-      for (const Hash128& hash : f.transient) transient = std::min(transient, seen_.came(hash));
-      for (const Hash128& hash : f.unreleased) unreleased = std::min(unreleased, seen_.came(hash));
+      for (std::size_t i = 0; i < observed_count; ++i)
+        for (const Hash128& hash : f.without[i]) first[i] = std::min(first[i], seen_.came(hash));
       if (f.hit.violation && (hit == nullptr || f.hit.order() < hit->order())) hit = &f.hit;
       if (f.is_too_large && !is_over_) give_up("more than 64 files");
     }
-    observe(result_.untransient, transient);
-    observe(result_.released, unreleased);
+    for (std::size_t i = 0; i < observed_count; ++i) observe(result_.*observed_rows[i].what, first[i]);
     if (hit == nullptr) return;
     is_over_ = true;
     result_.verdict = *hit->violation;
@@ -209,8 +219,9 @@ class Search {
     const Hash128 hash = after->hash();
     if (has_all_edges_) finds.edges.push_back({static_cast<std::uint32_t>(number), hash});
     if (!seen_.insert(hash, came)) return true;
-    if (!result_.untransient.is_broken && after->references_dropped()) finds.transient.push_back(hash);
-    if (!result_.released.is_broken && after->is_unreleased()) finds.unreleased.push_back(hash);
+    for (std::size_t i = 0; i < observed_count; ++i)
+      if (const Observed& o = result_.*observed_rows[i].what; o.is_asked && !o.is_broken && ((*after).*breaks[i])())
+        finds.without[i].push_back(hash);
     finds.is_too_large |= after->is_too_large();
     finds.next.push_back({came, hash, std::move(after)});
     return true;

@@ -6,8 +6,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/contract/verdict.h"
@@ -28,10 +30,23 @@ struct ExploreOptions {
   std::function<bool()> is_over;          // may be empty
 };
 
-// A property of the contract that not everybody owes, seen on the way, and the shortest path to the first state without
-// it.
+// What is looked for on the way without being a violation: properties that not everybody owes, or that no kernel gives.
+// Columns: member of Exploration, and of World after breaks_; word; what holds; what does not, with the shortest path
+// after it. The last two are of the kernel's order within one exec (model/kernel/processes.cpp step_exec).
+#define SPAWNCHECK_OBSERVED(X)                                                                                     \
+  X(untransient, "fd.untransient", "no child refers to what its program does not get",                             \
+    "a child refers to what its program does not get, at the earliest after")                                      \
+  X(released, "fd.released", "no child does when its spawn has returned",                                          \
+    "a child still does when its spawn has returned, at the earliest after")                                       \
+  X(program_at_eof, "program-at-eof", "when a close-on-exec pipe is at end of file, the child is the new program", \
+    "a close-on-exec pipe is at end of file while the child is still the old program, at the earliest after")      \
+  X(own_memory_at_return, "own-memory-at-return", "when the spawn has returned, the child's memory is its own",    \
+    "the spawn has returned and the child still has the caller's memory, at the earliest after")
+
+// The shortest path to the first state without the property.
 struct Observed {
   bool is_broken = false;
+  bool is_asked = true;  // false: the scenario has nothing that could show it
   std::vector<TraceStep> trace;
 };
 
@@ -44,12 +59,22 @@ struct Exploration {
   double collision_bound() const { return model::collision_bound(states); }
   std::uint64_t bytes = 0;  // what was kept, at its largest
   std::uint32_t depth = 0;  // of the longest path, in steps
-  Observed untransient;     // fd.untransient: a child refers to a file that its program does not get
-  Observed released;        // fd.released: it does when its spawn has returned
+#define SPAWNCHECK_ROW(id, word, holds, broken) Observed id;
+  SPAWNCHECK_OBSERVED(SPAWNCHECK_ROW)
+#undef SPAWNCHECK_ROW
   bool looked_for_livelock =
       false;  // every path of the graph ends; false: it was too large, or there was a violation before
   std::set<model::Hash128> end_hashes;
 };
+
+struct ObservedRow {
+  Observed Exploration::*what;
+  std::string_view id, word, holds, broken;
+};
+#define SPAWNCHECK_ROW(id, word, holds, broken) {&Exploration::id, #id, word, holds, broken},
+inline constexpr ObservedRow observed_rows[] = {SPAWNCHECK_OBSERVED(SPAWNCHECK_ROW)};
+#undef SPAWNCHECK_ROW
+inline constexpr std::size_t observed_count = std::size(observed_rows);
 
 // Files of a scenario that is explored are few: more than 64 is inconclusive.
 // *unsupported*, without a step, where the scenario has what the model has no word for.

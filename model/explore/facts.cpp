@@ -175,8 +175,9 @@ Violation World::check_state() const {
   const State& state = driver_.state();
   for (const SimulatedSpawn& s : driver_.spawns()) {
     const Index child = s.child();
-    if (child == model::none || state.tasks[child].memory == model::none) continue;
+    if (child == model::none) continue;
     const model::Task& task = state.tasks[child];
+    if (task.memory == model::none || task.has_released_memory) continue;
     if (state.memories[task.memory].owner == task.process) continue;
     const int signal = model::next_signal(state, child);
     if (signal != 0 && model::effect_of(state, child, signal) == model::Delivery::handled)
@@ -212,14 +213,51 @@ bool World::references_dropped(std::size_t spawn) const {
   return held != 0;
 }
 
-bool World::references_dropped() const {
+bool World::breaks_untransient() const {
   for (std::size_t s = 0; s < seen_.size(); ++s)
     if (references_dropped(s)) return true;
   return false;
 }
 
-bool World::is_unreleased() const {
+bool World::breaks_released() const {
   return std::any_of(seen_.begin(), seen_.end(), [](const SeenSpawn& s) { return s.returned_unreleased; });
+}
+
+bool World::breaks_own_memory_at_return() const {
+  return std::any_of(seen_.begin(), seen_.end(), [](const SeenSpawn& s) { return s.returned_on_callers_memory; });
+}
+
+std::uint64_t World::pipes_of_child(std::size_t spawn) const {
+  const State& state = driver_.state();
+  std::uint64_t pipes = 0;
+  for (const Entry& e : state.table_of(driver_.spawns()[spawn].child()).entries())
+    if (e.cloexec && e.description != model::none && state.descriptions[e.description].key.kind == SC_FILE_PIPE_WRITE)
+      pipes |= file_bit(e.description);
+  return pipes;
+}
+
+// A write end of a pipe: nobody has it any more (its file is released), and somebody reads.
+bool World::is_at_end_of_file(Index description) const {
+  const State& state = driver_.state();
+  if (state.referenced(description)) return false;
+  for (Index d = 0; d < state.descriptions.size(); ++d)
+    if (state.descriptions[d].key.kind == SC_FILE_PIPE_READ &&
+        state.descriptions[d].key.id == state.descriptions[description].key.id && state.referenced(d))
+      return true;
+  return false;
+}
+
+bool World::breaks_program_at_eof() const {
+  const State& state = driver_.state();
+  for (std::size_t s = 0; s < seen_.size(); ++s) {
+    const Index child = driver_.spawns()[s].child();
+    if (child == model::none || state.tasks[child].ended || state.process_of(child).program >= 0) continue;
+    const model::Flight& flight = state.tasks[child].flight;
+    if (flight.active && static_cast<model::CallKind>(flight.call.kind) == model::CallKind::exit) continue;
+    for (Index d = 0; d < 64 && seen_[s].pipes >> d != 0; ++d)
+      if ((seen_[s].pipes >> d & 1) != 0 && is_at_end_of_file(d)) return true;
+  }
+  return false;
 }
 
 }  // namespace spawncheck::explore

@@ -26,8 +26,12 @@ bool asks_who_holds_files(std::uint8_t kind) {
 
 Reduction::Reduction(const Setting& setting) {
   const Scenario& s = setting.scenario;
-  for (std::uint32_t i = 0; i < s.world.line_count; ++i)
+  defers_before_wake_ = setting.kernel.has(model::Behaviour::exec_closes_before_wake) &&
+                        !setting.kernel.has(model::Behaviour::closes_synchronously);
+  for (std::uint32_t i = 0; i < s.world.line_count; ++i) {
     leaves_tables_alone_ &= s.world.line[i].kind != SC_WORLD_WINDOW;  // what is staged is seen there
+    has_pipes_ |= s.world.line[i].kind == SC_WORLD_PIPE && s.world.line[i].cloexec != 0;
+  }
   for (const Thread& thread : s.threads)
     for (const sc_operation& op : thread.operations) {
       has_signals_ |= sends(op.kind);
@@ -89,6 +93,15 @@ bool Reduction::keeps_its_sources(const Driver& driver, unsigned t) const {
   for (const sc_keep& k : kept(request))
     if (!is_stable(driver, t, driver.resolve(t, k.source))) return false;
   return true;
+}
+
+// The child closes what somebody may notice: the last reference of a pipe's write end; or, where exec closes before the
+// caller goes on, one that is the last because a thread has closed its own meanwhile, and is released later than that.
+bool Reduction::is_watched(const model::State& state, Index child) const {
+  if (has_pipes_) return true;
+  if (!defers_before_wake_) return false;
+  const auto& entries = state.table_of(child).entries();
+  return std::any_of(entries.begin(), entries.end(), [](const model::Entry& e) { return e.cloexec; });
 }
 
 bool Reduction::is_private(const Driver& driver, unsigned actor) const {
@@ -156,8 +169,12 @@ bool Reduction::is_private_child(const Driver& driver, const SimulatedSpawn& s) 
       return next->a == 0;  // another's group may go
     case SPAWN_STEP_FETCH:
       return is_stable(driver, s.parent(), next->a);  // reads the caller's table
+    case SPAWN_STEP_EXEC:
+      // What it has released is its caller's still: the call may return before it takes its own.
+      if (!s.has_returned() && state.tasks[child].has_released_memory && s.has_callers_memory(state)) return false;
+      return state.table_of(child).users() <= 1 && !is_watched(state, child);
     default:
-      return state.table_of(child).users() <= 1 || model::closes_in_own_copy(state, child);
+      return !has_pipes_ && (state.table_of(child).users() <= 1 || model::closes_in_own_copy(state, child));
   }
 }
 

@@ -70,7 +70,7 @@ class Race {
 
  private:
   bool copies() const { return walk_ != Walk::close && walk_ != Walk::close_no_hop; }
-  bool leaves_dropped() const { return kernel_->copy_leaves_dropped; }
+  bool leaves_dropped() const { return kernel_.has(model::Behaviour::copy_leaves_dropped); }
 
   void reach(const Node& node) {
     if (seen_.insert(node.packed()).second) rest_.push_back(node);
@@ -175,7 +175,7 @@ class Race {
     return all;
   }
 
-  unsigned size_of(const Bits& t) const { return words_of_copy(*kernel_, t, a_, true, bits_) * bits_; }
+  unsigned size_of(const Bits& t) const { return words_of_copy(kernel_, t, a_, true, bits_) * bits_; }
 
   // The size fits what is allocated: the bitmaps, and then slot by slot, all under the lock.
   void begin_copy(Node next) {
@@ -259,7 +259,7 @@ class Race {
   const unsigned bits_;
   const Arguments a_;
   RaceReport& report_;
-  const model::Kernel* const kernel_;
+  const model::Kernel kernel_;
   std::unordered_set<std::uint64_t> seen_;
   std::deque<Node> rest_;
 };
@@ -273,7 +273,7 @@ std::string_view name(RaceProperty p) {
 }
 
 std::string_view name(Walk walk) {
-  constexpr std::string_view names[] = {"close, 7.4", "close, without its hop", "copy, 6.12 and 6.18", "copy, 7.4",
+  constexpr std::string_view names[] = {"close, 7.4", "close, without its hop", "copy, 6.18", "copy, 7.4",
                                         "copy, sized once only"};
   return names[static_cast<std::size_t>(walk)];
 }

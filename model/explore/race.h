@@ -13,7 +13,7 @@ namespace spawncheck::refine {
 enum class Walk : std::uint8_t {
   close,         // 7.4: with CLOSE_RANGE_EXCEPT it hops over the window that stays
   close_no_hop,  // a planted bug: without the hop
-  copy_old,      // 6.12, 6.18: everything below the size is copied, then closed from the copy
+  copy_old,      // before 7.4: everything below the size is copied, then closed from the copy
   copy_new,      // 7.4: what is dropped stays behind
   copy_unlocked  // a planted bug: the size is not taken again after the allocation
 };

@@ -42,7 +42,7 @@ int last_bit(std::uint32_t set) { return set == 0 ? -1 : 31 - std::countl_zero(s
 unsigned words_of_copy(const Kernel& code, const Bits& t, const Arguments& a, bool drops, unsigned bits) {
   const unsigned capacity = t.words * bits;
   int last = last_bit(t.open);
-  switch (code.sizing) {
+  switch (code.sizing()) {
     case Sizing::capacity: {
       // count_open_files is in whole words already; max_unshare_fds is the range's begin, aligned up.
       const unsigned open_words = last < 0 ? 1 : static_cast<unsigned>(last) / bits + 1;
@@ -75,7 +75,7 @@ Bits duplicate(const Kernel& code, const Bits& old, const Arguments& a, bool dro
   copy.words = static_cast<std::uint8_t>(words_of_copy(code, old, a, drops, bits));
   for (unsigned w = 0; w < copy.words && w < old.words; ++w) {
     std::uint32_t open = word_of(old.open, w, bits);
-    if (drops && code.copy_leaves_dropped) open &= ~selected_in_word(old, a, w, bits);
+    if (drops && code.has(model::Behaviour::copy_leaves_dropped)) open &= ~selected_in_word(old, a, w, bits);
     copy.open |= open << (w * bits);
     copy.cloexec |= word_of(old.cloexec, w, bits) << (w * bits);
   }
@@ -107,7 +107,8 @@ void close_selected(Bits& t, const Arguments& a, unsigned bits) {
 }
 
 bool takes(const Kernel& code, const Arguments& a) {
-  const std::uint32_t known = flag_unshare | flag_cloexec | (code.has_except ? flag_except | flag_cloexec_only : 0u);
+  const std::uint32_t known = flag_unshare | flag_cloexec |
+                              (code.has(model::Behaviour::close_range_except) ? flag_except | flag_cloexec_only : 0u);
   return a.first <= a.last && (a.flags & ~known) == 0 &&
          (a.flags & (flag_cloexec | flag_cloexec_only)) != (flag_cloexec | flag_cloexec_only);
 }
@@ -125,7 +126,8 @@ Outcome run(const Kernel& code, const Bits& table, const Arguments& a, unsigned 
   if ((a.flags & flag_unshare) != 0 && a.is_shared) {
     out.mine = duplicate(code, table, a, !sets, bits, out.referenced);
     out.is_copy = true;
-    if (!sets && code.copy_leaves_dropped) return out;  // the close is skipped: nothing of the range is there
+    if (!sets && code.has(model::Behaviour::copy_leaves_dropped))
+      return out;  // the close is skipped: nothing of the range is there
   }
   if (sets)
     set_cloexec(out.mine, a, bits);
@@ -163,7 +165,7 @@ bool refines(const Bits& before, const Arguments& a, const Outcome& out, unsigne
 bool is_sized(const Kernel& code, const Bits& before, const Arguments& a, const Outcome& out, unsigned bits) {
   const auto words_for = [&](int last) { return last < 0 ? 1u : static_cast<unsigned>(last) / bits + 1; };
   if (words_for(last_bit(out.mine.file)) > out.mine.words) return false;
-  if (!code.copy_leaves_dropped) return true;
+  if (!code.has(model::Behaviour::copy_leaves_dropped)) return true;
   int last = -1;
   for (unsigned n = 0; n < before.words * bits; ++n)
     if ((before.open & slot(n)) != 0 && ((a.flags & flag_cloexec) != 0 || !is_selected(before, a, n)))

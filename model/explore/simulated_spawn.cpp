@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "impl/peers/implementation.h"
+#include "model/explore/simulated_window.h"
 
 namespace spawncheck::explore {
 
@@ -18,6 +19,9 @@ using model::Step;
 
 namespace {
 
+// Of failed_step(): no step of the plan.
+constexpr std::int32_t killed_before_exec = -5;
+
 constexpr const char* program_words[] = {
 #define SPAWNCHECK_ROW(id, word, summary) word,
     SC_PROGRAMS(SPAWNCHECK_ROW)
@@ -25,33 +29,6 @@ constexpr const char* program_words[] = {
 };
 constexpr const char* written_words[SC_NAMES_MAX] = {"written a", "written b", "written c", "written d"};
 constexpr const char* directory_words[SC_NAMES_MAX] = {"a", "b", "c", "d"};
-
-Index file_at(const State& state, Index task, std::int32_t number) {
-  const model::Entry* e = number < 0 ? nullptr : state.table_of(task).find(number);
-  return e == nullptr ? model::none : e->description;
-}
-
-// Of SimulatedSpawn::phase_: while it stages, and while it undoes that.
-// Of failed_step(): no step of the plan.
-constexpr std::int32_t killed_before_exec = -5;
-enum : std::uint8_t { ask_witness, ask_slot, read_source, read_source_again, compare };
-enum : std::uint8_t { ask_home, ask_number, restore, ask_again, drop, ask_before_closing, close };
-
-// As far as fstat(2) tells: files of anonymous inodes are all alike.
-bool looks_like(const State& state, Index a, Index b) {
-  if (a == model::none || b == model::none) return false;
-  const sc_key &one = state.descriptions[a].key, &other = state.descriptions[b].key;
-  const bool has_anonymous_inode = one.kind == SC_FILE_EVENTFD || one.kind == SC_FILE_NULL;
-  return a == b || (one.kind == other.kind && (has_anonymous_inode || one.id == other.id));
-}
-
-// The numbers below 64 that the entries read.
-std::uint64_t numbers_read(const KeepList& keep) {
-  std::uint64_t numbers = 0;
-  for (const auto& [source, target] : keep)
-    if (source >= 0 && source < 64) numbers |= 1ull << source;
-  return numbers;
-}
 
 Call exec_call(const char* path) {
   Call call = make_call(CallKind::exec, SC_PROGRAM_MISSING);
@@ -87,6 +64,11 @@ bool SimulatedSpawn::check(const State& state) const {
 
 bool SimulatedSpawn::was_killed() const { return failed_step_ == killed_before_exec; }
 
+bool SimulatedSpawn::has_callers_memory(const State& state) const {
+  return child_ != model::none && !state.tasks[child_].ended &&
+         state.tasks[child_].memory == state.tasks[parent_].memory;
+}
+
 bool SimulatedSpawn::call(const Kernel& kernel, State& state, const Call& call, Stage next, Result& result) {
   const bool begins = !state.tasks[parent_].flight.active;
   if (begins) model::begin(state, parent_, call);
@@ -112,239 +94,6 @@ void SimulatedSpawn::begin_again() {
   runs_program_ = reported_ = false;
   temporary_ = -1;
   stage_ = Stage::check;
-}
-
-bool SimulatedSpawn::plan(State& state) {
-  model::Memory& memory = state.memories[state.tasks[parent_].memory];
-  constexpr std::uint8_t tries_with_slots = 2;
-  const std::uint64_t in_use = read_window(state);
-  planned_ = plans_->of(*planned_->request, planned_->keep, planned_->pgroup,
-                        tries_ < tries_with_slots ? memory.window_free : 0, in_use, memory.window_home);
-  error_ = planned_->error;
-  if (error_ == 0 && !check(state)) error_ = EBADF;
-  if (error_ != 0) {
-    give_back_read(state);
-    return false;
-  }
-  staged_.clear();
-  for (const spawn_step& s : planned_->steps) {
-    if (s.kind != SPAWN_STEP_STAGE) continue;
-    staged_.push_back({});
-    Staged& staged = staged_[staged_.size() - 1];
-    staged.source = s.a;
-    staged.number[of_slot] = s.b;
-    staged.number[of_witness] = static_cast<std::int32_t>(s.first);
-  }
-  for (const Staged& s : staged_) memory.window_free &= ~(1ull << s.number[of_slot] | 1ull << s.number[of_witness]);
-  position_ = static_cast<std::uint32_t>(staged_.size());
-  staged_count_ = 0;
-  phase_ = 0;
-  return true;
-}
-
-// window_read(): numbers of the window that the request reads itself are taken, so that nobody stages anything there;
-// those that another spawn has are returned.
-std::uint64_t SimulatedSpawn::read_window(State& state) {
-  model::Memory& memory = state.memories[state.tasks[parent_].memory];
-  const std::uint64_t named = numbers_read(planned_->keep) & memory.window;
-  read_taken_ = named & memory.window_free;
-  memory.window_free &= ~read_taken_;
-  const std::uint64_t home = memory.window_home < 0 ? 0 : 1ull << memory.window_home;  // there may be no window
-  return named & ~read_taken_ & ~home;
-}
-
-void SimulatedSpawn::give_back_read(State& state) {
-  state.memories[state.tasks[parent_].memory].window_free |= read_taken_;
-  read_taken_ = 0;
-}
-
-bool SimulatedSpawn::is_own_slot(const State& state, std::int32_t n, Index description) const {
-  if (n < 0 || n >= 64 || state.tasks[parent_].memory == model::none) return false;  // its caller has ended
-  const model::Memory& memory = state.memories[state.tasks[parent_].memory];
-  if ((memory.window >> n & 1) == 0) return false;
-  if (description == model::none || description == memory.placeholder) return true;
-  for (const Staged& s : staged_)
-    for (const int which : {of_slot, of_witness})
-      if (s.number[which] == n && (s.put[which] == description || s.put_before[which] == description)) return true;
-  return false;
-}
-
-bool SimulatedSpawn::leaves_what_it_staged(const State& state) const {
-  for (const Staged& s : staged_) {
-    const Index slot = file_at(state, parent_, s.number[of_slot]);
-    if (slot != model::none && slot == s.put[of_slot] && slot == s.put[of_witness] &&
-        slot == file_at(state, parent_, s.number[of_witness]))
-      return true;
-  }
-  return false;
-}
-
-// What has been written of the source is undone; the rest goes back, but for `lost`.
-void SimulatedSpawn::stage_failed(State& state, int error, std::uint64_t lost) {
-  model::Memory& memory = state.memories[state.tasks[parent_].memory];
-  for (std::size_t i = staged_count_; i < staged_.size(); ++i)
-    for (const int which : {of_slot, of_witness}) {
-      const std::uint64_t number = 1ull << staged_[i].number[which];
-      if ((lost & number) != 0)
-        staged_[i].put[which] = model::none;
-      else if (staged_[i].put[which] == model::none)
-        memory.window_free |= number;
-    }
-  error_ = error;
-  failed_step_ = SPAWN_STEP_STAGE;
-  begin_unstage();
-}
-
-void SimulatedSpawn::begin_unstage() {
-  left_ = static_cast<std::uint32_t>(staged_.size());
-  which_ = of_slot;
-  next_unstage();
-}
-
-// The next number that has been written, from the last source to the first.
-void SimulatedSpawn::next_unstage() {
-  phase_ = ask_home;
-  for (; left_ != 0; --left_, which_ = of_slot)
-    for (; which_ <= of_witness; ++which_)
-      if (staged_[left_ - 1].put[which_] != model::none) {
-        stage_ = Stage::unstage;
-        return;
-      }
-  stage_ = Stage::restore;
-}
-
-bool SimulatedSpawn::only_asks() const {
-  if (stage_ == Stage::stage)
-    return staged_count_ == staged_.size() || (phase_ != read_source && phase_ != read_source_again);
-  return stage_ == Stage::unstage &&
-         (phase_ == ask_home || phase_ == ask_number || phase_ == ask_again || phase_ == ask_before_closing);
-}
-
-// window_stage(): are both numbers placeholders; the source is read into both until they agree. Where the kernel had
-// what no kernel has, a dup3 would replace only what is expected there, and say what it put.
-bool SimulatedSpawn::stage_one(const Kernel& kernel, State& state) {
-  if (staged_count_ == staged_.size()) {
-    stage_ = Stage::clone;
-    return true;
-  }
-  Staged& s = staged_[staged_count_];
-  const Index placeholder = state.memories[state.tasks[parent_].memory].placeholder;
-  const auto has = [&](int which) { return file_at(state, parent_, s.number[which]); };
-  const auto bit_of = [&](int which) { return 1ull << s.number[which]; };
-  const auto fail = [&](int error, std::uint64_t lost) {
-    stage_failed(state, error, lost);
-    return true;
-  };
-  switch (phase_) {
-    case ask_witness:
-    case ask_slot: {
-      const int which = phase_ == ask_witness ? of_witness : of_slot;
-      if (has(which) != placeholder) return fail(EBUSY, bit_of(which));
-      newer_ = of_witness;
-      ++phase_;
-      return true;
-    }
-    case read_source:
-    case read_source_again: {
-      const bool is_expected = has(newer_) == (s.put[newer_] == model::none ? placeholder : s.put[newer_]);
-      if (kernel.has_wishes && !is_expected) return fail(EBUSY, bit_of(newer_));
-      Call dup = make_call(CallKind::dup3, s.source, s.number[newer_], SC_FLAG_CLOEXEC);
-      dup.name = 1;
-      Result result;
-      if (!run(kernel, state, dup, result)) return false;
-      const bool is_source_open =
-          file_at(state, parent_, s.source) != model::none;  // EBADF also where the limit is below the number
-      if (result.error != 0) return fail(result.error == EBADF && is_source_open ? EBUSY : result.error, 0);
-      if (is_expected) s.put_before[newer_] = s.put[newer_];
-      s.put[newer_] = has(newer_);
-      if (phase_ == read_source) newer_ = of_slot;
-      ++phase_;
-      return true;
-    }
-    default:
-      if (kernel.has_wishes)
-        for (const int which : {of_slot, of_witness})
-          if (has(which) != s.put[which]) return fail(EBUSY, bit_of(which));
-      s.file = has(newer_);
-      if (has(of_slot) == model::none || has(of_witness) == model::none) return fail(EBUSY, 0);
-      if (has(of_slot) !=
-          has(of_witness)) {  // the source has been replaced, or other code has written there: it is read again
-        newer_ = of_witness;
-        phase_ = read_source;
-        return true;
-      }
-      ++staged_count_;
-      phase_ = ask_witness;
-      return true;
-  }
-}
-
-// Which of a source's two numbers are still ours, a bit each; before they have been compared, whatever is open.
-unsigned SimulatedSpawn::still_staged(const State& state) const {
-  const Staged& s = staged_[left_ - 1];
-  const Index slot = file_at(state, parent_, s.number[of_slot]),
-              witness = file_at(state, parent_, s.number[of_witness]), source = file_at(state, parent_, s.source);
-  constexpr unsigned slot_only = 1u << of_slot, witness_only = 1u << of_witness, both = slot_only | witness_only;
-  if (left_ > staged_count_) return (slot != model::none ? slot_only : 0) | (witness != model::none ? witness_only : 0);
-  if (looks_like(state, slot, s.file) && slot == witness) return both;
-  if (looks_like(state, slot, s.file) && slot == source) return slot_only;
-  return looks_like(state, witness, s.file) && witness == source ? witness_only : 0;
-}
-
-// The question of restore() in window.cpp.
-bool SimulatedSpawn::is_ours(const Kernel& kernel, const State& state) {
-  const Staged& s = staged_[left_ - 1];
-  const Index now = file_at(state, parent_, s.number[which_]);
-  if (kernel.has_wishes) return now == s.put[which_];
-  constexpr std::uint8_t both = 3;
-  const bool is_compared = left_ <= staged_count_;
-  if (which_ == of_witness && is_compared && ours_ == both) return looks_like(state, now, s.file);
-  ours_ = static_cast<std::uint8_t>(still_staged(state));
-  return (ours_ >> which_ & 1) != 0;
-}
-
-// window_unstage(): has home a placeholder; is the number still ours; dup3; is it a placeholder. Without home's the
-// number is closed: the search for another placeholder is left out.
-bool SimulatedSpawn::unstage_one(const Kernel& kernel, State& state) {
-  model::Memory& memory = state.memories[state.tasks[parent_].memory];
-  const std::int32_t number = staged_[left_ - 1].number[which_];
-  const Index home = file_at(state, parent_, memory.window_home), now = file_at(state, parent_, number);
-  const auto next = [&] {
-    ++which_;
-    next_unstage();
-    return true;
-  };
-  const auto go_on = [&](std::uint8_t phase) {
-    phase_ = phase;
-    return true;
-  };
-  Result result;
-  switch (phase_) {
-    case ask_home:
-      return go_on(home == memory.placeholder ? ask_number : ask_before_closing);
-    case ask_number:
-      return is_ours(kernel, state) ? go_on(restore) : next();
-    case restore: {
-      if (kernel.has_wishes && (!is_ours(kernel, state) || home != memory.placeholder))
-        return go_on(ask_before_closing);
-      Call dup = make_call(CallKind::dup3, memory.window_home, number, SC_FLAG_CLOEXEC);
-      dup.name = 1;
-      if (!run(kernel, state, dup, result)) return false;
-      return go_on(result.error == 0 ? ask_again : ask_before_closing);
-    }
-    case ask_again:
-      if (now == memory.placeholder) {
-        memory.window_free |= 1ull << number;
-        return next();
-      }
-      return home != model::none && now == home ? go_on(drop) : next();
-    case ask_before_closing:
-      return is_ours(kernel, state) ? go_on(close) : next();
-    default:
-      if (phase_ == close && kernel.has_wishes && !is_ours(kernel, state)) return next();
-      if (!run(kernel, state, make_call(CallKind::close, number), result)) return false;
-      return next();
-  }
 }
 
 bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state) {
@@ -375,10 +124,11 @@ bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state) {
       pidfd_ = result.value[1];
       return true;
     }
-    // A child that has neither exec'd nor said why is dead, or dying of a signal (impl/spawn/run.cpp died_before_exec).
+    // A child that has not passed the point of no return of an exec, where its exit signal becomes SIGCHLD, nor said
+    // why is dead, or dying of a signal (impl/spawn/run.cpp died_before_exec).
     case Stage::suspended:
       if (state.tasks[parent_].vfork_child != model::none) return false;
-      if (waits_for_exec() && !reported_ && state.process_of(child_).program < 0) {
+      if (waits_for_exec() && !reported_ && state.process_of(child_).is_clone_child) {
         error_ = ECANCELED;
         failed_step_ = killed_before_exec;
       }
@@ -401,7 +151,7 @@ bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state) {
       return made;
     }
     case Stage::restore:
-      memory_shared_ = child_ != model::none && state.tasks[child_].memory == state.tasks[parent_].memory;
+      memory_shared_ = has_callers_memory(state) && !state.tasks[child_].has_released_memory;
       if (!call(kernel, state, make_call(CallKind::mask, SC_HOW_SET, -1, 0, caller_mask_), Stage::returned, result))
         return false;
       give_back_read(state);

@@ -47,7 +47,9 @@ class SimulatedSpawn {
   std::int32_t failed_step() const { return failed_step_; }  // kind, -1: none
   bool was_killed() const;                                   // its child, before exec
   std::int32_t pidfd() const { return pidfd_; }
-  bool memory_shared_at_return() const { return memory_shared_; }
+  bool memory_shared_at_return() const { return memory_shared_; }  // its child could still run on it
+  // The child's memory is the caller's, also where the child has released it and will not run on it again.
+  bool has_callers_memory(const model::State&) const;
   bool has_blocked() const { return has_blocked_; }
   std::uint64_t caller_mask() const { return caller_mask_; }  // once it has blocked
   std::uint32_t start() const { return planned_->start; }
@@ -75,9 +77,9 @@ class SimulatedSpawn {
   bool runs_program() const { return runs_program_; }  // the child has exec'd
 
  private:
-  // Of the window (impl/spawn/window.cpp): a source's slot and its witness. `file` is what the spawn takes for staged;
-  // `put` is what its own dup3 put at each number, the last time and the time before, which it cannot ask the kernel
-  // for: only the checks and a kernel with wishes go by that.
+  // Of the window (impl/spawn/window.cpp, here simulated_window.cpp): a source's slot and its witness. `file` is what
+  // the spawn takes for staged; `put` is what its own dup3 put at each number, the last time and the time before, which
+  // it cannot ask the kernel for: only the checks and a kernel with wishes go by that.
   enum : std::uint8_t { of_slot, of_witness };
   struct Staged {
     std::int32_t source = -1, number[2] = {-1, -1};

@@ -74,6 +74,12 @@ class Teller : public NoObserver {
     const spawn_step* next = s.next_step();
     text = "child: " + std::string(next != nullptr ? word_of(*next) : "ends") +
            (driver.state().tasks[s.child()].flight.active ? ", a further step" : "");
+    had_released_ = driver.state().tasks[s.child()].has_released_memory;
+  }
+  void after_child(const Driver& driver, std::size_t spawn) {
+    const bool has_released = driver.state().tasks[driver.spawns()[spawn].child()].has_released_memory;
+    if (has_released == had_released_) return;
+    text += has_released ? ": lets go of the old memory" : ": takes its own memory, and is the new program";
   }
   void exits(const Driver& driver, Index task) {
     const bool is_program = driver.state().tasks[task].process != 0 && driver.state().process_of(task).program >= 0;
@@ -84,6 +90,9 @@ class Teller : public NoObserver {
       text = has_ended ? "has ended" : "exit";
   }
   std::string text;
+
+ private:
+  bool had_released_ = false;
 };
 
 // What the actor's next step belongs to.

@@ -77,8 +77,10 @@ class Checker : public NoObserver {
 
   void before_caller(const Driver& driver, const SimulatedSpawn& s) { before_ = driver.state().table_of(s.parent()); }
 
-  void after_caller(const Driver& driver, std::size_t spawn, SimulatedSpawn::Stage) {
+  void after_caller(const Driver& driver, std::size_t spawn, SimulatedSpawn::Stage before) {
     const SimulatedSpawn& s = driver.spawns()[spawn];
+    if (world_.has_pipes_ && before == SimulatedSpawn::Stage::clone && s.child() != model::none)
+      world_.seen_[spawn].pipes = world_.pipes_of_child(spawn);
     if (!same_but_pidfds(driver.state(), before_, driver.state().table_of(s.parent())) &&
         !differs_in_own_slots(driver.state(), s, before_))
       violation_ = violated(Clause::fd_untouched, "the spawn changes the caller's table",
@@ -88,6 +90,7 @@ class Checker : public NoObserver {
       violation_ = violated(Clause::fd_untouched, "what the spawn has staged is left in the caller's window",
                             "its placeholders are there again", rule(Rule::window_at_end));
     world_.seen_[spawn].returned_unreleased = s.error() == 0 && world_.references_dropped(spawn);
+    world_.seen_[spawn].returned_on_callers_memory = s.error() == 0 && s.has_callers_memory(driver.state());
     using namespace clauses;
     ask(world_.facts_of_return(spawn), {mm_released, sig_parent_restored, proc_pidfd, proc_unzombied, err_exact});
   }
@@ -143,6 +146,7 @@ model::Hash128 World::hash() const {
   model::Hash128 h = driver_.hash(canonical);
   for (const SeenSpawn& s : seen_) {
     h = model::mix(h, s.source_was_closed);
+    if (has_pipes_) h = canonical.add_files(h, s.pipes);
     if (has_dispositions_) h = model::mix(model::mix(h, s.ever_ignored), s.always_ignored);
     for (const std::uint64_t set : s.source) h = canonical.add_files(h, set);
     for (const Crossing& c : s.crossing)

@@ -16,25 +16,30 @@ struct Crossing {
 
 // What has been seen of a spawn, from its call on. Files are a bit each, by their index in the state.
 struct SeenSpawn {
-  bool returned_unreleased = false;       // its child still referred to what was dropped when it returned
-  bool source_was_closed = false;         // at some instant of the call
-  model::Few<std::uint64_t, 3> source{};  // of each keep entry: what its number was, at some instant
-  model::Few<Crossing, 4> crossing{};     // ascending; not for the policy `only`
-  std::uint64_t mask_before = 0;          // its thread's
+  bool returned_unreleased = false;         // its child still referred to what was dropped when it returned
+  bool returned_on_callers_memory = false;  // its child still had the caller's memory when it returned
+  std::uint64_t pipes = 0;                  // close-on-exec write ends of pipes that its child was made with
+  bool source_was_closed = false;           // at some instant of the call
+  model::Few<std::uint64_t, 3> source{};    // of each keep entry: what its number was, at some instant
+  model::Few<Crossing, 4> crossing{};       // ascending; not for the policy `only`
+  std::uint64_t mask_before = 0;            // its thread's
   std::uint64_t ever_ignored = 0, always_ignored = ~0ull;
 };
 
 class World {
  public:
-  explicit World(const Setting& setting, bool has_dispositions)
-      : driver_(setting), has_dispositions_(has_dispositions) {}
+  World(const Setting& setting, bool has_dispositions, bool has_pipes)
+      : driver_(setting), has_dispositions_(has_dispositions), has_pipes_(has_pipes) {}
 
   const Driver& driver() const { return driver_; }
   // Makes the actor's step. False: it cannot go.
   bool step(unsigned actor, unsigned outcome, Violation& violation);
   Violation at_end(bool is_deadlock) const;
-  bool references_dropped() const;  // contract fd.untransient: some child does, before its program
-  bool is_unreleased() const;       // contract fd.released: some child did when its spawn returned
+  // The properties of SPAWNCHECK_OBSERVED: is this a state without it, or one that a spawn has returned in?
+  bool breaks_untransient() const;
+  bool breaks_released() const;
+  bool breaks_program_at_eof() const;
+  bool breaks_own_memory_at_return() const;
   bool is_too_large() const { return driver_.state().descriptions.size() > 64; }
   // Equal for states that differ in the names of files, tables and the like only, and in nothing that was seen on the
   // way.
@@ -45,6 +50,8 @@ class World {
   Violation check_state() const;
   void look(std::size_t spawn);
   bool references_dropped(std::size_t spawn) const;
+  std::uint64_t pipes_of_child(std::size_t spawn) const;
+  bool is_at_end_of_file(model::Index description) const;
   // facts.cpp: what is known of the spawn, as it has returned; and as its child's program begins.
   SpawnFacts facts(std::size_t spawn) const;
   SpawnFacts facts_of_return(std::size_t spawn) const;
@@ -53,6 +60,7 @@ class World {
 
   Driver driver_;
   bool has_dispositions_;          // some thread changes them
+  bool has_pipes_;                 // there is a close-on-exec pipe
   model::Few<SeenSpawn, 2> seen_;  // of each of the driver's spawns
 };
 

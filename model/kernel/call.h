@@ -10,9 +10,11 @@
 
 #include <spawncheck/spawn/plan.h>
 
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "model/kernel/behaviours.h"
 #include "model/kernel/processes.h"
 #include "model/kernel/signals.h"
 #include "model/kernel/state.h"
@@ -21,33 +23,30 @@ namespace spawncheck::model {
 
 // How large a copied table is (fs/file.c sane_fdtable_size), in whole words.
 enum class Sizing : std::uint8_t {
-  capacity,   // 6.1: it ends below the range where that reaches the table's capacity
-  last_open,  // 6.12.117, 6.18: where the range reaches the last reserved slot
-  last_kept   // 7.4: after the last slot that is not dropped
+  capacity,   // it ends below the range where that reaches the table's capacity
+  last_open,  // where the range reaches the last reserved slot
+  last_kept   // after the last slot that is not dropped
 };
 
-// What differs between kernels, as data.
+// A kernel: what it does of what differs between kernels. A step asks for one bit.
 struct Kernel {
-  std::string_view name = "6.18";
-  // fs/exec.c begin_new_exec: 6.18 wakes the vfork parent before it closes the close-on-exec descriptors.
-  bool exec_closes_before_wake = false;
-  Sizing sizing = Sizing::last_open;
-  bool copy_leaves_dropped = false;  // 7.4, fs/file.c dup_fd: what close_range(2) UNSHARE drops is never in the copy
-  bool has_wishes = false;  // no kernel's: what was asked for in the discussion, close_but and start_empty, and a dup3
-                            // that replaces only what is expected
-  bool closes_synchronously =
-      false;  // 7.4: close_range(2) and exec release what they close at once; before: when the call returns
-  bool has_except = false;  // 7.4: CLOSE_RANGE_EXCEPT, CLOSE_RANGE_CLOEXEC_ONLY; before: EINVAL
+  std::string name = "6.18";
+  Behaviours does = behaviours_of({6, 18, 0});
   // No kernel's: numbers at which anybody could tell how far a close_range(2) over a run of one description
   // has come, ascending. A run is cut only there. Empty: anywhere.
   std::vector<std::int32_t> cuts{};
   bool forgets_room =
       false;  // a planted bug: dup_fd takes its size anew after each allocation, and forgets what it allocated
+
+  bool has(Behaviour b) const { return does.has(b); }
+  Sizing sizing() const {
+    if (has(Behaviour::copy_leaves_dropped)) return Sizing::last_kept;
+    return has(Behaviour::copy_sized_by_capacity) ? Sizing::capacity : Sizing::last_open;
+  }
 };
 
-// 6.1, 6.12, 6.18 and, as far as it is known, 7.4; "wish" is 7.4 with what was asked for. Null: no such one.
-const Kernel* kernel_named(std::string_view);
-inline constexpr std::string_view kernel_names[] = {"6.1", "6.12", "6.18", "7.4"};
+// By behaviours_in(); the name is the text. The text must be right.
+Kernel kernel_named(std::string_view);
 
 // A child that starts with an empty table, in Call::flags of clone: asked for, no kernel's.
 inline constexpr std::uint32_t start_empty = 1u << 30;

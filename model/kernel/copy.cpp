@@ -20,7 +20,8 @@ constexpr std::int64_t word = 64;  // slots; also those of a files_struct itself
 // it is taken for as small as it can be.
 std::int64_t capacity_of(const Table& table) { return in_words(table.last_reserved_below(INT64_MAX)); }
 
-// Of a close_range(2) that closes in its copy: what is dropped matters for the size, and from 7.4 on is left behind.
+// Of a close_range(2) that closes in its copy: what is dropped matters for the size, and is left behind where
+// the kernel does that (copy-leaves-dropped).
 bool closes(const Call& call) {
   return static_cast<CallKind>(call.kind) == CallKind::close_range && (call.flags & close_range_cloexec) == 0;
 }
@@ -32,7 +33,7 @@ std::int64_t size_of_copy(const Kernel& kernel, const State& state, Index task) 
   std::int64_t top = table.last_reserved_below(INT64_MAX);
   if (!closes(call)) return in_words(top);
   const std::int64_t first = static_cast<std::uint32_t>(call.a), last = static_cast<std::uint32_t>(call.b);
-  switch (kernel.sizing) {
+  switch (kernel.sizing()) {
     case Sizing::capacity:
       if (last < capacity_of(table) - 1) return in_words(top);
       return std::min(in_words(top), std::max<std::int64_t>(word, (first + word - 1) / word * word));
@@ -82,7 +83,8 @@ bool step_copy(const Kernel& kernel, State& state, Index task) {
   const std::int64_t paused_at = flight.holds_lock ? flight.cursor + 1 : 0;
   const std::int64_t next = next_empty(state.tables[old], paused_at, flight.last);
   copy_slots(state, old, flight.table, flight.cursor, next);
-  if (kernel.copy_leaves_dropped && closes(flight.call)) remove_selected(state, flight.table, flight.call);
+  if (kernel.has(Behaviour::copy_leaves_dropped) && closes(flight.call))
+    remove_selected(state, flight.table, flight.call);
   flight.cursor = next;
   flight.holds_lock = next < flight.last;
   return !flight.holds_lock;

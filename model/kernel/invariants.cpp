@@ -46,8 +46,8 @@ std::optional<std::string> broken_invariant(const State& state) {
   }
   for (Index t = 0; t < state.tasks.size(); ++t) {
     const Index child = state.tasks[t].vfork_child;
-    if (child != none && (state.tasks[child].ended || state.tasks[child].memory == none))
-      return "task " + std::to_string(t) + " waits for a child that is gone";
+    if (child != none && (state.tasks[child].ended || state.tasks[child].has_released_memory))
+      return "task " + std::to_string(t) + " waits for a child that has released the memory";
   }
   for (Index m = 0; m < state.memories.size(); ++m)
     if (state.memories[m].written_by != state.memories[m].owner)

@@ -129,7 +129,7 @@ Step step_clone(const Kernel& kernel, State& state, Index task, unsigned, Result
   const std::uint32_t flags = flight.call.flags;
   const bool shares = (flags & SPAWN_START_FILES) != 0, is_empty = (flags & start_empty) != 0;
   if (flight.phase == 0) {
-    if (is_empty && !kernel.has_wishes) return fail(result, EINVAL);
+    if (is_empty && !kernel.has(Behaviour::wishes)) return fail(result, EINVAL);
     if (is_empty && flight.table == none) flight.table = state.add_table();
     if (!shares && !is_empty && !step_copy(kernel, state, task)) return Step::advanced;
     if ((flags & SPAWN_START_PIDFD) != 0) {
@@ -185,7 +185,7 @@ void wake_vfork_parent(State& state, Index task) {
 }  // namespace
 
 void release_memory(State& state, Index task) {
-  state.tasks[task].memory = none;
+  state.tasks[task].has_released_memory = true;
   wake_vfork_parent(state, task);
 }
 
@@ -197,15 +197,15 @@ unsigned exec_outcomes(const Kernel&, const State& state, Index task) {
 
 namespace {
 
-// exec_mmap and what follows it: what the program starts with.
+// fs/exec.c exec_mmap, once it holds exec_update_lock, and what follows it: what the program starts with.
 void become_program(State& state, Index task) {
   const Call call = state.tasks[task].flight.call;
   Process& process = state.process_of(task);
   process.program = call.a;
   process.program_name = call.name;
-  process.is_clone_child = false;
   Task& own = state.tasks[task];
   own.memory = static_cast<Index>(state.memories.size());
+  own.has_released_memory = false;
   own.altstack = false;
   Memory memory;
   memory.owner = memory.written_by = own.process;
@@ -213,40 +213,59 @@ void become_program(State& state, Index task) {
   state.dispositions_of(task).handled = 0;
 }
 
-enum : std::uint8_t { exec_begins, exec_copies, exec_closes };
+// fs/file.c do_close_on_exec: an empty slot is passed over. A run of numbers is one description: nobody can tell them
+// apart. False: nothing is left.
+bool close_one_on_exec(const Kernel& kernel, State& state, Index task) {
+  for (const Entry& e : state.table_of(task).entries()) {
+    if (!e.cloexec || e.description == none) continue;
+    close_deferred(kernel, state, task, state.tasks[task].table, e.number, e.last);
+    return true;
+  }
+  return false;
+}
+
+// The order of fs/exec.c begin_new_exec, an instant each: the point of no return, after which de_thread makes SIGCHLD
+// the exit signal; unshare_files; do_close_on_exec, where the kernel has it here; exec_mmap, which first lets go of the
+// old memory (exec_mm_release: the vfork parent wakes) and then, with exec_update_lock, takes the new one;
+// do_close_on_exec, where it is here. What was closed last is released when the call returns.
+enum : std::uint8_t { exec_begins, exec_copies, exec_closes_old, exec_changes_memory, exec_closes_new };
+
+int error_of_exec(const State& state, const Call& call, unsigned outcome) {
+  const bool is_busy = call.a == SC_PROGRAM_WRITTEN && (outcome == 1 || program_busy(state, call.name) == Busy::yes);
+  return is_busy ? ETXTBSY : error_of_program(call.a);
+}
 
 }  // namespace
 
-// fs/exec.c begin_new_exec: after the point of no return the table is made private, the memory is replaced
-// (which wakes the vfork parent), dispositions are made private, caught ones become default, the
-// alternate stack goes. Close-on-exec descriptors are closed before or after the wake, as the kernel has it.
 Step step_exec(const Kernel& kernel, State& state, Index task, unsigned outcome, Result& result) {
   Flight& flight = state.tasks[task].flight;
-  const Call call = flight.call;
-  if (flight.phase == exec_begins) {
-    int error = error_of_program(call.a);
-    if (call.a == SC_PROGRAM_WRITTEN && (outcome == 1 || program_busy(state, call.name) == Busy::yes)) error = ETXTBSY;
-    if (error != 0) return fail(result, error);
-    flight.phase = exec_copies;
+  const bool closes_first = kernel.has(Behaviour::exec_closes_before_wake);
+  switch (flight.phase) {
+    case exec_begins:
+      if (const int error = error_of_exec(state, flight.call, outcome)) return fail(result, error);
+      flight.phase = exec_copies;
+      [[fallthrough]];
+    case exec_copies:
+      if (state.table_of(task).users() > 1) {
+        if (!step_copy(kernel, state, task)) return Step::advanced;
+        state.install_table(task, flight.table);
+      }
+      state.process_of(task).is_clone_child = false;
+      flight.phase = exec_closes_old;
+      if (closes_first) return Step::advanced;
+      [[fallthrough]];
+    case exec_closes_old:
+      if (closes_first && close_one_on_exec(kernel, state, task)) return Step::advanced;
+      release_memory(state, task);
+      flight.phase = exec_changes_memory;
+      return Step::advanced;
+    case exec_changes_memory:
+      become_program(state, task);
+      flight.phase = exec_closes_new;
+      return Step::advanced;
+    default:
+      return close_one_on_exec(kernel, state, task) ? Step::advanced : Step::done;
   }
-  if (flight.phase == exec_copies) {
-    if (state.table_of(task).users() > 1) {
-      if (!step_copy(kernel, state, task)) return Step::advanced;
-      state.install_table(task, flight.table);
-    }
-    become_program(state, task);
-    if (!kernel.exec_closes_before_wake) wake_vfork_parent(state, task);
-    flight.phase = exec_closes;
-    return Step::advanced;
-  }
-  for (const Entry& e : state.table_of(task).entries()) {
-    if (!e.cloexec || e.description == none) continue;  // fs/file.c do_close_on_exec: an empty slot is passed over
-    close_deferred(kernel, state, task, state.tasks[task].table, e.number,
-                   e.last);  // one description: nobody can tell them apart
-    return Step::advanced;
-  }
-  if (kernel.exec_closes_before_wake) wake_vfork_parent(state, task);
-  return Step::done;
 }
 
 namespace {
@@ -257,6 +276,7 @@ void end_one(State& state, Index task) {
   end_call(state, task);
   state.leave_table(state.tasks[task].table);
   Task& own = state.tasks[task];
+  own.memory = none;
   own.vfork_child = none;
   own.frames = {};
   own.ended = true;
@@ -306,7 +326,8 @@ bool is_in_orphaned_group(const State& state, Index process) {
   return true;
 }
 
-// The memory is released first: a vfork parent goes on while the child still has its table.
+// kernel/exit.c exit_mm: the memory is released first; a vfork parent goes on while the child still has its table, and
+// for a moment its memory.
 Step step_exit(const Kernel&, State& state, Index task, unsigned, Result&) {
   Flight& flight = state.tasks[task].flight;
   if (flight.phase == 0) {

@@ -17,7 +17,8 @@ void begin_exit(State&, Index task, std::int32_t status);
 // All of it at once. The process is a zombie, or, where its parent ignores SIGCHLD or is gone, reaped (kernel/signal.c
 // do_notify_parent).
 void end_task(State&, Index task, std::int32_t status);
-// Its first half: the memory is released, and who waits for that is woken.
+// Its first half (kernel/fork.c mm_release): the task never runs on its memory again, and who waits for that is woken.
+// It still has the memory: a moment later exec takes another, and exit none.
 void release_memory(State&, Index task);
 
 // No member of its process group has a parent in the same session but in another group (kernel/exit.c

@@ -203,7 +203,7 @@ Hash mix_in(Hash h, const Task& t) {
   h = mix(h, t.frames.count);
   for (std::size_t i = 0; i < t.frames.count; ++i) h = mix(h, t.frames.signal[i]);
   h = mix(h, std::uint64_t{t.vfork_child} | std::uint64_t{t.ended} << 16 | std::uint64_t{t.altstack} << 17 |
-                 std::uint64_t{t.in_user_mode} << 18);
+                 std::uint64_t{t.in_user_mode} << 18 | std::uint64_t{t.has_released_memory} << 19);
   return mix_in(h, t.flight);
 }
 

@@ -185,7 +185,8 @@ struct Task {
   Pending pending;
   Frames frames;
   bool altstack = false;
-  Index vfork_child = none;  // suspended until that task releases the memory
+  Index vfork_child = none;          // suspended until that task releases the memory
+  bool has_released_memory = false;  // never to run on it again; it has it still (kernel/fork.c mm_release)
   bool ended = false;
   bool in_user_mode = true;  // out of its last call: see signals.h may_begin_call()
   Flight flight;

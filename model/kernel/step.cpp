@@ -27,25 +27,11 @@ constexpr unsigned steps_max = 4u * SC_NUMBER_MAX;
 
 }  // namespace
 
-const Kernel* kernel_named(std::string_view name) {
-  static const Kernel kernels[] = {
-      {.name = "6.1", .sizing = Sizing::capacity},
-      {.name = "6.12", .exec_closes_before_wake = true},  // 6.12.117: do_close_on_exec before exec_mmap
-      {.name = "6.18"},
-      {.name = "7.4",
-       .sizing = Sizing::last_kept,
-       .copy_leaves_dropped = true,
-       .closes_synchronously = true,
-       .has_except = true},
-      {.name = "wish",
-       .sizing = Sizing::last_kept,
-       .copy_leaves_dropped = true,
-       .has_wishes = true,
-       .closes_synchronously = true,
-       .has_except = true}};
-  for (const Kernel& kernel : kernels)
-    if (kernel.name == name) return &kernel;
-  return nullptr;
+Kernel kernel_named(std::string_view text) {
+  Kernel kernel;
+  kernel.name = text;
+  kernel.does = std::get<Behaviours>(behaviours_in(text));
+  return kernel;
 }
 
 std::string_view name(CallKind kind) { return names[static_cast<std::size_t>(kind)]; }

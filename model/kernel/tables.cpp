@@ -83,22 +83,25 @@ std::int64_t last_unselected(const Table& table, const Call& call) {
   return -1;
 }
 
+// fs/file.c filp_close: fput. Only the last reference is released later, when the call returns (task_work); whoever
+// else refers to the description still has it, and releases it when he closes it last.
 void close_deferred(const Kernel& kernel, State& state, Index task, Index table, std::int32_t first,
                     std::int32_t last) {
   const Index description = state.tables[table].find(first)->description;
-  auto& deferred = state.tasks[task].flight.deferred;
-  if (!kernel.closes_synchronously && std::find(deferred.begin(), deferred.end(), description) == deferred.end()) {
-    state.hold(description);
-    deferred.push_back(description);
-  }
+  state.hold(description);
   state.remove(table, first, last);
+  if (kernel.has(Behaviour::closes_synchronously) || state.descriptions[description].count > 1)
+    state.release(description);
+  else
+    state.tasks[task].flight.deferred.push_back(description);
 }
 
 namespace {
 
 bool takes(const Kernel& kernel, const Call& call) {
-  const std::uint32_t known = close_range_unshare | close_range_cloexec |
-                              (kernel.has_except ? close_range_except | close_range_cloexec_only : 0u);
+  const std::uint32_t known =
+      close_range_unshare | close_range_cloexec |
+      (kernel.has(Behaviour::close_range_except) ? close_range_except | close_range_cloexec_only : 0u);
   constexpr std::uint32_t both = close_range_cloexec | close_range_cloexec_only;
   return static_cast<std::uint32_t>(call.a) <= static_cast<std::uint32_t>(call.b) && (call.flags & ~known) == 0 &&
          (call.flags & both) != both;
@@ -214,7 +217,7 @@ bool closes_in_own_copy(const State& state, Index task) {
 
 // What an array of exceptions would do: a private table that has them and nothing else, at one instant.
 Step step_close_but(const Kernel& kernel, State& state, Index task, unsigned, Result& result) {
-  if (!kernel.has_wishes) return fail(result, EINVAL);
+  if (!kernel.has(Behaviour::wishes)) return fail(result, EINVAL);
   const std::uint64_t stays = state.tasks[task].flight.call.bits;
   const Table::Entries entries = state.table_of(task).entries();
   const Index copy = state.add_table();

@@ -502,12 +502,15 @@ void Parser::parse_expectation() {
   if (!status) return fail(word.column, "holds, violated, inconclusive, unsupported or broken");
   Expectation e;
   e.status = *status;
-  if (!at_end() && peek().text != "by") e.clause = take().text;
-  if (take_if("by")) {
-    const Word by = take();
-    if (by.text.empty()) return fail(by.column, "an implementation");
-    e.implementation = by.text;
-  }
+  if (!at_end() && peek().text != "by" && peek().text != "on") e.clause = take().text;
+  const auto after = [&](const char* mark, const char* what, std::string& to) {
+    if (!take_if(mark)) return;
+    const Word name = take();
+    if (name.text.empty()) fail(name.column, what);
+    to = name.text;
+  };
+  after("by", "an implementation", e.implementation);
+  after("on", "a release or behaviours of a kernel", e.kernel);
   scenario_.expectations.push_back(std::move(e));
 }
 

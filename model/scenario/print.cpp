@@ -170,6 +170,7 @@ std::string print(const Scenario& s) {
     put_word(out += "expect", name(e.status));
     if (!e.clause.empty()) put_word(out, e.clause);
     if (!e.implementation.empty()) put_word(out += " by", e.implementation);
+    if (!e.kernel.empty()) put_word(out += " on", e.kernel);
     out += '\n';
   }
   return out;

@@ -21,6 +21,7 @@
 //   fault EMFILE@0.0.3
 //   expect holds
 //   expect violated fd.kept by canary
+//   expect holds by vfork on 6.1.192
 //
 // '#' starts a comment. Blank lines and indentation do not count. Order: world, threads, schedule and fault,
 // expectations. A scenario with a schedule or a fault runs scheduled. parse() and print() are inverse: parse(print(s))
@@ -59,6 +60,7 @@ struct Expectation {
   Status status = Status::holds;
   std::string clause;          // empty: any
   std::string implementation;  // empty: whichever runs
+  std::string kernel;          // on the model: model/kernel/behaviours.h behaviours_in(); empty: whichever runs
   bool operator==(const Expectation&) const = default;
 };
 

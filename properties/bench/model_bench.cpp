@@ -123,7 +123,7 @@ void exploring(unsigned times) {
 void refining(unsigned word, const char* goal) {
   const double begin = seconds(CLOCK_MONOTONIC);
   const refine::Report r =
-      refine::check_all(*model::kernel_named("6.18"), word, std::max(1u, std::thread::hardware_concurrency()), false);
+      refine::check_all(model::kernel_named("6.18"), word, std::max(1u, std::thread::hardware_concurrency()), false);
   say(fmt::format("refine, word of {}: {} states", word, r.states), seconds(CLOCK_MONOTONIC) - begin, "s", goal);
 }
 
