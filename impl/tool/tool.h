@@ -157,4 +157,12 @@ struct MatrixOptions {
 };
 int matrix(const MatrixOptions&);
 
+struct ReproduceOptions {
+  Common common;
+  std::string file, output;  // output: empty or "-": standard output
+  unsigned orders = 64;      // of a scenario with several threads and no schedule: so many are tried
+  bool calls = false;        // the recorded system calls also where the implementation itself can be called
+};
+int reproduce(const ReproduceOptions&);  // reproduce.cpp: a stand-alone C program
+
 }  // namespace spawncheck::tool
