@@ -8,6 +8,7 @@
 
 #include "impl/session/claims.h"
 #include "impl/session/scheduled.h"
+#include "model/contract/habits.h"
 #include "model/contract/rules.h"
 #include "properties/on_the_kernel.h"
 #include "properties/written.h"
@@ -83,6 +84,19 @@ TEST(Document, HasTheTableOfAllowedErrors) {
   const std::size_t from = document().find("## Allowed errors"), to = document().find("\n## ", from);
   for (std::size_t at = from; (at = document().find("\n| ", at + 1)) < to;) ++lines;
   EXPECT_EQ(lines, allowed_errors().size() + 1) << "and its head";
+}
+
+TEST(Document, HasTheTableOfHabits) {
+  for (const HabitRow& row : habits()) {
+    std::string_view rule_id;
+    for (const RuleRow& r : rules())
+      if (row.lifts && rule(*row.lifts).find(" " + std::string(r.identifier) + ";") != std::string::npos)
+        rule_id = r.identifier;
+    EXPECT_EQ(row.lifts.has_value(), !rule_id.empty()) << row.word;
+    const std::string line = "| " + std::string(row.word) + " | " + std::string(rule_id) +
+                             (rule_id.empty() ? "| " : " | ") + std::string(row.accepted) + " |\n";
+    EXPECT_TRUE(says(document(), line)) << line;
+  }
 }
 
 TEST(Document, IsWhereTheInterfacePointsTo) {

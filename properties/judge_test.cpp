@@ -8,90 +8,11 @@
 
 #include <cerrno>
 #include <csignal>
-#include <memory>
 
-#include "properties/written.h"
+#include "properties/told.h"
 
 namespace spawncheck {
 namespace {
-
-// One run, told operation by operation. Nothing else was seen of it.
-class Told {
- public:
-  explicit Told(const char* text) : scenario_(scenario_of(text)), history_(std::make_unique<sc_history>()) {
-    history_->thread_count = static_cast<std::uint32_t>(scenario_.threads.size());
-    for (auto& thread : history_->op)
-      for (sc_op_record& r : thread) {
-        r.value[0] = r.value[1] = -1;
-        r.child = -1;
-      }
-  }
-
-  Told& op(unsigned thread, unsigned operation, std::uint32_t begin, std::uint32_t end, std::int32_t value = -1,
-           std::int32_t second = -1) {
-    sc_op_record& r = record(thread, operation);
-    r.begin = begin;
-    r.end = end;
-    r.value[0] = value;
-    r.value[1] = second;
-    return *this;
-  }
-  Told& failed(unsigned thread, unsigned operation, std::uint32_t begin, std::uint32_t end, int error) {
-    op(thread, operation, begin, end);
-    record(thread, operation).error = error;
-    return *this;
-  }
-  // The spawn succeeded; of its child nothing was seen.
-  Told& child(unsigned thread, unsigned operation) {
-    sc_op_record& r = record(thread, operation);
-    r.child = static_cast<std::int16_t>(history_->child_count++);
-    history_->child[r.child].pid = r.value[0];
-    return *this;
-  }
-  // It was seen, with nothing open, in that group.
-  Told& in_group(std::int32_t group) {
-    sc_process& child = history_->child[history_->child_count - 1];
-    child.observed = child.has_execed = 1;
-    child.pgid = group;
-    child.argument_count = 1;
-    child.cwd = -1;
-    history_->parent.observed = 1;
-    history_->parent.cwd = -1;
-    return *this;
-  }
-  Told& died(int status) {
-    history_->child[history_->child_count - 1].is_dead = 1;
-    history_->child[history_->child_count - 1].end_status = status;
-    return *this;
-  }
-  Told& libc_catches(int signal) {
-    history_->caught_by_libc |= 1ull << (signal - 1);
-    return *this;
-  }
-  Told& ends(sc_run_end end, int signal = 0) {
-    history_->end = static_cast<std::uint8_t>(end);
-    history_->end_signal = signal;
-    return *this;
-  }
-
-  Verdict verdict(const JudgeOptions& options = {}) const { return judge(scenario_, *history_, options); }
-
- private:
-  sc_op_record& record(unsigned thread, unsigned operation) { return history_->op[thread][operation]; }
-  Scenario scenario_;
-  std::unique_ptr<sc_history> history_;
-};
-
-void holds(const Told& told) {
-  const Verdict v = told.verdict();
-  EXPECT_EQ(v.status, Status::holds) << v.observed << "; allowed: " << v.allowed;
-}
-
-void violates(const Told& told, Clause clause) {
-  const Verdict v = told.verdict();
-  ASSERT_EQ(v.status, Status::violated) << v.observed;
-  EXPECT_EQ(*v.clause, clause) << v.observed;
-}
 
 // ---- calls take their steps ---------------------------------------------------------------------
 

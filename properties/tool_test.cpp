@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
 #include "impl/session/running_kernel.h"
@@ -54,6 +55,35 @@ class Tool : public ::testing::Test {
 };
 
 const char swap[] = "fd 3 memfd\nfd 4 memfd\nthread\n  spawn only hold keep 3>4,4>3 -> $0\n";
+
+TEST_F(Tool, CheckAllCollectsDistinctFindings) {
+  const Output out = spawncheck("check --all --json --implementation canary --seconds 12 --save " + directory);
+  EXPECT_EQ(out.status, 1) << out.text;
+  nlohmann::json last;
+  std::istringstream lines(out.text);
+  for (std::string line; std::getline(lines, line);) last = nlohmann::json::parse(line);
+  EXPECT_EQ(last["verdict"], "violated");
+  std::set<std::string> clauses, keys;
+  ASSERT_GE(last["findings"].size(), 2u) << last;
+  for (const auto& f : last["findings"]) {
+    clauses.insert(f["clause"]);
+    EXPECT_TRUE(
+        keys.insert(f["clause"].get<std::string>() + f["step"].get<std::string>() + f["shape"].get<std::string>())
+            .second)
+        << f;
+    EXPECT_GE(f["times"].get<unsigned>(), 1u);
+    EXPECT_TRUE(std::filesystem::exists(f["file"].get<std::string>())) << f;
+  }
+  EXPECT_GE(clauses.size(), 2u) << last;
+  const Output again = shell(last["findings"][0]["replay"].get<std::string>().replace(
+      0, std::string("spawncheck").size(), directory_of_binaries() + "/spawncheck"));
+  EXPECT_EQ(again.status, 1) << again.text;
+}
+
+TEST_F(Tool, CheckWithOwnDescriptorsFindsWhatNoThreadOfAnotherDoes) {
+  EXPECT_EQ(spawncheck("check --own-descriptors --runs 200").status, 0);
+  EXPECT_EQ(spawncheck("check --own-descriptors --implementation canary --runs 2000").status, 1);
+}
 
 TEST_F(Tool, ExitStatusesAreThoseOfTheVerdicts) {
   const std::string good = file("good", swap);

@@ -56,7 +56,7 @@ void one(const std::uint8_t* data, std::size_t size) {
   judge_options.work_max = 5'000;
   const Verdict verdict = judge(*scenario, *history, judge_options);
   note(static_cast<std::uint64_t>(verdict.status));
-  if (verdict.observed.ends_with(window_is_used)) return;  // the reference's documented limit (impl/peers/limits.h)
+  if (verdict.observed.ends_with(window_is_used)) return;  // the reference's documented limit (impl/peers/reference.c)
   if (verdict.status == Status::violated || verdict.status == Status::broken) finding("model", *scenario, verdict);
 }
 

@@ -54,7 +54,8 @@ struct Executor::Self {
   bool start(std::string& error);
   bool launch(int server_end, std::string& error);
   void stop();
-  bool receive(sc_answer& answer, int timeout_ms);
+  bool receive(void* message, std::size_t size, int timeout_ms);
+  bool take_info(const sc_answer& answer);
   void load(const Scenario& scenario, const RunOptions& run);
   bool run_once();
 };
@@ -109,16 +110,26 @@ bool Executor::Self::launch(int server_end, std::string& error) {
   return failed == 0;
 }
 
-bool Executor::Self::receive(sc_answer& answer, int timeout_ms) {
+bool Executor::Self::receive(void* message, std::size_t size, int timeout_ms) {
   pollfd p{socket, POLLIN, 0};
   int ready;
   do ready = poll(&p, 1, timeout_ms);
   while (ready < 0 && errno == EINTR);
   if (ready == 0) errno = ETIMEDOUT;
   if (ready <= 0) return false;
-  const ssize_t size = recv(socket, &answer, sizeof answer, 0);
-  if (size == 0) errno = EPIPE;
-  return size == static_cast<ssize_t>(sizeof answer);
+  const ssize_t got = recv(socket, message, size, 0);
+  if (got == 0) errno = EPIPE;
+  return got == static_cast<ssize_t>(size);
+}
+
+bool Executor::Self::take_info(const sc_answer& answer) {
+  info = {answer.name, answer.policies, answer.sets, answer.promises, answer.version, answer.habits, {}};
+  for (std::uint32_t i = 0; i < answer.limit_count; ++i) {
+    sc_limit limit{};
+    if (!receive(&limit, sizeof limit, grace_ms)) return false;
+    info.limits.push_back({limit.clause, limit.says, limit.what, limit.source});
+  }
+  return true;
 }
 
 bool Executor::Self::start(std::string& error) {
@@ -135,14 +146,14 @@ bool Executor::Self::start(std::string& error) {
   const bool launched = launch(ends[1], error);
   close(ends[1]);
   sc_answer answer{};
-  if (launched && !receive(answer, grace_ms))
+  if (launched && !receive(&answer, sizeof answer, grace_ms))
     error = because("the arena server does not answer");
   else if (launched && answer.failed)
     error = answer.text;
-  else if (launched) {
-    info = {answer.name, answer.policies, answer.sets, answer.promises};
+  else if (launched && take_info(answer))
     return true;
-  }
+  else if (launched)
+    error = because("the arena server does not say the limits of its implementation");
   stop();
   return false;
 }
@@ -173,7 +184,7 @@ bool Executor::Self::run_once() {
   const char request = SC_SAY_RUN;
   sc_answer answer{};
   return socket >= 0 && send(socket, &request, 1, MSG_NOSIGNAL) == 1 &&
-         receive(answer, static_cast<int>(options.timeout_ms) + grace_ms);
+         receive(&answer, sizeof answer, static_cast<int>(options.timeout_ms) + grace_ms);
 }
 
 Executor::Executor(std::unique_ptr<Self> self) : self_(std::move(self)) {}
@@ -189,6 +200,12 @@ std::unique_ptr<Executor> Executor::start(const ExecutorOptions& options, std::s
 const sc_trace& Executor::trace() const { return self_->shared->trace; }
 
 const ImplementationInfo& Executor::implementation() const { return self_->info; }
+
+std::vector<std::int32_t> Executor::held() const {
+  std::vector<std::int32_t> numbers;
+  for (std::uint32_t i = 0; i < self_->shared->held_count; ++i) numbers.push_back(self_->shared->held[i].number);
+  return numbers;
+}
 
 const sc_history& Executor::run(const Scenario& scenario, const RunOptions& options) {
   std::string error;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "model/scenario/history.h"
 #include "model/scenario/scenario.h"
@@ -33,6 +34,12 @@ struct ImplementationInfo {
   std::uint32_t policies = 0;
   std::uint32_t sets = 0;
   std::string promises;
+  std::string version;       // of the library behind it; empty: it does not say
+  std::uint32_t habits = 0;  // SPAWNCHECK_REAPS, ...
+  struct Limit {
+    std::string clause, says, what, source;
+  };
+  std::vector<Limit> limits;  // documented: what it does not guarantee
 };
 
 struct RunOptions {
@@ -51,6 +58,8 @@ class Executor {
   Executor& operator=(const Executor&) = delete;
 
   const ImplementationInfo& implementation() const;
+  // The numbers at which the implementation held descriptors of its own in the last run, ascending.
+  std::vector<std::int32_t> held() const;
 
   // Runs once. The history stays valid until the next call. A dead arena server is started again; when
   // that fails too the history's end is SC_RUN_BROKEN.

@@ -16,13 +16,32 @@
 
 #define SC_TEXT_MAX 256
 
-/* Host to server: one byte, SC_SAY_RUN. Server to host: a struct sc_answer. */
+/* Host to server: one byte, SC_SAY_RUN. Server to host: a struct sc_answer; after the first one as many
+ * struct sc_limit as it says. */
 enum { SC_SAY_RUN = 'r' };
 
 struct sc_answer {
   uint32_t failed; /* the first answer: 1, and text says why the server cannot work */
-  uint32_t policies, sets;
-  char name[SC_TEXT_MAX], promises[SC_TEXT_MAX], text[SC_TEXT_MAX];
+  uint32_t policies, sets, habits, limit_count;
+  char name[SC_TEXT_MAX], promises[SC_TEXT_MAX], version[SC_TEXT_MAX], text[SC_TEXT_MAX];
+};
+
+/* A documented limit of the implementation (impl/peers/implementation.h). An implementation with more of them, or with
+ * longer texts, is refused. */
+#define SC_LIMITS_MAX 64
+#define SC_LIMIT_TEXT_MAX 512
+struct sc_limit {
+  char clause[64], says[SC_TEXT_MAX], what[SC_LIMIT_TEXT_MAX], source[SC_LIMIT_TEXT_MAX];
+};
+
+/* A descriptor that the implementation holds in the arena (SPAWNCHECK_HOLDS_DESCRIPTORS): they get numbers from
+ * SC_HELD_FROM on, which few scenarios name. An arena with more of them is broken. */
+#define SC_HELD_FROM 800
+#define SC_HELD_MAX 64
+struct sc_held {
+  int32_t number;
+  uint32_t cloexec;
+  uint64_t file; /* a sum over what readlink(2) says of it */
 };
 
 /* A thread's place in a run; written by the thread, read by the server. */
@@ -60,6 +79,8 @@ struct sc_shared {
   uint32_t world_errno;           /* the initial world could not be made: world_where */
   char world_where[SC_WHERE_MAX];
   int32_t arena_pid;
+  uint32_t held_count;
+  struct sc_held held[SC_HELD_MAX]; /* ascending */
   struct sc_thread_state thread[SC_THREADS_MAX];
 
   struct sc_history history;

@@ -149,3 +149,12 @@ const struct spawncheck_implementation* peer_fork_exec(void) {
                                                         .spawn = spawn};
   return &self;
 }
+
+const struct spawncheck_description* peer_fork_exec_description(void) {
+  static const struct spawncheck_documented_limit limits[] = {
+      {"fd.untouched", "", "the error pipe takes two of the caller's numbers during the call",
+       "impl/peers/fork_exec.c spawn"}};
+  static const struct spawncheck_description self = {
+      .size = sizeof self, .limits = limits, .limit_count = sizeof limits / sizeof *limits};
+  return &self;
+}

@@ -13,12 +13,16 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#if defined(__GLIBC__)
+#include <gnu/libc-version.h>
+#endif
+
 #include "peers.h"
 
 #define KEEP_MAX 1024
 
 /* sigaddset(3) refuses the signals that a libc keeps for itself; the attributes take them, whatever the child makes of
- * them (limits.h). */
+ * them (`limits`, below). */
 static sigset_t set_of(uint64_t bits) {
   sigset_t set;
   sigemptyset(&set);
@@ -112,5 +116,40 @@ const struct spawncheck_implementation* peer_posix_spawn(void) {
               SPAWNCHECK_SET_CWD,
       .promises = "",
       .spawn = spawn};
+  return &self;
+}
+
+/* errno is a limit and no habit: of a run in which a libc has written to its caller's memory it is to be seen. */
+static const struct spawncheck_documented_limit limits[] = {
+#if defined(__GLIBC__)
+    {"mm.unwritten", "errno", "errno may change: glibc's child shares it",
+     "POSIX XSH 2.3: any function may change errno"},
+    {"sig.disposition", "", "the child starts with signals 32 and 33 ignored, which exec keeps (observed with 2.36)",
+     "glibc sysdeps/unix/sysv/linux/spawni.c __spawni_child"},
+    {"sig.mask", "only 32 to 34 differ", "32 and 33 are taken out of every mask (observed with 2.36)",
+     "glibc nptl/pthread_sigmask.c"},
+    {"err.exact", "",
+     "a failure in the child is whatever step failed first: dup2 of a temporary may come before what the contract "
+     "names",
+     "posix_spawn_file_actions_adddup2(3): actions run in list order"},
+#else
+    {"mm.unwritten", "errno", "errno may change: musl's child shares it",
+     "POSIX XSH 2.3: any function may change errno"},
+    {"fd.untouched", "", "the error pipe takes two of the caller's numbers during the call",
+     "musl src/process/posix_spawn.c"},
+    {"sig.parent_restored", "only 32 to 34 differ",
+     "32 to 34 are taken out of the mask that is reported, and the call restores that",
+     "musl src/thread/pthread_sigmask.c"},
+    {"sig.mask", "only 32 to 34 differ", "32 to 34 are taken out of the mask that is reported",
+     "musl src/thread/pthread_sigmask.c"},
+#endif
+};
+
+const struct spawncheck_description* peer_posix_spawn_description(void) {
+  static struct spawncheck_description self = {
+      .size = sizeof self, .limits = limits, .limit_count = sizeof limits / sizeof *limits};
+#if defined(__GLIBC__)
+  self.version = gnu_get_libc_version();
+#endif
   return &self;
 }

@@ -74,3 +74,16 @@ const struct spawncheck_implementation* peer_reference(void) {
   self.policies = forced == SPAWN_STRATEGY_STAGED || forced == SPAWN_STRATEGY_FETCHED ? 1u << SPAWNCHECK_FDS_ONLY : 7u;
   return &self;
 }
+
+/* What other code puts at a number of the window between the two calls is lost. */
+const struct spawncheck_description* peer_reference_description(void) {
+  static const struct spawncheck_documented_limit limits[] = {
+      {"fd.untouched", "; another thread uses the window",
+       "strategy staged asks what a number of the window is and then writes it, two calls in a row; the reservation "
+       "asks "
+       "other code to leave these numbers alone",
+       "impl/spawn/README.md, The window"}};
+  static const struct spawncheck_description self = {
+      .size = sizeof self, .limits = limits, .limit_count = sizeof limits / sizeof *limits};
+  return &self;
+}

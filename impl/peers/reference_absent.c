@@ -10,3 +10,4 @@ int peer_reference_adopt_window(int first, int last) {
   (void)last;
   return 0;
 }
+const struct spawncheck_description* peer_reference_description(void) { return 0; }

@@ -162,7 +162,12 @@ nlohmann::json to_json(const Scoreboard& board) {
                           {"suspected", s.suspected},
                           {"seconds", static_cast<int>(s.seconds + 0.5)}});
     }
-    rows.push_back({{"implementation", r.implementation},
+    nlohmann::json limits = nlohmann::json::array();
+    for (const auto& limit : r.limits)
+      limits.push_back(
+          {{"clause", limit.clause}, {"says", limit.says}, {"what", limit.what}, {"source", limit.source}});
+    rows.push_back({{"limits", limits},
+                    {"implementation", r.implementation},
                     {"name", r.shown},
                     {"version", r.version},
                     {"libc", r.libc},

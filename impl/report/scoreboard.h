@@ -51,7 +51,8 @@ struct Row {
   std::string promises;
   std::string libc;
   std::uint32_t policies = 0;
-  std::string why_not;  // it could not run; then nothing else counts
+  std::vector<ImplementationInfo::Limit> limits;  // documented
+  std::string why_not;                            // it could not run; then nothing else counts
   Searched searched[policy_count];
   std::vector<std::vector<Cell>> cells;  // by clause, by policy
   std::vector<Found> found;              // one of each clause and policy at most

@@ -172,7 +172,9 @@ class Walk {
     for (auto& [at, spawn] : out_.spawns) add_instant(at.first, at.second, spawn);
   }
 
-  static bool gives_value(const sc_operation& op) { return row_of_results(op) > 0 || op.kind == SC_OP_LOAD || op.kind == SC_OP_GETFD; }
+  static bool gives_value(const sc_operation& op) {
+    return row_of_results(op) > 0 || op.kind == SC_OP_LOAD || op.kind == SC_OP_GETFD;
+  }
   static int row_of_results(const sc_operation& op) {
     constexpr int results[] = {
 #define SC_ROW(id, word, operands, flags, results, summary) results,

@@ -35,8 +35,6 @@ constexpr Clause judged_clauses[] = {Clause::fd_exact,
                                      Clause::proc_unzombied,
                                      Clause::err_exact};
 
-constexpr std::string_view limit_prefix = "a documented limit, ";
-
 class Writer {
  public:
   Writer(const Recorded& r, const Session& session, const ProgramOptions& options)
@@ -106,13 +104,17 @@ class Writer {
   }
 
   bool is_limited() const {
-    return r_.verdict.status == Status::unsupported && r_.verdict.observed.starts_with(limit_prefix);
+    return r_.verdict.status == Status::unsupported && r_.verdict.observed.starts_with(limit_words);
+  }
+
+  bool has_limit(Clause c) const {
+    const auto& limits = session_.implementation().limits;
+    return std::any_of(limits.begin(), limits.end(), [&](const auto& l) { return l.clause == name(c); });
   }
 
   bool is_judged(Clause c) const {
     if (std::find(std::begin(judged_clauses), std::end(judged_clauses), c) == std::end(judged_clauses)) return false;
-    if (is_limited() && r_.verdict.observed.substr(limit_prefix.size()).starts_with(std::string(name(c)) + ":"))
-      return false;
+    if (has_limit(c) && !(r_.verdict.status == Status::violated && r_.verdict.violates(c))) return false;
     if (is_promised(c)) return Clauses::promised_by(session_.implementation().promises).has(c);
     // What the implementation does to its caller without a system call is not in the calls.
     if (c == Clause::mm_unwritten) return form_ == Form::object;
@@ -399,7 +401,10 @@ class Writer {
           r_.verdict.status == Status::violated
               ? fmt::format(" * It is order {} of those that were tried.\n", r_.orders)
               : fmt::format(" * None of {} orders that were tried violates anything: this is the first.\n", r_.orders);
-    if (is_limited()) out += fmt::format(" * Not judged here: {}.\n", r_.verdict.observed);
+    for (const auto& limit : session_.implementation().limits)
+      if (const auto c = clause_named(limit.clause); c && !is_judged(*c))
+        out += fmt::format(" * Not judged here, since it is a documented limit: {}: {} ({}).\n", limit.clause,
+                           limit.what, limit.source);
     out += fmt::format(
         " * Recorded on Linux {}, {}.\n *\n *   cc -o {} {}.c -pthread && ./{}\n *\n * Exit status: 1 violated, 0 "
         "nothing of what is judged is violated, 3 it could not tell. */\n",

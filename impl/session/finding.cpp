@@ -82,6 +82,8 @@ class Repeater {
     if (again.status != Status::violated || !again.violates(*f_.verdict.clause)) return false;
     Verdict same = again;
     same.name_by(*f_.verdict.clause);
+    if (options_.is_wanted && !options_.is_wanted(s, {*same.clause, same.observed, same.allowed, same.rule}))
+      return false;
     f_.verdict = std::move(same);
     f_.evidence = evidence_of(session_, s, f_.verdict, f_.is_scheduled);
     return true;

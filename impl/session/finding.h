@@ -37,8 +37,10 @@ struct FindingOptions {
   unsigned shrink_tries_max = 400;
   unsigned runs_per_try = 1;  // free races are repeated
   unsigned confirm_tries = 20;
-  unsigned seconds_max = 30;      // of the whole
-  bool is_only_tried = false;     // the first try that violates ends it, and nothing is made smaller
+  unsigned seconds_max = 30;   // of the whole
+  bool is_only_tried = false;  // the first try that violates ends it, and nothing is made smaller
+  // Which violations of the clause are this one; empty: all.
+  std::function<bool(const Scenario&, const Breach&)> is_wanted;
   std::function<bool()> is_over;  // ends it earlier; may be empty. One try is made in any case
 };
 

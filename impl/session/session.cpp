@@ -5,23 +5,38 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "impl/peers/limits.h"
+#include "impl/peers/implementation.h"
 #include "impl/session/possible_faults.h"
 #include "impl/session/running_kernel.h"
 #include "impl/session/scheduled.h"
 #include "impl/session/watch.h"
+#include "model/scenario/own.h"
 
 namespace spawncheck {
 
 namespace {
 
-// A violated clause that the peer's own documentation excepts is no finding.
-const spawncheck_limit* limit_of(const std::string& implementation, const Breach& breach) {
-  for (const spawncheck_limit& limit : spawncheck_limits)
-    if (limit.implementation == implementation && limit.clause == name(breach.clause) &&
-        breach.observed.find(limit.says) != std::string::npos)
-      return &limit;
+// A violated clause that the implementation's own documentation excepts is no finding.
+const ImplementationInfo::Limit* limit_of(const ImplementationInfo& info, const Breach& breach) {
+  for (const ImplementationInfo::Limit& limit : info.limits)
+    if (limit.clause == name(breach.clause) && breach.observed.find(limit.says) != std::string::npos) return &limit;
   return nullptr;
+}
+
+// A clause that is none would except nothing, and nobody would know. Empty: all are clauses.
+std::string unknown_clause(const ImplementationInfo& info) {
+  for (const ImplementationInfo::Limit& limit : info.limits)
+    if (!clause_named(limit.clause))
+      return "implementation " + info.name + ": a documented limit names " + limit.clause + ", which is no clause";
+  return {};
+}
+
+// A number that an operation of the scenario names, or closes, and at which the implementation holds a descriptor of
+// its own; -1: none.
+std::int32_t held_and_named(const Scenario& scenario, const std::vector<std::int32_t>& held) {
+  for (const std::int32_t n : held)
+    if (names_number(scenario, n)) return n;
+  return -1;
 }
 
 // $SPAWNCHECK_SLOWNESS: how many times longer than on a usual machine a run may take, 1 to 100: in emulation, on a
@@ -53,6 +68,7 @@ Session::Session(SessionOptions options, std::unique_ptr<Executor> executor)
   judge_.kernel = running_kernel();
   judge_.policies = info.policies;
   judge_.sets = info.sets;
+  judge_.habits = info.habits;
   judge_.resource_errors_allowed = options_.implementation != "reference";
   judge_.work_max = options_.work_max;
   if (!options_.strategy.empty()) why_unsupported_ = spawncheck::why_unsupported(options_.strategy);
@@ -65,6 +81,8 @@ std::unique_ptr<Session> Session::start(const SessionOptions& options, std::stri
   e.timeout_ms = options.timeout_ms * slowness();
   std::unique_ptr<Executor> executor = Executor::start(e, error);
   if (executor == nullptr) return nullptr;
+  error = unknown_clause(executor->implementation());
+  if (!error.empty()) return nullptr;
   return std::unique_ptr<Session>(new Session(options, std::move(executor)));
 }
 
@@ -72,20 +90,29 @@ GenerateOptions Session::generate_options() const {
   GenerateOptions options;
   options.policies = implementation().policies;
   options.sets = implementation().sets;
+  options.own_descriptors = (implementation().habits & SPAWNCHECK_HOLDS_DESCRIPTORS) != 0;
+  options.waits = (implementation().habits & SPAWNCHECK_REAPS) == 0;
   return options;
 }
 
-// Behind a documented limit every other clause is still looked at; but when numbers of the caller's table may come and
-// go, nothing that its other threads did to it can be explained any more, and what needs an order of the operations
-// accuses nobody.
+// Behind a documented limit every other clause is still looked at. But when numbers of the caller's table may come and
+// go, and its other threads touch numbers that they have not opened, they may touch the implementation's: nothing can
+// be explained any more, and what needs an order of the operations accuses nobody.
 Verdict Session::judged(const Scenario& scenario) const {
+  if (const std::int32_t n = held_and_named(scenario, executor_->held()); n >= 0) {
+    Verdict nothing;
+    nothing.status = Status::unsupported;
+    nothing.observed = "the scenario names number " + std::to_string(n) +
+                       ", where the implementation holds a descriptor of its own (holds-descriptors)";
+    return nothing;
+  }
   JudgeOptions options = judge_;
   std::optional<Verdict> limited;
   for (;;) {
     Verdict verdict = judge(scenario, *history_, options);
     if (verdict.status != Status::violated) return limited && verdict.status == Status::holds ? *limited : verdict;
     std::vector<Breach> breaches = breaches_of(verdict);
-    const auto limit = [&](const Breach& b) { return limit_of(options_.implementation, b); };
+    const auto limit = [&](const Breach& b) { return limit_of(implementation(), b); };
     const auto excepted = std::find_if(breaches.begin(), breaches.end(), limit);
     if (excepted == breaches.end()) return verdict;
     options.owed = options.owed.without(excepted->clause);
@@ -93,9 +120,10 @@ Verdict Session::judged(const Scenario& scenario) const {
       limited.emplace();
       limited->status = Status::unsupported;
       limited->work = verdict.work;
-      limited->observed = "a documented limit, " + std::string(name(excepted->clause)) + ": " + limit(*excepted)->why;
+      limited->observed = std::string(limit_words) + std::string(name(excepted->clause)) + ": " +
+                          limit(*excepted)->what + " (" + limit(*excepted)->source + ")";
     }
-    if (excepted->clause != Clause::fd_untouched) continue;
+    if (excepted->clause != Clause::fd_untouched || touches_own_only(scenario)) continue;
     std::erase_if(breaches, [&](const Breach& b) { return needs_order(b.clause) || limit(b) != nullptr; });
     return breaches.empty() ? *limited : named(std::move(breaches));
   }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "impl/executor/executor.h"
 #include "model/judge/judge.h"
@@ -53,7 +54,8 @@ class Session {
 
   const SessionOptions& options() const { return options_; }
   const ImplementationInfo& implementation() const { return executor_->implementation(); }
-  // What generated scenarios may ask for.
+  // What generated scenarios may ask for: what the implementation offers. Where it holds descriptors of its own,
+  // threads touch only what is theirs; where it waits for its children, nobody else does.
   GenerateOptions generate_options() const;
 
  private:
@@ -82,6 +84,10 @@ LockstepVerdict lockstep_verdict(const lockstep::Comparison&, const sc_history&)
 
 // The seed of the n-th repetition: the first run of a scenario provokes nothing.
 std::uint64_t seed_of_run(std::uint64_t seed, unsigned run);
+
+// A violation within a documented limit of the implementation: *unsupported*, with a reason that begins so and goes on
+// with the clause, what is documented and where.
+inline constexpr std::string_view limit_words = "a documented limit, ";
 
 // Violated before broken before inconclusive before unsupported before holds.
 bool is_worse(Status a, Status b);

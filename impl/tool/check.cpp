@@ -3,8 +3,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "impl/session/findings.h"
 #include "impl/session/running_kernel.h"
 #include "impl/session/scheduled.h"
+#include "impl/session/taken.h"
 #include "impl/tool/coverage.h"
 #include "impl/tool/tool.h"
 #include "model/scenario/mutate.h"
@@ -21,16 +23,24 @@ constexpr unsigned runs_per_try_of_race = 20;
 // What is suspected is told at the end, so many in full.
 constexpr std::size_t suspicions_told = 10;
 
-// A scenario is counted once, by the worst of its runs; a violation that did not come back as suspected.
+// With --all a finding may take so much of the time to be made small, and at least so long; and so many broken runs end
+// the search: a library that takes the arena down now and then still shows what else is wrong.
+constexpr unsigned share_of_finding = 8, seconds_of_finding_min = 2, seconds_of_finding_max = 30;
+constexpr std::uint64_t broken_max = 8;
+
+// A scenario is counted once, by the worst of its runs; a violation that did not come back as suspected. declined and
+// limited are among the unsupported.
 struct Counts {
-  std::uint64_t runs = 0, scenarios = 0, by_status[5] = {}, suspected = 0;
+  std::uint64_t runs = 0, scenarios = 0, by_status[5] = {}, suspected = 0, declined = 0, limited = 0;
   std::uint64_t replays = 0, same = 0, schedules = 0,
                 diverged = 0;  // schedules: of which `diverged` gave another trace once or more
 
   std::uint64_t of(Status s) const { return by_status[static_cast<int>(s)]; }
-  void add(Status s) {
+  void add(const Verdict& v) {
     ++scenarios;
-    ++by_status[static_cast<int>(s)];
+    ++by_status[static_cast<int>(v.status)];
+    declined += is_declined(v);
+    limited += v.status == Status::unsupported && v.observed.starts_with(limit_words);
   }
 };
 
@@ -65,6 +75,8 @@ std::string summary(const Counts& c, double seconds) {
   if (c.of(Status::violated) != 0) out += fmt::format(", {} violated", c.of(Status::violated));
   out += fmt::format(", {} suspected, {} inconclusive, {} unsupported, {} broken", c.suspected,
                      c.of(Status::inconclusive), c.of(Status::unsupported), c.of(Status::broken));
+  if (c.declined + c.limited != 0)
+    out += fmt::format(" (of the unsupported, {} declined, {} within a documented limit)", c.declined, c.limited);
   if (c.replays != 0)
     out += fmt::format("; {} of {} replays gave the same trace, of {} schedules {} did not always", c.same, c.replays,
                        c.schedules, c.diverged);
@@ -117,9 +129,15 @@ Verdict run_schedules(Session& session, Scenario& scenario, std::uint64_t seed, 
   return worst;
 }
 
+// key: what the finding must stay while it is made small; null: the clause is enough.
 Finding examined(Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed, unsigned run,
-                 const CheckOptions& options, const Deadline& deadline) {
+                 const CheckOptions& options, const Deadline& deadline, const FindingKey* key = nullptr) {
   FindingOptions how;
+  if (key != nullptr) {
+    how.seconds_max =
+        std::clamp(options.common.seconds / share_of_finding, seconds_of_finding_min, seconds_of_finding_max);
+    how.is_wanted = [key](const Scenario& s, const Breach& b) { return key_of(s, b).shape == key->shape; };
+  }
   how.run = run;
   how.runs_per_try = !options.is_scheduled && scenario.threads.size() > 1 ? runs_per_try_of_race : 1;
   how.is_over = [&] { return options.common.seconds != 0 ? deadline.passed() : interrupted.load(); };
@@ -137,20 +155,41 @@ void tell(const Finding& finding, bool json) {
     fmt::print("{}", report(finding));
 }
 
-void tell_whole(const Counts& counts, const std::vector<Finding>& suspicions, const std::string& first_reason,
-                double seconds, const CheckOptions& options) {
-  for (const Finding& s : suspicions) tell(s, options.common.json);
+// What a search has come to.
+struct Search {
+  Counts counts;
+  Coverage coverage;
+  Taken taken;
+  Findings findings;  // with is_all
+  std::vector<Finding> suspicions;
+  std::optional<Finding> finding;  // without
+  std::string first_reason;
+
+  explicit Search(const Session& session) : taken(session.implementation().policies) {}
+};
+
+void tell_whole(const Search& search, double seconds, const CheckOptions& options) {
+  const Counts& counts = search.counts;
+  for (const Finding& s : search.suspicions) tell(s, options.common.json);
   const Status status = whole(counts);
   if (!options.common.json) {
-    if (counts.suspected > suspicions.size())
-      fmt::print("{} more are suspected\n", counts.suspected - suspicions.size());
+    if (counts.suspected > search.suspicions.size())
+      fmt::print("{} more are suspected\n", counts.suspected - search.suspicions.size());
+    fmt::print("{}", search.findings.summary());
     fmt::print("{}\n", summary(counts, seconds));
+    if (search.taken.has_declined()) fmt::print("{}\n", search.taken.text());
     if (status == Status::inconclusive || status == Status::unsupported)
-      fmt::print("{}: {}\n", name(status), why(counts, first_reason));
+      fmt::print("{}: {}\n", name(status), why(counts, search.first_reason));
     return;
   }
-  if (status == Status::violated) return;  // the finding is the last line
+  if (status == Status::violated && !options.is_all) return;  // the finding is the last line
   say_json({{"verdict", std::string(name(status))},
+            {"findings", search.findings.to_json()},
+            {"beyond", search.findings.beyond()},
+            {"violated", counts.of(Status::violated)},
+            {"declined", counts.declined},
+            {"limited", counts.limited},
+            {"requests", search.taken.to_json()},
             {"runs", counts.runs},
             {"scenarios", counts.scenarios},
             {"holds", counts.of(Status::holds)},
@@ -158,7 +197,7 @@ void tell_whole(const Counts& counts, const std::vector<Finding>& suspicions, co
             {"inconclusive", counts.of(Status::inconclusive)},
             {"unsupported", counts.of(Status::unsupported)},
             {"broken", counts.of(Status::broken)},
-            {"why", status == Status::holds ? "" : why(counts, first_reason)},
+            {"why", status == Status::holds || status == Status::violated ? "" : why(counts, search.first_reason)},
             {"seed", options.common.seed},
             {"implementation", options.common.implementation},
             {"strategy", options.common.strategy},
@@ -171,12 +210,16 @@ void tell_whole(const Counts& counts, const std::vector<Finding>& suspicions, co
 
 }  // namespace
 
-Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session& session) {
+Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session& session, bool own_descriptors) {
   Random random(seed * 0x10001 + i);
   GenerateOptions options = session.generate_options();
+  options.own_descriptors |= own_descriptors;
   options.families = 1u << static_cast<int>(family_in_turn(i));
   Scenario scenario = generate(random, options);
-  if (i % 3 == 2) scenario = mutate(scenario, random);
+  if (i % 3 == 2) {
+    scenario = mutate(scenario, random);
+    suit(scenario, options);
+  }
   return scenario;
 }
 
@@ -185,6 +228,64 @@ Verdict run_as_check(Session& session, Scenario& scenario, bool is_scheduled, st
   if (is_scheduled) return run_schedules(session, scenario, seed, used);
   return session.run_until_violated(scenario, scenario.threads.size() > 1 ? runs_of_race : 1, seed, used, is_over);
 }
+
+namespace {
+
+void note_suspicion(Search& search, Finding finding) {
+  ++search.counts.suspected;
+  if (search.suspicions.size() < suspicions_told) search.suspicions.push_back(std::move(finding));
+}
+
+// The first that comes back ends the search. One that does not must not hide a real one behind it.
+void take_first(Search& search, Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed,
+                unsigned used, const CheckOptions& options, const Deadline& deadline) {
+  Finding f = examined(session, scenario, verdict, seed, used - 1, options, deadline);
+  if (f.is_suspected()) {
+    ++search.counts.scenarios;
+    note_suspicion(search, std::move(f));
+    return;
+  }
+  search.counts.add(verdict);
+  search.finding = std::move(f);
+}
+
+// Each breach that is new is examined; a scenario counts as violated where one of its breaches is known to come back.
+void take_all(Search& search, Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed,
+              unsigned used, const CheckOptions& options, const Deadline& deadline) {
+  const Findings::Met met = search.findings.count(scenario, verdict);
+  bool is_violated = met.known != 0;
+  for (const Breach& breach : met.fresh) {
+    Verdict named_by = verdict;
+    named_by.name_by(breach.clause);
+    const FindingKey key = key_of(scenario, breach);
+    Finding f = examined(session, scenario, named_by, seed, used - 1, options, deadline, &key);
+    if (f.is_suspected()) {
+      note_suspicion(search, f);
+    } else {
+      is_violated = true;
+      tell(f, options.common.json);
+    }
+    search.findings.add(scenario, breach, std::move(f));
+  }
+  if (is_violated)
+    search.counts.add(verdict);
+  else
+    ++search.counts.scenarios;
+}
+
+void take_undecided(Search& search, const Scenario& scenario, const Verdict& verdict) {
+  search.counts.add(verdict);
+  if (verdict.status != Status::holds && search.first_reason.empty()) search.first_reason = verdict.observed;
+  if (verdict.status == Status::broken)
+    fmt::print(stderr, "spawncheck: broken: {}\n{}", verdict.observed, print(scenario));
+}
+
+bool is_over(const Search& search, const CheckOptions& options, const Deadline& deadline) {
+  return search.finding || search.counts.of(Status::broken) >= (options.is_all ? broken_max : 1) || deadline.passed() ||
+         (options.runs != 0 && search.counts.runs >= options.runs);
+}
+
+}  // namespace
 
 int check(const CheckOptions& options) {
   int status = 0;
@@ -200,50 +301,37 @@ int check(const CheckOptions& options) {
   if (options.is_lockstep) return check_in_lockstep(*session, options);
   const auto start = std::chrono::steady_clock::now();
   auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
-  Counts counts;
-  Coverage coverage;
-  std::vector<Finding> suspicions;
-  std::optional<Finding> finding;
-  std::string first_reason;
-  for (std::uint64_t i = 0; !finding && counts.of(Status::broken) == 0 && !deadline.passed() &&
-                            (options.runs == 0 || counts.runs < options.runs);
-       ++i) {
-    Scenario scenario = scenario_number(options.common.seed, i, *session);
-    scenario.schedule.clear();
-    if (options.has_coverage) coverage.add(scenario);
+  Search search(*session);
+  for (std::uint64_t i = 0; !is_over(search, options, deadline); ++i) {
     const std::uint64_t seed = options.common.seed + i;
+    Scenario scenario = scenario_number(options.common.seed, i, *session, options.own_descriptors);
+    Random random(seed ^ 0x74616b65);
+    search.taken.adapt(scenario, random);
+    scenario.schedule.clear();
+    if (options.has_coverage) search.coverage.add(scenario);
     unsigned used = 0;
     const Verdict verdict =
         run_as_check(*session, scenario, options.is_scheduled, seed, used, [&] { return deadline.passed(); });
-    counts.runs += used;
+    search.counts.runs += used;
+    search.taken.note(scenario, session->history());
     if (options.is_scheduled && options.replays != 0 && verdict.status != Status::violated)
-      replay(*session, scenario, options.replays, counts);
-    if (verdict.status != Status::violated) {
-      counts.add(verdict.status);
-      if (verdict.status != Status::holds && first_reason.empty()) first_reason = verdict.observed;
-      if (verdict.status == Status::broken)
-        fmt::print(stderr, "spawncheck: broken: {}\n{}", verdict.observed, print(scenario));
-    } else {
-      Finding f = examined(*session, scenario, verdict, seed, used - 1, options, deadline);
-      if (!f.is_suspected()) {
-        counts.add(Status::violated);
-        finding = std::move(f);
-      } else {  // it must not hide a real one behind it
-        ++counts.scenarios;
-        ++counts.suspected;
-        if (suspicions.size() < suspicions_told) suspicions.push_back(std::move(f));
-      }
-    }
-    if (i % 64 == 0) say_progress(summary(counts, elapsed()));
+      replay(*session, scenario, options.replays, search.counts);
+    if (verdict.status != Status::violated)
+      take_undecided(search, scenario, verdict);
+    else if (options.is_all)
+      take_all(search, *session, scenario, verdict, seed, used, options, deadline);
+    else
+      take_first(search, *session, scenario, verdict, seed, used, options, deadline);
+    if (i % 64 == 0) say_progress(summary(search.counts, elapsed()));
   }
   say_progress("");
   if (options.has_coverage && options.common.json)
-    say_json({{"coverage", coverage.to_json()}});
+    say_json({{"coverage", search.coverage.to_json()}});
   else if (options.has_coverage)
-    fmt::print("{}", coverage.table());
-  tell_whole(counts, suspicions, first_reason, elapsed(), options);
-  if (finding) tell(*finding, options.common.json);
-  return exit_status(whole(counts));
+    fmt::print("{}", search.coverage.table());
+  tell_whole(search, elapsed(), options);
+  if (search.finding) tell(*search.finding, options.common.json);
+  return exit_status(whole(search.counts));
 }
 
 }  // namespace spawncheck::tool

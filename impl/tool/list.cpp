@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "impl/mutants/faults.h"
-#include "impl/peers/limits.h"
 #include "impl/peers/peers.h"
 #include "impl/tool/tool.h"
+#include "model/contract/habits.h"
 #include "model/contract/rules.h"
 #include "model/scenario/words.h"
 
@@ -97,7 +97,7 @@ void list_implementations(bool json) {
     const char *name, *what;
   };
   static const Peer peers[] = {
-#define SPAWNCHECK_ROW(name, get, what) {name, what},
+#define SPAWNCHECK_ROW(name, get, describe, what) {name, what},
       SPAWNCHECK_PEERS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
           {"musl:posix_spawn", "musl's posix_spawn(3), in an arena that is linked with musl"}};
@@ -112,18 +112,24 @@ void list_implementations(bool json) {
     for (std::size_t p = 0; p < policy_words().size(); ++p)
       if (info.policies >> p & 1) policies += fmt::format("{}{}", policies.empty() ? "" : " ", policy_words()[p]);
     if (json) {
+      nlohmann::json limits = nlohmann::json::array();
+      for (const ImplementationInfo::Limit& l : info.limits)
+        limits.push_back({{"clause", l.clause}, {"says", l.says}, {"what", l.what}, {"source", l.source}});
       say_json({{"implementation", peer.name},
                 {"policies", policies},
                 {"sets", info.sets},
                 {"promises", info.promises},
+                {"version", info.version},
+                {"habits", habit_words(info.habits)},
+                {"limits", limits},
                 {"what", peer.what}});
       continue;
     }
     fmt::print("{:<18}{}\n    policies {}; promises {}\n", peer.name, peer.what, policies,
                info.promises.empty() ? "the basic clauses" : info.promises);
-    for (std::size_t i = 0; i < spawncheck_limit_count; ++i)
-      if (peer.name == std::string_view(spawncheck_limits[i].implementation))
-        fmt::print("    limit {}: {}\n", spawncheck_limits[i].clause, spawncheck_limits[i].why);
+    if (info.habits != 0) fmt::print("    habits {}\n", habit_words(info.habits));
+    for (const ImplementationInfo::Limit& l : info.limits)
+      fmt::print("    limit {}{}{}: {} ({})\n", l.clause, l.says.empty() ? "" : ", ", l.says, l.what, l.source);
   }
 }
 

@@ -77,6 +77,13 @@ int main(int argc, char** argv) {
   check_command->add_option("--replays", check_options.replays,
                             "scheduled: repeat every run so often by its own schedule, and compare the traces");
   check_command->add_option("--save", check_options.save, "store a violation's scenario in this directory");
+  check_command->add_flag(
+      "--all", check_options.is_all,
+      "go on after a finding until --seconds or --runs are over, and tell each distinct one once: its "
+      "clause, how often it came, its file, its replay");
+  check_command->add_flag("--own-descriptors", check_options.own_descriptors,
+                          "threads close, replace and duplicate only numbers that they have opened, or that the world "
+                          "has: for libraries that hold descriptors of their own");
   check_command->add_flag("--coverage", check_options.has_coverage,
                           "at the end: which features the scenarios had, and which of them met in one");
   add_common(*check_command, check_options.common);

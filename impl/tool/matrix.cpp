@@ -16,6 +16,7 @@
 #include "impl/reproducer/recorded.h"
 #include "impl/session/running_kernel.h"
 #include "impl/session/scheduled.h"
+#include "impl/session/taken.h"
 #include "model/scenario/mutate.h"
 #include "model/scenario/words.h"
 
@@ -26,13 +27,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr unsigned seconds_of_finding_max = 8, runs_per_try_of_race = 20, orders_of_picture_max = 32;
-constexpr std::string_view limit_prefix = "a documented limit, ";
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 std::vector<std::string> all_implementations() {
   std::vector<std::string> out;
-#define SPAWNCHECK_ROW(name, get, what) out.push_back(name);
+#define SPAWNCHECK_ROW(name, get, describe, what) out.push_back(name);
   SPAWNCHECK_PEERS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
   std::vector<std::string> objects;
@@ -83,7 +83,7 @@ std::optional<Lanes> picture_of(Session& session, const Finding& f) {
 class Search {
  public:
   Search(Session& session, Row& row, const ScoreboardOptions& options)
-      : session_(session), row_(row), options_(options) {}
+      : session_(session), row_(row), options_(options), taken_(session.implementation().policies) {}
 
   void run(int policy, Clock::time_point end) {
     Searched& s = row_.searched[policy];
@@ -92,10 +92,17 @@ class Search {
     for (std::uint64_t i = 0; !is_over(); ++i) {
       const bool is_scheduled = i % 2 == 1;
       Scenario scenario = scenario_of_policy(options_.common.seed, i, session_, policy);
+      if (taken_.has_declined()) {  // it is asked mostly for what it takes, within the policy
+        Random random(options_.common.seed * 0x10001 + i + 1);
+        Scenario adapted = scenario;
+        taken_.adapt(adapted, random);
+        if (is_of_policy(adapted, policy)) scenario = std::move(adapted);
+      }
       unsigned used = 0;
       const std::uint64_t seed = options_.common.seed + i;
       const Verdict verdict = run_as_check(session_, scenario, is_scheduled, seed, used, is_over);
       (is_scheduled ? s.schedules : s.runs) += used;
+      taken_.note(scenario, session_.history());
       count(policy, verdict, s);
       if (verdict.status == Status::violated) examine(policy, scenario, verdict, seed, used - 1, end);
       if (i % 64 == 0)
@@ -114,11 +121,11 @@ class Search {
 
   // Behind a limit the other clauses were judged all the same.
   void count(int policy, const Verdict& verdict, Searched& s) {
-    const bool is_limited = verdict.status == Status::unsupported && verdict.observed.starts_with(limit_prefix);
+    const bool is_limited = verdict.status == Status::unsupported && verdict.observed.starts_with(limit_words);
     s.decided += verdict.status == Status::holds || verdict.status == Status::violated || is_limited;
-    s.declined += verdict.status == Status::unsupported && verdict.observed.find("declined") != std::string::npos;
+    s.declined += is_declined(verdict);
     if (!is_limited) return;
-    const std::string_view rest = std::string_view(verdict.observed).substr(limit_prefix.size());
+    const std::string_view rest = std::string_view(verdict.observed).substr(limit_words.size());
     const std::size_t colon = rest.find(':');
     const std::optional<Clause> clause = clause_named(rest.substr(0, colon));
     if (!clause || colon == std::string_view::npos) return;
@@ -159,12 +166,15 @@ class Search {
   Session& session_;
   Row& row_;
   const ScoreboardOptions& options_;
+  Taken taken_;
 };
 
 void prepare(Row& row, const Session& session) {
   const ImplementationInfo& info = session.implementation();
   row.policies = info.policies;
   row.promises = info.promises;
+  row.version = info.version;
+  row.limits = info.limits;
   row.libc = row.implementation.starts_with("musl:") ? "musl" : libc_version();
   row.why_not = session.why_unsupported();
   const Clauses owed = Clauses::promised_by(info.promises);

@@ -74,11 +74,14 @@ struct CheckOptions {
   unsigned replays = 0;       // scheduled: how often each run is repeated by its own schedule, and its trace compared
   std::string save;           // a directory for regressions
   bool has_coverage = false;  // say at the end which features were made, and which met
+  bool is_all = false;        // go on after a finding, and collect those that differ
+  bool own_descriptors = false;  // threads touch only what is theirs
 };
 int check(const CheckOptions&);
 
-// Which scenario comes i-th: families take turns by their weights, every third is mutated.
-Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session&);
+// Which scenario comes i-th: families take turns by their weights, every third is mutated. own_descriptors: beside what
+// the session asks for.
+Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session&, bool own_descriptors = false);
 
 // What check does with it: up to a few free runs, or schedules. `used`: so many; a violation's scenario gets the
 // schedule that shows it.
@@ -150,12 +153,6 @@ int list(const std::string& what, bool json);
 int help(const std::string&
              clause);   // a clause, or one of its rules: what is owed, from the tables of model/contract/rules.h
 int kernel(bool json);  // kernel.cpp: what the running kernel does, and how it was found out
-
-struct MatrixOptions {
-  Common common;
-  std::vector<std::string> implementations;  // empty: all that come along
-};
-int matrix(const MatrixOptions&);
 
 struct ReproduceOptions {
   Common common;

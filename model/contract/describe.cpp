@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "impl/peers/implementation.h"
 #include "model/kernel/call.h"
 
 namespace spawncheck {
@@ -58,6 +59,7 @@ std::string describe(const sc_entry& entry) { return describe(entry.key) + (entr
 
 std::string describe_error(int error) {
   if (error == 0) return "success";
+  if (error == SPAWNCHECK_DECLINED) return "declined";
   const char* name = ::strerrorname_np(error);
   return name != nullptr ? name : "errno " + std::to_string(error);
 }

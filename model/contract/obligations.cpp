@@ -3,6 +3,7 @@
 
 #include <csignal>
 
+#include "model/contract/habits.h"
 #include "model/kernel/call.h"
 
 namespace spawncheck {
@@ -54,7 +55,7 @@ bool may_ignore_sigchld(const Scenario& scenario) {
 
 }  // namespace
 
-OwnDoing::OwnDoing(const Scenario& scenario, const sc_history& history) {
+OwnDoing::OwnDoing(const Scenario& scenario, const sc_history& history, std::uint32_t habits) {
   const Sent all = sent(scenario, history);
   const std::uint64_t by_default = all.to_caller & may_be_default(scenario);
   const std::uint64_t fatal = ~(model::stops_by_default | model::ignored_by_default);
@@ -67,7 +68,7 @@ OwnDoing::OwnDoing(const Scenario& scenario, const sc_history& history) {
   stopped_caller_ = history.end == SC_RUN_STOPPED && ((by_default | all.to_children) & model::stops_by_default) != 0;
   may_have_ended_children_ = (all.to_children & fatal) != 0;
   may_have_stopped_children_ = (all.to_children & model::stops_by_default) != 0;
-  may_have_reaped_children_ = may_ignore_sigchld(scenario);
+  may_have_reaped_children_ = may_ignore_sigchld(scenario) || lifts(habits, Rule::status_once);
 }
 
 }  // namespace spawncheck

@@ -14,7 +14,8 @@ namespace spawncheck {
 
 class OwnDoing {
  public:
-  OwnDoing(const Scenario&, const sc_history&);
+  // habits: of the implementation (model/contract/habits.h).
+  OwnDoing(const Scenario&, const sc_history&, std::uint32_t habits);
 
   // The run ended in that, and a signal of the scenario (or a fault on purpose) did it: what had not returned by then
   // owes nothing.
@@ -27,7 +28,7 @@ class OwnDoing {
   bool may_have_stopped_children() const { return may_have_stopped_children_; }
 
   // May SIGCHLD have been ignored, so that the kernel reaps the caller's children by itself (kernel/signal.c
-  // do_notify_parent)?
+  // do_notify_parent)? Or does the implementation wait for them?
   bool may_have_reaped_children() const { return may_have_reaped_children_; }
 
  private:

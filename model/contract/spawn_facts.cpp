@@ -3,6 +3,7 @@
 
 #include "impl/peers/implementation.h"
 #include "model/contract/describe.h"
+#include "model/contract/habits.h"
 #include "model/contract/rules.h"
 
 namespace spawncheck {
@@ -69,6 +70,7 @@ Violation sig_mask(const SpawnFacts& f) {
   const bool is_asked = f.asks_for(SPAWNCHECK_SET_MASK);
   const std::uint64_t expected = (is_asked ? f.request->mask : f.mask_before) & ~unblockable;
   if ((f.child->mask & ~unblockable) == expected) return {};
+  if (!is_asked && (f.child->mask & ~unblockable) == 0 && lifts(f.habits, Rule::mask_inherited)) return {};
   return violated(
       Clause::sig_mask,
       where(f) + ": the child blocks " + describe_signals(f.child->mask) + of_libc(f.child->mask ^ expected),
@@ -82,8 +84,9 @@ Violation sig_disposition(const SpawnFacts& f) {
                     "none", rule(Rule::none_caught));
   const std::uint64_t ignore = f.asks_for(SPAWNCHECK_SET_IGNORE) ? f.request->ignore : 0,
                       dflt = f.asks_for(SPAWNCHECK_SET_DEFAULT) ? f.request->dflt : 0;
+  const std::uint64_t stays = lifts(f.habits, Rule::ignored_as_asked) ? 0 : f.always_ignored;
   const std::uint64_t at_most = ((f.ever_ignored & ~dflt) | ignore) & ~unblockable,
-                      at_least = ((f.always_ignored & ~dflt) | (ignore & ~dflt)) & ~unblockable & ~of_no_program;
+                      at_least = ((stays & ~dflt) | (ignore & ~dflt)) & ~unblockable & ~of_no_program;
   if ((f.child->ignored & ~at_most) == 0 && (at_least & ~f.child->ignored) == 0) return {};
   return violated(Clause::sig_disposition, where(f) + ": the child ignores " + describe_signals(f.child->ignored),
                   "at least " + describe_signals(at_least) + ", at most " + describe_signals(at_most),

@@ -18,6 +18,7 @@ enum class PidfdFact : std::uint8_t { unknown, missing, of_another, of_child };
 
 struct SpawnFacts {
   const sc_request* request = nullptr;
+  std::uint32_t habits = 0;  // of the implementation: model/contract/habits.h
   unsigned thread = 0, operation = 0;
   bool has_returned = false;
   std::int32_t error = 0;  // of what has returned; 0: success

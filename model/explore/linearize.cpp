@@ -55,7 +55,7 @@ class Search {
       cases_[t].resize(scenario.threads[t].operations.size());
       for (std::uint32_t o = 0; o < cases_[t].size(); ++o)
         if (scenario.threads[t].operations[o].kind == SC_OP_SPAWN && history.op[t][o].begin != 0)
-          cases_[t][o] = spawn_case(scenario, history, t, o, options.reference_errors);
+          cases_[t][o] = spawn_case(scenario, history, t, o, options.reference_errors, options.habits);
     }
     kernel_ = options.kernel;
     if (options.steps) kernel_.cuts = cuts();

@@ -17,6 +17,7 @@ struct LinearizeOptions {
   Clauses enforced;               // evidence for the other clauses is not looked at
   bool reference_errors = false;  // err.exact as the reference promises it
   bool resource_errors = true;    // accepted when few numbers are free
+  std::uint32_t habits = 0;       // of the implementation: model/contract/habits.h
   bool steps = false;             // operations may interleave within themselves, at the kernel's own steps
   std::uint64_t work_max = 200'000;
   bool explain = false;    // fill in observed, allowed and rule

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "impl/peers/implementation.h"
+#include "model/contract/habits.h"
 #include "model/contract/obligations.h"
 #include "model/kernel/call.h"
 #include "model/scenario/kept.h"
@@ -149,9 +150,15 @@ void add_early_end(SpawnCase& c) {
 
 }  // namespace
 
+// A program in no known format is sh's: nobody knows what becomes of that.
+bool runs_by_shell(const SpawnCase& c) {
+  return model::error_of_program(c.request->program) == ENOEXEC && lifts(c.habits, Rule::error_where_owed);
+}
+
 SpawnCase spawn_case(const Scenario& scenario, const sc_history& history, std::uint32_t thread, std::uint32_t operation,
-                     bool reference_errors) {
+                     bool reference_errors, std::uint32_t habits) {
   SpawnCase c;
+  c.habits = habits;
   c.thread = static_cast<std::uint8_t>(thread);
   c.operation = static_cast<std::uint8_t>(operation);
   c.request = &scenario.threads[thread].operations[operation].request;
@@ -159,7 +166,7 @@ SpawnCase spawn_case(const Scenario& scenario, const sc_history& history, std::u
   c.returned = c.record->end != 0;
   c.succeeded = c.returned && c.record->error == 0;
   c.wants_pidfd = (c.request->set & SPAWNCHECK_WANT_PIDFD) != 0;
-  if (c.succeeded && c.record->child >= 0) {
+  if (c.succeeded && c.record->child >= 0 && !runs_by_shell(c)) {
     const sc_process& child = history.child[c.record->child];
     if (child.observed && child.has_execed && !child.truncated) c.child = &child;
   }
@@ -171,9 +178,11 @@ SpawnCase spawn_case(const Scenario& scenario, const sc_history& history, std::u
   c.pgroup = resolve(scenario, history, thread, operation, c.request->pgroup);
   c.has_cycle = has_cycle(c.keep);
   add_keep_errors(c, reference_errors);
-  const OwnDoing own_doing(scenario, history);
+  const OwnDoing own_doing(scenario, history, habits);
   add_attribute_errors(c, reference_errors, !own_doing.may_have_reaped_children() && leads_group(scenario, history, c));
-  if (const int error = model::error_of_program(c.request->program)) c.always.add(error);
+  if (const int error = model::error_of_program(c.request->program))
+    (runs_by_shell(c) ? c.sometimes : c.always).add(error);
+  if (c.record->error == SPAWNCHECK_DECLINED) c.sometimes.add(SPAWNCHECK_DECLINED);  // before it has done anything
   if (own_doing.may_have_ended_children()) add_early_end(c);
   const sc_fault& fault = history.fault;
   if (fault.kind == SC_FAULT_ERROR && fault.thread == thread && fault.operation == operation)

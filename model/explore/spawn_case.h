@@ -46,7 +46,8 @@ struct SpawnCase {
   Errors sometimes;                   // errors that are right as well as success
   bool has_cycle = false;             // the keep-list needs a temporary number
   bool wants_pidfd = false;
-  std::int32_t pgroup = 0;  // resolved; counts where the request sets one
+  std::uint32_t habits = 0;  // of the implementation: model/contract/habits.h
+  std::int32_t pgroup = 0;   // resolved; counts where the request sets one
   bool returned = false, succeeded = false;
 
   bool is_target(std::int32_t number) const;
@@ -54,7 +55,11 @@ struct SpawnCase {
 };
 
 SpawnCase spawn_case(const Scenario&, const sc_history&, std::uint32_t thread, std::uint32_t operation,
-                     bool reference_errors);
+                     bool reference_errors, std::uint32_t habits = 0);
+
+// Is its program one that exec refuses with ENOEXEC, and that the implementation gives to sh(1)? Nothing is known then
+// of what the child is.
+bool runs_by_shell(const SpawnCase&);
 
 // What an operand is: its number, or what the variable's operation gave (-1 when that failed).
 std::int32_t resolve(const Scenario&, const sc_history&, std::uint32_t thread, std::uint32_t operation,

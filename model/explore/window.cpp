@@ -6,6 +6,7 @@
 
 #include "impl/peers/implementation.h"
 #include "model/contract/describe.h"
+#include "model/contract/habits.h"
 
 namespace spawncheck::explore {
 
@@ -225,7 +226,16 @@ bool Window::may_succeed() const {
   return case_->request->program != SC_PROGRAM_WRITTEN || program_ever_free_;
 }
 
+// Who tells no errno may say any where some error is right.
 bool Window::may_fail(int error, bool resource_errors) const {
+  if (!lifts(case_->habits, Rule::no_error_without_reason) || error == SPAWNCHECK_DECLINED)
+    return may_fail_so(error, resource_errors);
+  if (!case_->always.empty() || !case_->sometimes.empty()) return true;
+  constexpr int of_table[] = {EBADF, EINVAL, ETXTBSY, EMFILE};
+  return std::any_of(std::begin(of_table), std::end(of_table), [&](int e) { return may_fail_so(e, resource_errors); });
+}
+
+bool Window::may_fail_so(int error, bool resource_errors) const {
   if (case_->always.has(error) || case_->sometimes.has(error)) return true;
   if (error == EBADF) return is_source_once_closed_ || limit_ever_bad_;
   if (error == EINVAL && limit_ever_bad_) return true;
@@ -250,6 +260,7 @@ bool refuse(Window::Reason* reason, const Violation& violation) {
 SpawnFacts Window::facts() const {
   SpawnFacts f;
   f.request = case_->request;
+  f.habits = case_->habits;
   f.thread = case_->thread;
   f.operation = case_->operation;
   f.has_returned = case_->returned;
@@ -286,6 +297,7 @@ bool Window::table_is_explained(Clauses enforced, Reason* reason) const {
 bool Window::dispositions_are_explained(Reason* reason) const {
   SpawnFacts f;
   f.request = case_->request;
+  f.habits = case_->habits;
   f.thread = case_->thread;
   f.operation = case_->operation;
   f.ever_ignored = ever_ignored_;

@@ -63,6 +63,7 @@ class Window {
   void add_candidate(std::int32_t number, model::Index description);
   bool was_installed_in(std::int32_t first, std::int32_t last) const;
   bool may_fail(int error, bool resource_errors) const;
+  bool may_fail_so(int error, bool resource_errors) const;
   bool may_succeed() const;
   SpawnFacts facts() const;
   bool table_is_explained(Clauses enforced, Reason* reason) const;

@@ -48,6 +48,7 @@ SpawnFacts spawn_facts(const Facts& facts, const explore::SpawnCase& s) {
   const auto is_disturbed = [&](std::uint32_t what) { return (s.record->disturbed & what) != 0; };
   SpawnFacts f;
   f.request = s.request;
+  f.habits = facts.options.habits;
   f.thread = s.thread;
   f.operation = s.operation;
   f.has_returned = s.returned;

@@ -19,7 +19,7 @@ struct Facts {
   const Scenario& scenario;
   const sc_history& history;
   const JudgeOptions& options;
-  OwnDoing own_doing{scenario, history};
+  OwnDoing own_doing{scenario, history, options.habits};
   std::vector<explore::SpawnCase> spawns{};  // those that began
 };
 

@@ -84,6 +84,14 @@ std::optional<std::string> unsupported(const Facts& f) {
   return std::nullopt;
 }
 
+std::optional<std::string> declined(const Facts& f) {
+  for (const explore::SpawnCase& s : f.spawns)
+    if (s.returned && s.record->error == SPAWNCHECK_DECLINED)
+      return std::string(declined_words) + judging::where(s) +
+             " asks for what the implementation has no way to express";
+  return std::nullopt;
+}
+
 bool has_any_returned(const Facts& f) {
   for (std::size_t t = 0; t < f.scenario.threads.size(); ++t)
     for (std::size_t o = 0; o < f.scenario.threads[t].operations.size(); ++o)
@@ -108,6 +116,7 @@ LinearizeOptions search_options(const Facts& f, Clauses enforced) {
   o.enforced = enforced;
   o.reference_errors = !f.options.resource_errors_allowed;
   o.resource_errors = f.options.resource_errors_allowed;
+  o.habits = f.options.habits;
   o.steps = true;
   o.kernel = f.options.kernel;
   o.work_max = f.options.work_max;
@@ -216,6 +225,8 @@ std::vector<Breach> breaches_without_search(const Facts& f) {
 
 }  // namespace
 
+bool is_declined(const Verdict& v) { return v.status == Status::unsupported && v.observed.starts_with(declined_words); }
+
 bool needs_order(Clause clause) {
   return std::find(std::begin(searched), std::end(searched), clause) != std::end(searched);
 }
@@ -233,7 +244,8 @@ Verdict judge(const Scenario& scenario, const sc_history& history, const JudgeOp
   for (std::uint32_t t = 0; t < scenario.threads.size(); ++t)
     for (std::uint32_t o = 0; o < scenario.threads[t].operations.size(); ++o)
       if (scenario.threads[t].operations[o].kind == SC_OP_SPAWN && history.op[t][o].begin != 0)
-        facts.spawns.push_back(explore::spawn_case(scenario, history, t, o, !options.resource_errors_allowed));
+        facts.spawns.push_back(
+            explore::spawn_case(scenario, history, t, o, !options.resource_errors_allowed, options.habits));
   if (history.fault.kind == SC_FAULT_KILL_PARENT && history.end == SC_RUN_KILLED)
     return {};  // nobody is left to be owed anything
   if (const auto reason = unsupported(facts)) return undecided(Status::unsupported, *reason);
@@ -247,6 +259,8 @@ Verdict judge(const Scenario& scenario, const sc_history& history, const JudgeOp
   if (const auto reason = machine_is_full(facts)) return undecided(Status::inconclusive, *reason);
   std::vector<Breach> found = breaches_without_search(facts);
   Verdict verdict = search(facts, found);
+  if (found.empty() && verdict.status == Status::holds)
+    if (const auto reason = declined(facts)) return undecided(Status::unsupported, *reason);
   if (found.empty()) return verdict;
   const std::uint64_t work = verdict.work;
   verdict = named(std::move(found));

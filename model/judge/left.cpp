@@ -85,7 +85,7 @@ Violation attributes_at_end(const Facts& f) {
 
 Violation proc_attributes(const Facts& f) {
   for (const SpawnCase& s : f.spawns) {
-    if (!s.succeeded || s.record->child < 0) continue;
+    if (!s.succeeded || s.record->child < 0 || explore::runs_by_shell(s)) continue;
     const sc_process& child = f.history.child[s.record->child];
     if (!child.observed || !child.has_execed) continue;
     std::uint64_t among = unchanged_by(f.scenario) & f.history.inherited;

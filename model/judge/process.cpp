@@ -5,6 +5,7 @@
 
 #include "impl/peers/implementation.h"
 #include "model/contract/describe.h"
+#include "model/contract/habits.h"
 #include "model/contract/rules.h"
 #include "model/judge/facts.h"
 
@@ -85,6 +86,7 @@ Violation proc_child(const Facts& f) {
     if (!s.succeeded || s.record->child < 0) continue;
     const sc_process& child = f.history.child[s.record->child];
     const sc_request& r = *s.request;
+    if (explore::runs_by_shell(s)) continue;
     if (!child.observed) {
       if (!child.is_dead || r.program == SC_PROGRAM_EXIT || f.own_doing.may_have_ended_children() ||
           is_ended_by_its_thread(f, s))
@@ -143,6 +145,7 @@ Violation proc_wait(const Facts& f) {
       for (const SpawnCase& s : f.spawns)
         if (s.succeeded && s.thread == t && s.operation < o && s.record->value[0] == pid) spawn = &s;
       if (spawn == nullptr) continue;
+      if (explore::runs_by_shell(*spawn)) continue;
       bool waited = false, fits = f.own_doing.may_have_ended_children();
       for (std::uint32_t p = spawn->operation + 1; p < o; ++p) {
         if (explore::resolve(f.scenario, f.history, t, p, operations[p].operand[0]) != pid) continue;
@@ -174,6 +177,7 @@ Violation mm_unwritten(const Facts& f) {
                       {SC_DISTURBED_REQUEST, Rule::request_unwritten},
                       {SC_DISTURBED_ERRNO, Rule::errno_unwritten}};
   for (const auto& d : disturbances) {
+    if (lifts(f.options.habits, d.rule)) continue;
     for (const SpawnCase& s : f.spawns)
       if (s.returned && (s.record->disturbed & d.what) != 0)
         return violated(Clause::mm_unwritten, where(s) + ": it changed " + disturbance_text(d.what),

@@ -53,8 +53,13 @@ struct GenerateOptions {
   std::uint32_t sets = 127;      // SPAWNCHECK_SET_*: those that may be asked for
   std::uint32_t families = ~0u;  // bit per Family
   std::uint32_t threads_max = 3;
-  bool varies = true;  // variations are applied
+  bool varies = true;            // variations are applied
+  bool own_descriptors = false;  // threads touch only what is theirs: own.h
+  bool waits = true;             // threads wait for their children
 };
+
+// Takes out of a scenario, which may be mutated, what the options leave out.
+void suit(Scenario&, const GenerateOptions&);
 
 // With no family or no policy allowed: the keep-list family, the policy `only`.
 Scenario generate(Random&, const GenerateOptions& = {});

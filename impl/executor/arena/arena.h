@@ -35,6 +35,8 @@ struct sc_queue_attributes {
 };
 extern const struct sc_queue_attributes queue_attributes;
 extern const struct spawncheck_implementation* implementation;
+extern struct spawncheck_description implementation_says; /* of the implementation */
+static inline int has_habit(uint32_t habit) { return (implementation_says.habits & habit) != 0; }
 
 /* places.c: 0, or an errno with `where` saying what failed. */
 int places_make(const char* bin_directory, char where[SC_TEXT_MAX]);
@@ -42,6 +44,11 @@ void places_remove(void);
 
 /* world.c, in the arena: closes everything and opens what the world says. Ends the process on failure. */
 void world_make(void);
+
+/* prepare.c, in the arena, which has no descriptor yet: lets the implementation start what it needs, and notes what it
+ * holds from then on. 0, or an errno with `where` saying what failed. */
+int implementation_prepare(char where[SC_WHERE_MAX]);
+const struct sc_held* held_at(int number, const char* link); /* in the server; null: it holds no such file there */
 
 /* operations.c: runs one operation and fills its record. */
 void operation_run(uint32_t thread, uint32_t index);

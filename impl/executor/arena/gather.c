@@ -21,6 +21,22 @@ int tracer_seize(pid_t arena) {
 #endif
 }
 
+/* Who stops before a thread has said its name: each thread of the scenario has at the end. */
+#define UNKNOWN_MAX 128
+static pid_t unknown[UNKNOWN_MAX];
+static uint32_t unknown_count;
+
+static void note_unknown(pid_t tid) {
+  for (uint32_t i = 0; i < unknown_count; ++i)
+    if (unknown[i] == tid) return;
+  if (unknown_count < UNKNOWN_MAX) unknown[unknown_count++] = tid;
+}
+
+static void take_helpers(void) {
+  for (uint32_t i = 0; i < unknown_count; ++i)
+    if (tracer_thread(unknown[i]) < 0) helpers_add(unknown[i]);
+}
+
 /* A thread of the arena on its way to its first call. 1: it is there. */
 static int gather_thread(pid_t tid, int status) {
   const int i = tracer_thread(tid);
@@ -28,6 +44,7 @@ static int gather_thread(pid_t tid, int status) {
     tracee[i].tid = shared->trace.task[i].pid = tid;
     if (rest_at_call(i)) return 1;
   }
+  if (i < 0 && has_habit(SPAWNCHECK_STARTS_THREADS)) note_unknown(tid);
   ptrace(PTRACE_CONT, tid, NULL, (void*)(intptr_t)(status >> 16 == 0 ? WSTOPSIG(status) : 0));
   return 0;
 }
@@ -45,6 +62,7 @@ static int follow_main(pid_t arena, int status) {
 
 int tracer_gather(pid_t arena) {
   uint32_t there = 0;
+  unknown_count = 0;
   tracer_begin();
   for (uint32_t t = 0; t < shared->thread_count; ++t) add_task(0, (uint8_t)t, -1);
   while (there < shared->thread_count + 1) {
@@ -58,5 +76,6 @@ int tracer_gather(pid_t arena) {
     }
     there += (uint32_t)(tid == arena ? follow_main(arena, status) : gather_thread(tid, status));
   }
+  take_helpers();
   return 1;
 }

@@ -36,6 +36,7 @@
 
 struct sc_shared* shared;
 const struct spawncheck_implementation* implementation;
+struct spawncheck_description implementation_says;
 
 uint64_t now_ms(void) {
   struct timespec now;
@@ -71,16 +72,51 @@ static _Noreturn void leave(int status) {
   exit(status);
 }
 
+static void say(const void* message, size_t size) {
+  if (send(SC_SOCKET_FD, message, size, MSG_NOSIGNAL) != (ssize_t)size) leave(1);
+}
+
 static void answer(uint32_t is_failure, const char* text) {
   struct sc_answer a = {.failed = is_failure};
   snprintf(a.text, sizeof a.text, "%s", text);
-  if (implementation != NULL && !is_failure) {
-    a.policies = implementation->policies;
-    a.sets = implementation->sets;
-    snprintf(a.name, sizeof a.name, "%s", implementation->name);
-    snprintf(a.promises, sizeof a.promises, "%s", implementation->promises != NULL ? implementation->promises : "");
+  say(&a, sizeof a);
+}
+
+/* 0: the text is too long. */
+static int take_text(char* to, size_t size, const char* from) {
+  const int length = snprintf(to, size, "%s", from != NULL ? from : "");
+  return length >= 0 && (size_t)length < size;
+}
+
+/* The first answer: what the implementation says of itself. Bounded; what is beyond the bounds is not cut off but
+ * refused, because half a limit is none. */
+static int introduce_implementation(void) {
+  struct sc_answer a = {.policies = implementation->policies,
+                        .sets = implementation->sets,
+                        .habits = implementation_says.habits,
+                        .limit_count = implementation_says.limit_count};
+  static struct sc_limit limits[SC_LIMITS_MAX];
+  char why[SC_TEXT_MAX];
+  int fits = take_text(a.name, sizeof a.name, implementation->name) &&
+             take_text(a.promises, sizeof a.promises, implementation->promises) &&
+             take_text(a.version, sizeof a.version, implementation_says.version);
+  for (uint32_t i = 0; i < implementation_says.limit_count && i < SC_LIMITS_MAX; ++i) {
+    const struct spawncheck_documented_limit* from = &implementation_says.limits[i];
+    fits = fits && take_text(limits[i].clause, sizeof limits[i].clause, from->clause) &&
+           take_text(limits[i].says, sizeof limits[i].says, from->says) &&
+           take_text(limits[i].what, sizeof limits[i].what, from->what) &&
+           take_text(limits[i].source, sizeof limits[i].source, from->source);
   }
-  if (send(SC_SOCKET_FD, &a, sizeof a, MSG_NOSIGNAL) != (ssize_t)sizeof a) leave(1);
+  snprintf(why, sizeof why, "implementation %.90s: it has %u documented limits, of which %d are taken", a.name,
+           implementation_says.limit_count, SC_LIMITS_MAX);
+  if (!fits) snprintf(why, sizeof why, "implementation %.90s: a text of its description is too long", a.name);
+  if (!fits || implementation_says.limit_count > SC_LIMITS_MAX) {
+    answer(1, why);
+    return 0;
+  }
+  say(&a, sizeof a);
+  for (uint32_t i = 0; i < implementation_says.limit_count; ++i) say(&limits[i], sizeof limits[i]);
+  return 1;
 }
 
 /* The operation that started a child. */
@@ -219,12 +255,22 @@ static void find_stop_signal(pid_t arena) {
     shared->history.end_signal = info.si_status;
 }
 
+/* Handlers that were there before the world's dispositions are libc's or the implementation's, not the scenario's. */
+static void leave_out_handlers_before_world(struct sc_process* parent) {
+  uint64_t set = shared->history.caught_by_libc & ~shared->world.handled;
+  for (uint32_t t = 0; t < shared->thread_count; ++t)
+    for (uint32_t o = 0; o < shared->op_count[t]; ++o)
+      if (shared->op[t][o].kind == SC_OP_DISPOSITION) set &= ~(1ull << (shared->op[t][o].operand[0].value - 1));
+  parent->caught &= ~set;
+}
+
 /* What is read of the arena counts when it is still alive afterwards, and so does what its end would have changed in
  * its children. */
 static void observe_all(pid_t arena) {
   struct sc_history* h = &shared->history;
   const uint32_t seen_before = looked_at;
   if (h->end != SC_RUN_TIMEOUT) observe_held(&h->parent, arena);
+  leave_out_handlers_before_world(&h->parent);
   if (h->end == SC_RUN_COMPLETE) attributes_of_threads();
   for (uint32_t i = 0; i < h->child_count; ++i) {
     if ((seen_before >> i & 1) != 0) continue;
@@ -285,7 +331,7 @@ static void end_run(pid_t arena, int is_judged) {
       pid = waitpid(-1, NULL, __WALL);
     }
     if (pid < 0 && errno == ECHILD) return;
-    if (pid <= 0 || pid == arena || is_reported(pid) || !is_judged || tracer_thread(pid) >= 0 ||
+    if (pid <= 0 || pid == arena || is_reported(pid) || !is_judged || tracer_thread(pid) >= 0 || helpers_have(pid) ||
         is_seen(strays, h->stray_count, pid))
       continue;
     if (h->stray_count < STRAYS_MAX) strays[h->stray_count] = pid;
@@ -298,6 +344,8 @@ static void reset(void) {
   shared->attention = shared->gate = shared->ready = shared->release = shared->done_count = shared->stamp = 0;
   shared->world_errno = 0;
   shared->arena_pid = 0;
+  shared->held_count = 0;
+  helpers_begin();
   memset(shared->thread, 0, sizeof shared->thread);
   for (uint32_t t = 0; t < SC_THREADS_MAX; ++t) h->made[t].known = h->left[t].known = 0;
   h->ran_in_child = 0;
@@ -406,7 +454,7 @@ int main(int argc, char** argv) {
   }
   tracer_prepare();
   filter_prepare();
-  implementation = peer_load(argv[1], argc > 2 ? argv[2] : "", text);
+  implementation = peer_load(argv[1], argc > 2 ? argv[2] : "", &implementation_says, text);
   if (implementation == NULL) {
     answer(1, text);
     return 1;
@@ -423,7 +471,7 @@ int main(int argc, char** argv) {
   lists_prepare();
   attributes_begin(places.executable[SC_PROGRAM_HOLD]);
   ending_prepare();
-  answer(0, "");
+  if (!introduce_implementation()) leave(1);
   for (char request; recv(SC_SOCKET_FD, &request, 1, 0) == 1;) {
     run();
     answer(0, "");

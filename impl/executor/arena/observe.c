@@ -83,13 +83,22 @@ static int is_same_run(const struct sc_entry* a, const struct sc_entry* b) {
          a->cloexec == b->cloexec && a->status_flags == b->status_flags && a->position == b->position;
 }
 
-static void observe_table(struct sc_process* out, int directory) {
+/* What the implementation holds is not the scenario's: neither in the caller's table, nor in that of a child that gets
+ * what has no close-on-exec. Everywhere else it is something that is there. */
+static int is_left_out(int number, const char* link, const struct sc_request* request) {
+  const struct sc_held* held = shared->held_count != 0 ? held_at(number, link) : NULL;
+  if (held == NULL || request == NULL) return held != NULL;
+  return !held->cloexec && request->policy != SPAWNCHECK_FDS_ONLY;
+}
+
+/* request: of the spawn that started it; null: it is the arena. */
+static void observe_table(struct sc_process* out, int directory, const struct sc_request* request) {
   static int numbers[NUMBERS_MAX];
   const int count = proc_list(directory, "fd", numbers, NUMBERS_MAX);
   for (int i = 0; i < count; ++i) {
     char name[32], link[SC_PATH_MAX], info[1024];
     snprintf(name, sizeof name, "fd/%d", numbers[i]);
-    if (proc_link(directory, name, link) < 0) continue;
+    if (proc_link(directory, name, link) < 0 || is_left_out(numbers[i], link, request)) continue;
     snprintf(name, sizeof name, "fdinfo/%d", numbers[i]);
     if (proc_read(directory, name, info, sizeof info) < 0) continue;
     struct sc_entry entry = {.number = numbers[i], .last = numbers[i], .key = key_of(link, info), .same_as_parent = -1};
@@ -138,12 +147,14 @@ static void forget(struct sc_process* out, pid_t pid) {
 
 int observe_error;
 
-/* 1: all of it counts, as far as the process did nothing meanwhile. */
-static int observe_all_of(struct sc_process* out, int directory, int reads_attributes) {
+/* request: of the spawn that started it, whose attributes are read as well; null: it is the arena. 1: all of it counts,
+ * as far as the process did nothing meanwhile. */
+static int observe_all_of(struct sc_process* out, int directory, const struct sc_request* request) {
+  const int reads_attributes = request != NULL;
   char link[SC_PATH_MAX];
   proc_link(directory, "cwd", link);
   out->cwd = name_index(link, places.directory);
-  observe_table(out, directory);
+  observe_table(out, directory, request);
   if (reads_attributes) attributes_read(directory, out->pid, attributes_are_thorough(), &out->attributes);
   return observe_status(out, directory, reads_attributes) && proc_link(directory, "exe", link) > 0;
 }
@@ -153,7 +164,7 @@ void observe_held(struct sc_process* out, pid_t pid) {
   const int directory = proc_open(pid);
   if (directory < 0 && errno != ENOENT && errno != ESRCH) observe_error = errno;
   if (directory < 0) return;
-  out->observed = (uint8_t)observe_all_of(out, directory, 0);
+  out->observed = (uint8_t)observe_all_of(out, directory, NULL);
   close(directory);
 }
 
@@ -233,7 +244,7 @@ void observe_spawned(struct sc_process* out, pid_t pid, const struct sc_request*
   if (found == FOUND_PROGRAM || found == FOUND_ANOTHER) {
     out->has_execed = found == FOUND_PROGRAM;
     if (out->has_execed) lists_compare(directory, request->argument_count, &out->argument, &out->environment);
-    out->observed = (uint8_t)observe_all_of(out, directory, 1);
+    out->observed = (uint8_t)observe_all_of(out, directory, request);
     /* Who has lost its arena meanwhile has another parent, and soon ends. */
     if (out->observed && out->ppid != arena && proc_life_of_pid(arena) != PROC_LIVES) out->observed = 0;
     if (!out->observed) found = find_program(directory, "", &out->argument_count);

@@ -176,7 +176,7 @@ void spawn_run_operation(const struct sc_operation* op, uint32_t thread, uint32_
   const struct sc_request* r = &op->request;
   struct caller then, now;
   if ((implementation->policies >> r->policy & 1) == 0 || (r->set & ~implementation->sets) != 0) {
-    record->error = EOPNOTSUPP; /* the judge says unsupported, whatever the error */
+    record->error = SPAWNCHECK_DECLINED;
     return;
   }
   fill_in(thread, index, r);

@@ -89,7 +89,7 @@ enum waited { WAITED_STOP, WAITED_DEATH, WAITED_ASLEEP, WAITED_OUT };
  * of that, in a call that is not visible, is found out at the timer's next tick. */
 static enum waited await(int i, int may_sleep, int* status) {
   for (uint32_t looks = 0;; ++looks) {
-    const pid_t got = waitpid(tracee[i].tid, status, __WALL | (may_sleep ? WNOHANG : 0));
+    const pid_t got = waitpid(tracee[i].tid, status, __WALL | (may_sleep || helpers_are_there() ? WNOHANG : 0));
     if (got == tracee[i].tid) return WIFSTOPPED(*status) ? WAITED_STOP : WAITED_DEATH;
     if (got < 0 && errno != EINTR) {
       *status = SIGKILL;
@@ -97,6 +97,7 @@ static enum waited await(int i, int may_sleep, int* status) {
     }
     if ((got < 0 || looks >= YIELDS_BEFORE_LOOK) && is_asleep(i)) return WAITED_ASLEEP;
     if ((got < 0 || looks % YIELDS_PER_LOOK == YIELDS_PER_LOOK - 1) && is_out_of_time()) return WAITED_OUT;
+    if (got == 0) helpers_serve();
     if (got == 0) sched_yield();
   }
 }

@@ -100,10 +100,11 @@ static int has_sleeper_with_timeout(void) {
 static int somebody_comes_back(void) {
   const uint32_t steps = shared->trace.step_count;
   for (;;) {
+    const int helpers_rest = helpers_are_at_rest(); /* first: what they have woken until then is seen below */
     fault_continue();
     let_sleepers_return(1);
     if (can_go() != 0 || shared->trace.step_count != steps) return 1;
-    if (!has_sleeper_with_timeout() || is_out_of_time()) return 0;
+    if ((helpers_rest && !has_sleeper_with_timeout()) || is_out_of_time()) return 0;
     usleep(1000);
   }
 }
@@ -139,6 +140,7 @@ static enum sc_run_end run_steps(void) {
       return SC_RUN_KILLED;
     if (shared->trace.is_cut) return SC_RUN_CUT;
     if (is_over) return SC_RUN_TIMEOUT;
+    helpers_serve();
     const uint32_t enabled = can_go();
     if (all_finished() && (enabled & ((1u << shared->thread_count) - 1)) == 0) return SC_RUN_COMPLETE;
     if (enabled == 0) {

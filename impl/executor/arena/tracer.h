@@ -74,6 +74,15 @@ int is_out_of_time(void);
 /* Seizes the arena, which waits for `go`. 0 or an errno. */
 int tracer_seize(pid_t arena);
 
+/* helpers.c: threads and processes that no schedule has; none where the implementation does not say that it has some.
+ */
+void helpers_begin(void);
+void helpers_add(pid_t tid);
+int helpers_are_there(void);
+int helpers_have(pid_t tid);
+void helpers_serve(void);      /* whoever of them has stopped goes on */
+int helpers_are_at_rest(void); /* each sleeps, and only somebody else can wake it; whoever had stopped has gone on */
+
 /* Lets the arena go until each thread is at its first visible call. 0: it died or ran out of time. */
 int tracer_gather(pid_t arena);
 

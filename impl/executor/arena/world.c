@@ -20,11 +20,17 @@
 
 #define DEFAULT_LIMIT 1024 /* where the scenario names none; the model assumes the same */
 
-static _Noreturn void give_up(const char* call, uint32_t line) {
-  shared->world_errno = (uint32_t)(errno != 0 ? errno : EIO);
-  snprintf(shared->world_where, sizeof shared->world_where, "%s for line %u of the world", call, line);
+/* world_where says what could not be made. */
+static _Noreturn void refuse_world(int error) {
+  shared->world_errno = (uint32_t)error;
   attract_attention();
   _exit(1);
+}
+
+static _Noreturn void give_up(const char* call, uint32_t line) {
+  const int error = errno != 0 ? errno : EIO;
+  snprintf(shared->world_where, sizeof shared->world_where, "%s for line %u of the world", call, line);
+  refuse_world(error);
 }
 
 static void set_limit(rlim_t soft) {
@@ -118,6 +124,8 @@ void world_make(void) {
   if (syscall(SYS_close_range, 0u, ~0u, 0u) != 0) /* kernels before 5.9 */
     for (int n = 0; n < 65536; ++n) close(n);
   set_limit(RLIM_INFINITY);
+  const int error = implementation_prepare(shared->world_where);
+  if (error != 0) refuse_world(error);
   for (uint32_t i = 0; i < world->line_count; ++i) make_line(&world->line[i], i);
   set_limit(world->limit != 0 ? (rlim_t)world->limit : DEFAULT_LIMIT);
 }

@@ -19,6 +19,8 @@ const struct spawncheck_implementation* implementation;
 
 uint32_t next_stamp(void) { return 1; }
 void attract_attention(void) {}
+int implementation_prepare(char where[SC_WHERE_MAX]) { return where[0] = 0; }
+
 void spawn_run_operation(const struct sc_operation* op, uint32_t thread, uint32_t index, struct sc_op_record* record) {
   (void)op, (void)thread, (void)index;
   record->error = ENOSYS; /* no litmus test has one */

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "model/scenario/generate/generator.h"
+#include "model/scenario/own.h"
 
 namespace spawncheck {
 
@@ -58,7 +59,18 @@ Scenario generate(Random& random, const GenerateOptions& options) {
   GenerateOptions usable = options;
   if ((usable.families & ((1u << family_count) - 1)) == 0) usable.families = 1;
   usable.threads_max = std::clamp(usable.threads_max, 1u, static_cast<std::uint32_t>(SC_THREADS_MAX));
-  return generating::Generator(random, usable).run();
+  Scenario scenario = generating::Generator(random, usable).run();
+  suit(scenario, usable);
+  return scenario;
+}
+
+void suit(Scenario& scenario, const GenerateOptions& options) {
+  if (options.own_descriptors) make_own_only(scenario);
+  if (options.waits) return;
+  for (Thread& thread : scenario.threads) {
+    std::erase_if(thread.operations, [](const sc_operation& op) { return op.kind == SC_OP_WAIT; });
+    if (thread.operations.empty()) thread.operations.push_back(blank_operation(SC_OP_LOAD));
+  }
 }
 
 namespace generating {

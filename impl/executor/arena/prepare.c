@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What an implementation starts in the arena before the world is made: threads, descriptors, handlers.
+ *
+ * Descriptors that it holds for itself (SPAWNCHECK_HOLDS_DESCRIPTORS) must not stand where the world or an operation
+ * opens something: all numbers below SC_HELD_FROM are taken while it prepares itself, so that its own are above.
+ * Rejected: to move them afterwards, which a library that knows its numbers does not survive. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "arena.h"
+
+static uint64_t sum_of_link(const char* link) { return memory_sum(1, link, strlen(link)); }
+
+static int take_low_numbers(void) {
+  int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+  while (fd >= 0 && fd < SC_HELD_FROM - 1) fd = fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);
+  return fd >= 0 ? 0 : errno;
+}
+
+static void give_low_numbers_back(void) {
+  if (syscall(SYS_close_range, 0u, SC_HELD_FROM - 1u, 0u) != 0) /* kernels before 5.9 */
+    for (int n = 0; n < SC_HELD_FROM; ++n) close(n);
+}
+
+/* It has looked at all numbers at which one of so many could be. */
+static int note_held(void) {
+  for (int n = SC_HELD_FROM; n < SC_HELD_FROM + 4 * SC_HELD_MAX; ++n) {
+    char name[32], link[SC_PATH_MAX];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", n);
+    const ssize_t size = readlink(name, link, sizeof link - 1);
+    if (size < 0) continue;
+    link[size] = 0;
+    if (shared->held_count >= SC_HELD_MAX) return EMFILE;
+    shared->held[shared->held_count++] = (struct sc_held){n, (fcntl(n, F_GETFD) & FD_CLOEXEC) != 0, sum_of_link(link)};
+  }
+  return 0;
+}
+
+int implementation_prepare(char where[SC_WHERE_MAX]) {
+  const int holds = has_habit(SPAWNCHECK_HOLDS_DESCRIPTORS);
+  int error = holds ? take_low_numbers() : 0;
+  snprintf(where, SC_WHERE_MAX, "open of /dev/null before prepare()");
+  if (error == 0 && implementation_says.prepare != NULL) {
+    snprintf(where, SC_WHERE_MAX, "prepare() of the implementation");
+    error = implementation_says.prepare();
+  }
+  if (!holds || error != 0) return error;
+  snprintf(where, SC_WHERE_MAX, "more than %d descriptors are held by the implementation", SC_HELD_MAX);
+  give_low_numbers_back();
+  return note_held();
+}
+
+const struct sc_held* held_at(int number, const char* link) {
+  for (uint32_t i = 0; i < shared->held_count; ++i)
+    if (shared->held[i].number == number) return shared->held[i].file == sum_of_link(link) ? &shared->held[i] : NULL;
+  return NULL;
+}

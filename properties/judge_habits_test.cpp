@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+//
+// What an implementation says of itself: of each habit an innocent history, which holds where the habit is said and is
+// accused where it is not, and a guilty one, which the habit does not excuse. And requests that were declined.
+#include <cerrno>
+#include <csignal>
+
+#include "impl/peers/implementation.h"
+#include "model/contract/habits.h"
+#include "properties/told.h"
+
+namespace spawncheck {
+namespace {
+
+JudgeOptions with(std::uint32_t habits) {
+  JudgeOptions options;
+  options.habits = habits;
+  return options;
+}
+
+// Accused unless the habit is said.
+void is_lifted_by(std::uint32_t habit, const Told& told, Clause clause) {
+  violates(told, clause);
+  violates(told, clause, with(~habit));
+  holds(told, with(habit));
+}
+
+// With the habit, and with all of them.
+void is_not_lifted(std::uint32_t habit, const Told& told, Clause clause) {
+  violates(told, clause, with(habit));
+  violates(told, clause, with(~0u));
+}
+
+Told one_child(const char* text) {
+  Told told(text);
+  told.op(0, 0, 1, 2, 5).child(0, 0);
+  return told;
+}
+
+TEST(Habits, EachHasOneRow) {
+  std::uint32_t all = 0;
+  for (const HabitRow& row : habits()) {
+    EXPECT_EQ(all & row.bit, 0u) << row.word;
+    all |= row.bit;
+    EXPECT_EQ(habit_words(row.bit), row.word);
+    EXPECT_TRUE(!row.lifts || lifts(row.bit, *row.lifts)) << row.word;
+  }
+  EXPECT_EQ(all, 255u);
+  EXPECT_EQ(habit_words(0), "none");
+}
+
+TEST(Habits, ReapsLiftsTheStatus) {
+  Told told = one_child("thread\n  spawn only exit -> $0\n  wait $0\n");
+  told.failed(0, 1, 3, 4, ECHILD);
+  is_lifted_by(SPAWNCHECK_REAPS, told, Clause::proc_child);
+}
+
+TEST(Habits, ReapsDoesNotLiftAWrongStatus) {
+  Told told = one_child("thread\n  spawn only exit -> $0\n  wait $0\n");
+  told.op(0, 1, 3, 4, 9);
+  is_not_lifted(SPAWNCHECK_REAPS, told, Clause::proc_child);
+}
+
+TEST(Habits, ResetsMaskLiftsAnEmptyMask) {
+  Told told = one_child("mask USR1\nthread\n  spawn only hold -> $0\n");
+  told.seen().mask = 0;
+  told.history().thread_mask[0] = 1ull << (SIGUSR1 - 1);
+  is_lifted_by(SPAWNCHECK_RESETS_MASK, told, Clause::sig_mask);
+}
+
+TEST(Habits, ResetsMaskLiftsNeitherAnotherMaskNorOneThatWasAskedFor) {
+  Told other = one_child("mask USR1\nthread\n  spawn only hold -> $0\n");
+  other.seen().mask = 1ull << (SIGUSR2 - 1);
+  other.history().thread_mask[0] = 1ull << (SIGUSR1 - 1);
+  is_not_lifted(SPAWNCHECK_RESETS_MASK, other, Clause::sig_mask);
+  Told asked = one_child("thread\n  spawn only hold mask USR1 -> $0\n");
+  asked.seen().mask = 0;
+  is_not_lifted(SPAWNCHECK_RESETS_MASK, asked, Clause::sig_mask);
+}
+
+TEST(Habits, ResetsSignalsLiftsWhatWasIgnored) {
+  Told told = one_child("disposition USR1 ignore\nthread\n  spawn only hold -> $0\n");
+  told.seen().ignored = 0;
+  told.history().parent.ignored = 1ull << (SIGUSR1 - 1);
+  is_lifted_by(SPAWNCHECK_RESETS_SIGNALS, told, Clause::sig_disposition);
+}
+
+TEST(Habits, ResetsSignalsLiftsNeitherWhatWasAskedForNorWhatIsCaught) {
+  Told asked = one_child("thread\n  spawn only hold ignore USR1 -> $0\n");
+  asked.seen().ignored = 0;
+  is_not_lifted(SPAWNCHECK_RESETS_SIGNALS, asked, Clause::sig_disposition);
+  Told more = one_child("thread\n  spawn only hold -> $0\n");
+  more.seen().ignored = 1ull << (SIGUSR2 - 1);
+  is_not_lifted(SPAWNCHECK_RESETS_SIGNALS, more, Clause::sig_disposition);
+  Told caught = one_child("thread\n  spawn only hold -> $0\n");
+  caught.seen().caught = 1ull << (SIGUSR1 - 1);
+  is_not_lifted(SPAWNCHECK_RESETS_SIGNALS, caught, Clause::sig_disposition);
+}
+
+TEST(Habits, TellsNoErrnoLiftsTheErrnoWhereOneIsOwed) {
+  Told missing("thread\n  spawn only missing -> $0\n");
+  is_lifted_by(SPAWNCHECK_TELLS_NO_ERRNO, missing.failed(0, 0, 1, 2, EIO), Clause::err_exact);
+  Told closed("thread\n  spawn only hold keep 4>3 -> $0\n");
+  is_lifted_by(SPAWNCHECK_TELLS_NO_ERRNO, closed.failed(0, 0, 1, 2, EIO), Clause::err_exact);
+}
+
+TEST(Habits, TellsNoErrnoLiftsNoFailureWithoutReasonAndNoSuccess) {
+  Told fails("thread\n  spawn only hold -> $0\n");
+  is_not_lifted(SPAWNCHECK_TELLS_NO_ERRNO, fails.failed(0, 0, 1, 2, EIO), Clause::err_exact);
+  Told succeeds = one_child("thread\n  spawn only missing -> $0\n");
+  is_not_lifted(SPAWNCHECK_TELLS_NO_ERRNO, succeeds, Clause::err_exact);
+}
+
+TEST(Habits, RunsScriptsLiftsWhatHasNoFormat) {
+  Told told = one_child("thread\n  spawn only no-format -> $0\n");
+  told.seen().has_execed = 0;
+  is_lifted_by(SPAWNCHECK_RUNS_SCRIPTS, told, Clause::err_exact);
+  Told refused("thread\n  spawn only no-format -> $0\n");
+  holds(refused.failed(0, 0, 1, 2, ENOEXEC), with(SPAWNCHECK_RUNS_SCRIPTS));
+}
+
+TEST(Habits, RunsScriptsLiftsNoOtherProgram) {
+  Told directory = one_child("thread\n  spawn only directory -> $0\n");
+  is_not_lifted(SPAWNCHECK_RUNS_SCRIPTS, directory, Clause::err_exact);
+  Told wrong("thread\n  spawn only no-format -> $0\n");
+  violates(wrong.failed(0, 0, 1, 2, EACCES), Clause::err_exact, with(SPAWNCHECK_RUNS_SCRIPTS));
+}
+
+TEST(Habits, WritesErrnoLiftsErrno) {
+  Told told = one_child("thread\n  spawn only hold -> $0\n");
+  told.record(0, 0).disturbed = SC_DISTURBED_ERRNO;
+  is_lifted_by(SPAWNCHECK_WRITES_ERRNO, told, Clause::mm_unwritten);
+}
+
+TEST(Habits, WritesErrnoLiftsNoOtherMemory) {
+  Told told = one_child("thread\n  spawn only hold -> $0\n");
+  told.record(0, 0).disturbed = SC_DISTURBED_ERRNO | SC_DISTURBED_ENVIRON;
+  is_not_lifted(SPAWNCHECK_WRITES_ERRNO, told, Clause::mm_unwritten);
+}
+
+// What is held is left out by the executor, by number and file (peers_interface_test): the judge knows of none.
+TEST(Habits, HoldsDescriptorsLiftsNothingThatIsSeen) {
+  Told told = one_child("thread\n  spawn only hold -> $0\n");
+  sc_process& parent = (told.seen(), told.history().parent);
+  parent.entry_count = 1;
+  parent.entry[0] = {};
+  parent.entry[0].number = parent.entry[0].last = 3;
+  parent.entry[0].key.kind = SC_FILE_NULL;
+  is_not_lifted(SPAWNCHECK_HOLDS_DESCRIPTORS, told, Clause::fd_untouched);
+}
+
+// ---- declined -----------------------------------------------------------------------------------
+
+constexpr const char* asks_for_much = "fd 4 memfd\nthread\n  spawn only hold keep 4>3 -> $0\n  memfd -> $1\n";
+
+Told declined() {
+  Told told(asks_for_much);
+  told.failed(0, 0, 1, 2, SPAWNCHECK_DECLINED).op(0, 1, 3, 4, 0);
+  return told;
+}
+
+TEST(Declined, ARunThatHoldsInEverythingElseIsDeclined) {
+  const Verdict v = declined().verdict();
+  EXPECT_EQ(v.status, Status::unsupported);
+  EXPECT_TRUE(is_declined(v)) << v.observed;
+  EXPECT_TRUE(is_declined(declined().verdict(with(SPAWNCHECK_TELLS_NO_ERRNO))));
+}
+
+TEST(Declined, WhatHasNothingToDoWithItIsJudged) {
+  Told told(asks_for_much);
+  violates(told.failed(0, 0, 1, 2, SPAWNCHECK_DECLINED).op(0, 1, 3, 4, 7), Clause::fd_untouched);
+}
+
+TEST(Declined, NothingMayHaveChanged) {
+  Told told = declined();
+  told.history().stray_count = 1;
+  violates(told, Clause::proc_unzombied);
+  told = declined();
+  told.record(0, 0).disturbed = SC_DISTURBED_MASK;
+  violates(told, Clause::sig_parent_restored);
+  told = declined();
+  told.record(0, 0).disturbed = SC_DISTURBED_RESULT;
+  violates(told, Clause::err_exact);
+}
+
+}  // namespace
+}  // namespace spawncheck
