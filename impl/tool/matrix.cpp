@@ -38,7 +38,7 @@ std::vector<std::string> all_implementations() {
   std::vector<std::string> objects;
   std::error_code none;
   for (const auto& entry : std::filesystem::directory_iterator(directory_of_binaries() + "/peers", none))
-    if (entry.path().extension() == ".so") objects.push_back(entry.path().string());
+    if (entry.path().extension() == ".so") objects.push_back(entry.path().stem().string());
   std::sort(objects.begin(), objects.end());
   out.insert(out.end(), objects.begin(), objects.end());
   return out;
@@ -60,6 +60,7 @@ Scenario scenario_of_policy(std::uint64_t seed, std::uint64_t i, const Session& 
   Scenario scenario = generate(random, options);
   if (i % 3 != 2) return scenario;
   Scenario mutated = mutate(scenario, random);
+  suit(mutated, options);
   mutated.schedule.clear();
   return is_of_policy(mutated, policy) ? mutated : scenario;
 }
@@ -119,6 +120,14 @@ class Search {
  private:
   Cell& cell(Clause c, int policy) { return row_.cells[static_cast<std::size_t>(c)][static_cast<std::size_t>(policy)]; }
 
+  // One for each implementation: the same scenario may show what two of them violate.
+  std::string directory_of_row() const {
+    const std::string directory = options_.save + "/" + row_.shown;
+    std::error_code none;
+    std::filesystem::create_directories(directory, none);
+    return directory;
+  }
+
   // Behind a limit the other clauses were judged all the same.
   void count(int policy, const Verdict& verdict, Searched& s) {
     const bool is_limited = verdict.status == Status::unsupported && verdict.observed.starts_with(limit_words);
@@ -152,8 +161,9 @@ class Search {
         ++row_.searched[policy].suspected;
         return;
       }
+      if (row_.implementation.find('/') == std::string::npos) finding.implementation = row_.implementation;
       std::string error;
-      if (!options_.save.empty() && save(finding, options_.save, error).empty())
+      if (!options_.save.empty() && save(finding, directory_of_row(), error).empty())
         fmt::print(stderr, "spawncheck: {}\n", error);
       of_clause.kind = CellKind::violated;
       of_clause.finding = static_cast<int>(row_.found.size());
