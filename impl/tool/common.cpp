@@ -19,6 +19,9 @@ std::unique_ptr<Session> start_session(const Common& common, int& status) {
   options.implementation = common.implementation;
   if (options.implementation.ends_with(".so") && options.implementation.find('/') == std::string::npos)
     options.implementation = "./" + options.implementation;
+  const std::string object = directory_of_binaries() + "/peers/" + options.implementation + ".so";
+  if (options.implementation.find_first_of("/:") == std::string::npos && access(object.c_str(), F_OK) == 0)
+    options.implementation = object;
   options.strategy = common.strategy;
   std::string error;
   std::unique_ptr<Session> session = Session::start(options, error);

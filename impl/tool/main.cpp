@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include "impl/tool/audit.h"
+#include "impl/tool/matrix.h"
 #include "impl/tool/tool.h"
 #include "model/scenario/trace.h"
 
@@ -189,11 +190,30 @@ int main(int argc, char** argv) {
   shrink_command->add_option("--save", shrink_options.save, "store the result in this directory");
   add_common(*shrink_command, shrink_options.common);
 
-  MatrixOptions matrix_options;
+  ReproduceOptions reproduce_options;
+  CLI::App* reproduce_command = app.add_subcommand(
+      "reproduce", "a stand-alone C program that shows what a scenario shows: cc -o x x.c -pthread && ./x");
+  reproduce_command->add_option("FILE", reproduce_options.file, "a scenario file; - is standard input")->required();
+  reproduce_command->add_option("-o,--output", reproduce_options.output, "where to; default: standard output");
+  reproduce_command->add_option("--orders", reproduce_options.orders,
+                                "several threads, and no schedule: so many orders are tried for a violation");
+  reproduce_command->add_flag("--calls", reproduce_options.calls,
+                              "write out the system calls that were made, also where a library could be called");
+  add_common(*reproduce_command, reproduce_options.common);
+
+  ScoreboardOptions matrix_options;
   matrix_options.common.seconds = 20;
-  CLI::App* matrix_command = app.add_subcommand("matrix", "implementations against clauses, as a table");
-  matrix_command->add_option("IMPLEMENTATION", matrix_options.implementations, "which; default: all that come along");
-  add_common(*matrix_command, matrix_options.common);
+  CLI::App* matrix_command = app.add_subcommand("matrix", "implementations by clauses by policy, as a scoreboard");
+  matrix_command->add_option("--implementation", matrix_options.implementations,
+                             "which, once for each; default: the built-in ones, and every object in bin/peers");
+  matrix_command->add_option("--strategy", matrix_options.common.strategy, "force a strategy of the reference");
+  matrix_command->add_option("--seconds", matrix_options.common.seconds, "bound of the whole, shared out evenly");
+  matrix_command->add_option("--seed", matrix_options.common.seed, "drives everything that is random");
+  matrix_command->add_option("--format", matrix_options.format, "text, markdown, json, or html: one page")
+      ->check(CLI::IsMember({"text", "markdown", "json", "html"}));
+  matrix_command->add_flag("--json", matrix_options.common.json, "the same as --format json");
+  matrix_command->add_option("--save", matrix_options.save,
+                             "store each violation's scenario in this directory, and the scoreboard in every format");
 
   std::string what;
   bool list_json = false;
@@ -226,7 +246,8 @@ int main(int argc, char** argv) {
   if (check_command->parsed()) return check(check_options);
   if (schedules_command->parsed()) return schedules(schedules_options);
   if (shrink_command->parsed()) return shrink(shrink_options);
-  if (matrix_command->parsed()) return matrix(matrix_options);
+  if (reproduce_command->parsed()) return reproduce(reproduce_options);
+  if (matrix_command->parsed()) return scoreboard(matrix_options);
   if (explore_command->parsed()) return explore(explore_options);
   if (audit_command->parsed()) return audit(audit_options);
   if (litmus_command->parsed()) return litmus(litmus_options);

@@ -159,10 +159,12 @@ int help(const std::string&
              clause);   // a clause, or one of its rules: what is owed, from the tables of model/contract/rules.h
 int kernel(bool json);  // kernel.cpp: what the running kernel does, and how it was found out
 
-struct MatrixOptions {
+struct ReproduceOptions {
   Common common;
-  std::vector<std::string> implementations;  // empty: all that come along
+  std::string file, output;  // output: empty or "-": standard output
+  unsigned orders = 64;      // of a scenario with several threads and no schedule: so many are tried
+  bool calls = false;        // the recorded system calls also where the implementation itself can be called
 };
-int matrix(const MatrixOptions&);
+int reproduce(const ReproduceOptions&);  // reproduce.cpp: a stand-alone C program
 
 }  // namespace spawncheck::tool

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+//
+// Implementations by clauses by policy: what was searched, what was found.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "impl/report/lanes.h"
+#include "impl/session/finding.h"
+
+namespace spawncheck {
+
+inline constexpr int policy_count = 3;
+
+enum class CellKind {
+  holds,         // nothing was found in what was searched
+  violated,      // Scoreboard::found
+  limit,         // violated where the documentation says that it is not given
+  not_promised,  // owed only by who promises it
+  not_offered,   // the implementation has no such policy
+  undecided      // no run of this policy decided anything
+};
+std::string_view name(CellKind);  // "holds", "not promised", ...
+
+struct Cell {
+  CellKind kind = CellKind::undecided;
+  std::string limit;  // the source, of a limit: also beside a violation
+  int finding = -1;   // of Row::found
+};
+
+// What was searched with one policy.
+struct Searched {
+  std::uint64_t runs = 0, schedules = 0;  // free runs; scheduled ones
+  std::uint64_t decided = 0, declined = 0, suspected = 0;
+  double seconds = 0;
+};
+
+struct Found {
+  Finding finding;
+  int policy = 0;
+  std::optional<Lanes> picture;
+};
+
+struct Row {
+  std::string implementation;  // as it was asked for
+  std::string shown;           // its name in a table: without directory and .so
+  std::string version;         // of the library behind it, as that says; empty: not known
+  std::string promises;
+  std::string libc;
+  std::uint32_t policies = 0;
+  std::vector<ImplementationInfo::Limit> limits;  // documented
+  std::string why_not;                            // it could not run; then nothing else counts
+  Searched searched[policy_count];
+  std::vector<std::vector<Cell>> cells;  // by clause, by policy
+  std::vector<Found> found;              // one of each clause and policy at most
+};
+
+struct Scoreboard {
+  std::string kernel, behaviours;
+  std::uint64_t seed = 0;
+  std::vector<Row> rows;
+};
+
+std::string to_text(const Scoreboard&);
+std::string to_markdown(const Scoreboard&);
+nlohmann::json to_json(const Scoreboard&);
+std::string to_html(const Scoreboard&);
+
+// One word or two for a cell of a table: "holds", "violated", "limit", "-".
+std::string word_of(const Cell&);
+std::string searched_text(const Searched&);  // "1,204 runs and 310 schedules in 6 s; 12 % declined"
+
+}  // namespace spawncheck

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+//
+// A recorded system call, and an operation of a scenario, as C.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "impl/reproducer/recorded.h"
+
+namespace spawncheck {
+
+// Of a spawn: an expression, as in `dup3(5, 3, 0)`, without what start and exec need. Empty: `why` says what cannot be
+// written.
+std::string call_text(const Recorded&, const sc_step&, std::string& why);
+
+// A call that only asks, whose answer nobody can see: it is left out.
+bool only_asks(const sc_step&);
+
+// Of the scenario: a statement or two, which leave their results in v[]. `id`: the operation's number in the program.
+std::string operation_text(const Recorded&, unsigned thread, unsigned operation, unsigned id);
+std::string world_text(const sc_world&);  // the lines that make the initial world
+std::string operand_text(const sc_operand&, unsigned thread);
+std::string program_text(const sc_request&);  // the path of what is exec'd: a variable of the program
+std::string hex(std::uint64_t);
+std::string signal_text(int signal);
+
+}  // namespace spawncheck

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+//
+// The fixed text of every program, in front of what is written for its scenario and behind it: head.c and tail.c.
+#pragma once
+
+#include <string_view>
+
+namespace spawncheck {
+
+extern const std::string_view frame_head, frame_tail;
+
+}  // namespace spawncheck

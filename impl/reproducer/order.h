@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+//
+// A recorded run as turns: blocks of calls that one task makes before another goes.
+#pragma once
+
+#include <vector>
+
+#include "impl/reproducer/recorded.h"
+
+namespace spawncheck {
+
+enum class EventKind { call, library_call, library_return };
+
+struct Event {
+  EventKind kind = EventKind::call;
+  unsigned task = 0, thread = 0, operation = 0;
+  const sc_step* step = nullptr;  // of a call
+  unsigned block = 0;
+  bool is_first = false, is_last = false;  // of its block
+  bool is_open = false;                    // library_call: others go while it is under way, in what order nobody says
+};
+
+// `by_library`: the spawns are calls of a library, which cannot be stopped within.
+std::vector<Event> order_of(const Recorded&, bool by_library);
+
+bool is_spawn(const Scenario&, unsigned thread, unsigned operation);
+
+}  // namespace spawncheck

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+//
+// The run that a program is written from: scheduled, every call with its result, and who made which operation of it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "impl/session/session.h"
+#include "model/scenario/trace.h"
+
+namespace spawncheck {
+
+struct Recorded {
+  Scenario scenario;
+  Verdict verdict;
+  std::shared_ptr<const sc_history> history;
+  std::shared_ptr<const sc_trace> trace;
+  unsigned orders = 0;  // of a scenario with several threads and no schedule: how many were tried for a violation
+};
+
+// By the scenario's schedule or with its fault, if it has one. Else in up to `orders_max` orders until one violates;
+// the first where none does. The verdict counts only when the run could be traced whole.
+Recorded record(Session&, const Scenario&, unsigned orders_max);
+
+// A step that the program writes out as a call: made by a thread or a child, within an operation, before its program.
+bool is_written(const sc_step&);
+
+}  // namespace spawncheck

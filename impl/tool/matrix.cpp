@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+#include "impl/tool/matrix.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "impl/peers/peers.h"
+#include "impl/report/scoreboard.h"
+#include "impl/reproducer/recorded.h"
+#include "impl/session/running_kernel.h"
+#include "impl/session/scheduled.h"
+#include "impl/session/taken.h"
+#include "model/scenario/mutate.h"
+#include "model/scenario/words.h"
+
+namespace spawncheck::tool {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr unsigned seconds_of_finding_max = 8, runs_per_try_of_race = 20, orders_of_picture_max = 32;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::vector<std::string> all_implementations() {
+  std::vector<std::string> out;
+#define SPAWNCHECK_ROW(name, get, describe, what) out.push_back(name);
+  SPAWNCHECK_PEERS(SPAWNCHECK_ROW)
+#undef SPAWNCHECK_ROW
+  std::vector<std::string> objects;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_of_binaries() + "/peers", none))
+    if (entry.path().extension() == ".so") objects.push_back(entry.path().stem().string());
+  std::sort(objects.begin(), objects.end());
+  out.insert(out.end(), objects.begin(), objects.end());
+  return out;
+}
+
+bool is_of_policy(const Scenario& s, int policy) {
+  for (const Thread& thread : s.threads)
+    for (const sc_operation& op : thread.operations)
+      if (op.kind == SC_OP_SPAWN && op.request.policy != policy) return false;
+  return true;
+}
+
+// As scenario_number() draws them, with spawns of one policy alone.
+Scenario scenario_of_policy(std::uint64_t seed, std::uint64_t i, const Session& session, int policy) {
+  Random random(seed * 0x10001 + i);
+  GenerateOptions options = session.generate_options();
+  options.policies = 1u << policy;
+  options.families = 1u << static_cast<int>(family_in_turn(i));
+  Scenario scenario = generate(random, options);
+  if (i % 3 != 2) return scenario;
+  Scenario mutated = mutate(scenario, random);
+  suit(mutated, options);
+  mutated.schedule.clear();
+  return is_of_policy(mutated, policy) ? mutated : scenario;
+}
+
+// A picture of what was found: of every call where a schedule shows it, else of the operations.
+std::optional<Lanes> picture_of(Session& session, const Finding& f) {
+  if (f.is_scheduled) {
+    sc_policy policy = policy_of(Turns::strict);
+    policy.results = 1;
+    if (session.run_scheduled(f.scenario, policy).status == Status::violated)
+      return lanes_of(f.scenario, session.history(), &session.trace());
+  } else {
+    const Recorded recorded = record(session, f.scenario, orders_of_picture_max);
+    if (recorded.verdict.status == Status::violated && recorded.verdict.violates(*f.verdict.clause))
+      return lanes_of(f.scenario, *recorded.history, recorded.trace.get());
+  }
+  if (f.evidence.history == nullptr) return std::nullopt;
+  return lanes_of(f.evidence.scenario, *f.evidence.history, nullptr);
+}
+
+class Search {
+ public:
+  Search(Session& session, Row& row, const ScoreboardOptions& options)
+      : session_(session), row_(row), options_(options), taken_(session.implementation().policies) {}
+
+  void run(int policy, Clock::time_point end) {
+    Searched& s = row_.searched[policy];
+    const auto start = Clock::now();
+    const auto is_over = [&] { return interrupted || Clock::now() >= end; };
+    for (std::uint64_t i = 0; !is_over(); ++i) {
+      const bool is_scheduled = i % 2 == 1;
+      Scenario scenario = scenario_of_policy(options_.common.seed, i, session_, policy);
+      if (taken_.has_declined()) {  // it is asked mostly for what it takes, within the policy
+        Random random(options_.common.seed * 0x10001 + i + 1);
+        Scenario adapted = scenario;
+        taken_.adapt(adapted, random);
+        if (is_of_policy(adapted, policy)) scenario = std::move(adapted);
+      }
+      unsigned used = 0;
+      const std::uint64_t seed = options_.common.seed + i;
+      const Verdict verdict = run_as_check(session_, scenario, is_scheduled, seed, used, is_over);
+      (is_scheduled ? s.schedules : s.runs) += used;
+      taken_.note(scenario, session_.history());
+      count(policy, verdict, s);
+      if (verdict.status == Status::violated) examine(policy, scenario, verdict, seed, used - 1, end);
+      if (i % 64 == 0)
+        say_progress(
+            fmt::format("{}, {}: {}", row_.shown, policy_words()[static_cast<std::size_t>(policy)], searched_text(s)));
+    }
+    s.seconds = seconds_since(start);
+    for (auto& by_policy : row_.cells) {
+      Cell& cell = by_policy[static_cast<std::size_t>(policy)];
+      if (cell.kind == CellKind::undecided && s.decided != 0) cell.kind = CellKind::holds;
+    }
+  }
+
+ private:
+  Cell& cell(Clause c, int policy) { return row_.cells[static_cast<std::size_t>(c)][static_cast<std::size_t>(policy)]; }
+
+  // One for each implementation: the same scenario may show what two of them violate.
+  std::string directory_of_row() const {
+    const std::string directory = options_.save + "/" + row_.shown;
+    std::error_code none;
+    std::filesystem::create_directories(directory, none);
+    return directory;
+  }
+
+  // Behind a limit the other clauses were judged all the same.
+  void count(int policy, const Verdict& verdict, Searched& s) {
+    const bool is_limited = verdict.status == Status::unsupported && verdict.observed.starts_with(limit_words);
+    s.decided += verdict.status == Status::holds || verdict.status == Status::violated || is_limited;
+    s.declined += is_declined(verdict);
+    if (!is_limited) return;
+    const std::string_view rest = std::string_view(verdict.observed).substr(limit_words.size());
+    const std::size_t colon = rest.find(':');
+    const std::optional<Clause> clause = clause_named(rest.substr(0, colon));
+    if (!clause || colon == std::string_view::npos) return;
+    Cell& limited = cell(*clause, policy);
+    if (limited.kind == CellKind::undecided) limited.kind = CellKind::limit;
+    limited.limit = rest.substr(std::min(colon + 2, rest.size()));
+  }
+
+  // One finding for each clause and policy: the first that comes back.
+  void examine(int policy, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed, unsigned run,
+               Clock::time_point end) {
+    for (const Breach& breach : breaches_of(verdict)) {
+      Cell& of_clause = cell(breach.clause, policy);
+      if (of_clause.finding >= 0) continue;
+      Verdict named = verdict;
+      named.name_by(breach.clause);
+      FindingOptions how;
+      how.run = run;
+      how.runs_per_try = !is_scheduled(scenario) && scenario.threads.size() > 1 ? runs_per_try_of_race : 1;
+      how.seconds_max = seconds_of_finding_max;
+      how.is_over = [&] { return interrupted || Clock::now() >= end + std::chrono::seconds(seconds_of_finding_max); };
+      Finding finding = make_finding(session_, scenario, named, seed, how);
+      if (finding.is_suspected()) {
+        ++row_.searched[policy].suspected;
+        return;
+      }
+      if (row_.implementation.find('/') == std::string::npos) finding.implementation = row_.implementation;
+      std::string error;
+      if (!options_.save.empty() && save(finding, directory_of_row(), error).empty())
+        fmt::print(stderr, "spawncheck: {}\n", error);
+      of_clause.kind = CellKind::violated;
+      of_clause.finding = static_cast<int>(row_.found.size());
+      std::optional<Lanes> picture = picture_of(session_, finding);
+      row_.found.push_back({std::move(finding), policy, std::move(picture)});
+      return;  // what else it violates is told beside it; a cell of its own waits for a scenario of its own
+    }
+  }
+
+  Session& session_;
+  Row& row_;
+  const ScoreboardOptions& options_;
+  Taken taken_;
+};
+
+void prepare(Row& row, const Session& session) {
+  const ImplementationInfo& info = session.implementation();
+  row.policies = info.policies;
+  row.promises = info.promises;
+  row.version = info.version;
+  row.limits = info.limits;
+  row.libc = row.implementation.starts_with("musl:") ? "musl" : libc_version();
+  row.why_not = session.why_unsupported();
+  const Clauses owed = Clauses::promised_by(info.promises);
+  row.cells.assign(clause_count, std::vector<Cell>(policy_count));
+  for (int c = 0; c < clause_count; ++c)
+    for (int p = 0; p < policy_count; ++p) {
+      Cell& cell = row.cells[static_cast<std::size_t>(c)][static_cast<std::size_t>(p)];
+      if ((info.policies >> p & 1) == 0)
+        cell.kind = CellKind::not_offered;
+      else if (!owed.has(static_cast<Clause>(c)))
+        cell.kind = CellKind::not_promised;
+    }
+}
+
+std::string in_format(const Scoreboard& board, const std::string& format) {
+  if (format == "markdown") return to_markdown(board);
+  if (format == "json") return to_json(board).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  if (format == "html") return to_html(board);
+  return to_text(board);
+}
+
+int save_formats(const Scoreboard& board, const std::string& directory) {
+  const std::pair<const char*, std::string> files[] = {
+      {"md", to_markdown(board)},
+      {"json", to_json(board).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"},
+      {"html", to_html(board)}};
+  for (const auto& [ending, text] : files) {
+    const std::string path = directory + "/scoreboard." + ending;
+    std::ofstream file(path);
+    file << text;
+    file.close();
+    if (file) continue;
+    fmt::print(stderr, "spawncheck: {}: {}\n", path, std::strerror(errno));
+    return exit_status(Status::broken);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int scoreboard(const ScoreboardOptions& options) {
+  const bool is_chosen = !options.implementations.empty();
+  const std::vector<std::string> names = is_chosen ? options.implementations : all_implementations();
+  std::error_code error;
+  if (!options.save.empty() && !std::filesystem::create_directories(options.save, error) && error) {
+    fmt::print(stderr, "spawncheck: {}: {}\n", options.save, error.message());
+    return exit_usage;
+  }
+  Scoreboard board;
+  board.kernel = kernel_release();
+  board.behaviours = behaviours_text();
+  board.seed = options.common.seed;
+  const auto start = Clock::now();
+  for (std::size_t i = 0; i < names.size() && !interrupted; ++i) {
+    Row row;
+    row.implementation = names[i];
+    row.shown = std::filesystem::path(names[i]).stem().string();
+    Common common = options.common;
+    common.implementation = names[i];
+    int status = 0;
+    const std::unique_ptr<Session> session = start_session(common, status);
+    if (session == nullptr && is_chosen) return status;
+    if (session == nullptr) {
+      row.why_not = "it cannot be started";
+    } else {
+      prepare(row, *session);
+      Search search(*session, row, options);
+      const double all = options.common.seconds, count = static_cast<double>(names.size());
+      const int policies = std::popcount(row.policies & 7u);
+      int policy_index = 0;
+      for (int p = 0; p < policy_count && row.why_not.empty(); ++p) {
+        if ((row.policies >> p & 1) == 0) continue;
+        ++policy_index;
+        const double until = all * (static_cast<double>(i) + static_cast<double>(policy_index) / policies) / count;
+        // What was lost to findings is made good by the ones behind, down to a second for each.
+        const auto end =
+            std::max(start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(until)),
+                     Clock::now() + std::chrono::seconds(1));
+        search.run(p, end);
+      }
+    }
+    board.rows.push_back(std::move(row));
+  }
+  say_progress("");
+  fmt::print("{}", in_format(board, options.common.json ? "json" : options.format));
+  return options.save.empty() ? 0 : save_formats(board, options.save);
+}
+
+}  // namespace spawncheck::tool

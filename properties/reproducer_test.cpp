@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+//
+// The stand-alone program of a scenario says what the recorded run said, and what it cannot say is refused.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "impl/reproducer/program.h"
+#include "impl/session/finding.h"
+
+namespace spawncheck {
+namespace {
+
+const std::filesystem::path corpus = std::filesystem::path(SPAWNCHECK_SOURCE_DIRECTORY) / "corpus";
+
+struct Output {
+  int status = -1;
+  std::string text;
+};
+
+Output shell(const std::string& command) {
+  Output out;
+  FILE* pipe = popen((command + " 2>&1 </dev/null").c_str(), "re");
+  if (pipe == nullptr) return out;
+  std::array<char, 4096> buffer;
+  while (std::fgets(buffer.data(), buffer.size(), pipe) != nullptr) out.text += buffer.data();
+  const int status = pclose(pipe);
+  out.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return out;
+}
+
+Scenario read(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  auto parsed = parse(text.str());
+  EXPECT_TRUE(std::holds_alternative<Scenario>(parsed)) << path;
+  return std::get<Scenario>(parsed);
+}
+
+std::vector<std::filesystem::path> scenarios_below(const char* folder) {
+  std::vector<std::filesystem::path> out;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(corpus / folder))
+    if (entry.path().extension() == ".scenario") out.push_back(entry.path());
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+class Reproducer : public ::testing::Test {
+ protected:
+  Reproducer() {
+    char name[] = "/tmp/spawncheck-reproducer-XXXXXX";
+    directory = mkdtemp(name);
+  }
+  ~Reproducer() override { std::filesystem::remove_all(directory); }
+
+  std::unique_ptr<Session> session(const std::string& implementation) {
+    SessionOptions options;
+    options.implementation = implementation;
+    std::string error;
+    std::unique_ptr<Session> out = Session::start(options, error);
+    EXPECT_NE(out, nullptr) << error;
+    return out;
+  }
+
+  // Compiles and runs a program, and compares. The text of both goes into the message of a failure.
+  void expect_same(const Program& program, const std::string& what) {
+    const std::string source = directory + "/x.c", binary = directory + "/x";
+    std::ofstream(source) << program.text;
+    const Output compiled = shell("cc -Wall -o " + binary + " " + source + " -pthread");
+    ASSERT_EQ(compiled.status, 0) << what << "\n" << compiled.text;
+    const Output ran = shell(binary);
+    const Verdict& verdict = program.recorded.verdict;
+    EXPECT_EQ(ran.status, verdict.status == Status::violated ? 1 : 0) << what << "\n" << ran.text << verdict.observed;
+    if (verdict.status != Status::violated) return;
+    bool is_told = false;
+    for (const Breach& b : breaches_of(verdict))
+      is_told |= ran.text.find("violated " + std::string(name(b.clause))) != std::string::npos;
+    EXPECT_TRUE(is_told) << what << ": " << name(*verdict.clause) << "\n" << ran.text;
+    ++violated;
+  }
+
+  void try_all(const std::string& implementation, const std::vector<std::filesystem::path>& files, unsigned one_in) {
+    const std::unique_ptr<Session> s = session(implementation);
+    ASSERT_NE(s, nullptr);
+    for (std::size_t i = 0; i < files.size(); i += one_in) {
+      const Program program = program_of(*s, read(files[i]));
+      EXPECT_NE(program.text.empty(), program.refused.empty());
+      ++(program.text.empty() ? refused : written);
+      if (!program.text.empty()) expect_same(program, implementation + " " + files[i].string());
+    }
+  }
+
+  std::string directory;
+  unsigned written = 0, refused = 0, violated = 0;
+};
+
+constexpr unsigned sample = 3;  // every third file: each takes a compiler
+
+TEST_F(Reproducer, SaysOfTheReferenceThatItHolds) {
+  try_all("reference", scenarios_below("seeds"), sample);
+  try_all("reference", scenarios_below("regressions"), sample);
+  EXPECT_GT(written, refused);
+  EXPECT_EQ(violated, 0u);
+}
+
+TEST_F(Reproducer, ShowsWhatTheCanaryViolates) {
+  try_all("canary", scenarios_below("seeds/keep"), 1);
+  try_all("canary", {corpus / "seeds/races/flag-of-a-kept-one.scenario"}, 1);
+  EXPECT_GE(violated, 3u);
+  EXPECT_GT(written, refused);
+}
+
+TEST_F(Reproducer, SaysWhatForkExecAndPosixSpawnDo) {
+  try_all("fork_exec", scenarios_below("seeds/errors"), 2);
+  try_all("fork_exec", scenarios_below("seeds/races"), 2);
+  try_all("posix_spawn", scenarios_below("seeds/descriptors"), 2);
+  EXPECT_GT(written, refused);
+}
+
+// A planted bug that is a matter of system calls shows; one that is not is refused, never passed over.
+TEST_F(Reproducer, ShowsPlantedBugsOrRefusesThem) {
+  for (const auto& file : scenarios_below("contract")) {
+    const Scenario scenario = read(file);
+    std::string bug;
+    for (const Expectation& e : scenario.expectations)
+      if (e.status == Status::violated) bug = e.implementation;
+    const std::string object = directory_of_binaries() + "/mutants/" + bug + ".so";
+    if (bug.empty() || !std::filesystem::exists(object)) continue;
+    const std::unique_ptr<Session> s = session(object);
+    ASSERT_NE(s, nullptr);
+    for (const bool writes_calls : {false, true}) {
+      ProgramOptions how;
+      how.writes_calls = writes_calls;
+      const Program program = program_of(*s, scenario, how);
+      ++(program.text.empty() ? refused : written);
+      if (!program.text.empty()) expect_same(program, bug + (writes_calls ? ", its calls" : ", the object"));
+    }
+  }
+  EXPECT_GE(violated, 6u);
+}
+
+TEST_F(Reproducer, RefusesWithTheReason) {
+  const std::unique_ptr<Session> s = session("reference");
+  ASSERT_NE(s, nullptr);
+  const auto refused_for = [&](const char* text) { return program_of(*s, std::get<Scenario>(parse(text))).refused; };
+  EXPECT_NE(refused_for("thread\n  kill TERM\n").find("does not come to its end"), std::string::npos);
+  EXPECT_NE(refused_for("fd 3 mqueue a\nthread\n  spawn only hold -> $0\n").find("message queue"), std::string::npos);
+  EXPECT_NE(refused_for("thread\n  close_range 3 max unshare\n  spawn only hold -> $0\n").find("table of its own"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace spawncheck
