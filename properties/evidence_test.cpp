@@ -202,10 +202,11 @@ TEST(Tracer, NoSignalThatDoesNothingInterruptsASleeper) {
 constexpr const char* spawns =
     "fd 0 null\nthread\n  spawn only hold -> $0\n  spawn only hold -> $0\n  spawn only hold -> $0\n";
 
-unsigned sharers(const std::string& implementation, unsigned runs) {
+// In at most so many runs of three spawns; `enough` of them end it, since how often it shows is the machine's load's.
+unsigned sharers(const std::string& implementation, unsigned runs, unsigned enough = ~0u) {
   auto e = executor(implementation);
   unsigned count = 0;
-  for (unsigned n = 0; n < runs; ++n) {
+  for (unsigned n = 0; n < runs && count < enough; ++n) {
     const sc_history& h = e->run(scenario_of(spawns), {n});
     for (int o = 0; o < 3; ++o) {
       EXPECT_TRUE(h.op[0][o].looked & SC_LOOKED_AT_MEMORY);
@@ -216,10 +217,10 @@ unsigned sharers(const std::string& implementation, unsigned runs) {
 }
 
 TEST(Memory, OfACallerThatIsNotSuspendedIsSharedForAFact) {
-  EXPECT_GT(sharers(mutant("no-vfork"), 20), 20u) << "of 60 spawns";
+  EXPECT_GE(sharers(mutant("no-vfork"), 400, 10), 10u) << "of 1200 spawns";
 }
 TEST(Memory, IsSharedForAFactAlsoWhereTheTableIsNot) {
-  EXPECT_GT(sharers(mutant("no-vfork-copied"), 60), 0u) << "of 180 spawns";
+  EXPECT_GT(sharers(mutant("no-vfork-copied"), 400, 1), 0u) << "of 1200 spawns";
 }
 TEST(Memory, OfACallerThatIsSuspendedIsNeverShared) {
   EXPECT_EQ(sharers("reference", 60), 0u);

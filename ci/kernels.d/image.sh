@@ -5,10 +5,10 @@
 # make_image FILE: made anew where something that is in it has changed.
 make_image() {
   local file=$1 guest=$run/guest
-  if [ -s "$file" ] && [ -z "$(find build/dev/bin corpus model/contract/contract.md ci/kernels.d/init ci/kernels.d/image.sh -newer "$file" -print -quit)" ]; then return 0; fi
+  if [ -s "$file" ] && [ -z "$(find build/dev/bin README.md corpus model impl properties ci/kernels.d/init ci/kernels.d/image.sh -newer "$file" -print -quit)" ]; then return 0; fi
   touch "$run/begun"
   rm -rf "$guest"
-  mkdir -p "$guest"/{bin,dev,proc,sys,tmp,etc,out,root,run,var/tmp,usr} "$guest/spawncheck/build/dev" "$guest/spawncheck/model/contract"
+  mkdir -p "$guest"/{bin,dev,proc,sys,tmp,etc,out,root,run,var/tmp,usr} "$guest/spawncheck/build/dev"
   ln -s ../bin "$guest/usr/bin"
   ln -s bin "$guest/sbin"
   chmod 1777 "$guest/tmp" "$guest/var/tmp"
@@ -24,8 +24,8 @@ make_image() {
   printf 'root:x:0:\nnogroup:x:65534:\n' >"$guest/etc/group"
 
   cp -r build/dev/bin "$guest/spawncheck/build/dev/bin"
-  cp -r corpus "$guest/spawncheck/corpus"
-  cp model/contract/contract.md "$guest/spawncheck/model/contract/"
+  # Tests that compare a table in a document or a list in the source with what is built read it there.
+  cp -r README.md corpus model impl properties "$guest/spawncheck/"
   find "$guest/spawncheck/build/dev/bin" -type f -exec strip --strip-debug {} + 2>/dev/null || true
   copy_libraries "$guest"
 
