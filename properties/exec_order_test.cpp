@@ -77,7 +77,9 @@ TEST(ExecOrder, WhatIsProvedOfThisKernelIsNeverSeen) {
               seen.old_at_eof, seen.old_at_return);
   EXPECT_TRUE(e.own_memory_at_return.is_broken);
   EXPECT_EQ(e.program_at_eof.is_broken, options.kernel.has(Behaviour::exec_closes_before_wake));
-  if (!e.program_at_eof.is_broken) EXPECT_EQ(seen.old_at_eof, 0u);
+  if (!e.program_at_eof.is_broken) {
+    EXPECT_EQ(seen.old_at_eof, 0u);
+  }
 }
 
 // The look can see it: a child that closes its end before its exec is the old program at end of file.

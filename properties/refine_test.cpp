@@ -53,7 +53,7 @@ TEST(Refine, OldCodeReferencesWhatItDrops) {
 TEST(Refine, OneWrongBitIsNoticed) {
   Random random(1);
   unsigned tried = 0;
-  for (unsigned i = 0; i < 20'000; ++i) {
+  for (unsigned i = 0; i < 30'000; ++i) {
     const model::Kernel code = model::kernel_named(model::named_releases[i % std::size(model::named_releases)]);
     Bits table;
     table.words = static_cast<std::uint8_t>(1 + random.below(2));

@@ -151,6 +151,13 @@ void Recorder::describe(const Driver& driver, sc_process& out, Index task) const
   out.cwd = process.cwd;
 }
 
+// As the executor, who waits until the child is outside exec (impl/executor/arena/observe.c proc_is_settled): what is
+// read of it there is neither the old program nor the new one.
+bool is_within_exec(const model::State& state, Index task) {
+  const model::Flight& flight = state.tasks[task].flight;
+  return flight.active && static_cast<model::CallKind>(flight.call.kind) == model::CallKind::exec;
+}
+
 // A child that lives, and whose program goes on: a program that exits at once is not looked at.
 void Recorder::observe(const Driver& driver, const SimulatedSpawn& s) {
   if (s.child() == model::none || driver.state().process_of(s.child()).program == SC_PROGRAM_EXIT) return;
@@ -163,6 +170,7 @@ void Recorder::observe(const Driver& driver, const SimulatedSpawn& s) {
     child.end_status = driver.state().process_of(s.child()).status;
     return;
   }
+  if (is_within_exec(driver.state(), s.child())) return;
   describe(driver, child, s.child());
   child.argument_count = 1u + s.request().argument_count;
 }
