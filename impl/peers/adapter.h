@@ -5,6 +5,8 @@
 #ifndef SPAWNCHECK_PEERS_ADAPTER_H
 #define SPAWNCHECK_PEERS_ADAPTER_H
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 
 #include "impl/peers/implementation.h"
@@ -58,6 +60,23 @@ static inline int adapter_keeps_stdio(const struct spawncheck_request* r) {
     if (adapter_source_of(r, n) < 0) return 0;
   return 1;
 }
+
+/* A number that is closed may become the library's own pipe, and reach the child as what was asked for: no program
+ * passes on a descriptor that it has not. errno is as before. */
+static inline int adapter_sources_are_open(const struct spawncheck_request* r) {
+  const int saved = errno;
+  int are_open = 1;
+  for (uint32_t i = 0; i < r->keep_count && are_open; ++i) are_open = fcntl(r->keep[i].source, F_GETFD) >= 0;
+  errno = saved;
+  return are_open;
+}
+
+/* Documented limits of who takes numbers of the caller's table during the call: what other threads' calls give, and
+ * what a child gets or misses where they touch the same numbers. What is left at the end is not among them. */
+#define ADAPTER_TAKES_NUMBERS(what, source)                                                  \
+  {"fd.untouched", " gave ", what, source}, {"fd.untouched", "failed with", what, source}, { \
+    "fd.untouched", "the child", what, source                                                \
+  }
 
 /* For libraries that make the moves one by one, as they are told: an order in which each source is read before it is
  * written. 0: there is none, because of a cycle. `order` has room for keep_count indices. */

@@ -39,7 +39,8 @@ static apr_status_t run(const struct spawncheck_request* r, apr_pool_t* pool, ap
 
 static int spawn(const struct spawncheck_request* r, struct spawncheck_result* result) {
   const int saved = errno;
-  if (!adapter_is_plain(r) || !adapter_keeps_below(r, ADAPTER_STDIO)) return adapter_decline(result);
+  if (!adapter_is_plain(r) || !adapter_sources_are_open(r) || !adapter_keeps_below(r, ADAPTER_STDIO))
+    return adapter_decline(result);
   apr_pool_t* pool;
   if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS) return adapter_fail(result, ENOMEM);
   apr_proc_t process = {.pid = -1};
@@ -64,8 +65,8 @@ const struct spawncheck_implementation* spawncheck_implementation_v1(void) {
 
 const struct spawncheck_description* spawncheck_description_v1(void) {
   static const struct spawncheck_documented_limit limits[] = {
-      {"fd.untouched", " gave ", "the files of the child are duplicates in the caller's table",
-       "APR file_io/unix/filedup.c"},
+      ADAPTER_TAKES_NUMBERS("the files of the child are duplicates in the caller's table",
+                            "APR file_io/unix/filedup.c"),
       {"err.exact", " succeeded",
        "what access(2) does not find out before the fork is not told: the child exits with 255",
        "apr_thread_proc.h apr_procattr_error_check_set: \"whatever it can to report failures\""},
@@ -73,11 +74,12 @@ const struct spawncheck_description* spawncheck_description_v1(void) {
       {"proc.child", "does not run the program", "the call returns after fork(2), before the child's exec",
        "APR threadproc/unix/proc.c apr_proc_create"},
   };
-  static struct spawncheck_description self = {.size = sizeof self,
-                                               .habits = SPAWNCHECK_RESETS_SIGNALS /* SIGCHLD */,
-                                               .limits = limits,
-                                               .limit_count = sizeof limits / sizeof *limits,
-                                               .prepare = prepare};
+  static struct spawncheck_description self = {
+      .size = sizeof self,
+      .habits = SPAWNCHECK_RESETS_SIGNALS /* SIGCHLD */ | SPAWNCHECK_HOLDS_DESCRIPTORS /* during a call */,
+      .limits = limits,
+      .limit_count = sizeof limits / sizeof *limits,
+      .prepare = prepare};
   self.version = apr_version_string();
   return &self;
 }

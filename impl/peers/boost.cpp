@@ -66,7 +66,7 @@ pid_t launch(const Call& call, std::size_t count, std::error_code& error) {
 }
 
 bool can_say(const spawncheck_request* r, std::uint32_t* order) {
-  if (r->keep_count > KEPT_MAX || !adapter_is_plain(r)) return false;
+  if (r->keep_count > KEPT_MAX || !adapter_is_plain(r) || !adapter_sources_are_open(r)) return false;
   for (std::uint32_t i = 0; i < r->keep_count; ++i)
     if (r->keep[i].source == r->keep[i].target) return false;
   return adapter_order(r, order) != 0;
@@ -101,8 +101,8 @@ int spawn(const spawncheck_request* r, spawncheck_result* result) {
 }
 
 const spawncheck_documented_limit limits[] = {
-    {"fd.untouched", " gave ", "the error pipe takes two of the caller's numbers during the call",
-     "Boost.Process detail/posix/executor.hpp invoke"},
+    ADAPTER_TAKES_NUMBERS("the error pipe takes two of the caller's numbers during the call",
+                          "Boost.Process detail/posix/executor.hpp invoke"),
     {"proc.child", "string of the environment",
      "what is no assignment, and all but the last of a name, is left out: the environment is a map",
      "Boost.Process environment.hpp basic_environment"},
@@ -117,6 +117,7 @@ extern "C" const spawncheck_implementation* spawncheck_implementation_v1() {
 }
 
 extern "C" const spawncheck_description* spawncheck_description_v1() {
-  static const spawncheck_description self = {sizeof self, 0, BOOST_LIB_VERSION, limits, std::size(limits), nullptr};
+  static const spawncheck_description self = {
+      sizeof self, SPAWNCHECK_HOLDS_DESCRIPTORS, BOOST_LIB_VERSION, limits, std::size(limits), nullptr};
   return &self;
 }

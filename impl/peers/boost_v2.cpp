@@ -88,7 +88,8 @@ pid_t launch(const spawncheck_request* r, const BindAll& bind) {
 int spawn(const spawncheck_request* r, spawncheck_result* result) {
   const int saved = errno;
   BindAll bind;
-  if (!adapter_is_plain(r) || r->keep_count > KEPT_MAX || !adapter_keeps_stdio(r) || !order_rest(r, bind.keep))
+  if (!adapter_is_plain(r) || !adapter_sources_are_open(r) || r->keep_count > KEPT_MAX || !adapter_keeps_stdio(r) ||
+      !order_rest(r, bind.keep))
     return adapter_decline(result);
   int error = 0;
   pid_t pid = -1;
@@ -104,8 +105,8 @@ int spawn(const spawncheck_request* r, spawncheck_result* result) {
 }
 
 const spawncheck_documented_limit limits[] = {
-    {"fd.untouched", " gave ", "the error pipe and the context of the process take numbers of the caller's table",
-     "Boost.Process v2/posix/default_launcher.hpp; Boost.Asio io_context"},
+    ADAPTER_TAKES_NUMBERS("the error pipe and the context of the process take numbers of the caller's table",
+                          "Boost.Process v2/posix/default_launcher.hpp; Boost.Asio io_context"),
     {"proc.child", "argument 0", "the first argument is the program's path",
      "Boost.Process v2/posix/default_launcher.hpp build_argv_"},
 };
@@ -119,6 +120,7 @@ extern "C" const spawncheck_implementation* spawncheck_implementation_v1() {
 }
 
 extern "C" const spawncheck_description* spawncheck_description_v1() {
-  static const spawncheck_description self = {sizeof self, 0, BOOST_LIB_VERSION, limits, std::size(limits), nullptr};
+  static const spawncheck_description self = {
+      sizeof self, SPAWNCHECK_HOLDS_DESCRIPTORS, BOOST_LIB_VERSION, limits, std::size(limits), nullptr};
   return &self;
 }

@@ -39,13 +39,20 @@ static inline void by_hand_dispositions(const struct spawncheck_request* r) {
   }
 }
 
+static inline int by_hand_is_source(const struct spawncheck_request* r, int number) {
+  for (uint32_t i = 0; i < r->keep_count; ++i)
+    if (r->keep[i].source == number) return 1;
+  return 0;
+}
+
 static inline int by_hand_is_target(const struct spawncheck_request* r, int number) {
   for (uint32_t i = 0; i < r->keep_count; ++i)
     if (r->keep[i].target == number) return 1;
   return 0;
 }
 
-/* A duplicate of `number`, close-on-exec, where nobody's target is; -1 and errno. */
+/* A duplicate of `number`, close-on-exec, where nobody's target is, and no source: one that another thread has closed
+ * would be open again, as another file. -1 and errno. */
 static inline int by_hand_aside(const struct spawncheck_request* r, int number) {
   for (int from = 0;;) {
     const int got = fcntl(number, F_DUPFD_CLOEXEC, from);
@@ -53,7 +60,8 @@ static inline int by_hand_aside(const struct spawncheck_request* r, int number) 
       if (errno == EINVAL) errno = EMFILE; /* `from` has reached the limit */
       return -1;
     }
-    if (!by_hand_is_target(r, got)) return got;
+    const int is_named = by_hand_is_target(r, got) || by_hand_is_source(r, got);
+    if (!is_named) return got;
     close(got);
     from = got + 1;
   }

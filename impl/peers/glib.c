@@ -25,7 +25,7 @@ static int errno_of(const GError* error) {
       {G_SPAWN_ERROR_ISDIR, EISDIR},  {G_SPAWN_ERROR_LIBBAD, ELIBBAD}};
   for (gsize i = 0; error->domain == G_SPAWN_ERROR && i < G_N_ELEMENTS(rows); ++i)
     if (rows[i].code == error->code) return rows[i].error;
-  return ECANCELED;
+  return EAGAIN; /* unknown */
 }
 
 static int run(const struct spawncheck_request* r, gchar** argv, struct spawncheck_result* result) {
@@ -46,7 +46,7 @@ static int run(const struct spawncheck_request* r, gchar** argv, struct spawnche
           (GSpawnFlags)flags, NULL, NULL, adapter_source_of(r, 0), adapter_source_of(r, 1), adapter_source_of(r, 2),
           mapped != 0 ? sources : NULL, mapped != 0 ? targets : NULL, mapped, &pid, NULL, NULL, NULL, &error))
     return adapter_succeed(result, pid);
-  adapter_fail(result, error != NULL ? errno_of(error) : ECANCELED);
+  adapter_fail(result, error != NULL ? errno_of(error) : EAGAIN);
   g_clear_error(&error);
   return result->error;
 }
@@ -54,7 +54,9 @@ static int run(const struct spawncheck_request* r, gchar** argv, struct spawnche
 static int spawn(const struct spawncheck_request* r, struct spawncheck_result* result) {
   const int saved = errno;
   const int is_only = r->fd_policy == SPAWNCHECK_FDS_ONLY;
-  if (!adapter_is_plain(r) || r->keep_count > MAPPED_MAX || (is_only && !adapter_keeps_stdio(r)))
+  const int forks = is_only || (r->set & SPAWNCHECK_SET_CWD) != 0; /* with an error pipe; else posix_spawn(3) */
+  if (!adapter_is_plain(r) || (forks && !adapter_sources_are_open(r)) || r->keep_count > MAPPED_MAX ||
+      (is_only && !adapter_keeps_stdio(r)))
     return adapter_decline(result);
   const guint count = g_strv_length((gchar**)r->argv);
   gchar** argv = g_new0(gchar*, count + 2); /* the file, then argv */
@@ -74,8 +76,11 @@ const struct spawncheck_implementation* spawncheck_implementation_v1(void) {
 
 const struct spawncheck_description* spawncheck_description_v1(void) {
   static const struct spawncheck_documented_limit limits[] = {
-      {"fd.untouched", " gave ", "the error pipe, and duplicates of what is mapped, take numbers of the caller's table",
-       "GLib glib/gspawn.c fork_exec, do_posix_spawn"},
+      ADAPTER_TAKES_NUMBERS("the error pipe, and duplicates of what is mapped, take numbers of the caller's table",
+                            "GLib glib/gspawn.c fork_exec, do_posix_spawn"),
+      {"fd.kept", "has the status flags",
+       "a program that is no script writes to its stderr: the shell that it is given to does",
+       "GLib glib/gspawn.c g_execute"},
       {"fd.exact", "the child lacks", "a source that becomes 0, 1 or 2 is closed at its own number",
        "GLib glib/gspawn.c do_exec: set_cloexec, do_posix_spawn: child_close"},
       {"sig.disposition", " 32 33", "the child starts with signals 32 and 33 ignored, where posix_spawn(3) is taken",
@@ -84,12 +89,13 @@ const struct spawncheck_description* spawncheck_description_v1(void) {
        "glibc sysdeps/unix/sysv/linux/internal-signals.h clear_internal_signals"},
   };
   static char version[32];
-  static struct spawncheck_description self = {
-      .size = sizeof self,
-      .habits = SPAWNCHECK_RESETS_SIGNALS | SPAWNCHECK_TELLS_NO_ERRNO | SPAWNCHECK_RUNS_SCRIPTS,
-      .version = version,
-      .limits = limits,
-      .limit_count = sizeof limits / sizeof *limits};
+  static struct spawncheck_description self = {.size = sizeof self,
+                                               .habits = SPAWNCHECK_RESETS_SIGNALS | SPAWNCHECK_TELLS_NO_ERRNO |
+                                                         SPAWNCHECK_RUNS_SCRIPTS |
+                                                         SPAWNCHECK_HOLDS_DESCRIPTORS, /* during a call */
+                                               .version = version,
+                                               .limits = limits,
+                                               .limit_count = sizeof limits / sizeof *limits};
   g_snprintf(version, sizeof version, "%u.%u.%u", glib_major_version, glib_minor_version, glib_micro_version);
   return &self;
 }

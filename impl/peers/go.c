@@ -15,7 +15,7 @@ static int (*go_spawn)(const struct spawncheck_request*, int* pid);
 
 static int spawn(const struct spawncheck_request* r, struct spawncheck_result* result) {
   int pid = -1;
-  if (go_spawn == NULL || !adapter_is_plain(r) || r->keep_count < ADAPTER_STDIO ||
+  if (go_spawn == NULL || !adapter_is_plain(r) || !adapter_sources_are_open(r) || r->keep_count < ADAPTER_STDIO ||
       !adapter_keeps_below(r, (int)r->keep_count))
     return adapter_decline(result);
   const int saved = errno, error = go_spawn(r, &pid);
@@ -53,8 +53,8 @@ const struct spawncheck_implementation* spawncheck_implementation_v1(void) {
 
 const struct spawncheck_description* spawncheck_description_v1(void) {
   static const struct spawncheck_documented_limit limits[] = {
-      {"fd.untouched", " gave ", "the error pipe takes two of the caller's numbers during the call",
-       "Go src/syscall/exec_unix.go forkExec"},
+      ADAPTER_TAKES_NUMBERS("the error pipe takes two of the caller's numbers during the call",
+                            "Go src/syscall/exec_unix.go forkExec"),
       {"proc.child", "string of the environment", "of entries with one name the last one is used",
        "https://pkg.go.dev/os/exec#Cmd: Env"},
   };

@@ -63,7 +63,8 @@ static int run(const struct spawncheck_request* r, uv_loop_t* loop, uv_stdio_con
 
 static int spawn(const struct spawncheck_request* r, struct spawncheck_result* result) {
   const int count = highest_target(r) + 1, saved = errno;
-  const int can_say = adapter_is_plain(r) && adapter_keeps_stdio(r) && count <= STDIO_MAX && has_stdio();
+  const int can_say =
+      adapter_is_plain(r) && adapter_sources_are_open(r) && adapter_keeps_stdio(r) && count <= STDIO_MAX && has_stdio();
   errno = saved;
   const int loop = can_say ? take_loop() : -1;
   if (loop < 0) return adapter_decline(result); /* more threads than loops, or none was made */
@@ -100,11 +101,15 @@ const struct spawncheck_implementation* spawncheck_implementation_v1(void) {
 
 const struct spawncheck_description* spawncheck_description_v1(void) {
   static const struct spawncheck_documented_limit limits[] = {
-      {"fd.untouched", " gave ", "the error pipe takes two of the caller's numbers during the call",
-       "libuv src/unix/process.c uv__spawn_and_init_child"},
+      ADAPTER_TAKES_NUMBERS("the error pipe takes two of the caller's numbers during the call",
+                            "libuv src/unix/process.c uv__spawn_and_init_child"),
       {"sig.parent_restored", "",
        "SIGCHLD is libuv's while it has a child to wait for, and gets its default afterwards",
        "libuv src/unix/process.c uv_spawn, src/unix/signal.c uv__signal_unregister_handler"},
+      {"fd.untouched", "04000 and the position 0", "the pipes of the loops are non-blocking",
+       "libuv src/unix/signal.c uv__signal_loop_once_init"},
+      {"fd.kept", "has the status flags", "a shell that is given a file that is no script writes to its stderr",
+       "execvp(3): ENOEXEC"},
       {"live.returns", "signal 6",
        "uv__close aborts a process that has closed 0, 1 or 2, where a pipe gets that number",
        "libuv src/unix/core.c uv__close: assert(fd > STDERR_FILENO)"},

@@ -107,7 +107,7 @@ static int run(const struct spawncheck_request* r, struct spawncheck_result* res
 /* pgroup: 0 to 2 of stdin and so on mean numbers, and a negative one is one of subprocess's own constants. */
 static int can_say(const struct spawncheck_request* r) {
   const int is_only = r->fd_policy == SPAWNCHECK_FDS_ONLY;
-  if (popen_class == NULL || !adapter_is_plain(r)) return 0;
+  if (popen_class == NULL || !adapter_is_plain(r) || !adapter_sources_are_open(r)) return 0;
   if (r->set & SPAWNCHECK_SET_PGROUP && r->pgroup < 0) return 0; /* -1: none */
   if (!is_only) return adapter_keeps_below(r, ADAPTER_STDIO);
   for (uint32_t i = 0; i < r->keep_count; ++i)
@@ -155,15 +155,22 @@ const struct spawncheck_implementation* spawncheck_implementation_v1(void) {
 
 const struct spawncheck_description* spawncheck_description_v1(void) {
   static const struct spawncheck_documented_limit limits[] = {
-      {"fd.untouched", " gave ", "the error pipe takes two of the caller's numbers during the call",
-       "CPython Lib/subprocess.py _execute_child"},
+      ADAPTER_TAKES_NUMBERS("the error pipe takes two of the caller's numbers during the call",
+                            "CPython Lib/subprocess.py _execute_child"),
+      {"sig.disposition", " 32 33", "the child starts with signals 32 and 33 ignored, where posix_spawn(3) is taken",
+       "glibc sysdeps/unix/sysv/linux/spawni.c __spawni_child"},
+      {"sig.mask", "only 32 to 34 differ", "likewise, it blocks neither",
+       "glibc sysdeps/unix/sysv/linux/internal-signals.h"},
+      {"sig.parent_restored", "only 32 to 34 differ", "pthread_sigmask takes 32 and 33 out of the mask that it reports",
+       "CPython Modules/_posixsubprocess.c do_fork_exec; glibc pthread_sigmask"},
       {"proc.child", "string of the environment",
        "what is no assignment, and all but the last of a name, is left out: the environment is a mapping",
        "CPython Lib/subprocess.py Popen: env"},
   };
   static char version[16];
   static struct spawncheck_description self = {.size = sizeof self,
-                                               .habits = SPAWNCHECK_RESETS_SIGNALS, /* restore_signals: PIPE, XFSZ */
+                                               .habits = SPAWNCHECK_RESETS_SIGNALS       /* PIPE, XFSZ */
+                                                         | SPAWNCHECK_HOLDS_DESCRIPTORS, /* during a call */
                                                .version = version,
                                                .limits = limits,
                                                .limit_count = sizeof limits / sizeof *limits,

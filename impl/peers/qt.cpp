@@ -46,11 +46,12 @@ class Process : public QProcess {
   int group_;
 };
 
-// setupChildProcess() has no way to fail: what it would meet is left to others.
+// setupChildProcess() has no way to fail: what it would meet is left to others. A target beyond 0, 1 and 2 might be the
+// pipe by which QProcess learns of a failed exec.
 bool can_say(const spawncheck_request* r) {
   if (!adapter_is_plain(r) || r->argv[0] == nullptr) return false;
   for (std::uint32_t i = 0; i < r->keep_count; ++i)
-    if (fcntl(r->keep[i].source, F_GETFD) < 0 || r->keep[i].target >= 1000) return false;
+    if (fcntl(r->keep[i].source, F_GETFD) < 0 || r->keep[i].target >= ADAPTER_STDIO) return false;
   return (r->set & SPAWNCHECK_SET_PGROUP) == 0 || (r->pgroup == 0 && (r->set & SPAWNCHECK_NEW_SESSION) == 0);
 }
 
@@ -82,7 +83,7 @@ int spawn(const spawncheck_request* r, spawncheck_result* result) {
   const int pid = process->waitForStarted(-1) ? static_cast<int>(process->processId()) : -1;
   if (pid <= 0) delete process;
   errno = saved;
-  return pid > 0 ? adapter_succeed(result, pid) : adapter_fail(result, ECANCELED);
+  return pid > 0 ? adapter_succeed(result, pid) : adapter_fail(result, EAGAIN);
 }
 
 const spawncheck_documented_limit limits[] = {
@@ -93,6 +94,13 @@ const spawncheck_documented_limit limits[] = {
     {"err.exact", " succeeded", "likewise", "https://doc.qt.io/qt-5/qprocess.html#setupChildProcess"},
     {"sig.parent_restored", "", "the process ignores SIGPIPE from its first child on",
      "Qt qtbase src/corelib/kernel/qcore_unix_p.h qt_ignore_sigpipe"},
+    {"sig.none_lost", "", "the process ignores SIGPIPE and handles SIGCHLD from its first child on",
+     "likewise, and src/3rdparty/forkfd"},
+    {"live.returns", "had not returned",
+     "the end of a child that could not start its program is told by SIGCHLD: a process that blocks it waits for ever",
+     "Qt qtbase src/3rdparty/forkfd/forkfd.c"},
+    {"fd.kept", "has the status flags", "a shell that is given a file that is no script writes to its stderr",
+     "execvp(3)"},
     {"proc.child", "argument 0", "the first argument is the program", "QProcess::start"},
     {"proc.child", "string of the environment", "the environment is a map", "QProcessEnvironment"},
 };
@@ -111,12 +119,13 @@ extern "C" const spawncheck_implementation* spawncheck_implementation_v1() {
 }
 
 extern "C" const spawncheck_description* spawncheck_description_v1() {
-  static const spawncheck_description self = {
-      sizeof self,
-      SPAWNCHECK_RESETS_SIGNALS | SPAWNCHECK_TELLS_NO_ERRNO | SPAWNCHECK_RUNS_SCRIPTS,
-      qVersion(),
-      limits,
-      sizeof limits / sizeof *limits,
-      nullptr};
+  static const spawncheck_description self = {sizeof self,
+                                              SPAWNCHECK_RESETS_SIGNALS | SPAWNCHECK_TELLS_NO_ERRNO |
+                                                  SPAWNCHECK_RUNS_SCRIPTS |
+                                                  SPAWNCHECK_HOLDS_DESCRIPTORS /* during a call */,
+                                              qVersion(),
+                                              limits,
+                                              sizeof limits / sizeof *limits,
+                                              nullptr};
   return &self;
 }

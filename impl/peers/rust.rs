@@ -81,6 +81,7 @@ unsafe impl Sync for spawncheck_description {}
 const DECLINED: i32 = 0x7fff_ffff;
 const SET_CWD: u32 = 32;
 const RESETS_SIGNALS: u32 = 8;
+const HOLDS_DESCRIPTORS: u32 = 64; // during a call
 
 macro_rules! text {
     ($s:expr) => {
@@ -132,9 +133,20 @@ unsafe fn launch(r: &spawncheck_request, keep: &[spawncheck_keep]) -> io::Result
     Ok(command.spawn()?.id())
 }
 
+// A number that is closed may become a clone of another.
+fn is_open(number: c_int) -> bool {
+    const F_GETFD: c_int = 1;
+    unsafe {
+        let saved = *__errno_location();
+        let flags = fcntl(number, F_GETFD);
+        *__errno_location() = saved;
+        flags >= 0
+    }
+}
+
 fn can_say(keep: &[spawncheck_keep]) -> bool {
     keep.iter().enumerate().all(|(i, k)| {
-        k.source >= 0 && (0..3).contains(&k.target) && keep[..i].iter().all(|other| other.target != k.target)
+        k.source >= 0 && is_open(k.source) && (0..3).contains(&k.target) && keep[..i].iter().all(|other| other.target != k.target)
     })
 }
 
@@ -159,6 +171,7 @@ unsafe extern "C" fn spawn(request: *const spawncheck_request, result: *mut spaw
 
 extern "C" {
     fn __errno_location() -> *mut c_int;
+    fn fcntl(number: c_int, command: c_int, ...) -> c_int;
 }
 
 static IMPLEMENTATION: spawncheck_implementation =
@@ -169,12 +182,24 @@ pub extern "C" fn spawncheck_implementation_v1() -> *const spawncheck_implementa
     &IMPLEMENTATION
 }
 
-static LIMITS: [spawncheck_documented_limit; 4] = [
+static LIMITS: [spawncheck_documented_limit; 6] = [
     spawncheck_documented_limit {
         clause: text!("fd.untouched"),
         says: text!(" gave "),
         what: text!("the clones, and the error pipe, take numbers of the caller's table"),
         source: text!("std::fs::File::try_clone; library/std/src/sys/unix/process/process_unix.rs"),
+    },
+    spawncheck_documented_limit {
+        clause: text!("fd.untouched"),
+        says: text!("the child"),
+        what: text!("likewise"),
+        source: text!("likewise"),
+    },
+    spawncheck_documented_limit {
+        clause: text!("fd.untouched"),
+        says: text!("failed with"),
+        what: text!("likewise"),
+        source: text!("likewise"),
     },
     spawncheck_documented_limit {
         clause: text!("proc.child"),
@@ -198,7 +223,7 @@ static LIMITS: [spawncheck_documented_limit; 4] = [
 
 static DESCRIPTION: spawncheck_description = spawncheck_description {
     size: std::mem::size_of::<spawncheck_description>() as u32,
-    habits: RESETS_SIGNALS, // SIGPIPE
+    habits: RESETS_SIGNALS | HOLDS_DESCRIPTORS, // SIGPIPE
     version: concat!(env!("SPAWNCHECK_RUSTC_VERSION"), "\0").as_ptr() as *const c_char,
     limits: LIMITS.as_ptr(),
     limit_count: LIMITS.len() as u32,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "adapter.h"
 #include "by_hand.h"
 
 /* opendir(3) allocates: fork(2) of glibc leaves malloc usable in the child. Closing while one reads leaves out no
@@ -63,6 +64,11 @@ static int start(const struct spawncheck_request* r, struct spawncheck_result* r
   uint64_t caller_mask;
   int report[2], error = 0;
   if (pipe2(report, O_CLOEXEC) != 0) return errno;
+  if (by_hand_is_source(r, report[0]) || by_hand_is_source(r, report[1])) { /* closed since: no file of the caller's */
+    close(report[0]);
+    close(report[1]);
+    return EBADF;
+  }
   by_hand_mask(&all, &caller_mask);
   const pid_t pid = fork();
   if (pid == 0) child(r, report[1], &caller_mask);
@@ -98,8 +104,8 @@ const struct spawncheck_implementation* spawncheck_implementation_v1(void) {
 
 const struct spawncheck_description* spawncheck_description_v1(void) {
   static const struct spawncheck_documented_limit limits[] = {
-      {"fd.untouched", " gave ", "the error pipe takes two of the caller's numbers during the call",
-       "impl/peers/sweep.c start"},
+      ADAPTER_TAKES_NUMBERS("the error pipe takes two of the caller's numbers during the call",
+                            "impl/peers/sweep.c start"),
   };
   static const struct spawncheck_description self = {.size = sizeof self,
                                                      .version = "written out by hand",
