@@ -2,6 +2,7 @@
 #include <csignal>
 
 #include "impl/tool/matrix.h"
+#include "impl/tool/reproduce.h"
 #include "impl/tool/tool.h"
 #include "model/scenario/trace.h"
 
