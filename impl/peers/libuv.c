@@ -114,6 +114,9 @@ const struct spawncheck_description* spawncheck_description_v1(void) {
        "uv__close aborts a process that has closed 0, 1 or 2, where a pipe gets that number",
        "libuv src/unix/core.c uv__close: assert(fd > STDERR_FILENO)"},
       {"mm.unwritten", "signal 6", "likewise", "libuv src/unix/core.c uv__close"},
+      {"err.exact", "failed with EINVAL",
+       "sources below their targets are set aside above the last number: there must be room",
+       "libuv src/unix/process.c uv__process_child_init: F_DUPFD_CLOEXEC, stdio_count"},
       {"sig.none_lost", "CHLD", "SIGCHLD is libuv's while it has a child to wait for",
        "libuv src/unix/process.c uv_spawn"},
   };

@@ -260,6 +260,6 @@ struct owed_spawn {
   int kept_count;
   const int* kept;
   uint64_t mask, ignored_always, ignored_maybe; /* bit n-1 is signal n */
-  int leads_group, leads_session, must_run;
+  int leads_group, leads_session, must_run, must_be_seen;
   const char* directory;
 };

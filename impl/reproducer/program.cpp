@@ -56,7 +56,8 @@ class Writer {
     events_ = order_of(r_, form_ != Form::calls);
     if (const std::string why = why_no_order(); !why.empty()) return why;
     owed_ = owed_of(r_, session_);
-    return owed_.why_unknown;
+    return owed_.why_unknown.empty() && has_full_child() ? "a child without a free number: its loader needs one"
+                                                         : owed_.why_unknown;
   }
 
   std::string write(std::string& why) {
@@ -165,6 +166,25 @@ class Writer {
             events_[i].block != events_[j].block && !is_spawn(s_, events_[i].thread, events_[i].operation))
           return "an operation of several calls, between which another task goes";
     return {};
+  }
+
+  // The program that is exec'd is linked dynamically, unlike the one of the recorded run.
+  bool has_full_child() const {
+    std::size_t limit = s_.world.limit != 0 ? static_cast<std::size_t>(s_.world.limit) : SC_NUMBER_MAX;
+    for (const Thread& thread : s_.threads)
+      for (const sc_operation& op : thread.operations)
+        if (op.kind == SC_OP_LIMIT) limit = std::min(limit, static_cast<std::size_t>(op.operand[0].value));
+    for (const auto& [at, spawn] : owed_.spawns)
+      for (const OwedTable& table : spawn.instants)
+        if (table.size() >= limit) return true;
+    return false;
+  }
+
+  bool has_kills() const {
+    for (const Thread& thread : s_.threads)
+      for (const sc_operation& op : thread.operations)
+        if (op.kind == SC_OP_KILL_GROUP || op.kind == SC_OP_KILL_CHILD) return true;
+    return false;
   }
 
   void choose_form() {
@@ -351,17 +371,19 @@ class Writer {
           first.insert(first.begin(), e);
       for (const int e : first) errors += (errors.empty() ? "" : ", ") + errno_name(e);
     }
+    const bool is_held = q.program == SC_PROGRAM_HOLD || q.program == SC_PROGRAM_WRITTEN;
+    const bool must_be_seen = is_held && !has_kills() && r_.history->op[t][o].error == 0;
     const bool must_run = r_.verdict.status == Status::violated && r_.verdict.violates(Clause::proc_child) &&
                           q.program == SC_PROGRAM_HOLD;
     const bool is_at_once = Clauses::promised_by(session_.implementation().promises).has(Clause::fd_snapshot);
     return fmt::format(
         "    {{.text = \"{}\", .may_succeed = {}, .error = {{{}}}, .instants = {}, .is_of_one_instant = {}, .entry = "
         "owed_table_{},\n     .kept_count = {}, .kept = kept_{}, .mask = {}, .ignored_always = {}, .ignored_maybe = "
-        "{}, .leads_group = {}, .leads_session = {}, .must_run = {}, .directory = {}}},\n",
+        "{}, .leads_group = {}, .leads_session = {}, .must_run = {}, .must_be_seen = {}, .directory = {}}},\n",
         operation_name(t, o), spawn.may_succeed ? 1 : 0, errors.empty() ? "0" : errors, spawn.instants.size(),
         is_at_once ? 1 : 0, index, spawn.kept.size(), index, hex(spawn.mask), hex(spawn.ignored_always),
         hex(spawn.ignored_maybe), (q.set & SPAWNCHECK_SET_PGROUP) != 0 ? 1 : 0,
-        (q.set & SPAWNCHECK_NEW_SESSION) != 0 ? 1 : 0, must_run ? 1 : 0,
+        (q.set & SPAWNCHECK_NEW_SESSION) != 0 ? 1 : 0, must_run ? 1 : 0, must_be_seen ? 1 : 0,
         (q.set & SPAWNCHECK_SET_CWD) != 0 ? fmt::format("directory[{}]", static_cast<int>(q.cwd)) : "NULL");
   }
 

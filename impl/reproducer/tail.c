@@ -231,7 +231,12 @@ static void judge_spawn(int spawn) {
   if (s->errno_changed) VIOLATED("mm.unwritten", "%s: the caller's errno has changed", o->text);
   if (s->error != 0) return;
   if (!c->is_seen) {
-    if (o->must_run && c->is_zombie) VIOLATED("proc.child", "%s: success, and the child is dead", o->text);
+    if (o->must_run && c->is_zombie) {
+      VIOLATED("proc.child", "%s: success, and the child is dead", o->text);
+    } else if (o->must_be_seen) {
+      ++unseen;
+      printf("%s: its child did not come to wait\n", o->text);
+    }
     return;
   }
   judge_table(o, &c->table);
@@ -427,8 +432,10 @@ int main(int argc, char** argv) {
     printf(
         "could not tell: the call at line %d gave %ld (%s), and another result when it was recorded: another kernel?\n",
         shared->deviates, shared->deviates_result, strerror(shared->deviates_errno));
+  else if (unseen != 0 && violations == 0)
+    printf("could not tell: see above\n");
   else if (violations == 0)
     printf("holds: nothing of what is judged here is violated\n");
-  if (shared->broken != 0 || !has_ended || shared->deviates != 0 || unseen != 0) return 3;
-  return violations != 0 ? 1 : 0;
+  if (shared->broken != 0 || !has_ended || shared->deviates != 0) return 3;
+  return violations != 0 ? 1 : unseen != 0 ? 3 : 0;
 }

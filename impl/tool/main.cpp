@@ -4,6 +4,7 @@
 
 #include "impl/tool/audit.h"
 #include "impl/tool/matrix.h"
+#include "impl/tool/reproduce.h"
 #include "impl/tool/tool.h"
 #include "model/scenario/trace.h"
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "impl/tool/reproduce.h"
+
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -8,7 +10,6 @@
 #include <nlohmann/json.hpp>
 
 #include "impl/reproducer/program.h"
-#include "impl/tool/tool.h"
 
 namespace spawncheck::tool {
 

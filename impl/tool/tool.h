@@ -159,12 +159,10 @@ int help(const std::string&
              clause);   // a clause, or one of its rules: what is owed, from the tables of model/contract/rules.h
 int kernel(bool json);  // kernel.cpp: what the running kernel does, and how it was found out
 
-struct ReproduceOptions {
+struct MatrixOptions {
   Common common;
-  std::string file, output;  // output: empty or "-": standard output
-  unsigned orders = 64;      // of a scenario with several threads and no schedule: so many are tried
-  bool calls = false;        // the recorded system calls also where the implementation itself can be called
+  std::vector<std::string> implementations;  // empty: all that come along
 };
-int reproduce(const ReproduceOptions&);  // reproduce.cpp: a stand-alone C program
+int matrix(const MatrixOptions&);
 
 }  // namespace spawncheck::tool

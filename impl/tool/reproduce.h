@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+//
+// spawncheck reproduce: a stand-alone C program that shows what a scenario shows.
+#pragma once
+
+#include <string>
+
+#include "impl/tool/tool.h"
+
+namespace spawncheck::tool {
+
+struct ReproduceOptions {
+  Common common;
+  std::string file, output;  // output: empty or "-": standard output
+  unsigned orders = 64;      // of a scenario with several threads and no schedule: so many are tried
+  bool calls = false;        // the recorded system calls also where the implementation itself can be called
+};
+
+// 0 when it was written, 2 bad usage, 4 when no program says the same, with the reason.
+int reproduce(const ReproduceOptions&);
+
+}  // namespace spawncheck::tool
