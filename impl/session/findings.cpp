@@ -25,7 +25,7 @@ const std::vector<Replacement>& replacements() {
       {std::regex(R"((the (read|write) end of pipe|socket) #)"), "a file"},
       {std::regex(R"((queue|file|program|FIFO) [a-d]\b(, open for (reading|writing))?)"), "a file"},
       {std::regex(R"(a socket bound to no port|the socket bound to port [a-d]\b|/dev/null|a pidfd)"), "a file"},
-      {std::regex(R"(\((a|the) file\))"), "(a file)"},
+      {std::regex(std::string(window_is_used)), ""},
       {std::regex(R"("[^"]*")"), "\"...\""},
   };
   return all;
