@@ -48,6 +48,16 @@ TEST(Own, IsNeitherANumberNobodyHasOpenedNorOneThatIsClosed) {
   EXPECT_FALSE(is_own("  dup2 4 5 -> $0\n  close $0\n"));
 }
 
+TEST(Own, ASourceIsToBeOpenByTheScenariosOwnDoing) {
+  const auto keeps = [](const std::string& operations) {
+    return keeps_own_only(scenario_of("fd 4 memfd\nfd 5 memfd\nthread\n" + operations));
+  };
+  EXPECT_TRUE(keeps("  memfd -> $0\n  spawn only hold keep 4>0,$0>1 -> $1\n  close $0\n"));
+  EXPECT_FALSE(keeps("  spawn only hold keep 6>0 -> $1\n"));
+  EXPECT_FALSE(keeps("  memfd -> $0\n  close $0\n  spawn only hold keep $0>1 -> $1\n"));
+  EXPECT_FALSE(keeps("  spawn only hold keep 4>0 -> $1\nthread\n  close 4\n"));
+}
+
 TEST(Own, EveryGeneratedScenarioIsMadeSoAndStaysOneThatCanBeWritten) {
   GenerateOptions options;
   options.own_descriptors = true;
@@ -60,6 +70,7 @@ TEST(Own, EveryGeneratedScenarioIsMadeSoAndStaysOneThatCanBeWritten) {
       suit(scenario, options);
     }
     ASSERT_TRUE(touches_own_only(scenario)) << print(scenario);
+    ASSERT_TRUE(scenario.threads.size() == 1 || keeps_own_only(scenario)) << print(scenario);
     ASSERT_TRUE(std::holds_alternative<Scenario>(parse(print(scenario)))) << print(scenario);
     for (const std::string& f : features(scenario)) {
       with_spawn += f == "spawn";

@@ -149,6 +149,54 @@ TEST(Habits, HoldsDescriptorsLiftsNothingThatIsSeen) {
   is_not_lifted(SPAWNCHECK_HOLDS_DESCRIPTORS, told, Clause::fd_untouched);
 }
 
+// ---- documented limits ----------------------------------------------------------------------------
+
+// A violation within a limit hides no other of its clause: neither another spawn's nor another check's.
+TEST(Limits, WhatIsWithinOneHidesNothingOfItsClause) {
+  JudgeOptions options;
+  options.is_excepted = [](const Breach& b) { return b.observed.find("only 32 to 34 differ") != std::string::npos; };
+  const char* text = "thread\n  spawn only hold mask 32 -> $0\n  spawn only hold mask USR1 -> $1\n";
+  Told within(text);
+  within.op(0, 0, 1, 2, 5).child(0, 0).seen().mask = 0;
+  violates(within.op(0, 1, 3, 4, 6), Clause::sig_mask, options);
+  EXPECT_NE(within.verdict(options).observed.find("only 32 to 34 differ"), std::string::npos);
+  Told beyond(text);
+  beyond.op(0, 0, 1, 2, 5).child(0, 0).seen().mask = 0;
+  beyond.op(0, 1, 3, 4, 6).child(0, 1).seen().mask = 0;
+  EXPECT_EQ(beyond.verdict(options).observed.find("only 32 to 34 differ"), std::string::npos);
+  EXPECT_NE(beyond.verdict(options).observed.find("operation 1"), std::string::npos)
+      << beyond.verdict(options).observed;
+}
+
+TEST(Limits, AMaskOfLibcThatIsLeftIsToldAsSuchAtTheEndToo) {
+  Told told("thread\n  load 0\n");
+  told.op(0, 0, 1, 2, 0).history().thread_mask[0] = 1ull << 32;
+  violates(told, Clause::sig_parent_restored);
+  EXPECT_NE(told.verdict().observed.find("; only 32 to 34 differ"), std::string::npos) << told.verdict().observed;
+  told.history().thread_mask[0] = 1ull << 32 | 1;
+  EXPECT_EQ(told.verdict().observed.find("; only 32 to 34 differ"), std::string::npos) << told.verdict().observed;
+}
+
+TEST(Limits, DispositionsOfLibcAloneAreToldAsSuch) {
+  Told told = one_child("thread\n  spawn only hold -> $0\n");
+  told.seen().ignored = 3ull << 31;
+  EXPECT_NE(told.verdict().observed.find("; only 32 to 34 differ"), std::string::npos) << told.verdict().observed;
+  told.seen().ignored = 3ull << 31 | 1ull << (SIGUSR1 - 1);
+  EXPECT_EQ(told.verdict().observed.find("; only 32 to 34 differ"), std::string::npos) << told.verdict().observed;
+}
+
+// Numbers that a spawn takes for a while are within a limit: then each operation's own number is taken as it was told.
+TEST(Limits, BehindTheTableAQueueIsCloseOnExecAndAMemfdIsNot) {
+  JudgeOptions options;
+  options.owed = Clauses::basic().without(Clause::fd_untouched);
+  Told queue("thread\n  mqueue d -> $1\n  spawn inherit hold -> $4\n");
+  queue.op(0, 0, 1, 2, 2).op(0, 1, 3, 4, 5).child(0, 1).seen();
+  holds(queue, options);
+  Told memfd("thread\n  memfd -> $1\n  spawn inherit hold -> $4\n");
+  memfd.op(0, 0, 1, 2, 2).op(0, 1, 3, 4, 5).child(0, 1).seen();
+  violates(memfd, Clause::fd_exact, options);
+}
+
 // ---- declined -----------------------------------------------------------------------------------
 
 constexpr const char* asks_for_much = "fd 4 memfd\nthread\n  spawn only hold keep 4>3 -> $0\n  memfd -> $1\n";

@@ -121,6 +121,10 @@ const struct spawncheck_implementation* peer_posix_spawn(void) {
 
 /* errno is a limit and no habit: of a run in which a libc has written to its caller's memory it is to be seen. */
 static const struct spawncheck_documented_limit limits[] = {
+    {"err.exact", "",
+     "a failure in the child is whatever step failed first: dup2 of a temporary may come before what the contract "
+     "names",
+     "posix_spawn_file_actions_adddup2(3): actions run in list order"},
 #if defined(__GLIBC__)
     {"mm.unwritten", "errno", "errno may change: glibc's child shares it",
      "POSIX XSH 2.3: any function may change errno"},
@@ -128,10 +132,6 @@ static const struct spawncheck_documented_limit limits[] = {
      "glibc sysdeps/unix/sysv/linux/spawni.c __spawni_child"},
     {"sig.mask", "only 32 to 34 differ", "32 and 33 are taken out of every mask (observed with 2.36)",
      "glibc nptl/pthread_sigmask.c"},
-    {"err.exact", "",
-     "a failure in the child is whatever step failed first: dup2 of a temporary may come before what the contract "
-     "names",
-     "posix_spawn_file_actions_adddup2(3): actions run in list order"},
 #else
     {"mm.unwritten", "errno", "errno may change: musl's child shares it",
      "POSIX XSH 2.3: any function may change errno"},

@@ -25,7 +25,7 @@ const std::vector<Replacement>& replacements() {
       {std::regex(R"((the (read|write) end of pipe|socket) #)"), "a file"},
       {std::regex(R"((queue|file|program|FIFO) [a-d]\b(, open for (reading|writing))?)"), "a file"},
       {std::regex(R"(a socket bound to no port|the socket bound to port [a-d]\b|/dev/null|a pidfd)"), "a file"},
-      {std::regex(R"(\((a|the) file\))"), "(a file)"},
+      {std::regex(std::string(window_is_used)), ""},
       {std::regex(R"("[^"]*")"), "\"...\""},
   };
   return all;
@@ -96,7 +96,8 @@ Findings::Met Findings::count(const Scenario& scenario, const Verdict& verdict) 
   Met met;
   for (Breach& b : breaches_of(verdict)) {
     const FindingKey key = key_of(scenario, b);
-    const auto at = known_.find(key), suspected = suspected_.find(key);
+    const auto at = known_.find(key);
+    const auto suspected = suspected_.find(key);
     if (at == known_.end() && suspected != suspected_.end() && suspected->second >= tries_of_suspected) continue;
     if (at == known_.end() && rows_.size() < distinct_max) {
       met.fresh.push_back(std::move(b));

@@ -69,6 +69,7 @@ Session::Session(SessionOptions options, std::unique_ptr<Executor> executor)
   judge_.policies = info.policies;
   judge_.sets = info.sets;
   judge_.habits = info.habits;
+  judge_.is_excepted = [this](const Breach& b) { return limit_of(implementation(), b) != nullptr; };
   judge_.resource_errors_allowed = options_.implementation != "reference";
   judge_.work_max = options_.work_max;
   if (!options_.strategy.empty()) why_unsupported_ = spawncheck::why_unsupported(options_.strategy);
@@ -123,7 +124,7 @@ Verdict Session::judged(const Scenario& scenario) const {
       limited->observed = std::string(limit_words) + std::string(name(excepted->clause)) + ": " +
                           limit(*excepted)->what + " (" + limit(*excepted)->source + ")";
     }
-    if (excepted->clause != Clause::fd_untouched || touches_own_only(scenario)) continue;
+    if (excepted->clause != Clause::fd_untouched || (touches_own_only(scenario) && keeps_own_only(scenario))) continue;
     std::erase_if(breaches, [&](const Breach& b) { return needs_order(b.clause) || limit(b) != nullptr; });
     return breaches.empty() ? *limited : named(std::move(breaches));
   }
@@ -151,7 +152,8 @@ Verdict Session::run_scheduled(const Scenario& scenario, const sc_policy& policy
   if (!why_unsupported_.empty()) return unsupported(why_unsupported_);
   sc_policy made = policy;
   if (made.fault.kind == SC_FAULT_NONE) made.fault = scenario.fault;
-  made.watch_memory = watches_memory_ && scenario.threads.size() == 1;
+  const bool is_alone = scenario.threads.size() == 1 && (implementation().habits & SPAWNCHECK_STARTS_THREADS) == 0;
+  made.watch_memory = watches_memory_ && is_alone;
   history_ = &executor_->run(scenario, {0, &made});
   Verdict verdict = judged(scenario);
   if (verdict.status == Status::holds && made.watch_memory != 0)

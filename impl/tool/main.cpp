@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
 #include <csignal>
 
 #include "impl/tool/tool.h"
@@ -211,6 +213,10 @@ int main(int argc, char** argv) {
   handle_interrupts();
   check_options.is_scheduled = mode == "scheduled";
   check_options.is_lockstep = mode == "lockstep";
+  if (check_options.is_lockstep && check_options.is_all) {
+    fmt::print(stderr, "spawncheck: check: --all goes with --mode free and scheduled, not with lockstep\n");
+    return exit_usage;
+  }
   if (run_command->parsed()) return run(run_options);
   if (check_command->parsed()) return check(check_options);
   if (schedules_command->parsed()) return schedules(schedules_options);

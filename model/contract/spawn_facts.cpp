@@ -88,7 +88,9 @@ Violation sig_disposition(const SpawnFacts& f) {
   const std::uint64_t at_most = ((f.ever_ignored & ~dflt) | ignore) & ~unblockable,
                       at_least = ((stays & ~dflt) | (ignore & ~dflt)) & ~unblockable & ~of_no_program;
   if ((f.child->ignored & ~at_most) == 0 && (at_least & ~f.child->ignored) == 0) return {};
-  return violated(Clause::sig_disposition, where(f) + ": the child ignores " + describe_signals(f.child->ignored),
+  const std::uint64_t difference = (f.child->ignored & ~at_most) | (at_least & ~f.child->ignored);
+  return violated(Clause::sig_disposition,
+                  where(f) + ": the child ignores " + describe_signals(f.child->ignored) + of_libc(difference),
                   "at least " + describe_signals(at_least) + ", at most " + describe_signals(at_most),
                   rule(Rule::ignored_as_asked));
 }

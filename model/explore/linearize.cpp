@@ -234,12 +234,14 @@ void Search::begin_call(Node& next, Index t) const {
 void Search::force(Node& next, Index t, const sc_op_record& r) const {
   if (r.error != 0) return;
   const sc_operation& op = operation(next, t);
+  // ipc/mqueue.c do_mq_open: always close-on-exec.
+  const bool is_cloexec = op.kind == SC_OP_MQUEUE || (op.flags & SC_FLAG_CLOEXEC) != 0;
   for (int i = 0; i < 2; ++i) {
     const bool is_number = op.kind <= SC_OP_LISTEN || (op.kind >= SC_OP_DUP && op.kind <= SC_OP_DUPFD && i == 0);
     if (!is_number || r.value[i] < 0) continue;
     model::Description unknown;
     unknown.wildcard = true;
-    next.state.put(next.state.tasks[t].table, r.value[i], next.state.add(unknown), (op.flags & SC_FLAG_CLOEXEC) != 0);
+    next.state.put(next.state.tasks[t].table, r.value[i], next.state.add(unknown), is_cloexec);
   }
 }
 

@@ -31,12 +31,22 @@ Verdict undecided(Status status, std::string reason) {
   return v;
 }
 
-// A clause of one spawn alone, asked of each.
+bool is_excepted(const Facts& f, const Breach& b) { return f.options.is_excepted && f.options.is_excepted(b); }
+
+Breach breach_of(Clause clause, Verdict v) {
+  return {clause, std::move(v.observed), std::move(v.allowed), std::move(v.rule)};
+}
+
+// A clause of one spawn alone, asked of each: the first violation that is within no limit, else the first.
 template <Violation (*clause)(const SpawnFacts&)>
 Violation of_each(const Facts& f) {
-  for (const explore::SpawnCase& s : f.spawns)
-    if (Violation v = clause(judging::spawn_facts(f, s))) return v;
-  return {};
+  Violation first;
+  for (const explore::SpawnCase& s : f.spawns) {
+    Violation v = clause(judging::spawn_facts(f, s));
+    if (v && !is_excepted(f, breach_of(*v->clause, *v))) return v;
+    if (!first) first = std::move(v);
+  }
+  return first;
 }
 
 // Each clause that needs no search, with the clause it speaks for.
@@ -216,9 +226,16 @@ Verdict search(const Facts& f, std::vector<Breach>& found) {
 std::vector<Breach> breaches_without_search(const Facts& f) {
   std::vector<Breach> found;
   for (const Check& c : checks) {
-    if (!f.options.owed.has(c.clause) || has(found, c.clause)) continue;
-    if (Violation v = c.check(f))
-      found.push_back({c.clause, std::move(v->observed), std::move(v->allowed), std::move(v->rule)});
+    const auto known = std::find_if(found.begin(), found.end(), [&](const Breach& b) { return b.clause == c.clause; });
+    const bool is_known = known != found.end();
+    if (!f.options.owed.has(c.clause) || (is_known && !is_excepted(f, *known))) continue;
+    Violation v = c.check(f);
+    if (!v) continue;
+    Breach b = breach_of(c.clause, std::move(*v));
+    if (!is_known)
+      found.push_back(std::move(b));
+    else if (!is_excepted(f, b))
+      *known = std::move(b);
   }
   return found;
 }

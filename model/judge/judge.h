@@ -3,6 +3,7 @@
 // History in, verdict out. Pure: no process, no descriptor, no clock.
 #pragma once
 
+#include <functional>
 #include <string_view>
 
 #include "model/contract/verdict.h"
@@ -16,8 +17,11 @@ struct JudgeOptions {
   std::uint32_t policies = 7;  // what the implementation says it can honour, as in its struct;
   std::uint32_t sets = ~0u;    // a spawn that asks for more is *unsupported*, nothing else is judged
   bool resource_errors_allowed =
-      true;                          // EMFILE, ENFILE, ENOMEM, EAGAIN when few numbers are free: not for the reference
-  std::uint32_t habits = 0;          // what it says it does besides (model/contract/habits.h)
+      true;                  // EMFILE, ENFILE, ENOMEM, EAGAIN when few numbers are free: not for the reference
+  std::uint32_t habits = 0;  // what it says it does besides (model/contract/habits.h)
+  // Is a violation within a documented limit? Then it stands for its clause only where nothing else does. Empty: none
+  // is.
+  std::function<bool(const Breach&)> is_excepted;
   model::Kernel kernel{};            // the one that made the history
   std::uint64_t work_max = 200'000;  // states visited before the verdict is *inconclusive*
 };

@@ -85,6 +85,50 @@ std::optional<Place> first_breach(const Scenario& scenario) {
 
 bool touches_own_only(const Scenario& scenario) { return !first_breach(scenario); }
 
+namespace {
+
+bool is_own_source(const sc_world& world, const OfWorld& of_world, const Variables& variables, const sc_keep& run) {
+  if (run.source.variable != 0) return variables.count(run.source.value) != 0;
+  for (std::int32_t n = run.source.value; n <= run.source.value + run.more; ++n)
+    if (!is_open(world, n) || !of_world.stays_open(n)) return false;
+  return true;
+}
+
+// Calls `with(operation, is_own)` for each spawn, in the order of its thread; is_own says of an entry whether its
+// source is one.
+template <typename Operations, typename With>
+void for_each_spawn(Operations& threads, const sc_world& world, const OfWorld& of_world, With with) {
+  for (auto& thread : threads) {
+    Variables variables;
+    for (auto& op : thread.operations) {
+      if (op.kind == SC_OP_SPAWN)
+        with(op, [&](const sc_keep& run) { return is_own_source(world, of_world, variables, run); });
+      follow(variables, op);
+    }
+  }
+}
+
+void keep_own_sources(Scenario& scenario) {
+  for_each_spawn(scenario.threads, scenario.world, OfWorld(scenario), [](sc_operation& op, auto is_own_source_of) {
+    sc_request& r = op.request;
+    const auto end =
+        std::remove_if(r.keep, r.keep + r.keep_count, [&](const sc_keep& k) { return !is_own_source_of(k); });
+    std::fill(end, r.keep + r.keep_count, sc_keep{});
+    r.keep_count = static_cast<std::uint16_t>(end - r.keep);
+  });
+}
+
+}  // namespace
+
+bool keeps_own_only(const Scenario& scenario) {
+  bool all = true;
+  for_each_spawn(scenario.threads, scenario.world, OfWorld(scenario),
+                 [&](const sc_operation& op, auto is_own_source_of) {
+                   all = all && std::all_of(op.request.keep, op.request.keep + op.request.keep_count, is_own_source_of);
+                 });
+  return all;
+}
+
 // Each turn has one operation less that is against it, or can be.
 void make_own_only(Scenario& scenario) {
   while (const std::optional<Place> at = first_breach(scenario)) {
@@ -98,6 +142,7 @@ void make_own_only(Scenario& scenario) {
       operations.erase(operations.begin() + static_cast<std::ptrdiff_t>(at->operation));
     }
   }
+  if (scenario.threads.size() > 1) keep_own_sources(scenario);
 }
 
 bool names_number(const Scenario& scenario, std::int32_t number) {

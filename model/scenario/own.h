@@ -18,7 +18,11 @@ namespace spawncheck {
 // at: a spawn touches nothing.
 bool touches_own_only(const Scenario&);
 
-// Leaves out, or replaces by one that opens something new, each operation that is against it.
+// Likewise each source of a keep-list. A closed one may be a descriptor of the implementation's for a moment.
+bool keeps_own_only(const Scenario&);
+
+// Leaves out, or replaces by one that opens something new, each operation that is against it. Where there are several
+// threads, also each kept source that keeps_own_only() is against: a thread alone may ask for a closed one.
 void make_own_only(Scenario&);
 
 // Does an operation close, replace, mark, duplicate or keep what is at this number, by its number?
