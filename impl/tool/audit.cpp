@@ -134,6 +134,7 @@ int audit(const AuditOptions& options) {
   Tracer tracer(trace);
   if (!tracer.run()) return unsupported(tracer);
   const Recording& recording = tracer.recording();
+  if (tracer.follower().execs().empty() && recording.is_complete) return exit_usage;  // it said why
   std::vector<Finding> findings = judge(tracer.follower());
   Result result;
   result.command = options.command;

@@ -10,6 +10,8 @@ namespace spawncheck::audit {
 namespace {
 
 constexpr std::size_t of_a_site_max = 64;  // windows, and clones, of one place that are compared
+// What the C library keeps for itself (nptl(7)): its posix_spawn(3) ignores them in the child.
+constexpr std::uint64_t own_signals = 1ull << 31 | 1ull << 32;
 constexpr std::uint32_t clone_vm = 0x100, clone_thread = 0x10000;
 
 struct RuleRow {
@@ -239,7 +241,7 @@ class Judge {
       }
       if (e.kind == EventKind::clone && (e.flags & clone_vm) != 0 && (e.flags & clone_thread) == 0) {
         const TaskFacts& facts = recording_.tasks[static_cast<std::size_t>(e.child)];
-        const std::uint64_t open = facts.caught_at_birth & ~facts.blocked_at_birth;
+        const std::uint64_t open = facts.caught_at_birth & ~facts.blocked_at_birth & ~own_signals;
         if (open == 0) continue;
         Finding finding;
         finding.rule = Rule::handler_may_run;
@@ -257,6 +259,7 @@ class Judge {
       const ExecFacts& facts = recording_.execs[event(exec.event).facts];
       const TaskFacts& birth = recording_.tasks[static_cast<std::size_t>(exec.task)];
       const auto tell = [&](Rule rule, std::uint64_t set) {
+        set &= ~own_signals;
         if (set == 0) return;
         Finding finding = about(rule, nothing, exec.copy);
         finding.program = facts.program;
