@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "impl/executor/executor.h"
+#include "impl/session/running_kernel.h"
 #include "properties/on_the_kernel.h"
 #include "properties/written.h"
 
@@ -242,7 +243,8 @@ TEST(Memory, IsNotLookedAtWhereThatWouldHideWhatAChildHolds) {
   EXPECT_LT(looked, 60u);
 }
 
-// One thread is enough to meet a lock, or a port, that a child still holds when spawn has returned.
+// One thread is enough to meet a lock, or a port, that a child still holds when spawn has returned. Where exec closes
+// what is close-on-exec before it wakes the caller there is nothing to meet, and who leaves it to exec is right.
 TEST(Released, ALockThatIsBusyAfterSpawnIsMetByOneThread) {
   for (const char* taken :
        {"file a cloexec -> $0\n  flock $0\n  spawn only hold\n  close $0\n  file a cloexec -> $1\n  flock $1\n",
@@ -250,8 +252,12 @@ TEST(Released, ALockThatIsBusyAfterSpawnIsMetByOneThread) {
     const Scenario s = scenario_of("fd 0 null\nfill 10 60 cloexec\nthread\n  " + std::string(taken));
     unsigned used = 0;
     const Verdict late = session_with(mutant("dropped-late")).run_until_violated(s, 100, 1, used);
-    EXPECT_EQ(late.status, Status::violated) << taken;
-    EXPECT_TRUE(late.clause == Clause::fd_released) << late.observed;
+    if (probed(Behaviour::exec_closes_before_wake).answer == Answer::yes) {
+      EXPECT_EQ(late.status, Status::holds) << late.observed;
+    } else {
+      EXPECT_EQ(late.status, Status::violated) << taken;
+      EXPECT_TRUE(late.clause == Clause::fd_released) << late.observed;
+    }
     const Verdict reference = session_with("reference").run_until_violated(s, 100, 1, used);
     EXPECT_EQ(reference.status, Status::holds) << reference.observed;
   }

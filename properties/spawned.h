@@ -16,6 +16,7 @@
 #include <cstring>
 #include <fstream>
 #include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -67,17 +68,24 @@ class Held {
   Held(const Held&) = delete;
   Held& operator=(const Held&) = delete;
   pid_t pid() const { return pid_; }
-  // exec wakes its parent before it is through: the argument list comes last.
+  // exec wakes its parent before it is through (fs/exec.c exec_mmap): while the child still has the caller's memory,
+  // and with it the caller's arguments. Its own come last.
   void settle() const {
+    const std::string of_caller = arguments_of("self");
     for (int i = 0; i < 100'000; ++i) {
-      std::ifstream file("/proc/" + std::to_string(pid_) + "/cmdline");
-      if (file.get() != std::ifstream::traits_type::eof()) return;
+      const std::string now = arguments_of(std::to_string(pid_));
+      if (!now.empty() && now != of_caller) return;
       sched_yield();
     }
     ADD_FAILURE() << "the child does not run its program";
   }
 
  private:
+  static std::string arguments_of(const std::string& process) {
+    std::stringstream text;
+    text << std::ifstream("/proc/" + process + "/cmdline").rdbuf();
+    return text.str();
+  }
   pid_t pid_;
 };
 
