@@ -216,7 +216,10 @@ TEST_F(Tool, EveryScheduleIsCounted) {
                        file("swap", swap))
                 .status,
             1);
-  EXPECT_EQ(spawncheck("schedules --implementation canary " + file("long", swap)).status, 3)
+  EXPECT_EQ(
+      spawncheck("schedules --implementation " + directory_of_binaries() + "/provoke/long.so " + file("long", swap))
+          .status,
+      3)
       << "a run of more steps than a trace holds";
 }
 
