@@ -135,6 +135,8 @@ TEST_F(Reproducer, ShowsPlantedBugsOrRefusesThem) {
     const std::unique_ptr<Session> s = session(object);
     ASSERT_NE(s, nullptr);
     for (const bool writes_calls : {false, true}) {
+      // No order can be forced within the call of an object: what needs one may or may not come.
+      if (!writes_calls && scenario.threads.size() > 1) continue;
       ProgramOptions how;
       how.writes_calls = writes_calls;
       const Program program = program_of(*s, scenario, how);
