@@ -14,6 +14,7 @@
 
 #include "impl/mutants/faults.h"
 #include "impl/peers/implementation.h"
+#include "impl/peers/run_reference.h"
 #include "impl/spawn/strategy.h"
 #include "impl/spawn/window.h"
 
@@ -201,30 +202,7 @@ void unstage_badly(const Staged& s) {
 // ---- the one interface ------------------------------------------------------------------------------------------
 
 int spawn(const spawncheck_request* request, spawncheck_result* result) {
-  spawn_request r = {};
-  r.policy = request->fd_policy;
-  r.strategy = strategy;
-  r.set = request->set;
-  r.path = request->path;
-  r.program_fd = r.cwd_fd = -1;
-  r.argv = request->argv;
-  r.envp = request->envp;
-  r.keep = reinterpret_cast<const spawn_keep*>(request->keep);
-  r.keep_count = request->keep_count;
-  r.mask = request->mask;
-  r.dflt = request->dflt;
-  r.ignore = request->ignore;
-  r.pgroup = request->pgroup;
-  r.cwd = request->cwd;
-  spawn_result got;
-  spawn_run(&r, &got);
-  if ((is_staged && got.error == ENOTSUP) ||
-      (is_fetched && got.error == EMFILE)) {  // as the reference does where its strategy is forced
-    r.strategy = SPAWN_STRATEGY_AUTOMATIC;
-    spawn_run(&r, &got);
-  }
-  *result = {got.pid, got.pidfd, got.error};
-  return got.error;
+  return run_reference(request, strategy, result);
 }
 
 }  // namespace

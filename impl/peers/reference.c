@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "peers.h"
+#include "run_reference.h"
 
 static uint32_t forced = SPAWN_STRATEGY_AUTOMATIC;
 
@@ -24,43 +25,8 @@ int peer_reference_force(const char* strategy) {
 int spawn_window_adopt(int first, int last);
 int peer_reference_adopt_window(int first, int last) { return spawn_window_adopt(first, last); }
 
-#define IS_SAME(a, b) ((int)(a) == (int)(b))
-_Static_assert(IS_SAME(SPAWNCHECK_SET_MASK, SPAWN_SET_MASK) && IS_SAME(SPAWNCHECK_SET_DEFAULT, SPAWN_SET_DEFAULT) &&
-                   IS_SAME(SPAWNCHECK_SET_IGNORE, SPAWN_SET_IGNORE) &&
-                   IS_SAME(SPAWNCHECK_SET_PGROUP, SPAWN_SET_PGROUP) &&
-                   IS_SAME(SPAWNCHECK_NEW_SESSION, SPAWN_NEW_SESSION) && IS_SAME(SPAWNCHECK_SET_CWD, SPAWN_SET_CWD) &&
-                   IS_SAME(SPAWNCHECK_WANT_PIDFD, SPAWN_WANT_PIDFD),
-               "the bits are the same");
-_Static_assert(sizeof(struct spawncheck_keep) == sizeof(struct spawn_keep), "the entries are the same");
-
 static int reference_spawn(const struct spawncheck_request* request, struct spawncheck_result* result) {
-  struct spawn_request r = {.policy = request->fd_policy,
-                            .strategy = forced,
-                            .set = request->set,
-                            .path = request->path,
-                            .program_fd = -1,
-                            .argv = request->argv,
-                            .envp = request->envp,
-                            .keep = (const struct spawn_keep*)request->keep,
-                            .keep_count = request->keep_count,
-                            .mask = request->mask,
-                            .dflt = request->dflt,
-                            .ignore = request->ignore,
-                            .pgroup = request->pgroup,
-                            .cwd = request->cwd,
-                            .cwd_fd = -1};
-  struct spawn_result got;
-  spawn_run(&r, &got);
-  /* A scenario whose window has too few slots, or none; a limit that leaves no number for the caller's pidfd. */
-  if ((got.error == ENOTSUP && forced == SPAWN_STRATEGY_STAGED) ||
-      (got.error == EMFILE && forced == SPAWN_STRATEGY_FETCHED)) {
-    r.strategy = SPAWN_STRATEGY_AUTOMATIC;
-    spawn_run(&r, &got);
-  }
-  result->pid = got.pid;
-  result->pidfd = got.pidfd;
-  result->error = got.error;
-  return got.error;
+  return run_reference(request, forced, result);
 }
 
 const struct spawncheck_implementation* peer_reference(void) {

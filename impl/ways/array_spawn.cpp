@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "impl/peers/implementation.h"
+#include "impl/peers/run_reference.h"
 
 #pragma GCC visibility push(hidden)
 extern "C" {
@@ -43,25 +44,7 @@ int spawn(const spawncheck_request* request, spawncheck_result* result) {
     *result = {-1, -1, SPAWNCHECK_DECLINED};
     return result->error;
   }
-  spawn_request r = {};
-  r.policy = request->fd_policy;
-  r.strategy = SPAWN_STRATEGY_UNSHARE;
-  r.set = request->set;
-  r.path = request->path;
-  r.program_fd = r.cwd_fd = -1;
-  r.argv = request->argv;
-  r.envp = request->envp;
-  r.keep = reinterpret_cast<const spawn_keep*>(request->keep);
-  r.keep_count = request->keep_count;
-  r.mask = request->mask;
-  r.dflt = request->dflt;
-  r.ignore = request->ignore;
-  r.pgroup = request->pgroup;
-  r.cwd = request->cwd;
-  spawn_result got;
-  spawn_run(&r, &got);
-  *result = {got.pid, got.pidfd, got.error};
-  return got.error;
+  return run_reference(request, SPAWN_STRATEGY_UNSHARE, result);
 }
 
 }  // namespace
