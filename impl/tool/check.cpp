@@ -210,17 +210,15 @@ void tell_whole(const Search& search, double seconds, const CheckOptions& option
 
 }  // namespace
 
-Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session& session, bool own_descriptors) {
+Scenario scenario_number(std::uint64_t seed, std::uint64_t i, GenerateOptions options,
+                         const std::function<bool(const Scenario&)>& may_be) {
   Random random(seed * 0x10001 + i);
-  GenerateOptions options = session.generate_options();
-  options.own_descriptors |= own_descriptors;
   options.families = 1u << static_cast<int>(family_in_turn(i));
   Scenario scenario = generate(random, options);
-  if (i % 3 == 2) {
-    scenario = mutate(scenario, random);
-    suit(scenario, options);
-  }
-  return scenario;
+  if (i % 3 != 2) return scenario;
+  Scenario mutant = mutate(scenario, random);
+  suit(mutant, options);
+  return !may_be || may_be(mutant) ? mutant : scenario;
 }
 
 Verdict run_as_check(Session& session, Scenario& scenario, bool is_scheduled, std::uint64_t seed, unsigned& used,
@@ -301,10 +299,12 @@ int check(const CheckOptions& options) {
   if (options.is_lockstep) return check_in_lockstep(*session, options);
   const auto start = std::chrono::steady_clock::now();
   auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  GenerateOptions generated = session->generate_options();
+  generated.own_descriptors |= options.own_descriptors;
   Search search(*session);
   for (std::uint64_t i = 0; !is_over(search, options, deadline); ++i) {
     const std::uint64_t seed = options.common.seed + i;
-    Scenario scenario = scenario_number(options.common.seed, i, *session, options.own_descriptors);
+    Scenario scenario = scenario_number(options.common.seed, i, generated);
     Random random(seed ^ 0x74616b65);
     search.taken.adapt(scenario, random);
     scenario.schedule.clear();

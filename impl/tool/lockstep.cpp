@@ -97,7 +97,7 @@ int check_in_lockstep(Session& session, const CheckOptions& options) {
   Totals totals;
   for (std::uint64_t i = 0;
        totals.of(Status::broken) == 0 && !deadline.passed() && (options.runs == 0 || i < options.runs); ++i) {
-    Scenario scenario = scenario_number(options.common.seed, i, session);
+    Scenario scenario = scenario_number(options.common.seed, i, session.generate_options());
     scenario.schedule.clear();
     const sc_policy policy = policy_with(Turns::lenient, i % 4 == 0 ? SC_RULE_RUN_ON : SC_RULE_RANDOM,
                                          options.common.seed + i, options.snapshot_every);

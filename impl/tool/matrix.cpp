@@ -17,7 +17,6 @@
 #include "impl/session/running_kernel.h"
 #include "impl/session/scheduled.h"
 #include "impl/session/taken.h"
-#include "model/scenario/mutate.h"
 #include "model/scenario/words.h"
 
 namespace spawncheck::tool {
@@ -53,16 +52,12 @@ bool is_of_policy(const Scenario& s, int policy) {
 
 // As scenario_number() draws them, with spawns of one policy alone.
 Scenario scenario_of_policy(std::uint64_t seed, std::uint64_t i, const Session& session, int policy) {
-  Random random(seed * 0x10001 + i);
   GenerateOptions options = session.generate_options();
   options.policies = 1u << policy;
-  options.families = 1u << static_cast<int>(family_in_turn(i));
-  Scenario scenario = generate(random, options);
-  if (i % 3 != 2) return scenario;
-  Scenario mutated = mutate(scenario, random);
-  suit(mutated, options);
-  mutated.schedule.clear();
-  return is_of_policy(mutated, policy) ? mutated : scenario;
+  Scenario scenario =
+      scenario_number(seed, i, options, [policy](const Scenario& mutant) { return is_of_policy(mutant, policy); });
+  scenario.schedule.clear();
+  return scenario;
 }
 
 // A picture of what was found: of every call where a schedule shows it, else of the operations.

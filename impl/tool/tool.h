@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -83,9 +84,10 @@ struct CheckOptions {
 };
 int check(const CheckOptions&);
 
-// Which scenario comes i-th: families take turns by their weights, every third is mutated. own_descriptors: beside what
-// the session asks for.
-Scenario scenario_number(std::uint64_t seed, std::uint64_t i, const Session&, bool own_descriptors = false);
+// Which scenario comes i-th: families take turns by their weights, every third is mutated. A mutant that may not be
+// gives way to what it was made from; may_be empty: every one may.
+Scenario scenario_number(std::uint64_t seed, std::uint64_t i, GenerateOptions,
+                         const std::function<bool(const Scenario&)>& may_be = {});
 
 // What check does with it: up to a few free runs, or schedules. `used`: so many; a violation's scenario gets the
 // schedule that shows it.
@@ -155,14 +157,9 @@ struct LitmusOptions {
 int litmus(const LitmusOptions&);
 
 int list(const std::string& what, bool json);
-int help(const std::string&
-             clause);   // a clause, or one of its rules: what is owed, from the tables of model/contract/rules.h
-int kernel(bool json);  // kernel.cpp: what the running kernel does, and how it was found out
-
-struct MatrixOptions {
-  Common common;
-  std::vector<std::string> implementations;  // empty: all that come along
-};
-int matrix(const MatrixOptions&);
+// A clause, or one of its rules: what is owed, from the tables of model/contract/rules.h.
+int help(const std::string& clause);
+// kernel.cpp: what the running kernel does, and how it was found out.
+int kernel(bool json);
 
 }  // namespace spawncheck::tool

@@ -90,7 +90,7 @@ Kill try_to_kill(Session& session, const Task& task, std::uint64_t seed, unsigne
   const Clock clock(seconds);
   const bool is_fault = task.mode == "fault", is_scheduled = task.mode == "scheduled";
   for (std::uint64_t i = 0; !clock.is_over(); ++i) {
-    Scenario scenario = tool::scenario_number(seed, i, session);
+    Scenario scenario = tool::scenario_number(seed, i, session.generate_options());
     scenario.schedule.clear();
     unsigned used = 0;
     const Verdict verdict =
