@@ -254,28 +254,13 @@ void Follower::clone(const Event& event, std::uint32_t index) {
     tasks_[event.child] = child;
     return;
   }
-  Table copied;
-  copied.users = 1;
-  copied.entries = tables_[from].entries;
-  copied.copied_from = from;
-  copied.copied_begin_ns = event.begin_ns;
-  copied.copied_end_ns = event.end_ns;
-  copied.made_by = static_cast<std::uint32_t>(copies_.size());
   Copy copy;
   copy.task = event.task;
   copy.child = event.child;
-  copy.table = from;
   copy.event = index;
-  copy.begin_ns = event.begin_ns;
-  copy.end_ns = event.end_ns;
   copy.is_table_shared = tables_[from].users > 1;
   if (copy.is_table_shared || tables_[from].was_shared) copy.at = now(event.task);
-  child.table = static_cast<std::uint32_t>(tables_.size());
-  child.copy = static_cast<std::uint32_t>(copies_.size());
-  child.is_before_exec = true;
-  open_copies_.insert(child.copy);
-  tables_.push_back(std::move(copied));
-  copies_.push_back(std::move(copy));
+  give_copy(child, std::move(copy), event);
   tasks_[event.child] = child;
 }
 
@@ -283,28 +268,33 @@ void Follower::clone(const Event& event, std::uint32_t index) {
 void Follower::own_table(TaskId id, const Event& event) {
   Task& task = tasks_[id];
   const std::uint32_t from = task.table;
-  Table copied;
-  copied.users = 1;
-  copied.entries = tables_[from].entries;
-  copied.copied_from = from;
-  copied.copied_begin_ns = event.begin_ns;
-  copied.copied_end_ns = event.end_ns;
-  copied.made_by = static_cast<std::uint32_t>(copies_.size());
-  --tables_[from].users;
   Copy copy;
   copy.task = task.process >= 0 ? task.process : id;
   copy.child = id;
-  copy.table = from;
   copy.event = static_cast<std::uint32_t>(recording_.events.size() - 1);
-  copy.begin_ns = event.begin_ns;
-  copy.end_ns = event.end_ns;
   copy.is_table_shared = true;
   copy.at = now(id);
   if (task.is_before_exec && task.copy != nothing) copy.asked = copies_[task.copy].asked;
-  task.copy = static_cast<std::uint32_t>(copies_.size());
+  give_copy(task, std::move(copy), event);
+  --tables_[from].users;
+}
+
+// The task gets what its table has now as a table of its own, and has not come to an exec with it.
+void Follower::give_copy(Task& task, Copy copy, const Event& event) {
+  copy.table = task.table;
+  copy.begin_ns = event.begin_ns;
+  copy.end_ns = event.end_ns;
+  Table copied;
+  copied.users = 1;
+  copied.entries = tables_[task.table].entries;
+  copied.copied_from = task.table;
+  copied.copied_begin_ns = event.begin_ns;
+  copied.copied_end_ns = event.end_ns;
+  copied.made_by = static_cast<std::uint32_t>(copies_.size());
+  task.table = static_cast<std::uint32_t>(tables_.size());
+  task.copy = copied.made_by;
   task.is_before_exec = true;
   open_copies_.insert(task.copy);
-  task.table = static_cast<std::uint32_t>(tables_.size());
   tables_.push_back(std::move(copied));
   copies_.push_back(std::move(copy));
 }

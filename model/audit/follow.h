@@ -149,6 +149,7 @@ class Follower {
   void exec(const Event&, std::uint32_t index);
   void close_range(const Event&);
   void own_table(TaskId, const Event&);
+  void give_copy(Task&, Copy, const Event&);
   void leave(TaskId, const Event&);
   std::array<Instant, 2> now(TaskId);
   void explain(Table&, Inherited&);  // a number that was not followed: by what was in flight
