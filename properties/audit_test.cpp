@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -21,28 +20,12 @@
 #include <thread>
 
 #include "impl/executor/executor.h"
+#include "properties/command.h"
 
 namespace spawncheck {
 namespace {
 
 using nlohmann::json;
-
-struct Output {
-  int status = -1;
-  std::string text;
-};
-
-// Whoever runs the tests may have left numbers open; some programs of the corpus need 3.
-Output shell(const std::string& command) {
-  Output out;
-  FILE* pipe = popen(("exec </dev/null 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-; " + command).c_str(), "re");
-  if (pipe == nullptr) return out;
-  std::array<char, 4096> buffer;
-  while (std::fgets(buffer.data(), buffer.size(), pipe) != nullptr) out.text += buffer.data();
-  const int status = pclose(pipe);
-  out.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return out;
-}
 
 std::string tool() { return directory_of_binaries() + "/spawncheck audit "; }
 std::string audited(const std::string& name) { return directory_of_binaries() + "/audited/" + name; }
@@ -86,16 +69,9 @@ Audit audit(const std::string& arguments) {
 
 class AuditFiles : public ::testing::Test {
  protected:
-  AuditFiles() {
-    char name[] = "/tmp/spawncheck-audit-test-XXXXXX";
-    directory = mkdtemp(name);
-  }
-  ~AuditFiles() override { std::filesystem::remove_all(directory); }
-  std::string file(const std::string& name, const std::string& text) {
-    std::ofstream(directory + "/" + name) << text;
-    return directory + "/" + name;
-  }
-  std::string directory;
+  std::string file(const std::string& name, const std::string& text) { return scratch.file(name, text); }
+  const Scratch scratch;
+  const std::string directory = scratch.path;
 };
 
 // What a program's first lines say of it, for one way to audit it.
@@ -119,16 +95,14 @@ std::vector<std::string> programs() {
 class AuditCorpus : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(AuditCorpus, SaysWhatTheFileSaysAndNoMore) {
-  char directory[] = "/tmp/spawncheck-audit-test-XXXXXX";
-  ASSERT_NE(mkdtemp(directory), nullptr);
+  const Scratch scratch;
   const std::string source = std::string(SPAWNCHECK_SOURCE_DIRECTORY "/corpus/audit/") + GetParam() + ".c";
   for (const std::string way : {"audit", "confirm"}) {
     std::set<std::string> wanted = expected(source, way);
     ASSERT_FALSE(wanted.empty()) << source << " says nothing of " << way;
     wanted.erase("nothing");
-    const Audit got =
-        audit((way == "confirm" ? "--confirm --witness " + std::string(directory) + "/w " : std::string()) + "-- " +
-              audited(GetParam()));
+    const Audit got = audit((way == "confirm" ? "--confirm --witness " + scratch.path + "/w " : std::string()) + "-- " +
+                            audited(GetParam()));
     EXPECT_EQ(got.program_status, 0) << way;
     std::set<std::string> grave;
     for (const std::string& w : wanted) {
@@ -140,7 +114,6 @@ TEST_P(AuditCorpus, SaysWhatTheFileSaysAndNoMore) {
     for (const std::string& w : grave) status = w.rfind("predicted", 0) == 0 ? std::max(status, 3) : 1;
     EXPECT_EQ(got.status, status) << way;
   }
-  std::filesystem::remove_all(directory);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, AuditCorpus, ::testing::ValuesIn(programs()),

@@ -7,7 +7,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -15,6 +14,7 @@
 #include "impl/peers/implementation.h"
 #include "impl/session/scheduled.h"
 #include "impl/session/session.h"
+#include "properties/command.h"
 #include "properties/written.h"
 
 namespace spawncheck {
@@ -190,23 +190,14 @@ TEST(Interface, AnErrorOfPrepareMakesTheRunBroken) {
 
 // ---- the start for anybody ----------------------------------------------------------------------
 
-// The exit status of `spawncheck check`, and what it says.
-int check(const std::string& object, std::string& text) {
-  FILE* pipe =
-      popen((directory_of_binaries() + "/spawncheck check --runs 300 --implementation " + object + " </dev/null 2>&1")
-                .c_str(),
-            "re");
-  if (pipe == nullptr) return -1;
-  char line[4096];
-  while (std::fgets(line, sizeof line, pipe) != nullptr) text += line;
-  const int status = pclose(pipe);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+Output check(const std::string& object) {
+  return shell(directory_of_binaries() + "/spawncheck check --runs 300 --implementation " + object + " 2>&1");
 }
 
 TEST(Template, KeepsWhatItOffers) {
-  std::string text;
-  EXPECT_EQ(check(directory_of_binaries() + "/template.so", text), 0) << text;
-  EXPECT_NE(text.find("requests taken: "), std::string::npos) << text;
+  const Output out = check(directory_of_binaries() + "/template.so");
+  EXPECT_EQ(out.status, 0) << out.text;
+  EXPECT_NE(out.text.find("requests taken: "), std::string::npos) << out.text;
 }
 
 struct Language {
@@ -215,12 +206,7 @@ struct Language {
 
 class Howto : public ::testing::TestWithParam<Language> {
  protected:
-  Howto() {
-    char name[] = "/tmp/spawncheck-howto-XXXXXX";
-    directory = mkdtemp(name);
-  }
-  ~Howto() override { std::filesystem::remove_all(directory); }
-  std::string directory;
+  const Scratch scratch;
 };
 
 std::string block_of(const std::string& fence) {
@@ -239,14 +225,13 @@ TEST_P(Howto, TheBlockIsAnImplementationThatIsNotAccused) {
     std::printf("spawncheck: no %s: the block of howto.md is not compiled\n", compiler.c_str());
     GTEST_SKIP() << "no " << compiler;
   }
-  const std::string source = directory + "/" + l.name, object = directory + "/mine.so";
-  std::ofstream(source) << block_of(l.fence);
+  const std::string source = scratch.file(l.name, block_of(l.fence)), object = scratch.path + "/mine.so";
   std::string command = l.command;
   if (const std::size_t at = command.find("SPAWNCHECK"); at != std::string::npos)
     command.replace(at, std::string("SPAWNCHECK").size(), SPAWNCHECK_SOURCE_DIRECTORY);
   ASSERT_EQ(std::system((command + " -o " + object + " " + source).c_str()), 0);
-  std::string text;
-  EXPECT_EQ(check(object, text), 0) << text;
+  const Output out = check(object);
+  EXPECT_EQ(out.status, 0) << out.text;
 }
 
 INSTANTIATE_TEST_SUITE_P(Interface, Howto,

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
-#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -12,27 +11,12 @@
 
 #include "impl/reproducer/program.h"
 #include "impl/session/finding.h"
+#include "properties/command.h"
 
 namespace spawncheck {
 namespace {
 
 const std::filesystem::path corpus = std::filesystem::path(SPAWNCHECK_SOURCE_DIRECTORY) / "corpus";
-
-struct Output {
-  int status = -1;
-  std::string text;
-};
-
-Output shell(const std::string& command) {
-  Output out;
-  FILE* pipe = popen((command + " 2>&1 </dev/null").c_str(), "re");
-  if (pipe == nullptr) return out;
-  std::array<char, 4096> buffer;
-  while (std::fgets(buffer.data(), buffer.size(), pipe) != nullptr) out.text += buffer.data();
-  const int status = pclose(pipe);
-  out.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return out;
-}
 
 Scenario read(const std::filesystem::path& path) {
   std::ifstream file(path);
@@ -53,12 +37,6 @@ std::vector<std::filesystem::path> scenarios_below(const char* folder) {
 
 class Reproducer : public ::testing::Test {
  protected:
-  Reproducer() {
-    char name[] = "/tmp/spawncheck-reproducer-XXXXXX";
-    directory = mkdtemp(name);
-  }
-  ~Reproducer() override { std::filesystem::remove_all(directory); }
-
   std::unique_ptr<Session> session(const std::string& implementation) {
     SessionOptions options;
     options.implementation = implementation;
@@ -70,11 +48,10 @@ class Reproducer : public ::testing::Test {
 
   // Compiles and runs a program, and compares. The text of both goes into the message of a failure.
   void expect_same(const Program& program, const std::string& what) {
-    const std::string source = directory + "/x.c", binary = directory + "/x";
-    std::ofstream(source) << program.text;
-    const Output compiled = shell("cc -Wall -o " + binary + " " + source + " -pthread");
+    const std::string source = scratch.file("x.c", program.text), binary = scratch.path + "/x";
+    const Output compiled = shell("cc -Wall -o " + binary + " " + source + " -pthread 2>&1");
     ASSERT_EQ(compiled.status, 0) << what << "\n" << compiled.text;
-    const Output ran = shell(binary);
+    const Output ran = shell(binary + " 2>&1");
     const Verdict& verdict = program.recorded.verdict;
     EXPECT_EQ(ran.status, verdict.status == Status::violated ? 1 : 0) << what << "\n" << ran.text << verdict.observed;
     if (verdict.status != Status::violated) return;
@@ -96,7 +73,7 @@ class Reproducer : public ::testing::Test {
     }
   }
 
-  std::string directory;
+  const Scratch scratch;
   unsigned written = 0, refused = 0, violated = 0;
 };
 

@@ -6,7 +6,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -16,42 +15,20 @@
 #include <sstream>
 
 #include "impl/session/running_kernel.h"
+#include "properties/command.h"
 #include "properties/on_the_kernel.h"
 
 namespace spawncheck {
 namespace {
 
-struct Output {
-  int status = -1;
-  std::string text;
-};
-
-Output shell(const std::string& command) {
-  Output out;
-  FILE* pipe = popen((command + " </dev/null").c_str(), "re");
-  if (pipe == nullptr) return out;
-  std::array<char, 4096> buffer;
-  while (std::fgets(buffer.data(), buffer.size(), pipe) != nullptr) out.text += buffer.data();
-  const int status = pclose(pipe);
-  out.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return out;
-}
-
 class Tool : public ::testing::Test {
  protected:
-  Tool() {
-    char name[] = "/tmp/spawncheck-tool-XXXXXX";
-    directory = mkdtemp(name);
-  }
-  ~Tool() override { std::filesystem::remove_all(directory); }
-  std::string file(const std::string& name, const std::string& text) {
-    std::ofstream(directory + "/" + name) << text;
-    return directory + "/" + name;
-  }
+  std::string file(const std::string& name, const std::string& text) { return scratch.file(name, text); }
   Output spawncheck(const std::string& arguments) {
     return shell(directory_of_binaries() + "/spawncheck " + arguments);
   }
-  std::string directory;
+  const Scratch scratch;
+  const std::string directory = scratch.path;
 };
 
 const char swap[] = "fd 3 memfd\nfd 4 memfd\nthread\n  spawn only hold keep 3>4,4>3 -> $0\n";
