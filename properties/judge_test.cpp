@@ -55,6 +55,36 @@ TEST(Judge, SetfdMayMarkWhatWasPutAtItsNumberMeanwhile) {
   holds(told.op(0, 0, 1, 8).op(1, 0, 2, 3, 3).op(1, 1, 4, 5, 0).op(1, 2, 6, 7, 1));
 }
 
+// The source is closed and the same file opened again while the spawn is under way: the child has either.
+Told reopened() {
+  Told told(
+      "thread\n  file c -> $0\n  flock $0\n  close $0\n  file c -> $1\n  flock $1\nthread\n  spawn only hold keep 0>14 "
+      "-> $2\n");
+  told.op(0, 0, 1, 2, 0).op(0, 1, 3, 4).op(1, 0, 5, 10, 77).child(1, 0);
+  const auto has_file_at = [](sc_process& process, std::int32_t number) {
+    process.entry[0] = {};
+    process.entry[0].number = process.entry[0].last = number;
+    process.entry[0].key = {SC_FILE_REGULAR, 2};
+    process.entry_count = 1;
+  };
+  has_file_at(told.seen(), 14);
+  has_file_at(told.history().parent, 0);
+  told.op(0, 2, 6, 7).op(0, 3, 8, 9, 0);
+  return told;
+}
+
+TEST(Judge, AChildMayHaveTheFileThatWasOpenedAgain) { holds(reopened().op(0, 4, 12, 13)); }
+
+TEST(Judge, AChildMayHaveTheFileThatWasClosed) { holds(reopened().failed(0, 4, 12, 13, EAGAIN)); }
+
+TEST(Judge, AChildThatHasTheClosedFileHoldsItsLock) {
+  Told told = reopened();
+  sc_entry& kept = told.history().child[0].entry[0];
+  kept.compared = 1;
+  kept.same_as_parent = -1;
+  violates(told.op(0, 4, 12, 13), Clause::fd_kept);
+}
+
 // ---- obligations end with the process -----------------------------------------------------------
 
 constexpr const char* spawn_and_stop = "thread\n  load 0\n  spawn only hold -> $0 $1\nthread\n  kill_group STOP\n";

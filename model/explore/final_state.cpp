@@ -13,18 +13,48 @@ using model::Index;
 using model::State;
 
 model::Hash128 SettledChild::hash(model::Hash128 h) const {
-  h = model::mix(model::mix(h, static_cast<std::uint32_t>(pid) | std::uint64_t{task} << 32), candidates.size());
-  for (const auto& c : candidates)
-    h = model::mix(h, static_cast<std::uint32_t>(c.first) | std::uint64_t{c.second} << 32);
+  h = model::mix(model::mix(h, static_cast<std::uint32_t>(pid) | std::uint64_t{task} << 32), entries.size());
+  for (const auto& c : entries) h = model::mix(h, static_cast<std::uint32_t>(c.first) | std::uint64_t{c.second} << 32);
   return h;
 }
 
-SettledChild settle_child(State& state, Index parent, const Window& window) {
+namespace {
+
+using Candidates = std::vector<std::pair<std::int32_t, Index>>;
+
+// The end of those that have the number of the one at `first`.
+std::size_t end_of_number(const Candidates& candidates, std::size_t first) {
+  std::size_t end = first;
+  while (end < candidates.size() && candidates[end].first == candidates[first].first) ++end;
+  return end;
+}
+
+}  // namespace
+
+std::uint64_t ways_to_settle(const Window& window) {
+  constexpr std::uint64_t enough = 1u << 20;  // nobody tries more: the product must not overflow
+  const Candidates& candidates = window.candidates();
+  std::uint64_t ways = 1;
+  for (std::size_t i = 0; i < candidates.size() && ways < enough;) {
+    const std::size_t end = end_of_number(candidates, i);
+    ways *= end - i;
+    i = end;
+  }
+  return ways;
+}
+
+SettledChild settle_child(State& state, Index parent, const Window& window, std::uint64_t way) {
   const SpawnCase& spawn = window.spawn();
   SettledChild child;
   child.pid = spawn.record->value[0];
   child.observed = spawn.child;
-  child.candidates = window.candidates();
+  const Candidates& candidates = window.candidates();
+  for (std::size_t i = 0; i < candidates.size();) {
+    const std::size_t end = end_of_number(candidates, i);
+    child.entries.push_back(candidates[i + way % (end - i)]);
+    way /= end - i;
+    i = end;
+  }
 
   model::Process process = state.process_of(parent);
   process.parent = state.tasks[parent].process;
@@ -35,8 +65,7 @@ SettledChild settle_child(State& state, Index parent, const Window& window) {
   task.table = state.add_table();
   task.dispositions = state.tasks[parent].dispositions;
   task.memory = model::none;  // its program's own
-  for (const auto& [number, description] : child.candidates)
-    if (state.tables[task.table].find(number) == nullptr) state.put(task.table, number, description, false);
+  for (const auto& [number, description] : child.entries) state.put(task.table, number, description, false);
   if (spawn.child == nullptr) {
     // Nobody saw it: what it was to keep may be held until it is known to be gone.
     for (const Kept& k : spawn.keep) {
@@ -145,15 +174,12 @@ bool identity_matches(const model::Table& final, const SettledChild& child, Clau
   for (std::uint32_t i = 0; i < child.observed->entry_count; ++i) {
     const sc_entry& e = child.observed->entry[i];
     if (!e.compared || e.number != e.last) continue;
-    bool has_candidate = false, fits = false;
-    for (const auto& [number, description] : child.candidates) {
-      if (number != e.number) continue;
-      has_candidate = true;
-      const Entry* same = e.same_as_parent >= 0 ? final.find(e.same_as_parent) : nullptr;
-      fits |=
-          e.same_as_parent >= 0 ? same != nullptr && same->description == description : !final.refers_to(description);
-    }
-    if (!has_candidate || fits) continue;
+    const auto known = std::find_if(child.entries.begin(), child.entries.end(),
+                                    [&](const auto& entry) { return entry.first == e.number; });
+    if (known == child.entries.end()) continue;
+    const Entry* same = e.same_as_parent >= 0 ? final.find(e.same_as_parent) : nullptr;
+    if (e.same_as_parent >= 0 ? same != nullptr && same->description == known->second : !final.refers_to(known->second))
+      continue;
     if (reason != nullptr) {
       reason->observed =
           "the child's " + std::to_string(e.number) + " is " + describe(e) + ", but another open file description" +

@@ -44,6 +44,9 @@ bool may_be_interrupted(const Scenario& scenario, const sc_history& history) {
 // Recursion: each level makes at least one step of one operation.
 constexpr int depth_max = 1'000;
 
+// Of the ways to settle one child. Where a child has more and none of these explains the run, nothing is decided.
+constexpr std::uint64_t ways_to_settle_max = 64;
+
 class Search {
  public:
   Search(const Scenario& scenario, const sc_history& history, const LinearizeOptions& options)
@@ -121,7 +124,8 @@ class Search {
   bool move_child_call(Owned next, Index t, int depth);
   bool finish(Owned next, Index t, int depth);
   bool accept(Node& next, Index t, const model::Result& result);
-  bool close_window(Node& next, Index t);
+  bool may_close(const Node& node, Index t) const;
+  void close_window(Node& next, Index t, std::uint64_t way);
 
   void begin_call(Node& next, Index t) const;
   void force(Node& next, Index t, const sc_op_record& r) const;
@@ -405,8 +409,18 @@ bool Search::move_window(Owned node, Index t, int depth) {
   const SpawnCase& spawn = node->window[t].spawn();
   if (spawn.wants_pidfd && node->window[t].pidfd != Window::Pidfd::settled && move_pidfd(copy(*node), t, depth))
     return true;
-  if (exhausted_ || !spawn.returned) return false;
-  return close_window(*node, t) && finish(std::move(node), t, depth);
+  if (exhausted_ || !spawn.returned || !may_close(*node, t)) return false;
+  const std::uint64_t ways = spawn.succeeded ? ways_to_settle(node->window[t]) : 1;
+  for (std::uint64_t way = 1; way < std::min(ways, ways_to_settle_max); ++way) {
+    Owned other = copy(*node);
+    close_window(*other, t, way);
+    if (finish(std::move(other), t, depth)) return true;
+    if (exhausted_) return false;
+  }
+  close_window(*node, t, 0);
+  if (finish(std::move(node), t, depth)) return true;
+  exhausted_ |= ways > ways_to_settle_max;
+  return false;
 }
 
 // The pidfd's next step: its number is reserved (pidfd_prepare), the pidfd is installed, and where the spawn
@@ -457,23 +471,25 @@ bool Search::move_pidfd(Owned next, Index t, int depth) {
   return visit(std::move(next), depth + 1);
 }
 
-bool Search::close_window(Node& next, Index t) {
-  Window& window = next.window[t];
+bool Search::may_close(const Node& node, Index t) const {
   Window::Reason reason;
-  if (!window.may_close(options_.enforced, options_.resource_errors, options_.explain ? &reason : nullptr)) {
-    refuse(next, reason);
-    return false;
-  }
+  if (node.window[t].may_close(options_.enforced, options_.resource_errors, options_.explain ? &reason : nullptr))
+    return true;
+  refuse(node, reason);
+  return false;
+}
+
+void Search::close_window(Node& next, Index t, std::uint64_t way) {
+  Window& window = next.window[t];
   const SpawnCase& spawn = window.spawn();
   if (spawn.succeeded) {
-    next.children.push_back(settle_child(next.state, t, window));
+    next.children.push_back(settle_child(next.state, t, window, way));
     // Whoever does not promise fd.released may hold what was dropped for a while yet.
     if (!enforces(Clause::fd_released))
       for (model::Description& d : next.state.descriptions) d.held_for_good |= (d.held_in_window >> t & 1) != 0;
   }
   for (model::Description& d : next.state.descriptions) d.held_in_window &= static_cast<std::uint8_t>(~(1u << t));
   window = Window{};
-  return true;
 }
 
 }  // namespace
