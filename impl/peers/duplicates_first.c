@@ -81,9 +81,11 @@ static void wait_while(int* word, int value) {
 
 /* ---- descriptors, in a table that is nobody else's -------------------------------------------------------------- */
 
-static int is_target(const struct spawncheck_request* r, int number) {
+/* Of a duplicate: a target would replace it, and at a source's number it would be taken for the source, where that is
+ * closed. */
+static int is_named(const struct spawncheck_request* r, int number) {
   for (uint32_t i = 0; i < r->keep_count; ++i)
-    if (r->keep[i].target == number) return 1;
+    if (r->keep[i].target == number || r->keep[i].source == number) return 1;
   return 0;
 }
 
@@ -96,8 +98,8 @@ static int above_all(const struct spawncheck_request* r) {
   return above;
 }
 
-/* A duplicate at a number that is no target: above all of them, or where the limit leaves no room there, between them.
- */
+/* A duplicate at a number that the request does not name: above all of them, or where the limit leaves no room there,
+ * between them. */
 static int duplicate(const struct spawncheck_request* r, int number, int above) {
   int got = fcntl(number, F_DUPFD_CLOEXEC, above);
   for (int from = 0; got < 0 && (errno == EINVAL || errno == EMFILE);) {
@@ -106,7 +108,7 @@ static int duplicate(const struct spawncheck_request* r, int number, int above) 
       errno = errno == EINVAL ? EMFILE : errno; /* `from` has reached the limit */
       return -1;
     }
-    if (!is_target(r, got)) return got;
+    if (!is_named(r, got)) return got;
     from = got + 1;
     close(got);
     got = -1;

@@ -382,17 +382,26 @@ static int take_call_back(int i) { return i = -1; }
 static int answer_call(int i, long value) { return i = value != 0 ? -1 : -1; }
 #endif
 
-static void step_signal(int i, struct sc_step* step) {
-  int status;
-  step->kind = SC_STEP_SIGNAL;
-  if (task_of(i)->state != SC_TASK_AT_SIGNAL) {
-    take_call_back(i);
-    resume(i, PTRACE_CONT, 0);
+/* From a call's entry to the stop of the next signal that counts; a SIGCHLD that nobody handles passes without one, as
+ * in run_to_rest(). 0: there is no such stop. */
+static int await_signal(int i, struct sc_step* step) {
+  take_call_back(i);
+  for (int signal = 0, passed = 0; passed <= SC_SIGNAL_MAX; ++passed) {
+    int status;
+    resume(i, PTRACE_CONT, signal);
     const enum waited how = await(i, 0, &status);
     if (how == WAITED_DEATH) die(i, status, step);
-    if (how != WAITED_STOP) return;
-    tracee[i].signal = status >> 16 == 0 ? WSTOPSIG(status) : 0;
+    if (how != WAITED_STOP) return 0;
+    signal = status >> 16 == 0 ? WSTOPSIG(status) : 0;
+    tracee[i].signal = signal;
+    if (!is_ignored_sigchld(signal)) return 1;
   }
+  return 1;
+}
+
+static void step_signal(int i, struct sc_step* step) {
+  step->kind = SC_STEP_SIGNAL;
+  if (task_of(i)->state != SC_TASK_AT_SIGNAL && !await_signal(i, step)) return;
   step->arg[0] = tracee[i].signal;
   tracee[i].signals_seen = signals - 1;
   resume(i, PTRACE_CONT, tracee[i].signal);
