@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "fuzz/feedback.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cstddef>
+#include <cstdlib>
 
 // libFuzzer counts every byte of this section as it counts edges (Fuzzer/FuzzerExtraCounters). AFL++ has no
 // such place: its map has room for the program's edges only, and a feature written there would hide one.
@@ -11,6 +16,30 @@ __attribute__((section("__libfuzzer_extra_counters")))
 static std::uint8_t counters[2048];
 
 namespace spawncheck::fuzz {
+
+namespace {
+
+std::uint8_t* pairs = nullptr;  // pair_bytes, shared
+
+void note_pair(std::size_t pair) {
+  note(100'000 + pair);
+  if (pairs != nullptr) pairs[pair % pair_bytes] = 1;
+}
+
+}  // namespace
+
+bool share_pairs() {
+  const char* path = std::getenv("SPAWNCHECK_PAIRS");
+  if (path == nullptr || *path == 0) return true;
+  const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (fd < 0) return false;
+  void* map = MAP_FAILED;
+  if (ftruncate(fd, pair_bytes) == 0) map = mmap(nullptr, pair_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  close(fd);
+  if (map == MAP_FAILED) return false;
+  pairs = static_cast<std::uint8_t*>(map);
+  return true;
+}
 
 void note(std::uint64_t feature) {
   feature ^= feature >> 31;
@@ -32,8 +61,8 @@ void note_history(const Scenario& scenario, const sc_history& history) {
           const bool overlap =
               a.begin != 0 && b.begin != 0 && (b.end == 0 || a.begin < b.end) && (a.end == 0 || b.begin < a.end);
           if (overlap)
-            note(100'000 + (kind * 64 + scenario.threads[u].operations[p].kind) * 4 + (a.begin < b.begin) * 2 +
-                 (a.end < b.end));
+            note_pair((kind * 64 + scenario.threads[u].operations[p].kind) * 4 + (a.begin < b.begin) * 2 +
+                      (a.end < b.end));
         }
     }
 }

@@ -4,6 +4,7 @@
 // edges alone.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "model/scenario/history.h"
@@ -12,6 +13,11 @@
 namespace spawncheck::fuzz {
 
 void note(std::uint64_t feature);
+
+// Which pairs of operations have overlapped, and how, is also kept in the file that $SPAWNCHECK_PAIRS names, a byte
+// each: for all processes of a campaign together (fuzz/campaign/store.py). Does nothing where the variable is not set.
+inline constexpr std::size_t pair_bytes = 64 * 64 * 4;
+bool share_pairs();  // false, with errno: the file cannot be mapped
 
 // Each operation with its errno; for each two that overlapped, which they were and who returned first.
 void note_history(const Scenario&, const sc_history&);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "fuzz/kernel_target.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 
 #include "fuzz/feedback.h"
@@ -42,7 +44,8 @@ void start_session(const char* target) {
   options.work_max = 50'000;
   std::string error;
   session = Session::start(options, error);
-  if (session != nullptr) return;
+  if (session != nullptr && share_pairs()) return;
+  if (session != nullptr) error = std::string("SPAWNCHECK_PAIRS: ") + std::strerror(errno);
   std::fprintf(stderr, "spawncheck: fuzz target %s: %s\n", target, error.c_str());
   std::exit(2);
 }
