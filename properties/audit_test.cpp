@@ -192,6 +192,21 @@ TEST(Audit, EachExecIsListedWithWhatItGotAndWhereThatCameFrom) {
   FAIL() << got.text;
 }
 
+TEST(Audit, TheCallerIsTheFunctionThatCalledWhateverTheStackHoldsBelow) {
+#if !defined(__x86_64__)
+  GTEST_SKIP() << "frames are unwound on x86-64 only";
+#endif
+  const Audit got = audit("-- " + audited("stale_frames"));
+  unsigned seen = 0;
+  for (const json& o : got.objects) {
+    if (o["kind"] != "finding" || o["rule"] != "fd.inherited") continue;
+    ++seen;
+    EXPECT_EQ(o["created"].back().get<std::string>().rfind("stale_frames!creates+", 0), 0u) << o["created"];
+    EXPECT_EQ(o["cloned"].back().get<std::string>().rfind("stale_frames!", 0), 0u) << o["cloned"];
+  }
+  EXPECT_EQ(seen, 1u) << got.text;
+}
+
 TEST(Audit, WhatItsOwnParentLeftOpenIsPassedThrough) {
   const Output out = shell("exec 8</etc/passwd; " + tool() + "--json -- /bin/sh -c '/bin/true; exit 0' 2>/dev/null");
   unsigned seen = 0;

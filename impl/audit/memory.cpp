@@ -15,21 +15,6 @@ namespace {
 constexpr std::uint64_t page = 4096;
 constexpr std::size_t stack_words_max = 384;
 
-// How much of it could be read. The kernel transfers whole elements of the remote vector: so one a page.
-std::size_t read_some(pid_t pid, std::uint64_t address, void* to, std::size_t size) {
-  std::array<iovec, 8> remote{};
-  std::size_t count = 0, planned = 0;
-  while (planned < size && count < remote.size()) {
-    const std::uint64_t at = address + planned;
-    const std::size_t part = std::min<std::size_t>(size - planned, page - at % page);
-    remote[count++] = {reinterpret_cast<void*>(at), part};
-    planned += part;
-  }
-  const iovec local{to, planned};
-  const ssize_t got = process_vm_readv(pid, &local, 1, remote.data(), count, 0);
-  return got < 0 ? 0 : static_cast<std::size_t>(got);
-}
-
 bool is_library_name(const std::string& path) {
   const std::string file = path.substr(path.rfind('/') + 1);
   for (const char* prefix : {"libc.so", "libc-", "libpthread", "ld-linux", "ld-musl", "ld-2", "[vdso]"})
@@ -55,8 +40,23 @@ bool is_after_call(const std::array<std::uint8_t, 8>& before) {  // BL, BLR
 
 }  // namespace
 
+// The kernel transfers whole elements of the remote vector: so one a page.
+std::size_t read_memory_some(pid_t pid, std::uint64_t address, void* to, std::size_t size) {
+  std::array<iovec, 8> remote{};
+  std::size_t count = 0, planned = 0;
+  while (planned < size && count < remote.size()) {
+    const std::uint64_t at = address + planned;
+    const std::size_t part = std::min<std::size_t>(size - planned, page - at % page);
+    remote[count++] = {reinterpret_cast<void*>(at), part};
+    planned += part;
+  }
+  const iovec local{to, planned};
+  const ssize_t got = process_vm_readv(pid, &local, 1, remote.data(), count, 0);
+  return got < 0 ? 0 : static_cast<std::size_t>(got);
+}
+
 bool read_memory(pid_t pid, std::uint64_t address, void* to, std::size_t size) {
-  return read_some(pid, address, to, size) == size;
+  return read_memory_some(pid, address, to, size) == size;
 }
 
 bool write_memory(pid_t pid, std::uint64_t address, const void* from, std::size_t size) {
@@ -66,7 +66,7 @@ bool write_memory(pid_t pid, std::uint64_t address, const void* from, std::size_
 
 std::string read_string(pid_t pid, std::uint64_t address, std::size_t size_max) {
   std::string out(size_max, '\0');
-  out.resize(read_some(pid, address, out.data(), size_max));
+  out.resize(read_memory_some(pid, address, out.data(), size_max));
   const std::size_t end = out.find('\0');
   if (end != std::string::npos) out.resize(end);
   return out;
@@ -97,15 +97,18 @@ void Mappings::read(pid_t pid) {
   std::fclose(file);
 }
 
+bool is_return_address(pid_t pid, std::uint64_t word, const Mapping* mapping) {
+  std::array<std::uint8_t, 8> before{};
+  return mapping != nullptr && word >= mapping->begin + before.size() &&
+         read_memory(pid, word - before.size(), before.data(), before.size()) && is_after_call(before);
+}
+
 std::uint64_t caller_on_stack(pid_t pid, std::uint64_t stack, const Mappings& mappings) {
   std::array<std::uint64_t, stack_words_max> words{};
-  const std::size_t count = read_some(pid, stack, words.data(), sizeof words) / sizeof words[0];
+  const std::size_t count = read_memory_some(pid, stack, words.data(), sizeof words) / sizeof words[0];
   for (std::size_t i = 0; i < count; ++i) {
     const Mapping* mapping = mappings.look_up(words[i]);
-    if (mapping == nullptr || mapping->is_library || words[i] < mapping->begin + 8) continue;
-    std::array<std::uint8_t, 8> before{};
-    if (read_memory(pid, words[i] - before.size(), before.data(), before.size()) && is_after_call(before))
-      return words[i];
+    if (mapping != nullptr && !mapping->is_library && is_return_address(pid, words[i], mapping)) return words[i];
   }
   return 0;
 }

@@ -14,6 +14,8 @@
 
 namespace spawncheck::audit {
 
+// How much of it could be read.
+std::size_t read_memory_some(pid_t, std::uint64_t address, void* to, std::size_t size);
 // False: not all of it could be read.
 bool read_memory(pid_t, std::uint64_t address, void* to, std::size_t size);
 bool write_memory(pid_t, std::uint64_t address, const void* from, std::size_t size);
@@ -51,8 +53,11 @@ class Mappings {
   unsigned reads_ = 0;
 };
 
-// Return addresses that the stack may hold, the innermost first, found by looking for words that point behind a call
-// instruction. No frame is unwound: an old word may be taken for one. The first outside the C library, 0: none.
+// Does the word point behind a call instruction? `mapping`: where it points to.
+bool is_return_address(pid_t, std::uint64_t word, const Mapping*);
+
+// The first word on the stack that is a return address outside the C library, 0: none. For what the unwinder cannot
+// leave (musl, another architecture): an old word may be taken for one.
 std::uint64_t caller_on_stack(pid_t, std::uint64_t stack, const Mappings&);
 
 }  // namespace spawncheck::audit

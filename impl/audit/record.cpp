@@ -86,11 +86,9 @@ void Tracer::find_site(Tracee& t) {
   if (t.has_thread_filter && (t.row->act == Act::clone || t.row->act == Act::clone3)) t.memory->mappings.forget();
   if (const Mapping* at = t.memory->mappings.find(t.tid, t.instruction, text))
     site.at = {at->module, t.instruction - at->begin + at->offset};
-  std::uint64_t caller = 0;
-#if defined(__x86_64__)
-  // The C library's vfork(3) takes its return address off the stack, since the child would overwrite it, into rdi.
-  if (t.row->number == SYS_vfork && t.memory->mappings.look_up(t.argument[0]) != nullptr) caller = t.argument[0];
-#endif
+  std::uint64_t caller = unwinder_.caller(
+      t.tid, [&](std::uint64_t address) { return t.memory->mappings.find(t.tid, address, text); },
+      [this](std::uint32_t module) { return recording_.texts[module]; });
   if (caller == 0) caller = caller_on_stack(t.tid, t.stack, t.memory->mappings);
   if (const Mapping* at = t.memory->mappings.look_up(caller))
     site.caller = {at->module, caller - at->begin + at->offset};

@@ -16,6 +16,7 @@
 #include "impl/audit/calls.h"
 #include "impl/audit/launch.h"
 #include "impl/audit/memory.h"
+#include "impl/audit/unwinder.h"
 #include "model/audit/follow.h"
 
 namespace spawncheck::audit {
@@ -128,6 +129,7 @@ class Tracer {
   std::unordered_map<pid_t, pid_t> parent_of_;
   std::unordered_map<std::string, std::uint32_t> texts_;
   std::map<Site, std::uint32_t> sites_;
+  Unwinder unwinder_;
   std::vector<sock_filter> thread_filter_;
   std::uint64_t start_ns_ = 0, deadline_ns_ = 0, interrupted_ns_ = 0, held_ns_ = 0, channels_ = 16;
   pid_t root_ = -1, held_ = -1;
