@@ -284,6 +284,19 @@ TEST(AuditRules, ACopyThatTheKernelMadeWhileACallWasInFlightIsExplained) {
   EXPECT_EQ(run.verdict(), "observed fd.inherited");
 }
 
+TEST(AuditRules, ACloseThatIsEnteredIsOverWhenItsThreadMakesTheNextCall) {
+  for (const bool is_over : {false, true}) {
+    Told run;
+    const TaskId opener = run.thread(0);
+    run.open(opener, 5);
+    run.close(opener, 5);
+    if (is_over) run.open(opener, 6, true);
+    const TaskId child = run.fork(0);
+    run.exec(child, {0, 1, 2, 5, 9});
+    EXPECT_EQ(run.verdict(), is_over ? "predicted fd.inherited" : "observed fd.inherited");
+  }
+}
+
 TEST(AuditRules, ANumberThatNobodyWasSeenToOpenIsSaidToBeNotFollowed) {
   Told run;
   const TaskId child = run.fork(0);

@@ -65,6 +65,7 @@ void Follower::apply(std::uint32_t index) {
   const auto at = tasks_.find(event.task);
   if (at == tasks_.end()) return;
   Task& task = at->second;
+  date_past(task, event);
   Copy* copy = task.is_before_exec && task.copy != nothing ? &copies_[task.copy] : nullptr;
   Copy* const helper = copy != nullptr && !copy->execs.empty() ? copy : nullptr;
   if (helper != nullptr) copy = nullptr;
@@ -147,7 +148,7 @@ void Follower::flag(const Event& event, std::uint32_t index, Task& task, Copy* c
   Entry& entry = found->second;
   if (entry.cloexec == event.cloexec) return;
   if (event.cloexec) {
-    if (table.users > 1) table.past[event.number] = {entry, event.begin_ns, event.end_ns};
+    if (table.users > 1) keep_past(table, event, entry);
     end_window(entry, event, Window::End::flagged);
     entry.cloexec = true;
   } else {
@@ -231,10 +232,24 @@ void Follower::end_window(Entry& entry, const Event& event, Window::End end) {
   if (window.is_shared || tables_[window.table].was_shared) window.stop = now(event.task);
 }
 
+void Follower::keep_past(Table& table, const Event& event, const Entry& entry) {
+  const bool is_one = event.kind != EventKind::close_range;  // of many, it is not known which is waited for
+  table.past[entry.number] = {entry, event.task, is_one ? std::numeric_limits<std::uint64_t>::max() : event.end_ns};
+  if (is_one) tasks_[event.task].ended_number = entry.number;
+}
+
+void Follower::date_past(Task& task, const Event& event) {
+  if (task.ended_number < 0) return;
+  auto& past = tables_[task.table].past;
+  const auto at = past.find(task.ended_number);
+  if (at != past.end() && at->second.ended_by == event.task) at->second.end_ns = event.begin_ns;
+  task.ended_number = -1;
+}
+
 void Follower::take(Table& table, const Event& event, std::int32_t number, Window::End end) {
   const auto found = table.entries.find(number);
   if (found == table.entries.end()) return;
-  if (table.users > 1 && !found->second.cloexec) table.past[number] = {found->second, event.begin_ns, event.end_ns};
+  if (table.users > 1 && !found->second.cloexec) keep_past(table, event, found->second);
   end_window(found->second, event, end);
   table.entries.erase(found);
 }

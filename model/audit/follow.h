@@ -122,9 +122,12 @@ class Follower {
   const std::set<std::uint32_t>& between_clone_and_exec() const { return open_copies_; }
 
  private:
-  struct Past {  // of one number: what it was a moment ago, for copies that the kernel made before we saw the call
+  // Of one number: what it was a moment ago, for copies that the kernel made before it made the call that ended it.
+  // Such a call is recorded at its entry; it is over for certain when its task makes the next.
+  struct Past {
     Entry entry;
-    std::uint64_t begin_ns = 0, end_ns = 0;
+    TaskId ended_by = -1;
+    std::uint64_t end_ns = 0;
   };
   struct Table {
     std::uint32_t users = 0;
@@ -139,10 +142,13 @@ class Follower {
     std::uint32_t table = nothing, copy = nothing;
     bool is_before_exec = false;
     std::int32_t process = -1;
+    std::int32_t ended_number = -1;  // whose Past waits for this task's next call, in its table
   };
 
   void put(const Event&, std::uint32_t index, Entry);
   void take(Table&, const Event&, std::int32_t number, Window::End);
+  void keep_past(Table&, const Event&, const Entry&);
+  void date_past(Task&, const Event&);
   void end_window(Entry&, const Event&, Window::End);
   void open_window(Entry&, std::uint32_t table, const Event&, std::uint32_t index, std::uint64_t begin_ns);
   void clone(const Event&, std::uint32_t index);
