@@ -33,7 +33,6 @@ const sc_history& run(Executor& e, const std::string& text, Mode mode, unsigned 
   sc_policy policy{};
   policy.is_scheduled = 1;
   policy.rule = SC_RULE_RANDOM;
-  policy.preemptions_max = ~0u;
   policy.seed = n;
   return mode == Mode::free ? e.run(scenario_of(text), {n}) : e.run(scenario_of(text), {0, &policy});
 }

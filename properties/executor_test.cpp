@@ -127,7 +127,6 @@ TEST(Executor, ServesManyScheduledRunsWithTheSameDescriptors) {
   auto e = executor();
   sc_policy policy{};
   policy.is_scheduled = 1;
-  policy.preemptions_max = ~0u;
   pid_t server = -1;
   for (const pid_t child : children_of(getpid()))
     if (!others.contains(child)) server = child;

@@ -42,7 +42,6 @@ sc_policy policy_of(std::uint8_t rule, std::uint64_t seed = 1) {
   policy.rule = rule;
   policy.seed = seed;
   policy.results = 1;
-  policy.preemptions_max = ~0u;
   return policy;
 }
 

@@ -193,14 +193,14 @@ TEST(Search, ABrokenOffSearchGoesOn) {
   EXPECT_NE(second.load("nonsense"), "");
 }
 
-TEST(Search, PrioritiesAndChanceFindItToo) {
+TEST(Search, EverySchedulerFindsItToo) {
   Session& session = session_with(directory_of_binaries() + "/mutants/never-blocked.so");
   const Scenario scenario =
       scenario_of("disposition WINCH handler\nthread\n  spawn only hold -> $0\nthread\n  kill_group WINCH\n");
   SearchLimits limits;
   limits.runs = 3000;
-  for (const bool is_pct : {true, false})
-    EXPECT_TRUE(sample_schedules(session, scenario, {is_pct, 3, 1}, limits).violation) << is_pct;
+  for (const SchedulerRow& row : scheduler_rows())
+    EXPECT_TRUE(sample_schedules(session, scenario, {row.word, {}, 1}, limits).violation) << row.word;
 }
 
 }  // namespace

@@ -57,7 +57,8 @@ struct Executor::Self {
   bool receive(void* message, std::size_t size, int timeout_ms);
   bool take_info(const sc_answer& answer);
   void load(const Scenario& scenario, const RunOptions& run);
-  bool run_once();
+  bool run_once(const Choose& choose);
+  bool reply(const Choose& choose);
 };
 
 // The end of file tells the server to go; it cleans up first. A server that does not is killed.
@@ -180,11 +181,24 @@ void Executor::Self::load(const Scenario& scenario, const RunOptions& run) {
   shared->timeout_ms = options.timeout_ms;
 }
 
-bool Executor::Self::run_once() {
+// To a question of the server: is it one, and has it got its reply?
+bool Executor::Self::reply(const Choose& choose) {
+  pollfd p{socket, POLLIN, 0};
+  while (poll(&p, 1, static_cast<int>(options.timeout_ms) + grace_ms) < 0 && errno == EINTR) continue;
+  char first = 0;
+  if (recv(socket, &first, 1, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT) != 1) return false;
+  if (recv(socket, &first, 1, 0) != 1 || first != SC_SAY_CHOOSE) return false;
+  const auto task = static_cast<std::uint8_t>(choose ? choose(shared->trace, shared->enabled) : 0);
+  return send(socket, &task, 1, MSG_NOSIGNAL) == 1;
+}
+
+bool Executor::Self::run_once(const Choose& choose) {
   const char request = SC_SAY_RUN;
   sc_answer answer{};
-  return socket >= 0 && send(socket, &request, 1, MSG_NOSIGNAL) == 1 &&
-         receive(&answer, sizeof answer, static_cast<int>(options.timeout_ms) + grace_ms);
+  if (socket < 0 || send(socket, &request, 1, MSG_NOSIGNAL) != 1) return false;
+  if (shared->policy.is_scheduled != 0 && shared->policy.rule == SC_RULE_ASK)
+    for (unsigned asked = 0; asked < SC_STEPS_MAX && reply(choose);) ++asked;
+  return receive(&answer, sizeof answer, static_cast<int>(options.timeout_ms) + grace_ms);
 }
 
 Executor::Executor(std::unique_ptr<Self> self) : self_(std::move(self)) {}
@@ -212,7 +226,7 @@ const sc_history& Executor::run(const Scenario& scenario, const RunOptions& opti
   for (int tries = 0; tries < 2; ++tries) {
     if (self_->socket >= 0 || self_->start(error)) {
       self_->load(scenario, options);
-      if (self_->run_once()) return self_->shared->history;
+      if (self_->run_once(options.choose)) return self_->shared->history;
       error = because("the arena server died or hangs");
     }
     self_->stop();

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,11 +43,16 @@ struct ImplementationInfo {
   std::vector<Limit> limits;  // documented: what it does not guarantee
 };
 
+// Of a run by SC_RULE_ASK: which task of the set `enabled` goes next, after the steps of the trace, which grows from
+// call to call. Only asked where there is a choice. A task outside of the set is taken for the lowest.
+using Choose = std::function<unsigned(const sc_trace&, std::uint32_t enabled)>;
+
 struct RunOptions {
   std::uint64_t seed = 0;  // of delays, pinning and yields that provoke races; 0: none of them
   // A scheduled run: every task stops at each visible call (model/scenario/visible.h), and this says who goes
   // next. Null: a free run. The turns come from the scenario's schedule, not from here.
   const sc_policy* policy = nullptr;
+  Choose choose;  // asked by SC_RULE_ASK; empty: the lowest task
 };
 
 class Executor {

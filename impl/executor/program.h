@@ -17,8 +17,9 @@
 #define SC_TEXT_MAX 256
 
 /* Host to server: one byte, SC_SAY_RUN. Server to host: a struct sc_answer; after the first one as many
- * struct sc_limit as it says. */
-enum { SC_SAY_RUN = 'r' };
+ * struct sc_limit as it says. Before the answer to a run by SC_RULE_ASK: one byte, SC_SAY_CHOOSE, as often as more than
+ * one task can go; the host's reply is one byte, a task of sc_shared.enabled. */
+enum { SC_SAY_RUN = 'r', SC_SAY_CHOOSE = 'c' };
 
 struct sc_answer {
   uint32_t failed; /* the first answer: 1, and text says why the server cannot work */
@@ -83,6 +84,7 @@ struct sc_shared {
   struct sc_held held[SC_HELD_MAX]; /* ascending */
   struct sc_thread_state thread[SC_THREADS_MAX];
 
+  uint32_t enabled; /* SC_SAY_CHOOSE: who can go */
   struct sc_history history;
   struct sc_trace trace;
 };

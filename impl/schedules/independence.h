@@ -4,6 +4,7 @@
 // returned: open(2) that gave 5 says that 0 to 4 were taken and reads nothing above 5.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -40,6 +41,41 @@ struct Transition {
   std::uint32_t enabled = 0;  // before it
   std::uint32_t tasks = 0;    // it moved: its own, whom it created, woke or ended
   std::vector<Access> accesses;
+};
+
+// Follows who has which table, which process and which place, step by step.
+class AccessReader {
+ public:
+  explicit AccessReader(const Scenario&);
+
+  // What the trace's step did. All of them, each once, in order.
+  void add(const sc_trace&, unsigned step, Transition&);
+  // What the task is about to do, as far as it can be told: rather more than it will.
+  std::vector<Access> pending(const sc_trace&, unsigned task) const;
+
+ private:
+  void look_at(const sc_operation&);
+  void add(Access::Kind, Access::Mode, unsigned id = 0, std::int64_t low = 0, std::int64_t high = 0x7fffffff);
+  void look_up(std::int64_t number);
+  void put(std::int64_t number);
+  void allocate(std::int64_t number, std::int64_t low = 0);
+  void copy_table();
+  void leave_table(unsigned task);
+  void add_step(const sc_trace&, const sc_step&);
+  void add_attribute(const sc_step&);
+  void add_allocation(const sc_step&);
+  void add_fcntl(const sc_step&);
+  void add_range(const sc_step&);
+  void add_clone(const sc_trace&, const sc_step&);
+  void add_copies(const sc_step&);
+  void end_process(unsigned task);
+  void add_wait(const sc_trace&, const sc_step&);
+
+  Transition now_;
+  std::array<std::uint16_t, SC_TASKS_MAX> tables_{}, processes_{}, places_{};
+  unsigned table_ = 0, process_ = 0, place_ = 0, next_task_ = 0;
+  std::uint16_t next_table_ = 1, next_process_ = 1, next_place_ = 1;
+  bool is_done_ = false, is_pending_ = false, has_programs_ = false, sigchld_counts_ = false;
 };
 
 bool conflict(const Access&, const Access&);

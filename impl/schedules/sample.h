@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: MIT
 //
-// Schedules drawn at random: uniformly over who can go, or by PCT (Burckhardt, Kothari, Musuvathi, Nagarakatte,
-// ASPLOS 2010), whose chance to show a bug of depth d is at least 1/(n k^(d-1)) a run, for n tasks and k steps.
+// As many schedules of a scenario as are asked for, each led by a scheduler (search/scheduler.h), which learns from one
+// to the next.
 #pragma once
 
 #include "impl/schedules/exhaustive.h"
+#include "impl/schedules/search/scheduler.h"
 
 namespace spawncheck {
 
 struct SampleOptions {
-  bool is_pct = false;
-  unsigned depth = 3;  // PCT's d, from 1 to SC_CHANGES_MAX + 1
+  std::string search = "random";  // a word of scheduler_rows()
+  SchedulerOptions scheduler;
   std::uint64_t seed = 1;
 };
 
 // At most limits.runs schedules (10,000 when there is no bound at all); the first violation ends it.
 SearchResult sample_schedules(Session&, const Scenario&, const SampleOptions&, const SearchLimits&);
 
+// Of PCT: the chance of a run to show a bug of this depth, at least.
 double pct_bound(unsigned tasks, unsigned steps, unsigned depth);
 // How many runs until a bug that a run shows with probability `bound` is missed with probability `miss` at most.
 double runs_for_miss(double bound, double miss);

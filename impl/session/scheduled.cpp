@@ -5,7 +5,6 @@
 
 #include <cstring>
 
-#include "model/scenario/random.h"
 #include "model/scenario/visible.h"
 
 namespace spawncheck {
@@ -122,16 +121,7 @@ sc_policy policy_of(Turns turns, sc_rule rule, std::uint64_t seed) {
   policy.is_scheduled = 1;
   policy.rule = static_cast<std::uint8_t>(rule);
   policy.is_strict = turns == Turns::strict;
-  policy.preemptions_max = ~0u;
   policy.seed = seed;
-  return policy;
-}
-
-sc_policy pct_policy(unsigned depth, unsigned steps, std::uint64_t seed) {
-  sc_policy policy = policy_of(Turns::lenient, SC_RULE_PCT, seed);
-  Random random(seed ^ 0x706374);
-  policy.change_count = std::min<std::uint32_t>(depth > 0 ? depth - 1 : 0, SC_CHANGES_MAX);
-  for (std::uint32_t i = 0; i < policy.change_count; ++i) policy.change[i] = random.below(std::max(steps, 1u));
   return policy;
 }
 

@@ -20,9 +20,6 @@ enum class Turns {
 // After the scenario's turns: RUN_ON, or as asked.
 sc_policy policy_of(Turns, sc_rule rule = SC_RULE_RUN_ON, std::uint64_t seed = 0);
 
-// PCT with d - 1 change points, each uniform over the n first steps of a run. depth from 1 to SC_CHANGES_MAX + 1.
-sc_policy pct_policy(unsigned depth, unsigned steps, std::uint64_t seed);
-
 // Who went, in order: the schedule that is this run.
 std::vector<Turn> turns_of(const sc_trace&);
 

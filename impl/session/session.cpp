@@ -148,13 +148,13 @@ Verdict Session::run(const Scenario& scenario, std::uint64_t seed) {
   return judged(scenario);
 }
 
-Verdict Session::run_scheduled(const Scenario& scenario, const sc_policy& policy) {
+Verdict Session::run_scheduled(const Scenario& scenario, const sc_policy& policy, const Choose& choose) {
   if (!why_unsupported_.empty()) return unsupported(why_unsupported_);
   sc_policy made = policy;
   if (made.fault.kind == SC_FAULT_NONE) made.fault = scenario.fault;
   const bool is_alone = scenario.threads.size() == 1 && (implementation().habits & SPAWNCHECK_STARTS_THREADS) == 0;
   made.watch_memory = watches_memory_ && is_alone;
-  history_ = &executor_->run(scenario, {0, &made});
+  history_ = &executor_->run(scenario, {0, &made, choose});
   Verdict verdict = judged(scenario);
   if (verdict.status == Status::holds && made.watch_memory != 0)
     return forbidden_write(scenario, executor_->trace()).value_or(std::move(verdict));

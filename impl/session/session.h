@@ -33,7 +33,8 @@ class Session {
   Verdict run(const Scenario&, std::uint64_t seed);
   // One scheduled run (policy_of() in scheduled.h): the scenario's turns, then the policy's rule; the policy's fault,
   // else the scenario's. *unsupported* where the fault happened to a call that can give no such error.
-  Verdict run_scheduled(const Scenario&, const sc_policy&);
+  // By SC_RULE_ASK `choose` is asked.
+  Verdict run_scheduled(const Scenario&, const sc_policy&, const Choose& choose = {});
   // From now on scheduled runs of one thread, where the implementation has none of its own, also see which pages a
   // child on the caller's memory writes (watch.h), at some cost.
   void watch_memory(bool does) { watches_memory_ = does; }

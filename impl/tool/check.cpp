@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "impl/schedules/search/guided.h"
 #include "impl/session/findings.h"
 #include "impl/session/running_kernel.h"
 #include "impl/session/scheduled.h"
@@ -105,21 +106,17 @@ bool is_watched(const Scenario& scenario, std::uint64_t seed) {
   return scenario.threads.size() == 1 && Random(seed ^ 0x6d656d).below(watched_one_in) == 0;
 }
 
-// The scenario under up to `runs_of_race` schedules: the first runs each task on, the others are random or by
-// priorities with change points. A violation's scenario gets the schedule that shows it.
-Verdict run_schedules(Session& session, Scenario& scenario, std::uint64_t seed, unsigned& used) {
+// The scenario under up to `runs_of_race` schedules: the first runs each task on, a scheduler leads the others. A
+// violation's scenario gets the schedule that shows it.
+Verdict run_schedules(Session& session, Scenario& scenario, const SearchBy& search, std::uint64_t seed,
+                      unsigned& used) {
   Verdict worst;
   scenario.schedule.clear();
   session.watch_memory(is_watched(scenario, seed));
   const unsigned runs = scenario.threads.size() > 1 ? runs_of_race : 1;
-  unsigned steps = 0;
+  const std::unique_ptr<Scheduler> scheduler = make_scheduler(search.word, search.options);
   for (used = 0; used < runs; ++used) {
-    sc_policy policy = policy_of(Turns::lenient);
-    if (used > 0)
-      policy = used % 2 == 1 ? policy_of(Turns::lenient, SC_RULE_RANDOM, seed + used)
-                             : pct_policy(2 + used / 2 % 3, steps, seed + used);
-    Verdict verdict = session.run_scheduled(scenario, policy);
-    steps = std::max(steps, session.trace().step_count);
+    Verdict verdict = run_guided(session, scenario, *scheduler, {seed + used, used == 0 ? 0 : ~0u});
     if (used == 0 || is_worse(verdict.status, worst.status)) worst = std::move(verdict);
     if (worst.status != Status::violated) continue;
     ++used;
@@ -221,9 +218,9 @@ Scenario scenario_number(std::uint64_t seed, std::uint64_t i, GenerateOptions op
   return !may_be || may_be(mutant) ? mutant : scenario;
 }
 
-Verdict run_as_check(Session& session, Scenario& scenario, bool is_scheduled, std::uint64_t seed, unsigned& used,
+Verdict run_as_check(Session& session, Scenario& scenario, const SearchBy& search, std::uint64_t seed, unsigned& used,
                      const std::function<bool()>& is_over) {
-  if (is_scheduled) return run_schedules(session, scenario, seed, used);
+  if (!search.word.empty()) return run_schedules(session, scenario, search, seed, used);
   return session.run_until_violated(scenario, scenario.threads.size() > 1 ? runs_of_race : 1, seed, used, is_over);
 }
 
@@ -310,8 +307,8 @@ int check(const CheckOptions& options) {
     scenario.schedule.clear();
     if (options.has_coverage) search.coverage.add(scenario);
     unsigned used = 0;
-    const Verdict verdict =
-        run_as_check(*session, scenario, options.is_scheduled, seed, used, [&] { return deadline.passed(); });
+    const Verdict verdict = run_as_check(*session, scenario, options.is_scheduled ? options.search : SearchBy{}, seed,
+                                         used, [&] { return deadline.passed(); });
     search.counts.runs += used;
     search.taken.note(scenario, session->history());
     if (options.is_scheduled && options.replays != 0 && verdict.status != Status::violated)

@@ -4,11 +4,11 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 
+#include "impl/schedules/search/scheduler.h"
 #include "impl/tool/audit.h"
 #include "impl/tool/matrix.h"
 #include "impl/tool/reproduce.h"
 #include "impl/tool/tool.h"
-#include "model/scenario/trace.h"
 
 namespace spawncheck::tool {
 
@@ -23,6 +23,19 @@ void handle_interrupts() {
   action.sa_handler = interrupt;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+}
+
+std::vector<std::string> scheduler_words() {
+  std::vector<std::string> words;
+  for (const spawncheck::SchedulerRow& row : spawncheck::scheduler_rows()) words.push_back(row.word);
+  return words;
+}
+
+std::string schedulers_text() {
+  std::string text;
+  for (const spawncheck::SchedulerRow& row : spawncheck::scheduler_rows())
+    text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", row.word, row.what);
+  return text;
 }
 
 }  // namespace
@@ -77,6 +90,10 @@ int main(int argc, char** argv) {
                    "free: real threads, no tracing; scheduled: traced, with a random schedule that is part of a "
                    "finding; lockstep: likewise, and each call is compared with the model")
       ->check(CLI::IsMember({"free", "scheduled", "lockstep"}));
+  check_command->add_option("--search", check_options.search.word, "scheduled: who goes next; " + schedulers_text())
+      ->check(CLI::IsMember(scheduler_words()));
+  check_command->add_option("--depth", check_options.search.options.depth, "pct: as for schedules")
+      ->check(CLI::Range(1u, spawncheck::pct_depth_max));
   check_command->add_option("--snapshots", check_options.snapshot_every,
                             "lockstep: compare every task's table and attributes after each so many steps; 0: never");
   check_command->add_option("--replays", check_options.replays,
@@ -93,15 +110,17 @@ int main(int argc, char** argv) {
                           "at the end: which features the scenarios had, and which of them met in one");
   add_common(*check_command, check_options.common);
 
+  std::vector<std::string> searches = scheduler_words();
+  searches.push_back("exhaustive");
   SchedulesOptions schedules_options;
   CLI::App* schedules_command = app.add_subcommand("schedules", "run one scenario under many schedules");
   schedules_command->add_option("FILE", schedules_options.file, "a scenario; its schedule does not count")->required();
   schedules_command
       ->add_option("--search", schedules_options.search,
-                   "exhaustive: all that differ in more than commuting steps; pct; random")
-      ->check(CLI::IsMember({"exhaustive", "pct", "random"}));
+                   "exhaustive: all that differ in more than commuting steps; " + schedulers_text())
+      ->check(CLI::IsMember(searches));
   schedules_command->add_option("--depth", schedules_options.depth, "pct: how many ordering constraints a bug needs")
-      ->check(CLI::Range(1, SC_CHANGES_MAX + 1));
+      ->check(CLI::Range(1u, spawncheck::pct_depth_max));
   schedules_command->add_option("--runs", schedules_options.runs, "how many schedules at most");
   schedules_command->add_option("--preemptions", schedules_options.preemptions,
                                 "leave out schedules with more preemptions");

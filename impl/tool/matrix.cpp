@@ -96,7 +96,8 @@ class Search {
       }
       unsigned used = 0;
       const std::uint64_t seed = options_.common.seed + i;
-      const Verdict verdict = run_as_check(session_, scenario, is_scheduled, seed, used, is_over);
+      const Verdict verdict = run_as_check(session_, scenario, is_scheduled ? SearchBy{default_search, {}} : SearchBy{},
+                                           seed, used, is_over);
       (is_scheduled ? s.schedules : s.runs) += used;
       taken_.note(scenario, session_.history());
       count(policy, verdict, s);

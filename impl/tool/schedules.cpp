@@ -181,8 +181,7 @@ int schedules(const SchedulesOptions& options) {
   if (options.search == "exhaustive")
     status = exhaustive(*session, *scenario, options, limits, result);
   else
-    result =
-        sample_schedules(*session, *scenario, {options.search == "pct", options.depth, options.common.seed}, limits);
+    result = sample_schedules(*session, *scenario, {options.search, {options.depth}, options.common.seed}, limits);
   say_progress("");
   if (status != 0) return status;
   tell(result, options, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "impl/schedules/search/scheduler.h"
 #include "impl/session/finding.h"
 
 namespace CLI {
@@ -70,12 +71,18 @@ struct RunOptions {
 };
 int run(const RunOptions&);
 
+struct SearchBy {
+  std::string word;  // of impl/schedules/search/scheduler.h; empty: free runs
+  SchedulerOptions options;
+};
+
 struct CheckOptions {
   Common common;
   std::uint64_t runs = 0;  // 0: no bound
   bool is_scheduled = false;
-  bool is_lockstep = false;      // compare each step with the model instead of judging
-  unsigned snapshot_every = 16;  // lockstep: steps between two comparisons of every table; 0: never
+  SearchBy search{default_search, {}};  // scheduled
+  bool is_lockstep = false;             // compare each step with the model instead of judging
+  unsigned snapshot_every = 16;         // lockstep: steps between two comparisons of every table; 0: never
   unsigned replays = 0;       // scheduled: how often each run is repeated by its own schedule, and its trace compared
   std::string save;           // a directory for regressions
   bool has_coverage = false;  // say at the end which features were made, and which met
@@ -91,7 +98,7 @@ Scenario scenario_number(std::uint64_t seed, std::uint64_t i, GenerateOptions,
 
 // What check does with it: up to a few free runs, or schedules. `used`: so many; a violation's scenario gets the
 // schedule that shows it.
-Verdict run_as_check(Session&, Scenario&, bool is_scheduled, std::uint64_t seed, unsigned& used,
+Verdict run_as_check(Session&, Scenario&, const SearchBy&, std::uint64_t seed, unsigned& used,
                      const std::function<bool()>& is_over);
 
 // lockstep.cpp: a disagreement counts as violated, and is told with its call. The first gives an exit status.
@@ -101,7 +108,7 @@ LockstepVerdict run_in_lockstep(Session&, const Scenario&, const std::string& fi
 struct SchedulesOptions {
   Common common;
   std::string file;
-  std::string search = "exhaustive";  // or pct, random
+  std::string search = "exhaustive";  // or a word of impl/schedules/search/scheduler.h
   std::uint64_t runs = 0;             // 0: no bound, or 10,000 where nothing else ends it
   unsigned depth = 3;                 // pct
   unsigned preemptions = ~0u;

@@ -18,11 +18,13 @@
 struct sc_task {
   uint8_t thread;
   int8_t child;
-  int8_t parent; /* the task that started it, -1: the arena */
-  uint8_t state; /* at the end: enum sc_task_state */
-  uint8_t call;  /* it is at, or asleep in: enum sc_visible */
+  int8_t parent;              /* the task that started it, -1: the arena */
+  uint8_t state;              /* at the end: enum sc_task_state */
+  uint8_t call;               /* it is at, or asleep in: enum sc_visible */
+  uint8_t operation, outside; /* as a step has them: of the call it is at */
   int32_t pid;
   uint64_t clone_flags; /* what it was started with, CLONE_* and the exit signal, as clone(2) has them; 0 for fork(2) */
+  int64_t arg[SC_CALL_ARGUMENTS]; /* AT_CALL: what it is about to ask */
 };
 
 enum sc_task_state {
@@ -122,11 +124,10 @@ struct sc_trace {
 enum sc_rule {
   SC_RULE_RUN_ON, /* the task that went last, as long as it can; else the lowest that can */
   SC_RULE_RANDOM, /* any that can, uniformly */
-  SC_RULE_PCT     /* priorities with change points: Burckhardt et al., ASPLOS 2010 */
+  SC_RULE_ASK     /* the host says, wherever more than one can go (impl/executor/executor.h) */
 };
 
 #define SC_TURNS_MAX 4096
-#define SC_CHANGES_MAX 8
 
 struct sc_turn {
   uint8_t thread;
@@ -138,13 +139,10 @@ struct sc_policy {
   uint8_t rule;         /* enum sc_rule, after the turns */
   uint8_t is_strict;    /* a turn that is not enabled ends the run; else it is passed over */
   uint8_t results; /* 1: every call's result is recorded, at one more stop each; else those that the search needs */
-  uint32_t preemptions_max; /* RANDOM: afterwards as RUN_ON; ~0: any number */
-  uint32_t avoid;           /* RUN_ON: tasks that go only when no other can, from the end of the turns on */
+  uint32_t avoid;  /* RUN_ON: tasks that go only when no other can, from the end of the turns on */
   uint64_t seed;
-  uint32_t change_count;           /* PCT: d - 1 */
-  uint32_t change[SC_CHANGES_MAX]; /* steps at which the running task falls below all others */
-  uint32_t snapshot_every;         /* record what every task's table is after each so many steps; 0: never */
-  uint8_t watch_memory;            /* record which pages a child on the arena's memory writes */
+  uint32_t snapshot_every; /* record what every task's table is after each so many steps; 0: never */
+  uint8_t watch_memory;    /* record which pages a child on the arena's memory writes */
   struct sc_fault fault;
   uint32_t turn_count;
   struct sc_turn turn[SC_TURNS_MAX];

@@ -95,7 +95,9 @@ Kill try_to_kill(Session& session, const Task& task, std::uint64_t seed, unsigne
     unsigned used = 0;
     const Verdict verdict =
         is_fault ? run_with_faults(session, scenario, clock, kill.runs)
-                 : tool::run_as_check(session, scenario, is_scheduled, seed + i, used, [&] { return clock.is_over(); });
+                 : tool::run_as_check(session, scenario,
+                                      is_scheduled ? tool::SearchBy{default_search, {}} : tool::SearchBy{}, seed + i,
+                                      used, [&] { return clock.is_over(); });
     kill.runs += used;
     if (verdict.status != Status::violated) continue;
     const std::string clause(name(*verdict.clause));

@@ -104,6 +104,7 @@ int32_t operand_value(uint32_t thread, uint32_t index, struct sc_operand operand
 
 /* main.c, in the server */
 int host_is_gone(void);
+int host_chooses(uint32_t enabled); /* which task of the set goes next; the lowest when the host is gone */
 uint64_t now_ms(void);
 void observe_child(int16_t index); /* unless it has been tried before */
 

@@ -26,7 +26,7 @@ int fault_sent(void) {
 /* The youngest living process that the spawn has started, -1: none. */
 static int child_of(const struct sc_fault* f) {
   for (int i = (int)shared->trace.task_count - 1; i >= (int)shared->thread_count; --i)
-    if (shared->trace.task[i].thread == f->thread && tracee[i].operation == f->operation &&
+    if (shared->trace.task[i].thread == f->thread && shared->trace.task[i].operation == f->operation &&
         shared->trace.task[i].state != SC_TASK_DEAD)
       return i;
   return -1;
@@ -48,7 +48,7 @@ int fault_before(int task) {
   if (f->kind == SC_FAULT_NONE || shared->trace.task[task].thread != f->thread ||
       shared->trace.task[task].state != SC_TASK_AT_CALL)
     return 0;
-  if (tracee[task].operation != f->operation || tracee[task].outside) return 0;
+  if (shared->trace.task[task].operation != f->operation || shared->trace.task[task].outside) return 0;
   if (calls_seen++ != f->at) return 0;
   shared->trace.step[shared->trace.step_count - 1].fault = 1;
   shared->history.fault = *f;

@@ -49,6 +49,18 @@ int host_is_gone(void) {
   return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
 }
 
+/* A tick interrupts the wait, and the run's deadline ends it. */
+int host_chooses(uint32_t enabled) {
+  const char question = SC_SAY_CHOOSE;
+  uint8_t task = 0;
+  ssize_t got = -1;
+  shared->enabled = enabled;
+  if (send(SC_SOCKET_FD, &question, 1, MSG_NOSIGNAL) == 1) do
+      got = recv(SC_SOCKET_FD, &task, 1, 0);
+    while (got < 0 && errno == EINTR && !is_out_of_time());
+  return got == 1 && task < SC_TASKS_MAX && enabled >> task & 1 ? task : __builtin_ctz(enabled);
+}
+
 /* The next run's arena, forked while the host is busy with the last one's history: it waits for `go`. */
 static pid_t ahead = -1;
 
@@ -473,6 +485,7 @@ int main(int argc, char** argv) {
   ending_prepare();
   if (!introduce_implementation()) leave(1);
   for (char request; recv(SC_SOCKET_FD, &request, 1, 0) == 1;) {
+    if (request != SC_SAY_RUN) continue; /* a reply to host_chooses() that came too late */
     run();
     answer(0, "");
     fork_ahead();

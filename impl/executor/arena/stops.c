@@ -117,7 +117,7 @@ int add_task(pid_t tid, uint8_t thread, int parent) {
   trace->task[i] = (struct sc_task){.thread = thread, .child = (int8_t)child, .parent = (int8_t)parent, .pid = tid};
   tracee[i] =
       (struct tracee){.tid = tid, .process = -1, .stat = -1, .vfork_parent = -1, .signals_seen = signals, .step = -1};
-  if (parent >= 0) tracee[i].operation = tracee[parent].operation;
+  if (parent >= 0) task_of(i)->operation = task_of(parent)->operation;
   return i;
 }
 
@@ -132,8 +132,8 @@ struct sc_step* add_step(int task, uint8_t kind) {
                            .kind = kind,
                            .outcome = SC_OUTCOME_UNKNOWN,
                            .call = trace->task[task].call,
-                           .operation = tracee[task].operation,
-                           .outside = tracee[task].outside};
+                           .operation = task_of(task)->operation,
+                           .outside = task_of(task)->outside};
   return step;
 }
 
@@ -160,15 +160,15 @@ int rest_at_call(int i) {
   struct call_info info = {0};
   if (request(GET_CALL_INFO, i, sizeof info, &info) <= 0) return 0;
   task_of(i)->call = (uint8_t)info.of.entry.index;
-  memcpy(tracee[i].arg, info.of.entry.arg, sizeof tracee[i].arg);
+  memcpy(task_of(i)->arg, info.of.entry.arg, sizeof task_of(i)->arg);
   if (task_of(i)->state == SC_TASK_PROGRAM) return 0;
-  if (task_of(i)->call == SC_VISIBLE_futex && is_of_the_arena((uintptr_t)tracee[i].arg[0]))
-    return keep_house(i, (uintptr_t)tracee[i].arg[0]);
+  if (task_of(i)->call == SC_VISIBLE_futex && is_of_the_arena((uintptr_t)task_of(i)->arg[0]))
+    return keep_house(i, (uintptr_t)task_of(i)->arg[0]);
   if (i < (int)shared->thread_count) {
     const uint32_t at = shared->thread[i].position;
     const struct sc_op_record* record = &shared->history.op[i][at];
-    tracee[i].operation = (uint8_t)at;
-    tracee[i].outside = record->begin == 0 || record->end != 0;
+    task_of(i)->operation = (uint8_t)at;
+    task_of(i)->outside = record->begin == 0 || record->end != 0;
   }
   task_of(i)->state = SC_TASK_AT_CALL;
   return 1;
@@ -488,7 +488,7 @@ void step_task(int i, struct sc_step* step, int error) {
     step_signal(i, step);
     return;
   }
-  memcpy(step->arg, tracee[i].arg, sizeof step->arg);
+  memcpy(step->arg, task_of(i)->arg, sizeof step->arg);
   read_pointee(i, step);
   const uint8_t effect = sc_visible_calls[step->call].effect;
   if (error != 0) {

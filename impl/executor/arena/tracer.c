@@ -57,7 +57,7 @@ static void share_processor(pid_t arena) {
 }
 
 static int program_exits(int i) {
-  return shared->op[shared->trace.task[i].thread][tracee[i].operation].request.program == SC_PROGRAM_EXIT;
+  return shared->op[shared->trace.task[i].thread][shared->trace.task[i].operation].request.program == SC_PROGRAM_EXIT;
 }
 
 static uint32_t can_go(void) {

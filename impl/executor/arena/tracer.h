@@ -12,8 +12,7 @@ struct chooser {
   const struct sc_policy* policy;
   uint64_t random;
   int last;
-  uint32_t turn, steps, preemptions;
-  uint32_t prioritised, priority[SC_TASKS_MAX], lowest, changed_at; /* PCT */
+  uint32_t turn;
 };
 
 void chooser_reset(struct chooser* c, const struct sc_policy* policy);
@@ -25,14 +24,12 @@ int choose(struct chooser* c, struct sc_trace* trace, uint32_t enabled);
  * of a task is in shared->trace.task; what only ptrace needs is here. */
 struct tracee {
   pid_t tid;
-  int process, stat; /* /proc/TID and /proc/TID/stat, -1: not opened yet */
-  int signal;        /* AT_SIGNAL: which */
-  int vfork_parent;  /* a task, -1: none */
-  int step;          /* of the trace: the call that it sleeps or is suspended in */
-  uint8_t operation, outside;
+  int process, stat;     /* /proc/TID and /proc/TID/stat, -1: not opened yet */
+  int signal;            /* AT_SIGNAL: which */
+  int vfork_parent;      /* a task, -1: none */
+  int step;              /* of the trace: the call that it sleeps or is suspended in */
   uint8_t is_asleep;     /* PROGRAM: it waits in the kernel */
   uint32_t signals_seen; /* the value of `signals` when it had nothing to take */
-  int64_t arg[SC_CALL_ARGUMENTS];
 };
 
 extern struct tracee tracee[SC_TASKS_MAX];

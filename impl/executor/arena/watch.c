@@ -147,7 +147,7 @@ void watch_resumed(int task) {
     if (trace->written_count >= SC_WRITTEN_MAX) return;
     trace->written[trace->written_count] = (struct sc_written){.after_step = trace->step_count - 1,
                                                                .task = (uint8_t)task,
-                                                               .operation = tracee[task].operation,
+                                                               .operation = shared->trace.task[task].operation,
                                                                .start = written[i].start,
                                                                .end = written[i].end,
                                                                .stack_pointer = stack_pointer,

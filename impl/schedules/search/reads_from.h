@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+//
+// Which write each read of a run saw, over abstract events: what is left of an event when the run is forgotten, so that
+// a pair means the same in another schedule, and in a scenario that was changed elsewhere. A variable is a number of a
+// descriptor table (its file, its flag), or one of what Access::Kind names beside: the limit, the dispositions, files,
+// a memory cell, the life of processes.
+#pragma once
+
+#include <compare>
+#include <map>
+#include <vector>
+
+#include "impl/schedules/search/scheduler.h"
+
+namespace spawncheck {
+
+// A variable that a step touches: `low` to `high` are numbers of a table, or one number that stands for the whole.
+struct Touched {
+  Access::Kind kind;
+  std::uint16_t id;  // of the table, the process: in this run
+  std::int32_t low, high;
+  bool is_read, is_write;
+};
+Touched touched(const Access&);
+
+struct AbstractEvent {
+  static constexpr std::int16_t any = -2, nothing = -3;
+
+  std::int16_t thread = any, child = any, operation = any;
+  std::int16_t call = nothing;  // enum sc_visible; nothing: no event, what the variable had when the run began
+  Access::Kind kind = Access::occupancy;
+  std::int32_t slot = any;
+
+  auto operator<=>(const AbstractEvent&) const = default;
+  bool is_of(const Event&) const;  // whatever it touches
+  bool takes(std::int32_t number) const { return slot == any || slot == number; }
+  AbstractEvent widened() const;  // of any thread (or any child), operation and number: that call
+};
+
+struct ReadsFrom {
+  AbstractEvent write, read;
+  auto operator<=>(const ReadsFrom&) const = default;
+};
+
+// The last write of each variable, as a run goes on. Events are numbered.
+class WriteLog {
+ public:
+  void add(const Event&, int number);
+  int last(Access::Kind, std::uint16_t id, std::int32_t slot) const;  // -1: none
+  // The numbers from low to high that something has written alone.
+  std::vector<std::int32_t> written(Access::Kind, std::uint16_t id, std::int32_t low, std::int32_t high) const;
+
+ private:
+  struct Key {
+    Access::Kind kind;
+    std::uint16_t id;
+    std::int32_t slot;
+    auto operator<=>(const Key&) const = default;
+  };
+  struct Range {
+    Touched what;
+    int number;
+  };
+  std::map<Key, int> last_;
+  std::vector<Range> ranges_;
+};
+
+struct RunPairs {
+  std::vector<ReadsFrom> seen;      // of two tasks, or of what was there at first and was written by another task later
+  std::vector<ReadsFrom> possible;  // every write of the variable by another task, and what was there at first
+};
+RunPairs pairs_of(const std::vector<Event>& run);
+
+}  // namespace spawncheck
