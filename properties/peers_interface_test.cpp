@@ -11,6 +11,7 @@
 #include <memory>
 #include <sstream>
 
+#include "impl/executor/program.h"
 #include "impl/peers/implementation.h"
 #include "impl/session/scheduled.h"
 #include "impl/session/session.h"
@@ -47,6 +48,18 @@ Verdict run(const char* does, std::uint32_t says, const char* text, bool is_sche
   }
   const Scenario scenario = scenario_of(text);
   return is_scheduled ? session->run_scheduled(scenario, policy_of(Turns::lenient)) : session->run(scenario, 0);
+}
+
+// Else it would say "holds" of a history that it cannot read.
+TEST(Interface, AnArenaOfAnotherBuildIsRefused) {
+  const Scratch scratch;
+  const std::string arena =
+      scratch.file("spawncheck-arena", "#!/bin/sh\nhead -c " + std::to_string(sizeof(sc_answer)) + " /dev/zero >&3\n");
+  const std::string scenario = scratch.file("a.scenario", "thread\n  spawn only hold -> $0\n");
+  ASSERT_EQ(shell("chmod +x " + arena + " && cp " + directory_of_binaries() + "/spawncheck " + scratch.path).status, 0);
+  const Output run = shell(scratch.path + "/spawncheck run " + scenario + " 2>&1");
+  EXPECT_NE(run.status, 0);
+  EXPECT_NE(run.text.find("the arena server is of another build"), std::string::npos) << run.text;
 }
 
 constexpr const char* plain = "fd 0 null\nfd 1 null cloexec\nthread\n  spawn inherit hold -> $0\n  memfd -> $1\n";

@@ -149,6 +149,8 @@ bool Executor::Self::start(std::string& error) {
   sc_answer answer{};
   if (launched && !receive(&answer, sizeof answer, grace_ms))
     error = because("the arena server does not answer");
+  else if (launched && answer.layout != sc_layout())
+    error = "the arena server is of another build than this program: build both anew";
   else if (launched && answer.failed)
     error = answer.text;
   else if (launched && take_info(answer))

@@ -22,6 +22,7 @@
 enum { SC_SAY_RUN = 'r', SC_SAY_CHOOSE = 'c' };
 
 struct sc_answer {
+  uint64_t layout; /* sc_layout() of the server */
   uint32_t failed; /* the first answer: 1, and text says why the server cannot work */
   uint32_t policies, sets, habits, limit_count;
   char name[SC_TEXT_MAX], promises[SC_TEXT_MAX], version[SC_TEXT_MAX], text[SC_TEXT_MAX];
@@ -88,5 +89,19 @@ struct sc_shared {
   struct sc_history history;
   struct sc_trace trace;
 };
+
+/* A sum over what both sides must have been compiled from alike: the rows of the tables, and the size of what is
+ * shared. A host that reads the mapping of another build's arena would say "holds" of what it cannot read. */
+static inline uint64_t sc_layout(void) {
+#define SC_ROW(...) #__VA_ARGS__ ";"
+  static const char rows[] = SC_OPERATIONS(SC_ROW) SC_PROGRAMS(SC_ROW) SC_ATTRIBUTES(SC_ROW) SC_DISTURBANCES(SC_ROW);
+#undef SC_ROW
+  const uint64_t sizes[] = {sizeof(struct sc_shared), sizeof(struct sc_history), sizeof(struct sc_trace),
+                            sizeof(struct sc_operation)};
+  uint64_t sum = 0xcbf29ce484222325u; /* FNV-1a */
+  for (uint32_t i = 0; i < sizeof rows; ++i) sum = (sum ^ (uint8_t)rows[i]) * 0x100000001b3u;
+  for (uint32_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) sum = (sum ^ sizes[i]) * 0x100000001b3u;
+  return sum;
+}
 
 #endif

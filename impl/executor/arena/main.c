@@ -89,7 +89,7 @@ static void say(const void* message, size_t size) {
 }
 
 static void answer(uint32_t is_failure, const char* text) {
-  struct sc_answer a = {.failed = is_failure};
+  struct sc_answer a = {.layout = sc_layout(), .failed = is_failure};
   snprintf(a.text, sizeof a.text, "%s", text);
   say(&a, sizeof a);
 }
@@ -103,7 +103,8 @@ static int take_text(char* to, size_t size, const char* from) {
 /* The first answer: what the implementation says of itself. Bounded; what is beyond the bounds is not cut off but
  * refused, because half a limit is none. */
 static int introduce_implementation(void) {
-  struct sc_answer a = {.policies = implementation->policies,
+  struct sc_answer a = {.layout = sc_layout(),
+                        .policies = implementation->policies,
                         .sets = implementation->sets,
                         .habits = implementation_says.habits,
                         .limit_count = implementation_says.limit_count};
