@@ -3,213 +3,157 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <iterator>
+#include <bit>
 #include <nlohmann/json.hpp>
 
 #include "impl/peers/implementation.h"
-#include "model/scenario/kept.h"
 
 namespace spawncheck {
 
 namespace {
 
-constexpr std::uint32_t asked_before_never = 8;  // a feature that was declined so often, and never taken, is left out
-constexpr std::uint32_t shape_tries = 2;         // likewise a shape
-constexpr std::uint32_t unchanged_one_in = 8;
-constexpr std::int32_t standard_last = 2;
+constexpr std::uint64_t asked_before_never = 8;    // a feature that was declined so often, and never taken, is left out
+constexpr std::uint64_t alone_before_never = 8;    // likewise when it was all that spoke against the request
+constexpr std::uint64_t asked_before_other = 128;  // of a policy; then another one is asked for
+constexpr std::uint64_t shape_tries = 4;           // a shape that was mostly declined so often loses its worst feature
+constexpr std::uint32_t unchanged_one_in = 8, one_is_left_one_in = 4;
+constexpr unsigned passes_max = 4;  // what leaves one feature out may bring in another
 
-// What a request may have, and what it is without.
-struct Feature {
-  std::string_view word;
-  bool (*has)(const sc_request&);
-  void (*drop)(sc_request&);
-};
-
-template <std::uint8_t policy>
-bool has_policy(const sc_request& r) {
-  return r.policy == policy;
-}
-
-template <std::uint32_t bit>
-bool sets(const sc_request& r) {
-  return (r.set & bit) != 0;
-}
-
-template <std::uint32_t bit>
-void unset(sc_request& r) {
-  r.set &= ~bit;
-}
-
-bool keeps(const sc_request& r) { return r.keep_count != 0; }
-void keep_none(sc_request& r) { r.keep_count = 0; }
-
-bool keeps_many(const sc_request& r) { return sc_kept_count(&r) > 3; }
-void keep_few(sc_request& r) {
-  r.keep_count = std::min<std::uint32_t>(r.keep_count, 3);
-  for (std::uint32_t i = 0; i < r.keep_count; ++i) r.keep[i].more = 0;
-}
-
-bool is_standard(std::int32_t n) { return 0 <= n && n <= standard_last; }
-bool keeps_beyond_standard(const sc_request& r) {
-  for (const sc_keep& k : kept(r))
-    if (!is_standard(k.target)) return true;
-  return false;
-}
-void keep_at_standard(sc_request& r) {
-  keep_few(r);
-  for (std::uint32_t i = 0; i < r.keep_count; ++i) r.keep[i].target = static_cast<std::int32_t>(i);
-}
-
-bool is_identity(const sc_keep& k) { return k.source.variable == 0 && k.source.value == k.target; }
-bool keeps_in_place(const sc_request& r) {
-  for (const sc_keep& k : kept(r))
-    if (is_identity(k)) return true;
-  return false;
-}
-bool keeps_moved(const sc_request& r) {
-  for (const sc_keep& k : kept(r))
-    if (!is_identity(k)) return true;
-  return false;
-}
-template <bool of_identity>
-void keep_without(sc_request& r) {
-  std::uint32_t left = 0;
-  for (std::uint32_t i = 0; i < r.keep_count; ++i)
-    if (is_identity(r.keep[i]) != of_identity) r.keep[left++] = r.keep[i];
-  r.keep_count = left;
-}
-
-// What does not count is zero: operation.h.
-void clear_unused(sc_request& r) {
-  if (!sets<SPAWNCHECK_SET_MASK>(r)) r.mask = 0;
-  if (!sets<SPAWNCHECK_SET_DEFAULT>(r)) r.dflt = 0;
-  if (!sets<SPAWNCHECK_SET_IGNORE>(r)) r.ignore = 0;
-  if (!sets<SPAWNCHECK_SET_PGROUP>(r)) r.pgroup = {};
-  if (!sets<SPAWNCHECK_SET_CWD>(r)) r.cwd = 0;
-  std::fill(std::begin(r.keep) + r.keep_count, std::end(r.keep), sc_keep{});
-}
-
-void nothing_instead(sc_request&) {}  // of a policy: drop_worst() chooses another
-
-constexpr Feature features_of_request[] = {
-    {"policy inherit", has_policy<SPAWNCHECK_FDS_INHERIT>, nothing_instead},
-    {"policy drop", has_policy<SPAWNCHECK_FDS_DROP_CLOEXEC_EXCEPT>, nothing_instead},
-    {"policy only", has_policy<SPAWNCHECK_FDS_ONLY>, nothing_instead},
-    {"keep", keeps, keep_none},
-    {"keep more than 3", keeps_many, keep_few},
-    {"keep beyond 2", keeps_beyond_standard, keep_at_standard},
-    {"keep in place", keeps_in_place, keep_without<true>},
-    {"keep moved", keeps_moved, keep_without<false>},
-    {"mask", sets<SPAWNCHECK_SET_MASK>, unset<SPAWNCHECK_SET_MASK>},
-    {"default", sets<SPAWNCHECK_SET_DEFAULT>, unset<SPAWNCHECK_SET_DEFAULT>},
-    {"ignore", sets<SPAWNCHECK_SET_IGNORE>, unset<SPAWNCHECK_SET_IGNORE>},
-    {"pgroup", sets<SPAWNCHECK_SET_PGROUP>, unset<SPAWNCHECK_SET_PGROUP>},
-    {"session", sets<SPAWNCHECK_NEW_SESSION>, unset<SPAWNCHECK_NEW_SESSION>},
-    {"cwd", sets<SPAWNCHECK_SET_CWD>, unset<SPAWNCHECK_SET_CWD>},
-    {"pidfd", sets<SPAWNCHECK_WANT_PIDFD>, unset<SPAWNCHECK_WANT_PIDFD>},
-};
-constexpr std::size_t feature_count = std::size(features_of_request);
-constexpr std::size_t policy_count = 3;  // the first rows
-
-std::uint32_t shape_of(const sc_request& r) {
-  std::uint32_t shape = 0;
-  for (std::size_t i = 0; i < feature_count; ++i)
-    if (features_of_request[i].has(r)) shape |= 1u << i;
-  return shape;
-}
-
-bool is_never_taken(const TakenCount& c, std::uint32_t tries) { return c.asked >= tries && c.taken == 0; }
+constexpr std::uint32_t bit(std::size_t i) { return 1u << i; }
 
 double rate(const TakenCount& c) { return (static_cast<double>(c.taken) + 1) / (static_cast<double>(c.asked) + 2); }
 
 unsigned percent(const TakenCount& c) { return c.asked == 0 ? 100 : static_cast<unsigned>(c.taken * 100 / c.asked); }
 
+// Calls `with(i)` for each bit of the shape, policies aside, from a place on that is drawn.
+template <typename With>
+void for_each_feature(std::uint32_t shape, Random& random, With with) {
+  const std::size_t count = request_features().size();
+  const std::size_t from = random.below(static_cast<std::uint32_t>(count));
+  for (std::size_t n = 0; n < count; ++n)
+    if (const std::size_t i = (from + n) % count; i >= policy_features && (shape & bit(i)) != 0) with(i);
+}
+
 }  // namespace
 
-Taken::Taken(std::uint32_t policies) : policies_(policies), by_feature_(feature_count) {}
+std::uint32_t Taken::never_taken(const OfPolicy& p, std::uint32_t shape) const {
+  std::uint32_t out = 0;
+  for (std::size_t i = policy_features; i < request_features().size(); ++i)
+    if ((shape & bit(i)) != 0 && p.by_feature[i].taken == 0 && p.by_feature[i].asked >= asked_before_never)
+      out |= bit(i);
+  return out;
+}
 
 void Taken::note(const Scenario& scenario, const sc_history& history) {
   for (std::size_t t = 0; t < scenario.threads.size(); ++t)
     for (std::size_t o = 0; o < scenario.threads[t].operations.size(); ++o) {
       const sc_operation& op = scenario.threads[t].operations[o];
       const sc_op_record& r = history.op[t][o];
-      if (op.kind != SC_OP_SPAWN || r.end == 0) continue;
-      const std::uint32_t shape = shape_of(op.request);
+      if (op.kind != SC_OP_SPAWN || r.end == 0 || op.request.policy >= policy_features) continue;
       const bool is_taken = r.error != SPAWNCHECK_DECLINED;
-      const auto count = [&](TakenCount& c) {
-        ++c.asked;
-        c.taken += is_taken;
-      };
-      count(all_);
-      count(by_shape_[shape]);
-      for (std::size_t i = 0; i < feature_count; ++i)
-        if ((shape >> i & 1) != 0) count(by_feature_[i]);
+      const std::uint32_t shape = shape_of(scenario, op.request);
+      OfPolicy& p = of_policy_[op.request.policy];
+      const std::uint32_t never = never_taken(p, shape);
+      if (!is_taken && std::has_single_bit(never)) ++p.alone[static_cast<std::size_t>(std::countr_zero(never))];
+      all_.add(is_taken);
+      p.all.add(is_taken);
+      p.by_shape[shape].add(is_taken);
+      for (std::size_t i = 0; i < request_features().size(); ++i)
+        if ((shape & bit(i)) != 0) p.by_feature[i].add(is_taken);
     }
 }
 
-// While fewer than half of all are taken, a shape that nobody knows is likely to be declined.
-bool Taken::is_likely_declined(std::uint32_t shape) const {
-  const auto known = by_shape_.find(shape);
-  if (known != by_shape_.end() && known->second.taken * 2 >= known->second.asked) return false;
-  if (known != by_shape_.end() && known->second.asked >= shape_tries) return true;
-  for (std::size_t i = 0; i < feature_count; ++i)
-    if ((shape >> i & 1) != 0 && is_never_taken(by_feature_[i], asked_before_never)) return true;
-  return all_.taken * 2 < all_.asked;
+// Nothing of this policy was taken: each feature is left out or not, so that every combination is tried.
+void Taken::leave_out_by_chance(Request at, Random& random) const {
+  for (unsigned pass = 0; pass < 2; ++pass)
+    for_each_feature(shape_of(at.scenario, at.request), random, [&](std::size_t i) {
+      if (request_features()[i].has(at.scenario, at.request) && random.chance(1, 2)) drop_feature(i, at, random);
+    });
 }
 
-void Taken::drop_worst(sc_request& r, std::uint32_t shape, Random& random) const {
-  std::size_t worst = feature_count;
-  std::uint32_t alike = 0;
-  for (std::size_t i = 0; i < feature_count; ++i) {
-    if ((shape >> i & 1) == 0) continue;
-    const bool is_only_policy = i < policy_count && (policies_ & ~(1u << i)) == 0;
-    if (is_only_policy) continue;
-    if (worst == feature_count || rate(by_feature_[i]) < rate(by_feature_[worst])) {
-      worst = i;
-      alike = 1;
-    } else if (rate(by_feature_[i]) == rate(by_feature_[worst]) && random.below(++alike) == 0) {
-      worst = i;
-    }
+void Taken::leave_out_never_taken(Request at, const OfPolicy& p, Random& random) const {
+  std::uint32_t left = 0;  // one that is not certain yet stays now and then
+  if (random.chance(1, one_is_left_one_in))
+    for_each_feature(never_taken(p, shape_of(at.scenario, at.request)), random, [&](std::size_t i) {
+      if (left == 0 && p.alone[i] < alone_before_never) left = bit(i);
+    });
+  for (unsigned pass = 0; pass < passes_max; ++pass) {
+    const std::uint32_t never = never_taken(p, shape_of(at.scenario, at.request)) & ~left;
+    if (never == 0) return;
+    for_each_feature(never, random, [&](std::size_t i) {
+      if (request_features()[i].has(at.scenario, at.request)) drop_feature(i, at, random);
+    });
   }
-  if (worst == feature_count) return;
-  features_of_request[worst].drop(r);
-  clear_unused(r);
-  if (worst >= policy_count) return;
-  double best = -1;
-  for (std::size_t p = 0; p < policy_count; ++p)
-    if (p != worst && (policies_ >> p & 1) != 0 && rate(by_feature_[p]) > best) {
-      best = rate(by_feature_[p]);
-      r.policy = static_cast<std::uint8_t>(p);
-    }
 }
 
-void Taken::adapt(Scenario& scenario, Random& random) const {
+void Taken::leave_out_worst(Request at, const OfPolicy& p, Random& random) const {
+  for (std::size_t turn = 0; turn < passes_max; ++turn) {
+    const std::uint32_t shape = shape_of(at.scenario, at.request);
+    const auto known = p.by_shape.find(shape);
+    if (known == p.by_shape.end() || known->second.asked < shape_tries ||
+        known->second.taken * 2 >= known->second.asked)
+      return;
+    std::size_t worst = 0;
+    for_each_feature(shape, random, [&](std::size_t i) {
+      if (worst == 0 || rate(p.by_feature[i]) < rate(p.by_feature[worst])) worst = i;
+    });
+    if (worst == 0) return;
+    drop_feature(worst, at, random);
+  }
+}
+
+void Taken::adapt_request(Request at, std::uint32_t policies, Random& random) const {
+  sc_request& r = at.request;
+  const auto is_hopeless = [&](std::size_t p) {
+    return of_policy_[p].all.taken == 0 && of_policy_[p].all.asked >= asked_before_other;
+  };
+  if (is_hopeless(r.policy))
+    for (std::size_t p = 0; p < policy_features; ++p)
+      if ((policies & policies_ & bit(p)) != 0 && of_policy_[p].all.taken != 0 &&
+          (is_hopeless(r.policy) || random.chance(1, 2)))
+        r.policy = static_cast<std::uint8_t>(p);
+  const OfPolicy& p = of_policy_[r.policy];
+  if (p.all.taken == p.all.asked) return;
+  if (p.all.taken == 0) return leave_out_by_chance(at, random);
+  leave_out_never_taken(at, p, random);
+  leave_out_worst(at, p, random);
+}
+
+void Taken::adapt(Scenario& scenario, Random& random, std::uint32_t policies) const {
   if (!has_declined()) return;
-  for (Thread& thread : scenario.threads)
-    for (sc_operation& op : thread.operations) {
-      if (op.kind != SC_OP_SPAWN || random.below(unchanged_one_in) == 0) continue;
-      for (std::size_t turn = 0; turn < 2 * feature_count && is_likely_declined(shape_of(op.request)); ++turn)
-        drop_worst(op.request, shape_of(op.request), random);
-    }
+  for (std::size_t t = 0; t < scenario.threads.size(); ++t)
+    for (sc_operation& op : scenario.threads[t].operations)
+      if (op.kind == SC_OP_SPAWN && op.request.policy < policy_features && random.below(unchanged_one_in) != 0)
+        adapt_request({scenario, op.request}, policies, random);
+}
+
+TakenCount Taken::of_feature(std::size_t i) const {
+  TakenCount sum;
+  for (const OfPolicy& p : of_policy_) {
+    sum.asked += p.by_feature[i].asked;
+    sum.taken += p.by_feature[i].taken;
+  }
+  return sum;
 }
 
 std::string Taken::text() const {
-  std::string out = fmt::format("requests taken: {} %", percent(all_));
-  std::string of_features;
-  for (std::size_t i = 0; i < feature_count; ++i)
-    if (by_feature_[i].taken < by_feature_[i].asked)
-      of_features += fmt::format("{}{} {} %", of_features.empty() ? "" : ", ", features_of_request[i].word,
-                                 percent(by_feature_[i]));
+  std::string out = fmt::format("requests taken: {} %", percent(all_)), of_features;
+  for (std::size_t i = 0; i < request_features().size(); ++i) {
+    const TakenCount sum = of_feature(i);
+    if (sum.taken < sum.asked)
+      of_features +=
+          fmt::format("{}{} {} %", of_features.empty() ? "" : ", ", request_features()[i].word, percent(sum));
+  }
   return of_features.empty() ? out : out + " (" + of_features + ")";
 }
 
 nlohmann::json Taken::to_json() const {
   nlohmann::json features = nlohmann::json::object();
-  for (std::size_t i = 0; i < feature_count; ++i)
-    if (by_feature_[i].asked != 0)
-      features[std::string(features_of_request[i].word)] = {{"asked", by_feature_[i].asked},
-                                                            {"taken", by_feature_[i].taken}};
+  for (std::size_t i = 0; i < request_features().size(); ++i) {
+    const TakenCount sum = of_feature(i);
+    if (sum.asked != 0)
+      features[std::string(request_features()[i].word)] = {{"asked", sum.asked}, {"taken", sum.taken}};
+  }
   return {{"asked", all_.asked}, {"taken", all_.taken}, {"features", features}};
 }
 

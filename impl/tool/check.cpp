@@ -304,6 +304,7 @@ int check(const CheckOptions& options) {
     Scenario scenario = scenario_number(options.common.seed, i, generated);
     Random random(seed ^ 0x74616b65);
     search.taken.adapt(scenario, random);
+    suit(scenario, generated);
     scenario.schedule.clear();
     if (options.has_coverage) search.coverage.add(scenario);
     unsigned used = 0;

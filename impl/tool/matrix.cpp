@@ -90,9 +90,8 @@ class Search {
       Scenario scenario = scenario_of_policy(options_.common.seed, i, session_, policy);
       if (taken_.has_declined()) {  // it is asked mostly for what it takes, within the policy
         Random random(options_.common.seed * 0x10001 + i + 1);
-        Scenario adapted = scenario;
-        taken_.adapt(adapted, random);
-        if (is_of_policy(adapted, policy)) scenario = std::move(adapted);
+        taken_.adapt(scenario, random, 1u << policy);
+        suit(scenario, session_.generate_options());
       }
       unsigned used = 0;
       const std::uint64_t seed = options_.common.seed + i;

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: MIT
+#include "impl/session/request_features.h"
+
+#include <algorithm>
+#include <iterator>
+#include <vector>
+
+#include "impl/peers/implementation.h"
+#include "model/scenario/kept.h"
+#include "model/scenario/validate.h"
+
+namespace spawncheck {
+
+namespace {
+
+constexpr std::int32_t standard_count = 3;  // 0, 1 and 2
+constexpr std::uint32_t few = 3;
+
+// ---- what the request sets ------------------------------------------------------------------------
+
+template <std::uint8_t policy>
+bool has_policy(const Scenario&, const sc_request& r) {
+  return r.policy == policy;
+}
+void nothing_instead(Request, Random&) {}
+
+template <std::uint32_t bit>
+bool sets(const Scenario&, const sc_request& r) {
+  return (r.set & bit) != 0;
+}
+template <std::uint32_t bit>
+void unset(Request at, Random&) {
+  at.request.set &= ~bit;
+}
+
+// What does not count is zero: operation.h.
+void clear_unused(sc_request& r) {
+  if ((r.set & SPAWNCHECK_SET_MASK) == 0) r.mask = 0;
+  if ((r.set & SPAWNCHECK_SET_DEFAULT) == 0) r.dflt = 0;
+  if ((r.set & SPAWNCHECK_SET_IGNORE) == 0) r.ignore = 0;
+  if ((r.set & SPAWNCHECK_SET_PGROUP) == 0) r.pgroup = {};
+  if ((r.set & SPAWNCHECK_SET_CWD) == 0) r.cwd = 0;
+  std::fill(std::begin(r.keep) + r.keep_count, std::end(r.keep), sc_keep{});
+}
+
+// ---- the keep-list --------------------------------------------------------------------------------
+
+bool is_standard(std::int32_t n) { return 0 <= n && n < standard_count; }
+bool is_identity(const sc_keep& k) { return k.source.variable == 0 && k.source.value == k.target; }
+
+bool is_target(const sc_request& r, std::int32_t n) {
+  return std::any_of(r.keep, r.keep + r.keep_count,
+                     [n](const sc_keep& k) { return k.target <= n && n <= k.target + k.more; });
+}
+
+template <typename Predicate>
+void erase_entries(sc_request& r, Predicate is_erased) {
+  r.keep_count = static_cast<std::uint16_t>(std::remove_if(r.keep, r.keep + r.keep_count, is_erased) - r.keep);
+}
+
+bool keeps(const Scenario&, const sc_request& r) { return r.keep_count != 0; }
+void keep_none(Request at, Random&) { at.request.keep_count = 0; }
+
+bool keeps_many(const Scenario&, const sc_request& r) { return sc_kept_count(&r) > few; }
+void keep_few(Request at, Random&) {
+  sc_request& r = at.request;
+  std::stable_partition(r.keep, r.keep + r.keep_count, [](const sc_keep& k) { return is_standard(k.target); });
+  r.keep_count = static_cast<std::uint16_t>(std::min<std::uint32_t>(r.keep_count, few));
+  for (std::uint32_t i = 0; i < r.keep_count; ++i) r.keep[i].more = 0;
+}
+
+bool keeps_beyond_standard(const Scenario&, const sc_request& r) {
+  return std::any_of(r.keep, r.keep + r.keep_count,
+                     [](const sc_keep& k) { return !is_standard(k.target) || !is_standard(k.target + k.more); });
+}
+void keep_at_standard(Request at, Random& random) {
+  keep_few(at, random);
+  for (std::uint32_t i = 0; i < at.request.keep_count; ++i) at.request.keep[i].target = static_cast<std::int32_t>(i);
+}
+
+bool keeps_in_place(const Scenario&, const sc_request& r) {
+  return std::any_of(r.keep, r.keep + r.keep_count, is_identity);
+}
+void keep_moved(Request at, Random&) { erase_entries(at.request, is_identity); }
+
+bool keeps_moved(const Scenario&, const sc_request& r) {
+  return !std::all_of(r.keep, r.keep + r.keep_count, is_identity);
+}
+// Instead of another source the target's own, where that is open.
+void keep_in_place(Request at, Random&) {
+  sc_request& r = at.request;
+  erase_entries(r, [&](const sc_keep& k) {
+    return !is_identity(k) && (k.more != 0 || k.target < 0 || !is_open(at.scenario.world, k.target));
+  });
+  for (std::uint32_t i = 0; i < r.keep_count; ++i)
+    if (!is_identity(r.keep[i])) r.keep[i].source = {r.keep[i].target, 0};
+}
+
+bool keeps_target_twice(const Scenario&, const sc_request& r) {
+  for (std::uint32_t i = 0; i < r.keep_count; ++i)
+    for (std::uint32_t j = 0; j < i; ++j)
+      if (r.keep[i].target <= r.keep[j].target + r.keep[j].more &&
+          r.keep[j].target <= r.keep[i].target + r.keep[i].more)
+        return true;
+  return false;
+}
+void keep_targets_once(Request at, Random&) {
+  sc_request all = at.request;
+  at.request.keep_count = 0;
+  for (std::uint32_t i = 0; i < all.keep_count; ++i) {
+    sc_request& r = at.request;
+    r.keep[r.keep_count++] = all.keep[i];
+    if (keeps_target_twice(at.scenario, r)) --r.keep_count;
+  }
+}
+
+// Entries of a cycle, and those that lead into one: what is left when each that nobody waits for has been made.
+std::vector<std::uint32_t> in_cycle(const sc_request& r) {
+  std::vector<std::uint32_t> left;
+  for (std::uint32_t i = 0; i < r.keep_count; ++i) left.push_back(i);
+  const auto is_free = [&](std::uint32_t i) {
+    return std::none_of(left.begin(), left.end(), [&](std::uint32_t j) {
+      const sc_keep &k = r.keep[i], &other = r.keep[j];
+      return i != j && other.source.variable == 0 && other.source.value <= k.target + k.more &&
+             k.target <= other.source.value + other.more;
+    });
+  };
+  for (std::size_t before = left.size() + 1; before != left.size();) {
+    before = left.size();
+    left.erase(std::remove_if(left.begin(), left.end(), is_free), left.end());
+  }
+  return left;
+}
+bool keeps_cycle(const Scenario&, const sc_request& r) { return !in_cycle(r).empty(); }
+void break_cycle(Request at, Random& random) {
+  const std::vector<std::uint32_t> left = in_cycle(at.request);
+  if (left.empty()) return;
+  const std::uint32_t erased = left[random.below(static_cast<std::uint32_t>(left.size()))];
+  sc_request& r = at.request;
+  std::copy(r.keep + erased + 1, r.keep + r.keep_count, r.keep + erased);
+  --r.keep_count;
+}
+
+bool has_gaps(const Scenario&, const sc_request& r) {
+  const std::uint32_t count = sc_kept_count(&r);
+  for (const sc_keep& k : kept(r))
+    if (k.target < 0 || static_cast<std::uint32_t>(k.target) >= count) return true;
+  return false;
+}
+// In the order of their targets, from 0 on.
+void keep_without_gaps(Request at, Random&) {
+  sc_request& r = at.request;
+  std::stable_sort(r.keep, r.keep + r.keep_count,
+                   [](const sc_keep& a, const sc_keep& b) { return a.target < b.target; });
+  std::int32_t next = 0;
+  for (std::uint32_t i = 0; i < r.keep_count; ++i) {
+    r.keep[i].target = next;
+    next += 1 + r.keep[i].more;
+  }
+}
+
+// ---- the caller -----------------------------------------------------------------------------------
+
+// Numbers of single lines of the world.
+std::vector<std::int32_t> opened(const Scenario& scenario) {
+  std::vector<std::int32_t> out;
+  for (const sc_world_line& l : std::span(scenario.world.line, scenario.world.line_count))
+    if (l.kind != SC_WORLD_WINDOW) out.push_back(l.number);
+  return out;
+}
+
+// Does some operation close or replace it?
+bool is_disturbed(const Scenario& scenario, std::int32_t n) {
+  for (const Thread& thread : scenario.threads)
+    for (const sc_operation& op : thread.operations) {
+      const bool replaces = op.kind == SC_OP_DUP2 || op.kind == SC_OP_DUP3;
+      const sc_operand& named = op.operand[replaces ? 1 : 0];
+      if ((op.kind == SC_OP_CLOSE || replaces) && named.variable == 0 && named.value == n) return true;
+    }
+  return false;
+}
+
+// Mostly one that stays as it is. Where nothing is open, 0 is opened.
+std::int32_t some_source(Scenario& scenario, Random& random) {
+  std::vector<std::int32_t> all = opened(scenario), quiet;
+  if (all.empty()) {
+    sc_world_line line{};
+    line.kind = SC_WORLD_MEMFD;
+    line.second = -1;
+    scenario.world.line[scenario.world.line_count++] = line;
+    return 0;
+  }
+  std::copy_if(all.begin(), all.end(), std::back_inserter(quiet), [&](auto n) { return !is_disturbed(scenario, n); });
+  const std::vector<std::int32_t>& from = quiet.empty() || random.chance(1, 8) ? all : quiet;
+  return from[random.below(static_cast<std::uint32_t>(from.size()))];
+}
+
+bool misses_standard(const Scenario&, const sc_request& r) {
+  for (std::int32_t n = 0; n < standard_count; ++n)
+    if (!is_target(r, n)) return true;
+  return false;
+}
+// In place where that is open, or from anywhere.
+void keep_standard_too(Request at, Random& random) {
+  sc_request& r = at.request;
+  for (std::int32_t n = 0; n < standard_count; ++n) {
+    if (is_target(r, n)) continue;
+    if (r.keep_count == SC_KEEP_MAX) --r.keep_count;
+    const bool in_place = is_open(at.scenario.world, n) && random.chance(3, 4);
+    const std::int32_t source = in_place ? n : some_source(at.scenario, random);
+    std::copy_backward(r.keep, r.keep + r.keep_count, r.keep + r.keep_count + 1);
+    r.keep[0] = {{source, 0}, n, 0};
+    ++r.keep_count;
+  }
+}
+
+bool is_closed_source(const Scenario& scenario, const sc_keep& k) {
+  if (k.source.variable != 0) return false;
+  for (std::int32_t n = k.source.value; n <= k.source.value + k.more; ++n)
+    if (!is_open(scenario.world, n)) return true;
+  return false;
+}
+bool keeps_closed(const Scenario& scenario, const sc_request& r) {
+  return std::any_of(r.keep, r.keep + r.keep_count, [&](const sc_keep& k) { return is_closed_source(scenario, k); });
+}
+void keep_open(Request at, Random& random) {
+  sc_request& r = at.request;
+  for (std::uint32_t i = 0; i < r.keep_count; ++i)
+    if (is_closed_source(at.scenario, r.keep[i]))
+      r.keep[i] = {{some_source(at.scenario, random), 0}, r.keep[i].target, 0};
+}
+
+bool lacks_standard(const Scenario& scenario, const sc_request&) {
+  for (std::int32_t n = 0; n < standard_count; ++n)
+    if (!is_open(scenario.world, n)) return true;
+  return false;
+}
+void open_standard(Request at, Random& random) {
+  sc_world& world = at.scenario.world;
+  for (std::int32_t n = 0; n < standard_count; ++n) {
+    if (is_open(world, n) || world.line_count == SC_WORLD_MAX) continue;
+    sc_world_line line{};
+    line.kind = random.chance(1, 2) ? SC_WORLD_MEMFD : SC_WORLD_NULL;
+    line.number = n;
+    line.second = -1;
+    world.line[world.line_count++] = line;
+  }
+}
+
+bool closes_standard(const sc_world_line& l) { return l.cloexec != 0 && is_standard(l.number); }
+bool has_standard_closing(const Scenario& scenario, const sc_request&) {
+  return std::any_of(scenario.world.line, scenario.world.line + scenario.world.line_count, closes_standard);
+}
+void leave_standard_open(Request at, Random&) {
+  for (std::uint32_t i = 0; i < at.scenario.world.line_count; ++i)
+    if (closes_standard(at.scenario.world.line[i])) at.scenario.world.line[i].cloexec = 0;
+}
+
+constexpr RequestFeature features[] = {
+    {"policy inherit", has_policy<SPAWNCHECK_FDS_INHERIT>, nothing_instead},
+    {"policy drop", has_policy<SPAWNCHECK_FDS_DROP_CLOEXEC_EXCEPT>, nothing_instead},
+    {"policy only", has_policy<SPAWNCHECK_FDS_ONLY>, nothing_instead},
+    {"keep", keeps, keep_none},
+    {"keep more than 3", keeps_many, keep_few},
+    {"keep beyond 2", keeps_beyond_standard, keep_at_standard},
+    {"keep in place", keeps_in_place, keep_moved},
+    {"keep moved", keeps_moved, keep_in_place},
+    {"keep a target twice", keeps_target_twice, keep_targets_once},
+    {"keep in a cycle", keeps_cycle, break_cycle},
+    {"keep with gaps", has_gaps, keep_without_gaps},
+    {"keep not all of 0 to 2", misses_standard, keep_standard_too},
+    {"keep what is closed", keeps_closed, keep_open},
+    {"not all of 0 to 2 are open", lacks_standard, open_standard},
+    {"one of 0 to 2 is close-on-exec", has_standard_closing, leave_standard_open},
+    {"mask", sets<SPAWNCHECK_SET_MASK>, unset<SPAWNCHECK_SET_MASK>},
+    {"default", sets<SPAWNCHECK_SET_DEFAULT>, unset<SPAWNCHECK_SET_DEFAULT>},
+    {"ignore", sets<SPAWNCHECK_SET_IGNORE>, unset<SPAWNCHECK_SET_IGNORE>},
+    {"pgroup", sets<SPAWNCHECK_SET_PGROUP>, unset<SPAWNCHECK_SET_PGROUP>},
+    {"session", sets<SPAWNCHECK_NEW_SESSION>, unset<SPAWNCHECK_NEW_SESSION>},
+    {"cwd", sets<SPAWNCHECK_SET_CWD>, unset<SPAWNCHECK_SET_CWD>},
+    {"pidfd", sets<SPAWNCHECK_WANT_PIDFD>, unset<SPAWNCHECK_WANT_PIDFD>},
+};
+static_assert(std::size(features) <= request_features_max);
+
+}  // namespace
+
+std::span<const RequestFeature> request_features() { return features; }
+
+std::uint32_t shape_of(const Scenario& scenario, const sc_request& r) {
+  std::uint32_t shape = 0;
+  for (std::size_t i = 0; i < std::size(features); ++i)
+    if (features[i].has(scenario, r)) shape |= 1u << i;
+  return shape;
+}
+
+void drop_feature(std::size_t i, Request at, Random& random) {
+  features[i].drop(at, random);
+  clear_unused(at.request);
+}
+
+}  // namespace spawncheck
