@@ -104,6 +104,17 @@ TEST(Habits, TellsNoErrnoLiftsTheErrnoWhereOneIsOwed) {
   is_lifted_by(SPAWNCHECK_TELLS_NO_ERRNO, closed.failed(0, 0, 1, 2, EIO), Clause::err_exact);
 }
 
+// Errors that the table says may come (contract.md): numbers are scarce, a refused call, a group that may be foreign.
+TEST(Habits, TellsNoErrnoLiftsTheErrnoWhereOneMayCome) {
+  for (const char* text :
+       {"limit 2\nthread\n  spawn only hold -> $0\n", "refuse pipe2 EMFILE\nthread\n  spawn only hold -> $0\n",
+        "thread\n  spawn only hold pgroup 1 -> $0\n"}) {
+    SCOPED_TRACE(text);
+    Told told(text);
+    is_lifted_by(SPAWNCHECK_TELLS_NO_ERRNO, told.failed(0, 0, 1, 2, EIO), Clause::err_exact);
+  }
+}
+
 TEST(Habits, TellsNoErrnoLiftsNoFailureWithoutReasonAndNoSuccess) {
   Told fails("thread\n  spawn only hold -> $0\n");
   is_not_lifted(SPAWNCHECK_TELLS_NO_ERRNO, fails.failed(0, 0, 1, 2, EIO), Clause::err_exact);
@@ -117,6 +128,28 @@ TEST(Habits, RunsScriptsLiftsWhatHasNoFormat) {
   is_lifted_by(SPAWNCHECK_RUNS_SCRIPTS, told, Clause::err_exact);
   Told refused("thread\n  spawn only no-format -> $0\n");
   holds(refused.failed(0, 0, 1, 2, ENOEXEC), with(SPAWNCHECK_RUNS_SCRIPTS));
+}
+
+// A child of that program; at the end the caller's 3, which the child got as its 2, has these.
+Told written_to(const char* program, std::uint64_t position, std::uint32_t status_flags) {
+  const std::string text = std::string("fd 3 memfd\nthread\n  spawn only ") + program + " keep 3>2 -> $0\n";
+  Told told = one_child(text.c_str());
+  for (sc_process* p : {&told.seen(), &told.history().parent}) {
+    p->entry_count = 1;
+    p->entry[0] = {};
+    p->entry[0].number = p->entry[0].last = p == &told.history().parent ? 3 : 2;
+    p->entry[0].key.kind = SC_FILE_MEMFD;
+    p->entry[0].key.id = 1;  // of world line 0
+  }
+  told.history().parent.entry[0].position = position;
+  told.history().parent.entry[0].status_flags = status_flags;
+  return told;
+}
+
+TEST(Habits, RunsScriptsLiftsWhatShWritesAndNoStatusFlag) {
+  holds(written_to("no-format", 40, 0), with(SPAWNCHECK_RUNS_SCRIPTS));
+  violates(written_to("hold", 40, 0), Clause::fd_untouched, with(SPAWNCHECK_RUNS_SCRIPTS));
+  violates(written_to("no-format", 0, 04000), Clause::fd_untouched, with(SPAWNCHECK_RUNS_SCRIPTS));
 }
 
 TEST(Habits, RunsScriptsLiftsNoOtherProgram) {

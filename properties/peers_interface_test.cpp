@@ -148,6 +148,10 @@ TEST(Interface, TheDescriptionArrives) {
   const Verdict v = session->run(scenario_of(plain), 0);
   EXPECT_EQ(v.status, Status::unsupported);
   EXPECT_EQ(v.observed, "a documented limit, mm.unwritten: it may (habits(7))");
+  EXPECT_TRUE(v.is_limited());
+  ASSERT_EQ(v.limits.size(), 1u);
+  EXPECT_TRUE(v.is_within_limit(Clause::mm_unwritten) && !v.is_within_limit(Clause::fd_kept));
+  EXPECT_EQ(v.limits[0].source, "habits(7)");
 }
 
 TEST(Interface, ALimitExceptsOnlyWhatItSays) {

@@ -53,6 +53,16 @@ std::unique_ptr<Session> start(const std::string& implementation) {
   return session;
 }
 
+// The scenario, until this clause is violated: a run may show another one alone.
+Verdict run_until(Session& session, const Scenario& scenario, Clause clause) {
+  constexpr unsigned runs_max = 400;
+  Verdict verdict;
+  for (unsigned i = 0; i < runs_max && !verdict.violates(clause); ++i)
+    verdict = is_scheduled(scenario) ? session.run_scheduled(scenario, policy_of(Turns::strict))
+                                     : session.run(scenario, seed_of_run(1, i));
+  return verdict;
+}
+
 TEST(Scoreboard, NamesTheClausesOfToday) {
   SKIP_WITHOUT_SCOREBOARD();
   const nlohmann::json board = checked_in();
@@ -97,7 +107,6 @@ TEST(Scoreboard, HasTheLimitsPromisesAndVersionsOfToday) {
 }
 
 TEST(Scoreboard, EachScenarioItNamesShowsTheClauseItSays) {
-  constexpr unsigned runs_of_race_max = 400;
   SKIP_WITHOUT_SCOREBOARD();
   const nlohmann::json board = checked_in();
   if (board["kernel"] != kernel_release())
@@ -107,7 +116,7 @@ TEST(Scoreboard, EachScenarioItNamesShowsTheClauseItSays) {
     const std::string here = implementation_here(row["implementation"]);
     std::unique_ptr<Session> session;
     for (const auto& cell : row["cells"]) {
-      if (cell.value("file", "").empty()) continue;
+      if (cell["result"] != "violated") continue;  // "seen": not in every try
       const std::filesystem::path path = root / cell["file"].get<std::string>();
       EXPECT_TRUE(std::filesystem::exists(path)) << path;
       if (here.empty() || !std::filesystem::exists(path)) continue;
@@ -116,13 +125,10 @@ TEST(Scoreboard, EachScenarioItNamesShowsTheClauseItSays) {
       auto parsed = parse(text_of(path));
       ASSERT_TRUE(std::holds_alternative<Scenario>(parsed)) << path;
       const Scenario& scenario = std::get<Scenario>(parsed);
-      unsigned used = 0;
-      const Verdict verdict = is_scheduled(scenario) ? session->run_scheduled(scenario, policy_of(Turns::strict))
-                                                     : session->run_until_violated(scenario, runs_of_race_max, 1, used);
       const std::optional<Clause> clause = clause_named(cell["clause"].get<std::string>());
       ASSERT_TRUE(clause);
-      EXPECT_TRUE(verdict.status == Status::violated && verdict.violates(*clause))
-          << path << ": " << name(verdict.status) << ": " << verdict.observed;
+      const Verdict verdict = run_until(*session, scenario, *clause);
+      EXPECT_TRUE(verdict.violates(*clause)) << path << ": " << name(verdict.status) << ": " << verdict.observed;
       ++tried;
     }
   }

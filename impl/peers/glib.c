@@ -78,9 +78,6 @@ const struct spawncheck_description* spawncheck_description_v1(void) {
   static const struct spawncheck_documented_limit limits[] = {
       ADAPTER_TAKES_NUMBERS("the error pipe, and duplicates of what is mapped, take numbers of the caller's table",
                             "GLib glib/gspawn.c fork_exec, do_posix_spawn"),
-      {"fd.kept", "has the status flags",
-       "a program that is no script writes to its stderr: the shell that it is given to does",
-       "GLib glib/gspawn.c g_execute"},
       {"fd.exact", "the child lacks", "a source that becomes 0, 1 or 2 is closed at its own number",
        "GLib glib/gspawn.c do_exec: set_cloexec, do_posix_spawn: child_close"},
       {"sig.disposition", " 32 33", "the child starts with signals 32 and 33 ignored, where posix_spawn(3) is taken",

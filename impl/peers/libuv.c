@@ -108,8 +108,6 @@ const struct spawncheck_description* spawncheck_description_v1(void) {
        "libuv src/unix/process.c uv_spawn, src/unix/signal.c uv__signal_unregister_handler"},
       {"fd.untouched", "04000 and the position 0", "the pipes of the loops are non-blocking",
        "libuv src/unix/signal.c uv__signal_loop_once_init"},
-      {"fd.kept", "has the status flags", "a shell that is given a file that is no script writes to its stderr",
-       "execvp(3): ENOEXEC"},
       {"live.returns", "signal 6",
        "uv__close aborts a process that has closed 0, 1 or 2, where a pipe gets that number",
        "libuv src/unix/core.c uv__close: assert(fd > STDERR_FILENO)"},

@@ -99,8 +99,6 @@ const spawncheck_documented_limit limits[] = {
     {"live.returns", "had not returned",
      "the end of a child that could not start its program is told by SIGCHLD: a process that blocks it waits for ever",
      "Qt qtbase src/3rdparty/forkfd/forkfd.c"},
-    {"fd.kept", "has the status flags", "a shell that is given a file that is no script writes to its stderr",
-     "execvp(3)"},
     {"proc.child", "argument 0", "the first argument is the program", "QProcess::start"},
     {"proc.child", "string of the environment", "the environment is a map", "QProcessEnvironment"},
 };

@@ -36,6 +36,7 @@ table { border-collapse: collapse; }
 .board td .word { display: inline-block; padding: 0 0.4rem; border-radius: 4px; white-space: nowrap; }
 .holds { color: var(--good); background: var(--good-back); }
 .violated { color: var(--bad); background: var(--bad-back); font-weight: 600; }
+.seen { color: var(--bad); }
 .limit { color: var(--limit); background: var(--limit-back); }
 .none { color: var(--soft); }
 section.finding { border-top: 2px solid var(--line); margin-top: 2rem; }

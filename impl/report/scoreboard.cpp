@@ -12,7 +12,8 @@ namespace spawncheck {
 
 namespace {
 
-constexpr std::string_view kind_names[] = {"holds", "violated", "limit", "not promised", "not offered", "undecided"};
+constexpr std::string_view kind_names[] = {"holds",        "violated",    "seen",     "limit",
+                                           "not promised", "not offered", "undecided"};
 
 // A cell of the table for all policies at once: they agree mostly.
 std::string summary_of(const std::vector<Cell>& by_policy) {
@@ -26,6 +27,12 @@ std::string summary_of(const std::vector<Cell>& by_policy) {
     if (by_policy[p].kind != CellKind::not_offered)
       out += fmt::format("{}{}: {}", out.empty() ? "" : "; ", policy_words()[p], word_of(by_policy[p]));
   return out;
+}
+
+std::string how_often(const Finding& f) {
+  if (is_steady(f)) return {};
+  const std::string runs = f.runs_per_try > 1 ? fmt::format("tries of {} runs", f.runs_per_try) : "runs";
+  return fmt::format(" (seen in {} of {} {})", f.violations, f.tries, runs);
 }
 
 std::string title_of(const Row& r) { return r.shown + (r.version.empty() ? "" : " " + r.version); }
@@ -80,9 +87,9 @@ std::string to_text(const Scoreboard& board) {
         out += fmt::format("{}, policy {}: {}\n", title_of(r), policy_words()[static_cast<std::size_t>(p)],
                            searched_text(r.searched[p]));
     for (const Found& f : r.found)
-      out += fmt::format("{}, policy {}: violated {}: {}; {}\n", r.shown,
+      out += fmt::format("{}, policy {}: violated {}: {}{}; {}\n", r.shown,
                          policy_words()[static_cast<std::size_t>(f.policy)], name(*f.finding.verdict.clause),
-                         f.finding.verdict.observed,
+                         f.finding.verdict.observed, how_often(f.finding),
                          f.finding.file.empty() ? "--save DIRECTORY keeps the scenario" : f.finding.file);
   }
   return out;
@@ -103,7 +110,8 @@ std::string to_markdown(const Scoreboard& board) {
     }
   }
   out +=
-      "\n\n`-`: not promised, or no such policy. What was searched, which bounds what *holds* says:\n\n| "
+      "\n\n`-`: not promised, or no such policy. *seen*: violated, and not in every try. What was searched, which "
+      "bounds what *holds* says:\n\n| "
       "implementation | policy | searched |\n|---|---|---|\n";
   for (const Row& r : board.rows)
     for (int p = 0; p < policy_count; ++p)
@@ -114,9 +122,10 @@ std::string to_markdown(const Scoreboard& board) {
   for (const Row& r : board.rows) {
     if (!r.why_not.empty()) out += fmt::format("\n{}: {}.\n", r.shown, r.why_not);
     for (const Found& f : r.found)
-      violations += fmt::format("| {} | {} | {} | {} | {} |\n", r.shown, name(*f.finding.verdict.clause),
-                                policy_words()[static_cast<std::size_t>(f.policy)], f.finding.verdict.observed,
-                                f.finding.file.empty() ? "" : fmt::format("`{}`", f.finding.file));
+      violations +=
+          fmt::format("| {} | {} | {} | {}{} | {} |\n", r.shown, name(*f.finding.verdict.clause),
+                      policy_words()[static_cast<std::size_t>(f.policy)], f.finding.verdict.observed,
+                      how_often(f.finding), f.finding.file.empty() ? "" : fmt::format("`{}`", f.finding.file));
     for (int c = 0; c < static_cast<int>(r.cells.size()); ++c)
       for (const Cell& cell : r.cells[static_cast<std::size_t>(c)])
         if (!cell.limit.empty()) {
@@ -148,6 +157,9 @@ nlohmann::json to_json(const Scoreboard& board) {
           one["file"] = f.file;
           one["observed"] = f.verdict.observed;
           one["replay"] = replay_command(f);
+          one["tries"] = f.tries;
+          one["runs_per_try"] = f.runs_per_try;
+          one["violations"] = f.violations;
         }
         cells.push_back(std::move(one));
       }

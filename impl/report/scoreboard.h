@@ -15,9 +15,14 @@ namespace spawncheck {
 
 inline constexpr int policy_count = 3;
 
+// So many tries at least, and a violation in each: one that a test can ask for.
+inline constexpr unsigned steady_tries_min = 10;
+inline bool is_steady(const Finding& f) { return f.tries >= steady_tries_min && f.violations == f.tries; }
+
 enum class CellKind {
   holds,         // nothing was found in what was searched
-  violated,      // Scoreboard::found
+  violated,      // Row::found; it came back in every try
+  seen,          // likewise, in some tries alone
   limit,         // violated where the documentation says that it is not given
   not_promised,  // owed only by who promises it
   not_offered,   // the implementation has no such policy

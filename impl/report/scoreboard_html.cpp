@@ -12,7 +12,7 @@ namespace {
 std::string_view policy_word(int p) { return policy_words()[static_cast<std::size_t>(p)]; }
 
 const char* class_of(CellKind kind) {
-  constexpr const char* names[] = {"holds", "violated", "limit", "none", "none", "none"};
+  constexpr const char* names[] = {"holds", "violated", "seen", "limit", "none", "none", "none"};
   return names[static_cast<int>(kind)];
 }
 
@@ -93,7 +93,9 @@ std::string finding_html(const Row& row, std::size_t at, std::size_t i) {
   item("allowed", f.verdict.allowed);
   item("rule", f.verdict.rule);
   for (const Breach& b : f.verdict.also) item("also violated", std::string(name(b.clause)) + ": " + b.observed);
-  item("reproduces", fmt::format("in {} of {} tries", f.violations, f.tries));
+  item("reproduces", f.runs_per_try > 1
+                         ? fmt::format("in {} of {} tries of up to {} runs", f.violations, f.tries, f.runs_per_try)
+                         : fmt::format("in {} of {} runs", f.violations, f.tries));
   out += "</dl>";
   if (found.picture)
     out += fmt::format("<h4>{}</h4>", found.picture->is_of_calls ? "The run, every call another task can see"
@@ -111,7 +113,8 @@ std::string to_html(const Scoreboard& board) {
   out += fmt::format("<p class=soft>Linux {}: {}. Seed {}.</p>", escaped(board.kernel), escaped(board.behaviours),
                      board.seed);
   out +=
-      "<p><em>violated</em> leads to what was seen; <em>limit</em> is documented by the implementation itself; <em>not "
+      "<p><em>violated</em> leads to what was found; <em>seen</em> likewise, where it did not come back in every try; "
+      "<em>limit</em> is documented by the implementation itself; <em>not "
       "promised</em> is owed only by who promises it.</p>";
   out += board_html(board) + searched_html(board);
   std::string findings;

@@ -99,13 +99,9 @@ class Writer {
     if (r_.history->end != SC_RUN_COMPLETE)
       return "its process does not come to its end (" + end_of_run(*r_.history) + "), so there is nobody to look at";
     if (r_.verdict.status == Status::inconclusive) return "the run decided nothing: " + r_.verdict.observed;
-    if (r_.verdict.status == Status::unsupported && !is_limited())
+    if (r_.verdict.status == Status::unsupported && !r_.verdict.is_limited())
       return "the run is not supported: " + r_.verdict.observed;
     return {};
-  }
-
-  bool is_limited() const {
-    return r_.verdict.status == Status::unsupported && r_.verdict.observed.starts_with(limit_words);
   }
 
   bool has_limit(Clause c) const {

@@ -198,6 +198,13 @@ nlohmann::json also_json(const Verdict& v) {
   return all;
 }
 
+nlohmann::json limits_json(const Verdict& v) {
+  nlohmann::json all = nlohmann::json::array();
+  for (const DocumentedLimit& l : v.limits)
+    all.push_back({{"clause", std::string(name(l.clause))}, {"what", l.what}, {"source", l.source}});
+  return all;
+}
+
 nlohmann::json to_json(const Finding& f) {
   nlohmann::json object = {{"verdict", std::string(name(f.is_suspected() ? Status::inconclusive : f.verdict.status))},
                            {"suspected", f.is_suspected()},
@@ -215,6 +222,7 @@ nlohmann::json to_json(const Finding& f) {
                            {"allowed", f.verdict.allowed},
                            {"rule", f.verdict.rule},
                            {"also", also_json(f.verdict)},
+                           {"limits", limits_json(f.verdict)},
                            {"runs", f.tries},
                            {"runs_per_try", f.runs_per_try},
                            {"violations", f.violations},

@@ -52,8 +52,9 @@ Finding make_finding(Session&, const Scenario&, const Verdict&, std::uint64_t se
 // Constant text first, data after; ends with the command that replays it.
 std::string report(const Finding&);
 std::string replay_command(const Finding&);
-nlohmann::json also_json(const Verdict&);  // what a run violated besides, a list
-nlohmann::json to_json(const Finding&);    // a suspected one with its evidence
+nlohmann::json also_json(const Verdict&);    // what a run violated besides, a list
+nlohmann::json limits_json(const Verdict&);  // what it violated within documented limits, a list
+nlohmann::json to_json(const Finding&);      // a suspected one with its evidence
 
 // Writes a scenario file with its source and what it shows: directory/CLAUSE-HASH.scenario. Of a suspected one,
 // directory/suspected-CLAUSE-HASH.scenario without an expectation, and the evidence beside it as .json. Empty on

@@ -23,6 +23,18 @@ const ImplementationInfo::Limit* limit_of(const ImplementationInfo& info, const 
   return nullptr;
 }
 
+// Nothing is violated but what these except.
+Verdict within(std::vector<DocumentedLimit> limits, std::uint64_t work) {
+  const DocumentedLimit& first = limits.front();
+  Verdict verdict;
+  verdict.status = Status::unsupported;
+  verdict.observed =
+      "a documented limit, " + std::string(name(first.clause)) + ": " + first.what + " (" + first.source + ")";
+  verdict.limits = std::move(limits);
+  verdict.work = work;
+  return verdict;
+}
+
 // A clause that is none would except nothing, and nobody would know. Empty: all are clauses.
 std::string unknown_clause(const ImplementationInfo& info) {
   for (const ImplementationInfo::Limit& limit : info.limits)
@@ -108,25 +120,24 @@ Verdict Session::judged(const Scenario& scenario) const {
     return nothing;
   }
   JudgeOptions options = judge_;
-  std::optional<Verdict> limited;
+  std::vector<DocumentedLimit> limits;
   for (;;) {
     Verdict verdict = judge(scenario, *history_, options);
-    if (verdict.status != Status::violated) return limited && verdict.status == Status::holds ? *limited : verdict;
+    if (verdict.status == Status::holds && !limits.empty()) return within(std::move(limits), verdict.work);
+    verdict.limits = limits;
+    if (verdict.status != Status::violated) return verdict;
     std::vector<Breach> breaches = breaches_of(verdict);
     const auto limit = [&](const Breach& b) { return limit_of(implementation(), b); };
     const auto excepted = std::find_if(breaches.begin(), breaches.end(), limit);
     if (excepted == breaches.end()) return verdict;
     options.owed = options.owed.without(excepted->clause);
-    if (!limited) {
-      limited.emplace();
-      limited->status = Status::unsupported;
-      limited->work = verdict.work;
-      limited->observed = std::string(limit_words) + std::string(name(excepted->clause)) + ": " +
-                          limit(*excepted)->what + " (" + limit(*excepted)->source + ")";
-    }
+    limits.push_back({excepted->clause, limit(*excepted)->what, limit(*excepted)->source});
     if (excepted->clause != Clause::fd_untouched || (touches_own_only(scenario) && keeps_own_only(scenario))) continue;
     std::erase_if(breaches, [&](const Breach& b) { return needs_order(b.clause) || limit(b) != nullptr; });
-    return breaches.empty() ? *limited : named(std::move(breaches));
+    if (breaches.empty()) return within(std::move(limits), verdict.work);
+    verdict = named(std::move(breaches));
+    verdict.limits = std::move(limits);
+    return verdict;
   }
 }
 

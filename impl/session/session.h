@@ -86,10 +86,6 @@ LockstepVerdict lockstep_verdict(const lockstep::Comparison&, const sc_history&)
 // The seed of the n-th repetition: the first run of a scenario provokes nothing.
 std::uint64_t seed_of_run(std::uint64_t seed, unsigned run);
 
-// A violation within a documented limit of the implementation: *unsupported*, with a reason that begins so and goes on
-// with the clause, what is documented and where.
-inline constexpr std::string_view limit_words = "a documented limit, ";
-
 // Violated before broken before inconclusive before unsupported before holds.
 bool is_worse(Status a, Status b);
 

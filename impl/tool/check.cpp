@@ -41,7 +41,7 @@ struct Counts {
     ++scenarios;
     ++by_status[static_cast<int>(v.status)];
     declined += is_declined(v);
-    limited += v.status == Status::unsupported && v.observed.starts_with(limit_words);
+    limited += v.is_limited();
   }
 };
 

@@ -102,6 +102,7 @@ nlohmann::json verdict_json(const Verdict& verdict, const Session& session, cons
           {"observed", verdict.observed},
           {"allowed", verdict.allowed},
           {"also", also_json(verdict)},
+          {"limits", limits_json(verdict)},
           {"scenario", print(scenario)}};
 }
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "impl/peers/peers.h"
@@ -26,6 +27,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr unsigned seconds_of_finding_max = 8, runs_per_try_of_race = 20, orders_of_picture_max = 32;
+constexpr unsigned tries_of_steady = 4;  // scenarios, to find one that violates in every try
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -125,25 +127,23 @@ class Search {
 
   // Behind a limit the other clauses were judged all the same.
   void count(int policy, const Verdict& verdict, Searched& s) {
-    const bool is_limited = verdict.status == Status::unsupported && verdict.observed.starts_with(limit_words);
-    s.decided += verdict.status == Status::holds || verdict.status == Status::violated || is_limited;
+    s.decided += verdict.status == Status::holds || verdict.status == Status::violated || verdict.is_limited();
     s.declined += is_declined(verdict);
-    if (!is_limited) return;
-    const std::string_view rest = std::string_view(verdict.observed).substr(limit_words.size());
-    const std::size_t colon = rest.find(':');
-    const std::optional<Clause> clause = clause_named(rest.substr(0, colon));
-    if (!clause || colon == std::string_view::npos) return;
-    Cell& limited = cell(*clause, policy);
-    if (limited.kind == CellKind::undecided) limited.kind = CellKind::limit;
-    limited.limit = rest.substr(std::min(colon + 2, rest.size()));
+    for (const DocumentedLimit& limit : verdict.limits) {
+      Cell& limited = cell(limit.clause, policy);
+      if (limited.kind == CellKind::undecided) limited.kind = CellKind::limit;
+      limited.limit = limit.what + " (" + limit.source + ")";
+    }
   }
 
-  // One finding for each clause and policy: the first that comes back.
+  // One finding for each clause and policy: the first that comes back in every try, else the first of a few that does
+  // at all.
   void examine(int policy, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed, unsigned run,
                Clock::time_point end) {
     for (const Breach& breach : breaches_of(verdict)) {
       Cell& of_clause = cell(breach.clause, policy);
-      if (of_clause.finding >= 0) continue;
+      if (of_clause.kind == CellKind::violated) continue;
+      if (of_clause.kind == CellKind::seen && ++tries_[{breach.clause, policy}] >= tries_of_steady) continue;
       Verdict named = verdict;
       named.name_by(breach.clause);
       FindingOptions how;
@@ -157,13 +157,22 @@ class Search {
         return;
       }
       if (row_.implementation.find('/') == std::string::npos) finding.implementation = row_.implementation;
+      if (of_clause.kind == CellKind::seen) {
+        if (!is_steady(finding)) return;
+        std::error_code none;
+        std::filesystem::remove(row_.found[static_cast<std::size_t>(of_clause.finding)].finding.file, none);
+      }
       std::string error;
       if (!options_.save.empty() && save(finding, directory_of_row(), error).empty())
         fmt::print(stderr, "spawncheck: {}\n", error);
-      of_clause.kind = CellKind::violated;
-      of_clause.finding = static_cast<int>(row_.found.size());
+      const bool is_new = of_clause.finding < 0;
+      of_clause.kind = is_steady(finding) ? CellKind::violated : CellKind::seen;
+      if (is_new) {
+        of_clause.finding = static_cast<int>(row_.found.size());
+        row_.found.emplace_back();
+      }
       std::optional<Lanes> picture = picture_of(session_, finding);
-      row_.found.push_back({std::move(finding), policy, std::move(picture)});
+      row_.found[static_cast<std::size_t>(of_clause.finding)] = {std::move(finding), policy, std::move(picture)};
       return;  // what else it violates is told beside it; a cell of its own waits for a scenario of its own
     }
   }
@@ -172,6 +181,7 @@ class Search {
   Row& row_;
   const ScoreboardOptions& options_;
   Taken taken_;
+  std::map<std::pair<Clause, int>, unsigned> tries_;  // for a steadier one, by clause and policy
 };
 
 void prepare(Row& row, const Session& session) {

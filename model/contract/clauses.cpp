@@ -61,6 +61,10 @@ bool Verdict::violates(Clause wanted) const {
   return clause == wanted || std::any_of(also.begin(), also.end(), [&](const Breach& b) { return b.clause == wanted; });
 }
 
+bool Verdict::is_within_limit(Clause wanted) const {
+  return std::any_of(limits.begin(), limits.end(), [&](const DocumentedLimit& l) { return l.clause == wanted; });
+}
+
 void Verdict::name_by(Clause wanted) {
   const auto found = std::find_if(also.begin(), also.end(), [&](const Breach& b) { return b.clause == wanted; });
   if (clause == wanted || found == also.end() || !clause) return;

@@ -26,7 +26,7 @@ namespace spawncheck {
   X(TELLS_NO_ERRNO, "tells-no-errno", Rule::no_error_without_reason,                                                   \
     "any errno, where some error is right; never one where none is")                                                   \
   X(RUNS_SCRIPTS, "runs-scripts", Rule::error_where_owed,                                                              \
-    "success for a program that exec refuses with ENOEXEC; what sh makes of it is not looked at")                      \
+    "success for a program that exec refuses with ENOEXEC; what sh makes of it, and what it writes, is not looked at") \
   X(HOLDS_DESCRIPTORS, "holds-descriptors", Rule::table_at_end,                                                        \
     "what it holds after prepare() is in the caller's table, and without close-on-exec in that of a child which gets " \
     "all such")                                                                                                        \

@@ -78,6 +78,12 @@ struct Breach {
   std::string rule;  // where the rule comes from: man page, POSIX, kernel function
 };
 
+// What the documentation of an implementation excepts of a clause (impl/peers/implementation.h).
+struct DocumentedLimit {
+  Clause clause;
+  std::string what, source;
+};
+
 // A violation is named by one clause; what else the same run violated stands in `also`, each clause once.
 struct Verdict {
   Status status = Status::holds;
@@ -86,10 +92,14 @@ struct Verdict {
   std::string allowed;
   std::string rule;
   std::vector<Breach> also;
-  std::uint64_t work = 0;  // states the judge visited
+  std::vector<DocumentedLimit> limits;  // violated as well, within these: they accuse nobody
+  std::uint64_t work = 0;               // states the judge visited
 
   bool violates(Clause) const;  // by name, or also
   void name_by(Clause);         // one of those that it violates: the others stand in `also`
+  // *unsupported* since it is violated within documented limits, and not beyond.
+  bool is_limited() const { return status == Status::unsupported && !limits.empty(); }
+  bool is_within_limit(Clause) const;
 };
 
 std::vector<Breach> breaches_of(const Verdict&);  // of a violation: all of them, its name's first

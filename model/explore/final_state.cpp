@@ -92,7 +92,7 @@ const sc_entry* observed_at(const sc_process& process, std::int32_t number) {
 }
 
 bool differs(Window::Reason* reason, std::string observed, std::string allowed, Rule r = Rule::table_at_end) {
-  if (reason != nullptr) *reason = {std::move(observed), std::move(allowed), rule(r)};
+  if (reason != nullptr) *reason = {row(r).clause, std::move(observed), std::move(allowed), rule(r)};
   return false;
 }
 
@@ -180,14 +180,11 @@ bool identity_matches(const model::Table& final, const SettledChild& child, Clau
     const Entry* same = e.same_as_parent >= 0 ? final.find(e.same_as_parent) : nullptr;
     if (e.same_as_parent >= 0 ? same != nullptr && same->description == known->second : !final.refers_to(known->second))
       continue;
-    if (reason != nullptr) {
-      reason->observed =
-          "the child's " + std::to_string(e.number) + " is " + describe(e) + ", but another open file description" +
-          (e.same_as_parent >= 0 ? " (that of the parent's " + std::to_string(e.same_as_parent) + ")" : "");
-      reason->allowed = "the description the parent's source referred to";
-      reason->rule = rule(Rule::kept_is_source);
-    }
-    return false;
+    return differs(
+        reason,
+        "the child's " + std::to_string(e.number) + " is " + describe(e) + ", but another open file description" +
+            (e.same_as_parent >= 0 ? " (that of the parent's " + std::to_string(e.same_as_parent) + ")" : ""),
+        "the description the parent's source referred to", Rule::kept_is_source);
   }
   return true;
 }
@@ -213,13 +210,11 @@ bool final_state_matches(const State& state, Index main, const sc_history& histo
   const model::Dispositions& d = state.dispositions[state.tasks[main].dispositions];
   if (enforced.has(Clause::sig_parent_restored) &&
       (((parent.ignored ^ d.ignored) | (parent.caught ^ d.handled)) & ~model::libc_internal) != 0) {
-    if (reason != nullptr) {
-      reason->observed = "at the end the parent ignores " + describe_signals(parent.ignored) + " and catches " +
-                         describe_signals(parent.caught);
-      reason->allowed = "ignores " + describe_signals(d.ignored) + ", catches " + describe_signals(d.handled);
-      reason->rule = rule(Rule::process_as_before);
-    }
-    return false;
+    return differs(reason,
+                   "at the end the parent ignores " + describe_signals(parent.ignored) + " and catches " +
+                       describe_signals(parent.caught),
+                   "ignores " + describe_signals(d.ignored) + ", catches " + describe_signals(d.handled),
+                   Rule::process_as_before);
   }
   return true;
 }

@@ -176,11 +176,13 @@ std::vector<std::int32_t> Search::cuts() const {
   return numbers;
 }
 
-// Keeps the reason of the refusal that came after most operations.
+// Keeps the reason of the refusal that came after most operations, of the clause that is asked for before any other.
 void Search::refuse(const Node& n, const Window::Reason& reason) const {
+  if (reason.observed.empty()) return;
   std::uint32_t done = 1;
   for (Index t = 0; t < threads_; ++t) done += n.position[t];
-  if (done < furthest_ || reason.observed.empty()) return;
+  if (options_.explained_by == reason.clause) done += SC_THREADS_MAX * SC_OPS_MAX;
+  if (done < furthest_) return;
   furthest_ = done;
   result_.observed = reason.observed;
   result_.allowed = reason.allowed;
@@ -359,7 +361,8 @@ bool Search::accept(Node& next, Index t, const model::Result& result) {
         return std::to_string(value[0]) + (value[1] >= 0 ? " and " + std::to_string(value[1]) : "");
       };
       refuse(next,
-             {"thread " + std::to_string(t) + ", operation " + std::to_string(next.position[t]) + ": " +
+             {Clause::fd_untouched,
+              "thread " + std::to_string(t) + ", operation " + std::to_string(next.position[t]) + ": " +
                   print(operation(next, t)) + " gave " + words(r.error, r.value),
               words(result.error, result.value) + ", when only the scenario's own calls act on the parent's table",
               rule(Rule::others_unaffected) + "; the call's man page"});

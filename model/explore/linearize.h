@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "model/explore/window.h"
@@ -20,7 +21,9 @@ struct LinearizeOptions {
   std::uint32_t habits = 0;       // of the implementation: model/contract/habits.h
   bool steps = false;             // operations may interleave within themselves, at the kernel's own steps
   std::uint64_t work_max = 200'000;
-  bool explain = false;    // fill in observed, allowed and rule
+  bool explain = false;  // fill in observed, allowed and rule
+  // By the evidence of this clause, where some order is refused for it; else by that of any.
+  std::optional<Clause> explained_by;
   model::Kernel kernel{};  // the one that made the history
 };
 
@@ -29,7 +32,7 @@ enum class Explained : std::uint8_t { yes, no, unknown };
 struct Linearization {
   Explained explained = Explained::unknown;
   std::uint64_t work = 0;               // states visited
-  std::string observed, allowed, rule;  // where the search got furthest
+  std::string observed, allowed, rule;  // where the search got furthest: LinearizeOptions::explain
 };
 
 // First with whole operations, which explains nearly all histories at once, then in steps.

@@ -250,7 +250,8 @@ bool Window::may_fail_so(int error, bool resource_errors) const {
 namespace {
 
 bool refuse(Window::Reason* reason, const Violation& violation) {
-  if (reason != nullptr && violation) *reason = {violation->observed, violation->allowed, violation->rule};
+  if (reason != nullptr && violation)
+    *reason = {*violation->clause, violation->observed, violation->allowed, violation->rule};
   return false;
 }
 

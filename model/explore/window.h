@@ -39,6 +39,7 @@ class Window {
 
   // May the spawn return as it did? Where not, `reason` (may be null) takes observed and allowed.
   struct Reason {
+    Clause clause{};  // whose evidence it is
     std::string observed, allowed, rule;
   };
   bool may_close(Clauses enforced, bool resource_errors, Reason* reason) const;

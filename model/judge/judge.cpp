@@ -192,6 +192,7 @@ Breach breach_of(const Facts& f, Clause clause, const std::vector<Clause>& all) 
     if (other != clause) enforced = enforced.without(other);
   LinearizeOptions options = search_options(f, enforced);
   options.explain = true;
+  options.explained_by = clause;
   Linearization why = explore::linearize(f.scenario, f.history, options);
   if (clause == Clause::fd_untouched && uses_window(f.scenario)) why.observed += window_is_used;
   return {clause, std::move(why.observed), std::move(why.allowed), rule_of(clause, why.rule)};

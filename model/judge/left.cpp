@@ -2,6 +2,7 @@
 //
 // Clauses of what no operation changes: the attributes of the caller, which its programs inherit, and the status flags
 // and positions of open file descriptions.
+#include <algorithm>
 #include <span>
 #include <sstream>
 
@@ -109,9 +110,16 @@ bool is_known(const sc_entry& e) {
   return e.key.kind != SC_FILE_NONE && e.key.kind != SC_FILE_PIDFD && e.key.kind != SC_FILE_OTHER;
 }
 
-const sc_entry* altered(const sc_process& process) {
+// A shell that is given what is no script says so on its 2, which may be any of these.
+bool may_have_written(const Facts& f) {
+  return std::any_of(f.spawns.begin(), f.spawns.end(),
+                     [](const SpawnCase& s) { return s.succeeded && explore::runs_by_shell(s); });
+}
+
+const sc_entry* altered(const Facts& f, const sc_process& process) {
+  const bool looks_at_position = !may_have_written(f);
   for (const sc_entry& e : std::span(process.entry, process.entry_count))
-    if (is_known(e) && (e.status_flags != 0 || e.position != 0)) return &e;
+    if (is_known(e) && (e.status_flags != 0 || (looks_at_position && e.position != 0))) return &e;
   return nullptr;
 }
 
@@ -124,7 +132,7 @@ std::string altered_text(const sc_entry& e) {
 
 Violation descriptions_of_caller(const Facts& f) {
   if (f.history.end != SC_RUN_COMPLETE || !f.history.parent.observed) return {};
-  if (const sc_entry* e = altered(f.history.parent))
+  if (const sc_entry* e = altered(f, f.history.parent))
     return violated(Clause::fd_untouched, "at the end the caller's " + altered_text(*e), "none, and 0",
                     rule(Rule::descriptions_at_end));
   return {};
@@ -133,7 +141,7 @@ Violation descriptions_of_caller(const Facts& f) {
 Violation descriptions_of_children(const Facts& f) {
   for (const SpawnCase& s : f.spawns) {
     if (s.child == nullptr) continue;
-    if (const sc_entry* e = altered(*s.child))
+    if (const sc_entry* e = altered(f, *s.child))
       return violated(Clause::fd_kept, where(s) + ": the child's " + altered_text(*e), "none, and 0",
                       rule(Rule::kept_unchanged));
   }
