@@ -41,6 +41,7 @@ if(SPAWNCHECK_HAS_CLOSEFROM)
 else()
   no_library_peer(closefrom posix_spawn_file_actions_addclosefrom_np "glibc 2.34")
 endif()
+add_library_peer(popen popen.c)
 
 add_pkgconfig_peer(libuv libuv.c libuv libuv1-dev)
 add_pkgconfig_peer(glib glib.c glib-2.0>=2.68 libglib2.0-dev)

@@ -69,6 +69,7 @@ const spawncheck_documented_limit limits[] = {
     {"err.exact", " succeeded", "a failure in the child is told by its exit status, 72",
      "Poco Foundation/src/Process_UNIX.cpp launchByForkExecImpl"},
     {"proc.child", "had ended", "a child whose exec failed exits with 72 and is reported as started", "likewise"},
+    {"proc.child", "gave 72", "likewise: it is what a wait for that child gives", "likewise"},
     {"proc.child", "does not run the program", "the call returns after fork(2), before the child's exec", "likewise"},
     {"proc.child", "argument 0", "the first argument is the command", "Poco/Process.h launch"},
     {"proc.child", "string of the environment", "the given variables are added to the caller's",

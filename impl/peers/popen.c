@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * popen(3), with a command that a user of sh(1) would write for what the request says: `exec /usr/bin/env -i A=B
+ * 'PROGRAM' 'ARGUMENT' 5<&7`. The mode is "we": the child's 0 is the read end of the stream until the command puts
+ * another file there, so a request that does not do that is declined. dash has a word for the numbers 0 to 9 alone.
+ *
+ * popen tells no pid. The new child of the calling thread is the one that /proc/thread-self/children has afterwards and
+ * had not before: no other thread's child is among them. The stream stays open, since pclose(3) waits for the child. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <gnu/libc-version.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "adapter.h"
+
+enum { SHELL_NUMBERS = 10, CHILDREN_MAX = 256 };
+
+struct children {
+  int count, pid[CHILDREN_MAX];
+};
+
+/* 0, or the errno: then nothing is known. */
+static int read_children(struct children* all) {
+  char text[16 * CHILDREN_MAX];
+  const int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return errno;
+  size_t length = 0;
+  for (ssize_t got; (got = read(fd, text + length, sizeof text - 1 - length)) > 0;) length += (size_t)got;
+  close(fd);
+  text[length] = 0;
+  all->count = 0;
+  for (char *at = text, *end; all->count < CHILDREN_MAX; at = end) {
+    const long pid = strtol(at, &end, 10);
+    if (end == at) break;
+    all->pid[all->count++] = (int)pid;
+  }
+  return 0;
+}
+
+/* -1: there is none. */
+static int new_child(const struct children* before, const struct children* after) {
+  for (int i = 0; i < after->count; ++i) {
+    int is_known = 0;
+    for (int j = 0; j < before->count; ++j) is_known |= before->pid[j] == after->pid[i];
+    if (!is_known) return after->pid[i];
+  }
+  return -1;
+}
+
+static void quote(FILE* command, const char* word) {
+  fputs(" '", command);
+  for (; *word != 0; ++word)
+    if (*word == '\'')
+      fputs("'\\''", command);
+    else
+      fputc(*word, command);
+  fputc('\'', command);
+}
+
+/* NULL: no memory. The caller frees it. */
+static char* command_of(const struct spawncheck_request* r, const uint32_t* order) {
+  char* text = NULL;
+  size_t length = 0;
+  FILE* command = open_memstream(&text, &length);
+  if (command == NULL) return NULL;
+  fputs("exec /usr/bin/env -i", command);
+  for (char* const* variable = r->envp; *variable != NULL; ++variable)
+    if (strchr(*variable, '=') != NULL) quote(command, *variable); /* another string would be the program */
+  quote(command, r->path);
+  for (char* const* argument = r->argv + 1; *argument != NULL; ++argument) quote(command, *argument);
+  for (uint32_t i = 0; i < r->keep_count; ++i)
+    fprintf(command, " %d<&%d", r->keep[order[i]].target, r->keep[order[i]].source);
+  const int failed = ferror(command);
+  if (fclose(command) == 0 && !failed) return text;
+  free(text);
+  return NULL;
+}
+
+static int run(const char* command, struct spawncheck_result* result) {
+  struct children before, after;
+  int error = read_children(&before);
+  if (error != 0) return adapter_fail(result, error);
+  errno = 0;
+  if (popen(command, "we") == NULL) return adapter_fail(result, errno != 0 ? errno : ENOMEM);
+  error = read_children(&after);
+  return adapter_succeed(result, error != 0 ? -1 : new_child(&before, &after));
+}
+
+/* What the shell inherits, and has a word for; 0 gets another file before any is read from there. */
+static int can_say(const struct spawncheck_request* r, uint32_t* order) {
+  if (r->keep_count > SHELL_NUMBERS || !adapter_is_plain(r) || !adapter_keeps_below(r, SHELL_NUMBERS) ||
+      !adapter_order(r, order) || adapter_source_of(r, 0) < 0 || r->argv[0] == NULL)
+    return 0;
+  for (uint32_t i = 0; i < r->keep_count; ++i) {
+    const int source = r->keep[i].source, flags = fcntl(source, F_GETFD);
+    if (source == 0 || source >= SHELL_NUMBERS || flags < 0 || (flags & FD_CLOEXEC) != 0) return 0;
+  }
+  return 1;
+}
+
+static int spawn(const struct spawncheck_request* r, struct spawncheck_result* result) {
+  uint32_t order[SHELL_NUMBERS];
+  const int saved = errno;
+  if (!can_say(r, order)) {
+    errno = saved;
+    return adapter_decline(result);
+  }
+  char* command = command_of(r, order);
+  if (command == NULL)
+    adapter_fail(result, ENOMEM);
+  else
+    run(command, result);
+  free(command);
+  errno = saved;
+  return result->error;
+}
+
+const struct spawncheck_implementation* spawncheck_implementation_v1(void) {
+  static const struct spawncheck_implementation self = {
+      .abi = SPAWNCHECK_ABI,
+      .name = "popen",
+      .policies = 1u << SPAWNCHECK_FDS_INHERIT | 1u << SPAWNCHECK_FDS_DROP_CLOEXEC_EXCEPT,
+      .sets = 0,
+      .promises = "",
+      .spawn = spawn};
+  return &self;
+}
+
+const struct spawncheck_description* spawncheck_description_v1(void) {
+  static const struct spawncheck_documented_limit limits[] = {
+      ADAPTER_TAKES_NUMBERS("the stream takes a number of the caller's, and its other end one during the call",
+                            "popen(3)"),
+      {"fd.untouched", "is the write end of pipe", "the stream is the caller's until pclose(3)", "popen(3)"},
+      {"err.exact", " succeeded", "what the shell cannot run is told by its status, in pclose(3)",
+       "popen(3): \"Failure to execute the shell\""},
+      {"err.exact", "failed with EMFILE", "the stream takes two numbers during the call", "popen(3): EMFILE"},
+      {"proc.child", "had ended with 126 before", "so ends a shell that cannot run the program",
+       "sh(1) POSIX 2.8.2 Exit Status for Commands"},
+      {"proc.child", "had ended with 127 before", "so ends a shell that does not find the program", "likewise"},
+      {"proc.child", "had ended with 2 before", "so ends a shell that cannot redirect",
+       "sh(1) POSIX 2.8.1 Consequences of Shell Errors"},
+      {"proc.child", "does not run the program", "the call returns before the shell has run the program", "popen(3)"},
+      {"proc.child", "gave 12", "what the shell ends with is what a wait for the child gives", "popen(3), pclose(3)"},
+      {"proc.child", "gave 2", "likewise", "popen(3), pclose(3)"},
+      {"proc.child", "string of the environment", "env(1) sets variables: each once, and no string that is none",
+       "env(1)"},
+      {"proc.child", "argument 0", "sh has no word for another argument 0", "sh(1) POSIX exec"},
+  };
+  static struct spawncheck_description self = {.size = sizeof self,
+                                               .habits = SPAWNCHECK_HOLDS_DESCRIPTORS /* the streams */,
+                                               .limits = limits,
+                                               .limit_count = sizeof limits / sizeof *limits};
+  self.version = gnu_get_libc_version();
+  return &self;
+}
