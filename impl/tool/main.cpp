@@ -6,6 +6,7 @@
 
 #include "impl/schedules/search/scheduler.h"
 #include "impl/tool/audit.h"
+#include "impl/tool/manual.h"
 #include "impl/tool/matrix.h"
 #include "impl/tool/reproduce.h"
 #include "impl/tool/tool.h"
@@ -56,6 +57,7 @@ int main(int argc, char** argv) {
   CLI::App app("spawncheck: is a way of starting processes correct while other threads open descriptors?",
                "spawncheck");
   app.require_subcommand(1);
+  app.set_version_flag("--version", "spawncheck " SPAWNCHECK_VERSION);
   app.footer(
       "Exit status: 0 holds, 1 violated, 2 bad usage or a malformed scenario, 3 inconclusive (nothing was decided, or "
       "a violation was seen once and did not come back), "
@@ -245,10 +247,11 @@ int main(int argc, char** argv) {
   list_command->add_flag("--json", list_json, "one JSON object a line");
 
   std::string clause;
+  bool has_manual = false;
   CLI::App* help_command =
       app.add_subcommand("help", "what a clause of the contract asks, rule by rule, with the sources");
-  help_command->add_option("CLAUSE", clause, "a clause, as in fd.kept, or a rule of a report, as in fd.kept/1")
-      ->required();
+  help_command->add_option("CLAUSE", clause, "a clause, as in fd.kept, or a rule of a report, as in fd.kept/1");
+  help_command->add_flag("--manual", has_manual, "instead: the manual page, for man(1)");
 
   bool kernel_json = false;
   CLI::App* kernel_command =
@@ -278,6 +281,8 @@ int main(int argc, char** argv) {
   if (audit_command->parsed()) return audit(audit_options);
   if (litmus_command->parsed()) return litmus(litmus_options);
   if (refine_command->parsed()) return refine(refine_options);
+  if (help_command->parsed() && has_manual) return fmt::print("{}", manual(app)), 0;
+  if (help_command->parsed() && clause.empty()) return fmt::print("{}", app.help()), 0;
   if (help_command->parsed()) return help(clause);
   if (kernel_command->parsed()) return kernel(kernel_json);
   return list(what, list_json);
