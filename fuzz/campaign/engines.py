@@ -64,7 +64,9 @@ class LibFuzzer:
 
     def artifacts(self, target, instance):
         place = self.directory(target, instance) / "artifacts"
-        return sorted(p for p in place.iterdir() if p.is_file()) if place.is_dir() else []
+        if not place.is_dir():
+            return []
+        return sorted(p for p in place.iterdir() if not p.name.startswith("slow-unit-"))  # slow is no failure
 
     def found(self, target, instance):
         """New inputs: libFuzzer writes them into the shared corpus by itself."""

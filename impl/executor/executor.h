@@ -52,7 +52,7 @@ struct RunOptions {
   // A scheduled run: every task stops at each visible call (model/scenario/visible.h), and this says who goes
   // next. Null: a free run. The turns come from the scenario's schedule, not from here.
   const sc_policy* policy = nullptr;
-  Choose choose;  // asked by SC_RULE_ASK; empty: the lowest task
+  Choose choose = {};  // asked by SC_RULE_ASK; empty: the lowest task
 };
 
 class Executor {
