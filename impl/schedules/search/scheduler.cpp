@@ -25,6 +25,9 @@ const std::vector<SchedulerRow>& scheduler_rows() {
   return rows;
 }
 
+// Measured: README.md.
+const char* const default_search = "surw";
+
 std::unique_ptr<Scheduler> make_scheduler(std::string_view word, const SchedulerOptions& options) {
   if (word == "random") return std::make_unique<RandomWalk>();
   if (word == "pct") return std::make_unique<PctWalk>(options.depth);

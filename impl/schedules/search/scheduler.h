@@ -52,7 +52,7 @@ struct SchedulerRow {
 const std::vector<SchedulerRow>& scheduler_rows();
 
 // What `check --mode scheduled` goes by, unless asked otherwise.
-inline constexpr const char* default_search = "random";
+extern const char* const default_search;
 
 // Null: no such word.
 std::unique_ptr<Scheduler> make_scheduler(std::string_view word, const SchedulerOptions& = {});
