@@ -103,7 +103,7 @@ const struct spawncheck_implementation* spawncheck_implementation_v1(void) {
 
 const struct spawncheck_description* spawncheck_description_v1(void) {
   static const struct spawncheck_documented_limit limits[] = {
-      {"sig.disposition", " 32 33",
+      {"sig.disposition", "only 32 to 34 differ",
        "the child starts with signals 32 and 33 ignored, as exec keeps what glibc set for its internal signals",
        "sysdeps/unix/sysv/linux/spawni.c __spawni_child"},
       {"sig.mask", "only 32 to 34 differ", "glibc takes 32 and 33 out of every mask",
