@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gnu/libc-version.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,8 +91,12 @@ static int run(const char* command, struct spawncheck_result* result) {
   return adapter_succeed(result, error != 0 ? -1 : new_child(&before, &after));
 }
 
-/* What the shell inherits, and has a word for; 0 gets another file before any is read from there. */
+/* What the shell inherits, and has a word for, of a caller whose children can be told; 0 gets another file before any
+ * is read from there. */
 static int can_say(const struct spawncheck_request* r, uint32_t* order) {
+  struct sigaction chld;
+  if (sigaction(SIGCHLD, NULL, &chld) != 0 || chld.sa_handler == SIG_IGN || (chld.sa_flags & SA_NOCLDWAIT) != 0)
+    return 0; /* a child that has ended is gone, and nobody could say which it was */
   if (r->keep_count > SHELL_NUMBERS || !adapter_is_plain(r) || !adapter_keeps_below(r, SHELL_NUMBERS) ||
       !adapter_order(r, order) || adapter_source_of(r, 0) < 0 || r->argv[0] == NULL)
     return 0;
