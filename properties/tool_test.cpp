@@ -84,13 +84,6 @@ TEST_F(Tool, BadUsageIsTwoAndSaysWhy) {
   EXPECT_EQ(spawncheck("run " + file("huge", std::string(100'000, '#')) + " 2>&1").status, 2);
 }
 
-TEST_F(Tool, ExpectationsDecide) {
-  const std::string text = std::string(swap) + "expect holds\nexpect violated fd.kept by canary\n";
-  EXPECT_EQ(spawncheck("run " + file("met", text)).status, 0);
-  EXPECT_EQ(spawncheck("run --implementation canary " + file("met", text)).status, 0);
-  EXPECT_EQ(spawncheck("run " + file("unmet", std::string(swap) + "expect violated\n")).status, 1);
-}
-
 TEST_F(Tool, JsonIsOneObjectALineWithWhatAViolationMustSay) {
   const Output out = spawncheck("run --json --implementation canary " + file("swap", swap));
   const auto object = nlohmann::json::parse(out.text, nullptr, false);
