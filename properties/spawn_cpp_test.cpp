@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 
+#include <algorithm>
 #include <spawncheck/spawn/spawn.hpp>
 #include <type_traits>
 
@@ -77,6 +78,7 @@ TEST(Request, OwnsWhatItWasGiven) {
 TEST(Request, SetsWhatTheChildIs) {
   char directory[] = "/tmp/spawncheck-XXXXXX";
   ASSERT_NE(mkdtemp(directory), nullptr);
+  const int nice = std::min(getpriority(PRIO_PROCESS, 0) + 3, 19);  // a lower one takes a privilege
   Request request("sh");
   request.argument("-c").argument(
       "ulimit -n; ulimit -Hn; nice; echo $1; readlink /proc/self/fd/0; grep -E '^(NoNewPrivs|Cpus_allowed):' "
@@ -84,7 +86,7 @@ TEST(Request, SetsWhatTheChildIs) {
   request.argument("sh").argument("word").environment({"PATH=/usr/bin:/bin"}).search().directory(directory);
   request.open(1, "output", O_WRONLY | O_CREAT, 0600).null(0).open(9, "/dev/zero", O_RDONLY).keep(2, 2);
   request.limit(RLIMIT_NOFILE, 20, 30)
-      .nice(3)
+      .nice(nice)
       .scheduling(SCHED_BATCH)
       .cpus({1})
       .no_new_privileges()
@@ -95,7 +97,8 @@ TEST(Request, SetsWhatTheChildIs) {
   const std::string output = std::string(directory) + "/output";
   std::ifstream file(output);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
-  EXPECT_EQ(text.rfind("20\n30\n3\nword\n/dev/null\nNoNewPrivs:\t1\nCpus_allowed:\t", 0), 0u) << text;
+  EXPECT_EQ(text.rfind("20\n30\n" + std::to_string(nice) + "\nword\n/dev/null\nNoNewPrivs:\t1\nCpus_allowed:\t", 0), 0u)
+      << text;
   EXPECT_NE(text.find("1\n/dev/zero\n"), std::string::npos) << text;
   unlink(output.c_str());
   rmdir(directory);
