@@ -15,7 +15,7 @@ namespace {
 
 constexpr unsigned holds_max = 3;  // of one create in one run
 // A hold ends when nobody else can go on; a program that polls is waited for so long. It decides nothing.
-constexpr std::uint64_t hold_ns_max = 1'000'000'000;
+constexpr std::uint64_t hold_ns_max = 4'000'000'000;
 constexpr const char* file_kind = "spawncheck audit witness 1";
 
 std::string place_key(const Recording& recording, const Place& place) {
