@@ -170,13 +170,21 @@ bool own_standard(const Scenario& s, const sc_request& r) {
     return k.source.variable == 0 && k.source.value == k.target && is_open(s.world, k.target);
   });
 }
+// As a command of a shell says it: one digit, and 0 is read from nobody.
+bool digits(const Scenario& s, const sc_request& r) {
+  return r.policy != 2 && keeps_open_only(s, r) && r.set == 0 &&
+         std::any_of(r.keep, r.keep + r.keep_count, [](const sc_keep& k) { return k.target == 0; }) &&
+         std::all_of(r.keep, r.keep + r.keep_count, [](const sc_keep& k) {
+           return k.more == 0 && k.target <= 9 && k.source.variable == 0 && k.source.value != 0 && k.source.value <= 9;
+         });
+}
 bool by_policy(const Scenario& s, const sc_request& r) {
   return r.policy == 2 ? keeps_all_of(r, 3) && keeps_open_only(s, r) : only_standard(s, r);
 }
 
 TEST(Taken, AtLeastHalfOfTheRequestsOnceItIsKnownWhatIsDeclined) {
   for (const auto takes :
-       {only_standard, without_list, policy_only, standard_always, without_gaps, own_standard, by_policy}) {
+       {only_standard, without_list, policy_only, standard_always, without_gaps, own_standard, digits, by_policy}) {
     const TakenCount plain = asked(7, takes, false, 2000), learned = asked(7, takes, true, 2000);
     EXPECT_LT(plain.taken * 2, plain.asked);
     EXPECT_GT(learned.taken * 2, learned.asked) << learned.taken << " of " << learned.asked;
@@ -233,9 +241,9 @@ TEST(Taken, TellsTheShareOfEachFeatureThatWasDeclined) {
   history->op[0][0].error = SPAWNCHECK_DECLINED;
   taken.note(scenario, *history);
   EXPECT_EQ(taken.text(),
-            "requests taken: 50 % (policy only 0 %, keep 0 %, keep in place 0 %, keep not all of 0 to 2 50 %, not all "
-            "of 0 to "
-            "2 are open 50 %)");
+            "requests taken: 50 % (policy only 0 %, keep 0 %, keep in place 0 %, keep not all of 0 to 2 50 %, keep 0 0 "
+            "%, not "
+            "all of 0 to 2 are open 50 %)");
 }
 
 // ---- findings told apart ------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 #include <vector>
 
 #include "impl/peers/implementation.h"
@@ -230,6 +231,63 @@ void keep_open(Request at, Random& random) {
       r.keep[i] = {{some_source(at.scenario, random), 0}, r.keep[i].target, 0};
 }
 
+// A shell has a word for one digit.
+constexpr std::int32_t last_digit = 9;
+
+bool keeps_beyond_digits(const Scenario&, const sc_request& r) {
+  return std::any_of(r.keep, r.keep + r.keep_count, [](const sc_keep& k) {
+    return k.target + k.more > last_digit || (k.source.variable == 0 && k.source.value + k.more > last_digit);
+  });
+}
+// Instead of another source one of a digit, which is opened where there is none.
+void keep_from_digit(Scenario& scenario, sc_keep& k, std::int32_t first, Random& random) {
+  const std::int32_t from = random.between(first, last_digit);
+  std::int32_t source = first;
+  for (std::int32_t i = first; i <= last_digit; ++i)
+    if (const std::int32_t n = first + (from + i) % (last_digit + 1 - first); is_open(scenario.world, n)) source = n;
+  sc_world& world = scenario.world;
+  if (!is_open(world, source) && world.line_count < SC_WORLD_MAX) {
+    sc_world_line line{};
+    line.kind = SC_WORLD_MEMFD;
+    line.number = source;
+    line.second = -1;
+    world.line[world.line_count++] = line;
+  }
+  k = {{source, 0}, k.target, 0};
+}
+void keep_at_digits(Request at, Random& random) {
+  erase_entries(at.request, [](const sc_keep& k) { return k.target + k.more > last_digit; });
+  for (sc_keep& k : std::span(at.request.keep, at.request.keep_count))
+    if (k.source.variable == 0 && k.source.value + k.more > last_digit) keep_from_digit(at.scenario, k, 0, random);
+}
+
+bool is_of_zero(const sc_keep& k) { return k.source.variable == 0 && k.source.value == 0; }
+bool keeps_zero(const Scenario&, const sc_request& r) { return std::any_of(r.keep, r.keep + r.keep_count, is_of_zero); }
+void keep_another(Request at, Random& random) {
+  for (sc_keep& k : std::span(at.request.keep, at.request.keep_count))
+    if (is_of_zero(k)) keep_from_digit(at.scenario, k, 1, random);
+}
+
+bool is_closing_source(const sc_world_line& l, const sc_keep& k) {
+  const std::int32_t last = std::max(l.number, l.second);
+  return l.cloexec != 0 && k.source.variable == 0 && k.source.value <= last &&
+         std::min(l.number, last) <= k.source.value + k.more;
+}
+bool keeps_closing(const Scenario& scenario, const sc_request& r) {
+  for (const sc_world_line& l : std::span(scenario.world.line, scenario.world.line_count))
+    if (l.kind != SC_WORLD_WINDOW &&
+        std::any_of(r.keep, r.keep + r.keep_count, [&](const sc_keep& k) { return is_closing_source(l, k); }))
+      return true;
+  return false;
+}
+void keep_not_closing(Request at, Random&) {
+  const sc_request& r = at.request;
+  for (sc_world_line& l : std::span(at.scenario.world.line, at.scenario.world.line_count))
+    if (l.kind != SC_WORLD_WINDOW &&
+        std::any_of(r.keep, r.keep + r.keep_count, [&](const sc_keep& k) { return is_closing_source(l, k); }))
+      l.cloexec = 0;
+}
+
 bool lacks_standard(const Scenario& scenario, const sc_request&) {
   for (std::int32_t n = 0; n < standard_count; ++n)
     if (!is_open(scenario.world, n)) return true;
@@ -270,6 +328,9 @@ constexpr RequestFeature features[] = {
     {"keep with gaps", has_gaps, keep_without_gaps},
     {"keep not all of 0 to 2", misses_standard, keep_standard_too},
     {"keep what is closed", keeps_closed, keep_open},
+    {"keep beyond 9", keeps_beyond_digits, keep_at_digits},
+    {"keep 0", keeps_zero, keep_another},
+    {"keep what is close-on-exec", keeps_closing, keep_not_closing},
     {"not all of 0 to 2 are open", lacks_standard, open_standard},
     {"one of 0 to 2 is close-on-exec", has_standard_closing, leave_standard_open},
     {"mask", sets<SPAWNCHECK_SET_MASK>, unset<SPAWNCHECK_SET_MASK>},
