@@ -227,7 +227,8 @@ TEST_P(Hardened, IsNoCancellationPoint) {
 TEST_P(Hardened, TheLongestArguments) {
   rlimit limit{};
   getrlimit(RLIMIT_STACK, &limit);
-  const std::size_t bytes = std::min<std::size_t>(limit.rlim_cur / 4, 6 << 20), each = 128 * 1024 - 1;
+  const std::size_t bytes = std::clamp<std::size_t>(limit.rlim_cur / 4, 128 << 10, 6 << 20);  // fs/exec.c
+  const std::size_t each = std::min<std::size_t>(128 * 1024 - 1, bytes / 8);
   ExitRequest request(GetParam());
   std::string one(each, 'x');
   std::vector<char*> argv(bytes / (each + 16) - 1, one.data());

@@ -84,6 +84,15 @@ TEST_F(Tool, BadUsageIsTwoAndSaysWhy) {
   EXPECT_EQ(spawncheck("run " + file("huge", std::string(100'000, '#')) + " 2>&1").status, 2);
 }
 
+TEST_F(Tool, NumbersAboveTheHardLimitAreUnsupported) {
+  const std::string high = file("high", "fd 2000 memfd\nthread\n  spawn only hold keep 2000>3 -> $0\nexpect holds\n");
+  for (const char* how : {"run ", "run --trace ", "run --lockstep "}) {
+    const Output out = shell("ulimit -n 512; " + directory_of_binaries() + "/spawncheck " + how + high);
+    EXPECT_EQ(out.status, 4) << how << out.text;
+    EXPECT_NE(out.text.find("(ulimit -Hn) is 512"), std::string::npos) << how << out.text;
+  }
+}
+
 TEST_F(Tool, JsonIsOneObjectALineWithWhatAViolationMustSay) {
   const Output out = spawncheck("run --json --implementation canary " + file("swap", swap));
   const auto object = nlohmann::json::parse(out.text, nullptr, false);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "impl/session/session.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +13,7 @@
 #include "impl/session/scheduled.h"
 #include "impl/session/watch.h"
 #include "model/scenario/own.h"
+#include "model/scenario/validate.h"
 
 namespace spawncheck {
 
@@ -61,6 +64,15 @@ std::uint32_t slowness() {
 int badness(Status s) {
   constexpr int order[] = {0, 4, 2, 1, 3};  // holds, violated, inconclusive, unsupported, broken
   return order[static_cast<int>(s)];
+}
+
+// The caller's hard limit of open files bounds the numbers of a world; empty: it leaves room.
+std::string why_no_room(const Scenario& scenario) {
+  rlimit limit{};
+  const std::int32_t highest = highest_open(scenario.world);
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || static_cast<rlim_t>(highest) < limit.rlim_max) return {};
+  return "the world opens number " + std::to_string(highest) + ", and the hard limit of open files (ulimit -Hn) is " +
+         std::to_string(limit.rlim_max);
 }
 
 }  // namespace
@@ -154,6 +166,7 @@ Verdict Session::unsupported(const std::string& why) {
 
 Verdict Session::run(const Scenario& scenario, std::uint64_t seed) {
   if (!why_unsupported_.empty()) return unsupported(why_unsupported_);
+  if (const std::string why = why_no_room(scenario); !why.empty()) return unsupported(why);
   if (scenario.fault.kind != SC_FAULT_NONE) return run_scheduled(scenario, policy_of(Turns::lenient));
   history_ = &executor_->run(scenario, {seed});
   return judged(scenario);
@@ -161,6 +174,7 @@ Verdict Session::run(const Scenario& scenario, std::uint64_t seed) {
 
 Verdict Session::run_scheduled(const Scenario& scenario, const sc_policy& policy, const Choose& choose) {
   if (!why_unsupported_.empty()) return unsupported(why_unsupported_);
+  if (const std::string why = why_no_room(scenario); !why.empty()) return unsupported(why);
   sc_policy made = policy;
   if (made.fault.kind == SC_FAULT_NONE) made.fault = scenario.fault;
   const bool is_alone = scenario.threads.size() == 1 && (implementation().habits & SPAWNCHECK_STARTS_THREADS) == 0;
@@ -196,6 +210,8 @@ lockstep::Comparison Session::run_lockstep(const Scenario& scenario, sc_policy p
   std::string why = why_unsupported_;
   if (scenario.world.refusal_count != 0)
     why = "the scenario refuses system calls, and the model's kernel refuses none";
+  else if (const std::string no_room = why_no_room(scenario); !no_room.empty())
+    why = no_room;
   else if (has_long_list(scenario))
     why = "a keep-list of thousands: every table would be read at every step";
   nothing.is_declined = why != why_unsupported_;
