@@ -327,6 +327,26 @@ static int is_seen(const pid_t* pids, uint32_t count, pid_t pid) {
   return 0;
 }
 
+/* Asked of one that has ended and is not waited for yet. A thread that an implementation started just before the end
+ * may be known to nobody: its PTRACE_EVENT_CLONE was still to be served. The leader stays until its threads are gone
+ * (kernel/exit.c delay_group_leader). */
+static int is_thread_of(pid_t process, pid_t tid) {
+  const int task = proc_open_task(process, tid);
+  if (task < 0) return 0;
+  close(task);
+  return 1;
+}
+
+/* Waits for whoever has ended, or stops for its tracer: its pid, 0: nobody now, -1: errno. `is_thread`: of the arena.
+ */
+static pid_t wait_for_any(pid_t arena, int no_hang, int* is_thread) {
+  siginfo_t info = {.si_pid = 0};
+  if (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT | __WALL | no_hang) != 0) return -1;
+  if (info.si_pid == 0) return 0;
+  *is_thread = is_thread_of(arena, info.si_pid);
+  return waitpid(info.si_pid, NULL, __WALL);
+}
+
 static void end_run(pid_t arena, int is_judged) {
   struct sc_history* h = &shared->history;
   pid_t strays[STRAYS_MAX];
@@ -338,14 +358,15 @@ static void end_run(pid_t arena, int is_judged) {
   else
     kill_children();
   for (int round = 0; round < REAP_ROUNDS_MAX; ++round) {
-    pid_t pid = waitpid(-1, NULL, __WALL | (round < dying ? 0 : WNOHANG));
+    int is_thread = 0;
+    pid_t pid = wait_for_any(arena, round < dying ? 0 : WNOHANG, &is_thread);
     if (pid == 0) {
       kill_children(); /* orphans may have come to us since */
-      pid = waitpid(-1, NULL, __WALL);
+      pid = wait_for_any(arena, 0, &is_thread);
     }
     if (pid < 0 && errno == ECHILD) return;
-    if (pid <= 0 || pid == arena || is_reported(pid) || !is_judged || tracer_thread(pid) >= 0 || helpers_have(pid) ||
-        is_seen(strays, h->stray_count, pid))
+    if (pid <= 0 || pid == arena || is_reported(pid) || !is_judged || tracer_thread(pid) >= 0 || is_thread ||
+        helpers_have(pid) || is_seen(strays, h->stray_count, pid))
       continue;
     if (h->stray_count < STRAYS_MAX) strays[h->stray_count] = pid;
     if (h->stray_count++ == 0) h->stray_pid = pid;
