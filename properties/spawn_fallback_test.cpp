@@ -152,6 +152,26 @@ TEST(Fetched, WithoutPtraceRightsFallsBackAndRemembers) {
             0);
 }
 
+// Before 6.10, fcntl(2) answers EBADF when it is asked F_DUPFD_QUERY of what was opened with O_PATH: the number is as
+// it was, and kcmp(2) says so.
+TEST(Staged, TakesNoAnswerToTheQueryForAClosedNumber) {
+  EXPECT_EQ(status_of([] {
+              constexpr unsigned dupfd_query = 1027;
+              if (spawn_window_reserve(1) != 0) return 1;
+              scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+              if (filter == nullptr) return 2;
+              if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EBADF), SCMP_SYS(fcntl), 1,
+                                   SCMP_A1(SCMP_CMP_EQ, dupfd_query)) != 0 ||
+                  seccomp_load(filter) != 0)
+                return 3;
+              seccomp_release(filter);
+              int error = 0;
+              if (strategy_used(SPAWN_STRATEGY_STAGED, &error) != SPAWN_STRATEGY_STAGED) return 10 + error;
+              return spawn_window_release() == 0 ? 0 : 4;
+            }),
+            0);
+}
+
 // A child in a new pid namespace has no number for its caller (getppid(2) is 0). It must not be the first one that
 // fails, which would end the namespace.
 TEST(Fetched, IntoANewPidNamespaceFallsBackBeforeThereIsAChild) {

@@ -164,12 +164,12 @@ inline Identity identity_of(int fd) {
 
 enum class Same { yes, no, unknown };
 // Do two numbers refer to the same open file description? Unknown: the kernel does not say (kcmp(2), before 6.10, in a
-// sandbox). A process may always compare its own (kernel/ptrace.c __ptrace_may_access).
+// sandbox). A process may always compare its own (kernel/ptrace.c __ptrace_may_access). EBADF of the query says
+// nothing: before 6.10 it is also the answer for what was opened with O_PATH (fs/fcntl.c check_fcntl_cmd).
 inline Same same_description(int a, int b) {
   constexpr unsigned dupfd_query = 1027;  // F_DUPFD_QUERY, Linux 6.10
   const long query = call(SYS_fcntl, a, dupfd_query, b);
   if (query >= 0) return query == 1 ? Same::yes : Same::no;
-  if (query == -EBADF) return Same::no;
   const long self = call(SYS_getpid);
   constexpr int kcmp_file = 0;
   const long order = call(SYS_kcmp, self, self, kcmp_file, a, b);
