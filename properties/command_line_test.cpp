@@ -97,6 +97,18 @@ TEST(CommandLine, WhatIsInstalledRunsFromThere) {
     EXPECT_GT(std::filesystem::file_size(scratch.path + file), 100u) << file;
 }
 
+// `folder/file` of the guide, and what its links lead to.
+TEST(CommandLine, WhatTheGuideToContributingNamesIsThere) {
+  const std::string root = SPAWNCHECK_SOURCE_DIRECTORY "/";
+  std::ostringstream text;
+  text << std::ifstream(root + ".github/CONTRIBUTING.md").rdbuf();
+  std::set<std::string> paths =
+      matches(text.str(), "`((?:model|impl|properties|corpus|ci|fuzz)/[A-Za-z0-9_./-]*[A-Za-z0-9_/-])");
+  ASSERT_GE(paths.size(), 20u);
+  for (const std::string& link : matches(text.str(), "\\]\\(\\.\\./([^)]+)\\)")) paths.insert(link);
+  for (const std::string& path : paths) EXPECT_TRUE(std::filesystem::exists(root + path)) << path;
+}
+
 // Long work, in a process group of its own, which gets the signal as from a terminal. It has as long as the slowest
 // machine may need; what it says then is what counts.
 struct Ended {

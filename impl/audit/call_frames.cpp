@@ -13,7 +13,7 @@ namespace spawncheck::audit {
 
 namespace {
 
-constexpr std::size_t rows_max = 4'000'000, description_bytes_max = 8192, remembered_max = 16;
+constexpr std::size_t functions_max = 4'000'000, description_bytes_max = 8192, remembered_max = 16;
 
 // Encodings of addresses (Linux Standard Base, DW_EH_PE_*).
 constexpr std::uint8_t unsigned_4 = 0x03, relative_to_table_signed_4 = 0x3b;
@@ -286,7 +286,7 @@ void CallFrames::read_table(const Segment& header) {
     std::uint32_t count;
   } start{};
   if (!read(header.offset, &start, sizeof start) || start.version != 1 || start.count_encoding != unsigned_4 ||
-      start.table_encoding != relative_to_table_signed_4 || start.count > rows_max)
+      start.table_encoding != relative_to_table_signed_4 || start.count > functions_max)
     return;
   table_address_ = header.address;
   rows_.resize(start.count);
