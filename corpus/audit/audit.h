@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -48,6 +49,20 @@ static inline pthread_t start(void* (*function)(void*), void* argument) {
   pthread_t thread;
   must(pthread_create(&thread, NULL, function, argument) == 0);
   return thread;
+}
+
+// Orders two threads by a futex. Both make their calls also where nobody has to wait, so that on a busy machine too a
+// recording sees the order: what precedes set_word() is before its first call, and what follows wait_for() after its
+// last.
+static inline void set_word(_Atomic uint32_t* word) {
+  syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+  *word = 1;
+  syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+static inline void wait_for(_Atomic uint32_t* word) {
+  do syscall(SYS_futex, word, FUTEX_WAIT, 0, NULL, NULL, 0);
+  while (*word == 0);
+  syscall(SYS_futex, word, FUTEX_WAIT, 0, NULL, NULL, 0);
 }
 
 // Orders two threads by memory alone: no system call, so that no recording can see it.
