@@ -273,5 +273,11 @@ TEST(Interface, WhatIsHeldCrossesOnlyWhereThePolicySaysSo) {
   }
 }
 
+TEST(Interface, WhatIsHeldIsKnownHoweverHighItIs) {
+  const Verdict v =
+      run("holds-high-descriptors", SPAWNCHECK_HOLDS_DESCRIPTORS, "limit 10000\nthread\n  spawn drop hold -> $0\n");
+  EXPECT_EQ(v.status, Status::holds) << v.observed;
+}
+
 }  // namespace
 }  // namespace spawncheck

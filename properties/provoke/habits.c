@@ -109,6 +109,8 @@ static int prepare(void) {
   if (does("cannot-prepare")) return EPROTO;
   if (does("starts-threads")) return start_thread(rest);
   if (does("reaps")) return start_thread(reap_all);
+  if (does("holds-high-descriptors"))
+    return fcntl(0, F_DUPFD, 1500) >= 0 && fcntl(0, F_DUPFD_CLOEXEC, 9000) >= 0 ? 0 : errno;
   if (!does("holds-descriptors")) return 0;
   return pipe2(ends, O_CLOEXEC) == 0 && eventfd(0, 0) > 0 ? 0 : errno;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "arena.h"
+#include "proc.h"
 
 static uint64_t sum_of_link(const char* link) { return memory_sum(1, link, strlen(link)); }
 
@@ -28,18 +29,25 @@ static void give_low_numbers_back(void) {
     for (int n = 0; n < SC_HELD_FROM; ++n) close(n);
 }
 
-/* It has looked at all numbers at which one of so many could be. */
+/* Whatever is open from SC_HELD_FROM on, wherever the library has put it. */
 static int note_held(void) {
-  for (int n = SC_HELD_FROM; n < SC_HELD_FROM + 4 * SC_HELD_MAX; ++n) {
+  int numbers[SC_HELD_MAX + 8]; /* below SC_HELD_FROM: the directory itself */
+  const int self = proc_open(getpid());
+  if (self < 0) return errno;
+  const int count = proc_list(self, "fd", numbers, SC_HELD_MAX + 8);
+  int error = count < 0 ? errno : count == SC_HELD_MAX + 8 ? EMFILE : 0;
+  for (int i = 0; i < count && error == 0; ++i) {
     char name[32], link[SC_PATH_MAX];
-    snprintf(name, sizeof name, "/proc/self/fd/%d", n);
-    const ssize_t size = readlink(name, link, sizeof link - 1);
-    if (size < 0) continue;
-    link[size] = 0;
-    if (shared->held_count >= SC_HELD_MAX) return EMFILE;
-    shared->held[shared->held_count++] = (struct sc_held){n, (fcntl(n, F_GETFD) & FD_CLOEXEC) != 0, sum_of_link(link)};
+    snprintf(name, sizeof name, "fd/%d", numbers[i]);
+    if (numbers[i] < SC_HELD_FROM || proc_link(self, name, link) < 0) continue;
+    if (shared->held_count >= SC_HELD_MAX)
+      error = EMFILE;
+    else
+      shared->held[shared->held_count++] =
+          (struct sc_held){numbers[i], (fcntl(numbers[i], F_GETFD) & FD_CLOEXEC) != 0, sum_of_link(link)};
   }
-  return 0;
+  close(self);
+  return error;
 }
 
 int implementation_prepare(char where[SC_WHERE_MAX]) {
