@@ -12,31 +12,32 @@ namespace {
 using Key = std::pair<unsigned, unsigned>;
 
 // All steps of a spawn become its call; where others went meanwhile, also its return.
-std::vector<Event> with_library_calls(const std::vector<Event>& events, const Scenario& scenario) {
-  std::vector<Event> out;
+std::vector<RecordedEvent> with_library_calls(const std::vector<RecordedEvent>& events, const Scenario& scenario) {
+  std::vector<RecordedEvent> out;
   for (std::size_t i = 0; i < events.size(); ++i) {
-    const Event& e = events[i];
+    const RecordedEvent& e = events[i];
     if (!is_spawn(scenario, e.thread, e.operation)) {
       out.push_back(e);
       continue;
     }
     const Key key{e.thread, e.operation};
-    const auto is_same = [&](const Event& other) { return Key{other.thread, other.operation} == key; };
+    const auto is_same = [&](const RecordedEvent& other) { return Key{other.thread, other.operation} == key; };
     const bool is_begin = std::none_of(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(i), is_same);
     const bool is_end = std::none_of(events.begin() + static_cast<std::ptrdiff_t>(i) + 1, events.end(), is_same);
-    Event call = e;
+    RecordedEvent call = e;
     call.task = e.thread;
     call.step = nullptr;
     if (is_begin) {
-      call.kind = EventKind::library_call;
+      call.kind = RecordedKind::library_call;
       out.push_back(call);
     }
     if (!is_end) continue;
-    const auto begun = std::find_if(out.begin(), out.end(),
-                                    [&](const Event& o) { return o.kind == EventKind::library_call && is_same(o); });
+    const auto begun = std::find_if(out.begin(), out.end(), [&](const RecordedEvent& o) {
+      return o.kind == RecordedKind::library_call && is_same(o);
+    });
     if (begun + 1 == out.end()) continue;
     begun->is_open = true;
-    call.kind = EventKind::library_return;
+    call.kind = RecordedKind::library_return;
     out.push_back(call);
   }
   return out;
@@ -49,14 +50,14 @@ bool is_spawn(const Scenario& scenario, unsigned thread, unsigned operation) {
   return operation < operations.size() && operations[operation].kind == SC_OP_SPAWN;
 }
 
-std::vector<Event> order_of(const Recorded& recorded, bool by_library) {
-  std::vector<Event> events;
+std::vector<RecordedEvent> order_of(const Recorded& recorded, bool by_library) {
+  std::vector<RecordedEvent> events;
   for (unsigned i = 0; i < recorded.trace->step_count; ++i) {
     const sc_step& step = recorded.trace->step[i];
     const sc_task& task = recorded.trace->task[step.task];
     if (!is_written(step)) continue;
     if (is_spawn(recorded.scenario, task.thread, step.operation) && only_asks(step)) continue;
-    Event e;
+    RecordedEvent e;
     e.task = step.task;
     e.thread = task.thread;
     e.operation = step.operation;
@@ -66,10 +67,10 @@ std::vector<Event> order_of(const Recorded& recorded, bool by_library) {
   if (by_library) events = with_library_calls(events, recorded.scenario);
   unsigned block = 0;
   for (std::size_t i = 0; i < events.size(); ++i) {
-    Event& e = events[i];
+    RecordedEvent& e = events[i];
     // A library call that others go beside gives its turn on before it is made.
     const bool is_new = i == 0 || events[i - 1].task != e.task || events[i - 1].is_open || e.is_open ||
-                        (events[i - 1].kind == EventKind::call && events[i - 1].step->outcome == SC_OUTCOME_SLEEPS);
+                        (events[i - 1].kind == RecordedKind::call && events[i - 1].step->outcome == SC_OUTCOME_SLEEPS);
     if (i != 0 && is_new) {
       events[i - 1].is_last = true;
       ++block;

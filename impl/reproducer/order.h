@@ -9,10 +9,10 @@
 
 namespace spawncheck {
 
-enum class EventKind { call, library_call, library_return };
+enum class RecordedKind { call, library_call, library_return };
 
-struct Event {
-  EventKind kind = EventKind::call;
+struct RecordedEvent {
+  RecordedKind kind = RecordedKind::call;
   unsigned task = 0, thread = 0, operation = 0;
   const sc_step* step = nullptr;  // of a call
   unsigned block = 0;
@@ -21,7 +21,7 @@ struct Event {
 };
 
 // `by_library`: the spawns are calls of a library, which cannot be stopped within.
-std::vector<Event> order_of(const Recorded&, bool by_library);
+std::vector<RecordedEvent> order_of(const Recorded&, bool by_library);
 
 bool is_spawn(const Scenario&, unsigned thread, unsigned operation);
 

@@ -152,12 +152,12 @@ class Writer {
   }
 
   std::string why_no_order() const {
-    for (const Event& e : events_)
-      if (e.kind == EventKind::call && e.step->outcome == SC_OUTCOME_UNKNOWN)
+    for (const RecordedEvent& e : events_)
+      if (e.kind == RecordedKind::call && e.step->outcome == SC_OUTCOME_UNKNOWN)
         return "a call whose result was not recorded";
     for (std::size_t i = 0; i < events_.size(); ++i)
       for (std::size_t j = i + 1; j < events_.size(); ++j)
-        if (events_[i].kind == EventKind::call && events_[j].kind == EventKind::call &&
+        if (events_[i].kind == RecordedKind::call && events_[j].kind == RecordedKind::call &&
             events_[i].task == events_[j].task && events_[i].operation == events_[j].operation &&
             events_[i].block != events_[j].block && !is_spawn(s_, events_[i].thread, events_[i].operation))
           return "an operation of several calls, between which another task goes";
@@ -191,7 +191,8 @@ class Writer {
             : name == "posix_spawn" ? Form::posix_spawn
                                     : Form::calls;
     if (form_ != Form::posix_spawn) return;
-    for (const Event& e : order_of(r_, true))  // the order within is what matters: a built-in peer's calls are known
+    for (const RecordedEvent& e :
+         order_of(r_, true))  // the order within is what matters: a built-in peer's calls are known
       if (e.is_open) form_ = Form::calls;
   }
 
@@ -224,9 +225,9 @@ class Writer {
     return {};
   }
 
-  std::vector<Event> events_of(unsigned t, unsigned o) const {
-    std::vector<Event> out;
-    for (const Event& e : events_)
+  std::vector<RecordedEvent> events_of(unsigned t, unsigned o) const {
+    std::vector<RecordedEvent> out;
+    for (const RecordedEvent& e : events_)
       if (e.thread == t && e.operation == o && e.task == t) out.push_back(e);
     return out;
   }
@@ -266,7 +267,7 @@ class Writer {
 
   std::string plain_text(unsigned t, unsigned o, std::string& why) const {
     const sc_operation& op = s_.threads[t].operations[o];
-    const std::vector<Event> events = events_of(t, o);
+    const std::vector<RecordedEvent> events = events_of(t, o);
     const bool is_of_child = op.kind == SC_OP_WAIT || op.kind == SC_OP_KILL_CHILD;
     if (events.empty() && is_of_child)
       return fmt::format("  /* {} : there is no such child, and no call is made */\n", operation_rows()[op.kind].word);
@@ -275,7 +276,7 @@ class Writer {
     const int spawn = is_of_child ? spawn_of(t, o, op.operand[0]) : -1;
     if (is_of_child && spawn < 0) return why = "an operation on a child that no spawn of its thread gave", "";
     if (is_of_child) out += fmt::format("  have_looked_at({});\n", spawn);
-    for (const Event& e : events) out += begin_turn(e, has_turns_);
+    for (const RecordedEvent& e : events) out += begin_turn(e, has_turns_);
     const bool sleeps = events.back().step->outcome == SC_OUTCOME_SLEEPS;
     if (sleeps && has_turns_ && events.back().is_last) out += "  done_asleep();\n";
     out += operation_text(r_, t, o, operations_[t][o]);
@@ -436,7 +437,7 @@ class Writer {
   const ProgramOptions& options_;
   const bool has_turns_;
   Form form_ = Form::calls;
-  std::vector<Event> events_;
+  std::vector<RecordedEvent> events_;
   Owed owed_;
   unsigned operations_[SC_THREADS_MAX][SC_OPS_MAX] = {}, spawn_index_[SC_THREADS_MAX][SC_OPS_MAX] = {};
   unsigned operation_count_ = 0, spawn_count_ = 0;

@@ -51,7 +51,8 @@ long result_of(const Recorded& r, const sc_step& s) {
 
 class Writer {
  public:
-  Writer(const Recorded& r, const std::vector<Event>& events, const SpawnPlace& place, bool has_turns, std::string& why)
+  Writer(const Recorded& r, const std::vector<RecordedEvent>& events, const SpawnPlace& place, bool has_turns,
+         std::string& why)
       : r_(r),
         events_(events),
         place_(place),
@@ -63,7 +64,7 @@ class Writer {
     find_failing_step();
     std::string caller, children;
     std::vector<unsigned> tasks;
-    for (const Event& e : events_)
+    for (const RecordedEvent& e : events_)
       if (is_ours(e) && r_.trace->task[e.task].child >= 0 &&
           std::find(tasks.begin(), tasks.end(), e.task) == tasks.end())
         tasks.push_back(e.task);
@@ -85,13 +86,13 @@ class Writer {
   }
 
  private:
-  bool is_ours(const Event& e) const {
-    return e.kind == EventKind::call && e.thread == place_.thread && e.operation == place_.operation;
+  bool is_ours(const RecordedEvent& e) const {
+    return e.kind == RecordedKind::call && e.thread == place_.thread && e.operation == place_.operation;
   }
 
   // The last call that failed with the errno that the spawn reports.
   void find_failing_step() {
-    for (const Event& e : events_)
+    for (const RecordedEvent& e : events_)
       if (is_ours(e) && record_.error != 0 && e.step->result == -record_.error &&
           e.step->outcome == SC_OUTCOME_RETURNED)
         failing_ = e.step;
@@ -107,7 +108,7 @@ class Writer {
     return false;
   }
 
-  std::string clone_text(const Event& e) {
+  std::string clone_text(const RecordedEvent& e) {
     const sc_step& s = *e.step;
     const int child = child_of(s);
     std::uint64_t flags = clone_flags(s);
@@ -138,8 +139,8 @@ class Writer {
   // The task that a clone has made: tasks stand in the order in which they were started.
   int child_of(const sc_step& s) const {
     unsigned before = 0;
-    for (const Event& e : events_)
-      if (e.kind == EventKind::call && e.thread == place_.thread && is_clone(*e.step) && e.step < &s &&
+    for (const RecordedEvent& e : events_)
+      if (e.kind == RecordedKind::call && e.thread == place_.thread && is_clone(*e.step) && e.step < &s &&
           result_of(r_, *e.step) > 0)
         ++before;
     for (unsigned i = 0; i < r_.trace->task_count; ++i) {
@@ -149,7 +150,7 @@ class Writer {
     return -1;
   }
 
-  std::string statement(const Event& e) {
+  std::string statement(const RecordedEvent& e) {
     const sc_step& s = *e.step;
     const bool is_child = r_.trace->task[e.task].child >= 0;
     if (is_not_made(s)) {
@@ -188,7 +189,7 @@ class Writer {
   std::string body(unsigned task) {
     std::string out;
     for (std::size_t i = 0; i < events_.size() && why_.empty(); ++i) {
-      const Event& e = events_[i];
+      const RecordedEvent& e = events_[i];
       if (!is_ours(e) || e.task != task) continue;
       out += begin_turn(e, has_turns_);
       std::size_t last = i;
@@ -215,8 +216,8 @@ class Writer {
     return out;
   }
 
-  bool continues_run(const Event& a, const Event& b) const {
-    if (&a == &b || b.kind != EventKind::call || a.task != b.task || a.block != b.block || !is_ours(b)) return false;
+  bool continues_run(const RecordedEvent& a, const RecordedEvent& b) const {
+    if (&a == &b || b.kind != RecordedKind::call || a.task != b.task || a.block != b.block || !is_ours(b)) return false;
     return a.step->call == SC_VISIBLE_rt_sigaction && b.step->call == SC_VISIBLE_rt_sigaction &&
            b.step->arg[0] == a.step->arg[0] + 1 && a.step->pointee == b.step->pointee && a.step->pointee <= 1 &&
            a.step->fault == 0 && b.step->fault == 0 && b.step->result == a.step->result;
@@ -228,7 +229,7 @@ class Writer {
         "static int pid_{0};\nstatic char stack_{0}[65536] __attribute__((aligned(16)));\nstatic int child_{0}(void* "
         "unused) {{\n  (void)unused;\n",
         name);
-    for (const Event& e : events_)
+    for (const RecordedEvent& e : events_)
       if (is_ours(e) && is_clone(*e.step) && child_of(*e.step) == static_cast<int>(task)) {
         const std::uint64_t flags = clone_flags(*e.step);
         if (has_turns_ && e.is_last && (flags & CLONE_VFORK) != 0 && (flags & CLONE_VM) != 0)
@@ -251,7 +252,7 @@ class Writer {
   }
 
   const Recorded& r_;
-  const std::vector<Event>& events_;
+  const std::vector<RecordedEvent>& events_;
   const SpawnPlace place_;
   const bool has_turns_;
   std::string& why_;
@@ -268,24 +269,24 @@ std::string kept_table(const Recorded& r, const SpawnPlace& place, const char* t
                      : fmt::format("  const {} keep[] = {{{}}};\n", type, out);
 }
 
-std::string library_begin(const std::vector<Event>& events, const SpawnPlace& place, bool has_turns) {
-  for (const Event& e : events)
-    if (e.kind == EventKind::library_call && e.thread == place.thread && e.operation == place.operation)
+std::string library_begin(const std::vector<RecordedEvent>& events, const SpawnPlace& place, bool has_turns) {
+  for (const RecordedEvent& e : events)
+    if (e.kind == RecordedKind::library_call && e.thread == place.thread && e.operation == place.operation)
       return begin_turn(e, has_turns) + (e.is_open && has_turns ? "  done(); /* others go beside it */\n" : "");
   return {};
 }
 
-std::string library_end(const std::vector<Event>& events, const SpawnPlace& place, bool has_turns) {
+std::string library_end(const std::vector<RecordedEvent>& events, const SpawnPlace& place, bool has_turns) {
   std::string out;
-  for (const Event& e : events) {
+  for (const RecordedEvent& e : events) {
     if (e.thread != place.thread || e.operation != place.operation) continue;
-    if (e.kind == EventKind::library_call && !e.is_open) out += end_turn(e, has_turns);
-    if (e.kind == EventKind::library_return) out += begin_turn(e, has_turns) + end_turn(e, has_turns);
+    if (e.kind == RecordedKind::library_call && !e.is_open) out += end_turn(e, has_turns);
+    if (e.kind == RecordedKind::library_return) out += begin_turn(e, has_turns) + end_turn(e, has_turns);
   }
   return out;
 }
 
-std::string posix_spawn_text(const Recorded& r, const std::vector<Event>& events, const SpawnPlace& place,
+std::string posix_spawn_text(const Recorded& r, const std::vector<RecordedEvent>& events, const SpawnPlace& place,
                              bool has_turns) {
   const sc_request& q = r.scenario.threads[place.thread].operations[place.operation].request;
   std::string out = fmt::format("static void spawn_{}_{}(void) {{\n", place.thread, place.operation);
@@ -319,7 +320,8 @@ std::string posix_spawn_text(const Recorded& r, const std::vector<Event>& events
          "posix_spawnattr_destroy(&attributes);\n  posix_spawn_file_actions_destroy(&actions);\n}\n";
 }
 
-std::string object_text(const Recorded& r, const std::vector<Event>& events, const SpawnPlace& place, bool has_turns) {
+std::string object_text(const Recorded& r, const std::vector<RecordedEvent>& events, const SpawnPlace& place,
+                        bool has_turns) {
   const sc_request& q = r.scenario.threads[place.thread].operations[place.operation].request;
   const std::string program = program_text(q);
   std::string out = fmt::format("static void spawn_{}_{}(void) {{\n", place.thread, place.operation) +
@@ -346,10 +348,10 @@ std::string object_text(const Recorded& r, const std::vector<Event>& events, con
 
 }  // namespace
 
-std::string begin_turn(const Event& e, bool has_turns) {
+std::string begin_turn(const RecordedEvent& e, bool has_turns) {
   return has_turns && e.is_first ? fmt::format("  turn({});\n", e.block) : "";
 }
-std::string end_turn(const Event& e, bool has_turns) { return has_turns && e.is_last ? "  done();\n" : ""; }
+std::string end_turn(const RecordedEvent& e, bool has_turns) { return has_turns && e.is_last ? "  done();\n" : ""; }
 
 std::string form_text(Form form, const std::string& implementation) {
   if (form == Form::posix_spawn)
@@ -435,7 +437,7 @@ static void load(void) {
 )";
 }
 
-std::string spawn_text(const Recorded& r, const std::vector<Event>& events, const SpawnPlace& place, Form form,
+std::string spawn_text(const Recorded& r, const std::vector<RecordedEvent>& events, const SpawnPlace& place, Form form,
                        bool has_turns, std::string& why) {
   if (form == Form::posix_spawn) return posix_spawn_text(r, events, place, has_turns);
   if (form == Form::object) return object_text(r, events, place, has_turns);

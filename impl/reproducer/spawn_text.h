@@ -18,13 +18,13 @@ struct SpawnPlace {
 };
 
 // The function spawn_THREAD_OPERATION, and what it needs. Empty: `why` says what cannot be written.
-std::string spawn_text(const Recorded&, const std::vector<Event>&, const SpawnPlace&, Form, bool has_turns,
+std::string spawn_text(const Recorded&, const std::vector<RecordedEvent>&, const SpawnPlace&, Form, bool has_turns,
                        std::string& why);
 
 // What Form::posix_spawn or Form::object needs once, in front of the spawns.
 std::string form_text(Form, const std::string& implementation);
 
-std::string begin_turn(const Event&, bool has_turns);  // in front of an event's call
-std::string end_turn(const Event&, bool has_turns);    // behind it
+std::string begin_turn(const RecordedEvent&, bool has_turns);  // in front of an event's call
+std::string end_turn(const RecordedEvent&, bool has_turns);    // behind it
 
 }  // namespace spawncheck
