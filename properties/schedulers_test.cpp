@@ -246,6 +246,19 @@ TEST(Schedulers, WhatATaskIsAboutToDoIsWhatItDoes) {
   EXPECT_GT(foresight.steps, 200u);
 }
 
+// It asks at each step, also at the one that the trace has no room for.
+TEST(Schedulers, ARunThatIsTooLongForATraceIsInconclusive) {
+  struct Lowest : Scheduler {
+    void begin(std::uint64_t) override {}
+    std::size_t choose(const std::vector<Event>&) override { return 0; }
+  } lowest;
+  const Scenario scenario = scenario_of(
+      "limit 5000\nfd 1 null\nfill 2 4098\nthread\n  spawn inherit hold keep 2..2049>2050,2050..4097>2 -> $0\n"
+      "thread\n  memfd -> $0\n");
+  const Verdict verdict = run_guided(session_with("reference", "unshare"), scenario, lowest, {});
+  EXPECT_EQ(verdict.status, Status::inconclusive) << verdict.observed;
+}
+
 TEST(Schedulers, EachFindsARacingBugAndItsScheduleShowsItAgain) {
   const struct {
     const char *word, *text;

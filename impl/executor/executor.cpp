@@ -194,12 +194,15 @@ bool Executor::Self::reply(const Choose& choose) {
   return send(socket, &task, 1, MSG_NOSIGNAL) == 1;
 }
 
+// One for each step that the trace has room for, and one for the step that it has none for.
+constexpr unsigned asks_max = SC_STEPS_MAX + 1;
+
 bool Executor::Self::run_once(const Choose& choose) {
   const char request = SC_SAY_RUN;
   sc_answer answer{};
   if (socket < 0 || send(socket, &request, 1, MSG_NOSIGNAL) != 1) return false;
   if (shared->policy.is_scheduled != 0 && shared->policy.rule == SC_RULE_ASK)
-    for (unsigned asked = 0; asked < SC_STEPS_MAX && reply(choose);) ++asked;
+    for (unsigned asked = 0; asked < asks_max && reply(choose);) ++asked;
   return receive(&answer, sizeof answer, static_cast<int>(options.timeout_ms) + grace_ms);
 }
 

@@ -159,6 +159,7 @@ bool Walk::make_own(const sc_step& s) {
 // signals are looked for again.
 void Walk::rest(unsigned trace_task) {
   const Index task = known_[trace_task].task;
+  if (known_[trace_task].taken != 0) return;  // it is still to stop at that one: its child's SIGCHLD came between
   do {
     known_[trace_task].taken = take(trace_task);
     if (known_[trace_task].taken != 0) return;
