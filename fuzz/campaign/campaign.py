@@ -40,6 +40,10 @@ class Pair:
         self.is_given_up = False
         self.canary_found = False
 
+    def key(self, instance):
+        """Of an instance's executions."""
+        return f"{self.name}/{instance}"
+
 
 class Process:
     def __init__(self, pair, instance, seconds, store, environment):
@@ -70,12 +74,12 @@ class Process:
 class Campaign:
     def __init__(self, options, root):
         self.options, self.root = options, root
-        self.store = Store(root, Path(options.directory), options.disk)
+        self.store = Store(root, Path(options.directory))
         self.screen = screen.Screen()
         self.stopped = threading.Event()
         self.findings = Findings(root, self.store, self.environment, options.implementation, self.stopped, self.screen.say)
         self.started = time.monotonic()
-        self.next_measure = 0.0
+        self.next_measure, self.megabytes = 0.0, 0.0
         self.is_broken = False
         self.pairs = []
         for name in options.engine:
@@ -144,31 +148,29 @@ class Campaign:
         del pair.processes[process.instance]
         self.look_at(process)
         self.share(pair.target)
-        figures = pair.figures[process.instance]
         seconds = self.store.state["seconds"]
         seconds[pair.name] = seconds.get(pair.name, 0) + time.monotonic() - process.started
+        made = self.made_by(pair, process.instance)
         executions = self.store.state["executions"]
-        if pair.engine.name == engines.Afl.name:
-            executions[f"{pair.name}/{process.instance}"] = figures.executions
-        else:
-            executions[pair.name] = executions.get(pair.name, 0) + figures.executions
-            figures.executions = 0
-        has_worked = figures.executions > 0 or process.process.returncode == 0 or time.monotonic() >= process.deadline
+        key = pair.key(process.instance)
+        executions[key] = executions.get(key, 0) + made
+        pair.figures[process.instance].executions = 0
+        has_worked = made > 0 or process.process.returncode == 0 or time.monotonic() >= process.deadline
         pair.failed_starts = 0 if has_worked or pair.canary_found or self.stopped.is_set() else pair.failed_starts + 1
         if pair.failed_starts >= FAILED_STARTS_MAX:
             pair.is_given_up = self.is_broken = True
             self.screen.say(f"spawncheck: {pair.target} under {pair.engine.name} ends as it starts: {process.log_path}")
         self.store.save()
 
+    def made_by(self, pair, instance):
+        """Executions of an instance's newest process that are not booked yet."""
+        now = pair.figures.get(instance, engines.Figures()).executions
+        before = self.store.state["executions"].get(pair.key(instance), 0) if pair.engine.goes_on_counting else 0
+        return max(0, now - before)
+
     def executions_of(self, pair):
-        booked = sum(n for key, n in self.store.state["executions"].items() if key == pair.name or key.startswith(pair.name + "/"))
-        running = 0
-        for instance in pair.processes:
-            now = pair.figures.get(instance, engines.Figures()).executions
-            if pair.engine.name == engines.Afl.name:
-                now -= self.store.state["executions"].get(f"{pair.name}/{instance}", 0)
-            running += max(0, now)
-        return booked + running
+        booked = sum(n for key, n in self.store.state["executions"].items() if key.startswith(pair.name + "/"))
+        return booked + sum(self.made_by(pair, instance) for instance in pair.processes)
 
     # ---- what is seen -----------------------------------------------------------------------------------
 
@@ -194,7 +196,7 @@ class Campaign:
         suspected = sum(1 for p in self.store.suspected.iterdir() if p.suffix != ".json")
         waiting = f" ({self.findings.waiting()} more to look at)" if self.findings.waiting() else ""
         head = (f"findings {self.findings.count()}{waiting}, newest {screen.age(self.findings.newest(), now)}; suspected {suspected}; "
-                f"newest input {screen.age(self.store.newest_input(), now)}; {self.store.megabytes():.0f} of {self.options.disk} MB; "
+                f"newest input {screen.age(self.store.newest_input(), now)}; {self.megabytes:.0f} of {self.options.disk} MB; "
                 f"{screen.duration(self.left())} left")
         return screen.table([self.row_of(p) for p in self.pairs]) + [head]
 
@@ -235,7 +237,8 @@ class Campaign:
         if now < self.next_measure:
             return False
         self.next_measure = now + MEASURE_SECONDS
-        return self.store.is_full()
+        self.megabytes = self.store.megabytes()
+        return self.megabytes > self.options.disk
 
     def minimise_all(self):
         self.screen.say(f"spawncheck: the directory is over {self.options.disk} MB: the corpus is made small")
@@ -246,7 +249,8 @@ class Campaign:
                 if pair.target == target:
                     pair.engine.forget(target)
         self.store.forget_gathered()
-        if self.store.is_full():
+        self.next_measure = 0.0
+        if self.is_full():
             self.screen.say(f"spawncheck: still over {self.options.disk} MB: the campaign ends here; --disk raises the bound")
             self.stopped.set()
 

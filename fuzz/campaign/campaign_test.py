@@ -4,6 +4,7 @@
 import os
 import tempfile
 import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -21,7 +22,7 @@ class WithStore(unittest.TestCase):
         place = tempfile.TemporaryDirectory()
         self.addCleanup(place.cleanup)
         self.directory = Path(place.name)
-        self.store = Store(ROOT, self.directory, limit_mb=1)
+        self.store = Store(ROOT, self.directory)
         self.addCleanup(self.store.close)
 
 
@@ -69,7 +70,7 @@ class Figures(WithStore):
 class Kept(WithStore):
     def test_a_second_campaign_in_one_directory_is_refused(self):
         with self.assertRaises(Busy):
-            Store(ROOT, self.directory, limit_mb=1)
+            Store(ROOT, self.directory)
 
     def test_seeds_are_the_corpus(self):
         self.store.prepare("model")
@@ -87,10 +88,61 @@ class Kept(WithStore):
         self.store.prepare("model", [])
         self.assertEqual(self.store.count_inputs("model"), 1)
 
+
+
+class Booked(unittest.TestCase):
+    """What a process leaves in the books of a campaign, told without a process."""
+
+    class Ended:
+        def __init__(self, pair, returncode):
+            self.pair, self.instance, self.log_path = pair, 0, "log"
+            self.process = type("Process", (), {"returncode": returncode})
+            self.started = time.monotonic()
+            self.deadline = self.started + 1000
+            pair.processes[0] = self
+
+    def setUp(self):
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        self.directory = Path(place.name)
+        options = campaign.parse(["--target", "model", "--disk", "1"])
+        options.directory = place.name
+        self.campaign = campaign.Campaign(options, ROOT)
+        self.addCleanup(self.campaign.store.close)
+        self.addCleanup(self.campaign.findings.end)
+
+    def end(self, engine, executions, returncode):
+        """A process of the engine ends after so many executions by its own count."""
+        pair = next((p for p in self.campaign.pairs if p.engine.name == engine), None)
+        if pair is None:
+            self.skipTest(f"{engine} is not installed")
+        process = self.Ended(pair, returncode)
+        self.campaign.look_at = lambda _: pair.figures.update({0: engines.Figures(executions=executions)})
+        self.campaign.ended(process)
+        return pair
+
+    def test_a_finding_is_no_failed_start(self):
+        for _ in range(campaign.FAILED_STARTS_MAX + 1):
+            pair = self.end("libfuzzer", 100, 77)
+        self.assertFalse(pair.is_given_up)
+        self.assertEqual(self.campaign.executions_of(pair), 100 * (campaign.FAILED_STARTS_MAX + 1))
+
+    def test_who_ends_as_it_starts_is_given_up(self):
+        for engine in ("libfuzzer", "afl"):
+            for _ in range(campaign.FAILED_STARTS_MAX):
+                pair = self.end(engine, 0, 1)
+            self.assertTrue(pair.is_given_up)
+
+    def test_a_count_that_goes_on_is_booked_once(self):
+        self.end("afl", 100, 1)
+        pair = self.end("afl", 150, 1)
+        self.assertEqual(self.campaign.executions_of(pair), 150)
+
     def test_the_directory_has_a_bound(self):
-        self.assertFalse(self.store.is_full())
+        self.assertFalse(self.campaign.is_full())
         (self.directory / "logs" / "large").write_bytes(os.urandom(2 << 20))
-        self.assertTrue(self.store.is_full())
+        self.campaign.next_measure = 0.0
+        self.assertTrue(self.campaign.is_full())
 
 
 class Commands(unittest.TestCase):

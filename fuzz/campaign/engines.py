@@ -25,6 +25,7 @@ class Figures:
 class LibFuzzer:
     name = "libfuzzer"
     preset = "libfuzzer"
+    goes_on_counting = False  # from process to process
 
     def __init__(self, root: Path, store):
         self.root, self.store = root, store
@@ -79,6 +80,7 @@ class LibFuzzer:
 class Afl:
     name = "afl"
     preset = "afl"
+    goes_on_counting = True
 
     def __init__(self, root: Path, store):
         self.root, self.store = root, store

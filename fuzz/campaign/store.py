@@ -19,8 +19,8 @@ class Busy(Exception):
 
 
 class Store:
-    def __init__(self, root: Path, directory: Path, limit_mb: int):
-        self.root, self.directory, self.limit_mb = root, directory, limit_mb
+    def __init__(self, root: Path, directory: Path):
+        self.root, self.directory = root, directory
         self.findings, self.suspected = directory / "findings", directory / "suspected"
         self._partial = directory / "partial"
         for place in (directory, self.findings, self.suspected, directory / "logs", self._partial):
@@ -143,9 +143,6 @@ class Store:
                 except OSError:
                     pass
         return total / (1 << 20)
-
-    def is_full(self):
-        return self.megabytes() > self.limit_mb
 
     def minimise(self, target, merger, environment, seconds, stopped):
         """Keeps the fewest inputs with every feature of libFuzzer's (-merge=1). Returns before and after, or None: as it was.
