@@ -162,6 +162,16 @@ void keep_without_gaps(Request at, Random&) {
 
 // ---- the caller -----------------------------------------------------------------------------------
 
+// One more line of the world, where it has room.
+void open_at(sc_world& world, std::int32_t number, std::uint8_t kind) {
+  if (world.line_count == SC_WORLD_MAX) return;
+  sc_world_line line{};
+  line.kind = kind;
+  line.number = number;
+  line.second = -1;
+  world.line[world.line_count++] = line;
+}
+
 // Numbers of single lines of the world.
 std::vector<std::int32_t> opened(const Scenario& scenario) {
   std::vector<std::int32_t> out;
@@ -185,10 +195,7 @@ bool is_disturbed(const Scenario& scenario, std::int32_t n) {
 std::int32_t some_source(Scenario& scenario, Random& random) {
   std::vector<std::int32_t> all = opened(scenario), quiet;
   if (all.empty()) {
-    sc_world_line line{};
-    line.kind = SC_WORLD_MEMFD;
-    line.second = -1;
-    scenario.world.line[scenario.world.line_count++] = line;
+    open_at(scenario.world, 0, SC_WORLD_MEMFD);
     return 0;
   }
   std::copy_if(all.begin(), all.end(), std::back_inserter(quiet), [&](auto n) { return !is_disturbed(scenario, n); });
@@ -245,14 +252,7 @@ void keep_from_digit(Scenario& scenario, sc_keep& k, std::int32_t first, Random&
   std::int32_t source = first;
   for (std::int32_t i = first; i <= last_digit; ++i)
     if (const std::int32_t n = first + (from + i) % (last_digit + 1 - first); is_open(scenario.world, n)) source = n;
-  sc_world& world = scenario.world;
-  if (!is_open(world, source) && world.line_count < SC_WORLD_MAX) {
-    sc_world_line line{};
-    line.kind = SC_WORLD_MEMFD;
-    line.number = source;
-    line.second = -1;
-    world.line[world.line_count++] = line;
-  }
+  if (!is_open(scenario.world, source)) open_at(scenario.world, source, SC_WORLD_MEMFD);
   k = {{source, 0}, k.target, 0};
 }
 void keep_at_digits(Request at, Random& random) {
@@ -268,24 +268,21 @@ void keep_another(Request at, Random& random) {
     if (is_of_zero(k)) keep_from_digit(at.scenario, k, 1, random);
 }
 
-bool is_closing_source(const sc_world_line& l, const sc_keep& k) {
-  const std::int32_t last = std::max(l.number, l.second);
-  return l.cloexec != 0 && k.source.variable == 0 && k.source.value <= last &&
-         std::min(l.number, last) <= k.source.value + k.more;
+// Is the line close-on-exec, and kept?
+bool is_kept_closing(const sc_world_line& l, const sc_request& r) {
+  const std::int32_t last = std::max(l.number, l.second), first = std::min(l.number, last);
+  return l.kind != SC_WORLD_WINDOW && l.cloexec != 0 &&
+         std::any_of(r.keep, r.keep + r.keep_count, [&](const sc_keep& k) {
+           return k.source.variable == 0 && k.source.value <= last && first <= k.source.value + k.more;
+         });
 }
 bool keeps_closing(const Scenario& scenario, const sc_request& r) {
-  for (const sc_world_line& l : std::span(scenario.world.line, scenario.world.line_count))
-    if (l.kind != SC_WORLD_WINDOW &&
-        std::any_of(r.keep, r.keep + r.keep_count, [&](const sc_keep& k) { return is_closing_source(l, k); }))
-      return true;
-  return false;
+  return std::any_of(scenario.world.line, scenario.world.line + scenario.world.line_count,
+                     [&](const sc_world_line& l) { return is_kept_closing(l, r); });
 }
 void keep_not_closing(Request at, Random&) {
-  const sc_request& r = at.request;
   for (sc_world_line& l : std::span(at.scenario.world.line, at.scenario.world.line_count))
-    if (l.kind != SC_WORLD_WINDOW &&
-        std::any_of(r.keep, r.keep + r.keep_count, [&](const sc_keep& k) { return is_closing_source(l, k); }))
-      l.cloexec = 0;
+    if (is_kept_closing(l, at.request)) l.cloexec = 0;
 }
 
 bool lacks_standard(const Scenario& scenario, const sc_request&) {
@@ -295,14 +292,8 @@ bool lacks_standard(const Scenario& scenario, const sc_request&) {
 }
 void open_standard(Request at, Random& random) {
   sc_world& world = at.scenario.world;
-  for (std::int32_t n = 0; n < standard_count; ++n) {
-    if (is_open(world, n) || world.line_count == SC_WORLD_MAX) continue;
-    sc_world_line line{};
-    line.kind = random.chance(1, 2) ? SC_WORLD_MEMFD : SC_WORLD_NULL;
-    line.number = n;
-    line.second = -1;
-    world.line[world.line_count++] = line;
-  }
+  for (std::int32_t n = 0; n < standard_count && world.line_count < SC_WORLD_MAX; ++n)
+    if (!is_open(world, n)) open_at(world, n, random.chance(1, 2) ? SC_WORLD_MEMFD : SC_WORLD_NULL);
 }
 
 bool closes_standard(const sc_world_line& l) { return l.cloexec != 0 && is_standard(l.number); }

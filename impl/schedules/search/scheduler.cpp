@@ -14,13 +14,27 @@ bool conflict(const Event& a, const Event& b) {
   return false;
 }
 
+namespace {
+
+template <typename Walk>
+std::unique_ptr<Scheduler> make(const SchedulerOptions&) {
+  return std::make_unique<Walk>();
+}
+template <>
+std::unique_ptr<Scheduler> make<PctWalk>(const SchedulerOptions& options) {
+  return std::make_unique<PctWalk>(options.depth);
+}
+
+}  // namespace
+
 const std::vector<SchedulerRow>& scheduler_rows() {
   static const std::vector<SchedulerRow> rows = {
-      {"random", "any task that can go, uniformly"},
-      {"pct", "priorities with change points (PCT)"},
-      {"pos", "a random priority for each event, drawn again when it was raced with (POS)"},
-      {"surw", "by how many events each task has left, of a kind drawn for each run (SURW)"},
-      {"constraints", "this call sees what that call wrote, as far as it can be brought about; else POS"},
+      {"random", "any task that can go, uniformly", make<RandomWalk>},
+      {"pct", "priorities with change points (PCT)", make<PctWalk>},
+      {"pos", "a random priority for each event, drawn again when it was raced with (POS)", make<PosWalk>},
+      {"surw", "by how many events each task has left, of a kind drawn for each run (SURW)", make<SurwWalk>},
+      {"constraints", "this call sees what that call wrote, as far as it can be brought about; else POS",
+       make<ConstraintSearch>},
   };
   return rows;
 }
@@ -29,11 +43,8 @@ const std::vector<SchedulerRow>& scheduler_rows() {
 const char* const default_search = "surw";
 
 std::unique_ptr<Scheduler> make_scheduler(std::string_view word, const SchedulerOptions& options) {
-  if (word == "random") return std::make_unique<RandomWalk>();
-  if (word == "pct") return std::make_unique<PctWalk>(options.depth);
-  if (word == "pos") return std::make_unique<PosWalk>();
-  if (word == "surw") return std::make_unique<SurwWalk>();
-  if (word == "constraints") return std::make_unique<ConstraintSearch>();
+  for (const SchedulerRow& row : scheduler_rows())
+    if (word == row.word) return row.make(options);
   return nullptr;
 }
 

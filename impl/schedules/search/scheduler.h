@@ -45,9 +45,10 @@ struct SchedulerOptions {
   unsigned depth = 3;  // PCT's d, from 1 to pct_depth_max
 };
 
-// A row each: word and what it does.
+// A row each: word, what it does, and who does it.
 struct SchedulerRow {
   const char *word, *what;
+  std::unique_ptr<Scheduler> (*make)(const SchedulerOptions&);
 };
 const std::vector<SchedulerRow>& scheduler_rows();
 
