@@ -305,7 +305,7 @@ void leave_standard_open(Request at, Random&) {
     if (closes_standard(at.scenario.world.line[i])) at.scenario.world.line[i].cloexec = 0;
 }
 
-constexpr RequestFeature features[] = {
+constexpr RequestFeature feature_table[] = {
     {"policy inherit", has_policy<SPAWNCHECK_FDS_INHERIT>, nothing_instead},
     {"policy drop", has_policy<SPAWNCHECK_FDS_DROP_CLOEXEC_EXCEPT>, nothing_instead},
     {"policy only", has_policy<SPAWNCHECK_FDS_ONLY>, nothing_instead},
@@ -332,21 +332,21 @@ constexpr RequestFeature features[] = {
     {"cwd", sets<SPAWNCHECK_SET_CWD>, unset<SPAWNCHECK_SET_CWD>},
     {"pidfd", sets<SPAWNCHECK_WANT_PIDFD>, unset<SPAWNCHECK_WANT_PIDFD>},
 };
-static_assert(std::size(features) <= request_features_max);
+static_assert(std::size(feature_table) <= request_features_max);
 
 }  // namespace
 
-std::span<const RequestFeature> request_features() { return features; }
+std::span<const RequestFeature> request_features() { return feature_table; }
 
 std::uint32_t shape_of(const Scenario& scenario, const sc_request& r) {
   std::uint32_t shape = 0;
-  for (std::size_t i = 0; i < std::size(features); ++i)
-    if (features[i].has(scenario, r)) shape |= 1u << i;
+  for (std::size_t i = 0; i < std::size(feature_table); ++i)
+    if (feature_table[i].has(scenario, r)) shape |= 1u << i;
   return shape;
 }
 
 void drop_feature(std::size_t i, Request at, Random& random) {
-  features[i].drop(at, random);
+  feature_table[i].drop(at, random);
   clear_unused(at.request);
 }
 
