@@ -2,6 +2,8 @@
 //
 // The model's kernel is this kernel, call by call and table by table, whatever the implementation does; and a record
 // that differs in one place is noticed.
+#include <signal.h>
+
 #include "impl/session/scheduled.h"
 #include "model/scenario/visible.h"
 #include "properties/on_the_kernel.h"
@@ -69,8 +71,9 @@ INSTANTIATE_TEST_SUITE_P(Peers, EachImplementation,
 
 class Record {
  public:
-  explicit Record(const std::string& text) : scenario_(std::get<Scenario>(parse(text))) {
-    Session& session = session_with("reference");
+  explicit Record(const std::string& text, const std::string& implementation = "reference")
+      : scenario_(std::get<Scenario>(parse(text))) {
+    Session& session = session_with(implementation);
     sc_policy policy = policy_of(Turns::lenient);
     policy.snapshot_every = 1;
     first_ = session.run_lockstep(scenario_, policy);
@@ -158,6 +161,31 @@ TEST(Lockstep, NoticesAnotherSignalAndAnotherOrder) {
     step.arg[0] = 10;
   }
   EXPECT_GT(signals, 0u);
+}
+
+// A child's SIGCHLD is taken after three other signals, before the handler of any of them has returned. The mask of
+// that moment is the kernel's to tell, and a wrong one is noticed.
+TEST(Lockstep, FollowsAChildsSigchldAmongHandlersThatHaveNotReturned) {
+  Record record(
+      "disposition CHLD handler\ndisposition TSTP handler\ndisposition VTALRM handler\ndisposition 40 handler\n"
+      "thread\n  spawn drop missing -> $0 $1\n  mask block HUP\nthread\n  tgkill 0 TSTP\n  tgkill 0 VTALRM\n"
+      "  tgkill 0 40\n",
+      "posix_spawn");
+  EXPECT_FALSE(record.first().disagreement) << told(record.first(), record.trace(), record.scenario());
+  unsigned children = 0;
+  for (unsigned i = 0; i < record.trace().step_count; ++i) {
+    sc_step& step = record.trace().step[i];
+    if (step.kind != SC_STEP_SIGNAL || step.arg[0] != SIGCHLD) continue;
+    ++children;
+    EXPECT_NE(step.arg[1], 0);
+    for (const std::int64_t wrong : {std::int64_t{0}, step.arg[1] & (step.arg[1] - 1)}) {
+      const std::int64_t right = step.arg[1];
+      step.arg[1] = wrong;
+      EXPECT_TRUE(record.is_noticed()) << wrong;
+      step.arg[1] = right;
+    }
+  }
+  EXPECT_EQ(children, 1u);
 }
 
 // Nothing is given up: a stop, what it does to the other threads, and a signal that ends all of them.

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include "model/contract/describe.h"
 #include "model/kernel/operation_call.h"
 #include "model/scenario/visible.h"
 
@@ -257,6 +258,12 @@ model::Result result_of(const sc_step& s) {
     r.value[0] = static_cast<std::int32_t>(s.result);
   }
   return r;
+}
+
+std::string text(const model::Result& r, bool has_value) {
+  if (r.error != 0) return describe_error(r.error);
+  return has_value ? std::to_string(r.value[0]) + (r.value[1] >= 0 ? ", " + std::to_string(r.value[1]) : "")
+                   : "success";
 }
 
 }  // namespace spawncheck::lockstep

@@ -3,6 +3,8 @@
 // From a system call as it was made to a call of the model.
 #pragma once
 
+#include <string>
+
 #include "model/kernel/call.h"
 #include "model/scenario/history.h"
 #include "model/scenario/scenario.h"
@@ -16,7 +18,7 @@ enum class Known : std::uint8_t {
   creation,  // likewise, but the file is one the model cannot know: any error but EMFILE may come instead
   file,      // a call on a descriptor that changes no table: EBADF is foretold, nothing else
   nothing,   // no effect that the model has
-  special,   // not of a table: clone, exec, exit, wait, signals sent, bind; see walk.cpp
+  special,   // not of a table: clone, exec, exit, wait, signals sent, bind; see walk.cpp and walk_signals.cpp
   unknown    // it may change what the model has, in a way the model does not know
 };
 
@@ -34,5 +36,8 @@ std::uint64_t clone_flags(const sc_step&);
 
 // What a call that succeeded gave, as the model would say it.
 model::Result result_of(const sc_step&);
+
+// A result in words: the error, else the value where the call gives one that means anything.
+std::string text(const model::Result&, bool has_value);
 
 }  // namespace spawncheck::lockstep

@@ -3,6 +3,7 @@
 // The model takes the steps of a trace.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "model/lockstep/lockstep.h"
@@ -36,6 +37,7 @@ class Walk {
   bool make(const sc_step&);
   bool make_own(const sc_step&);
   void rest(unsigned trace_task);
+  std::optional<std::uint64_t> mask_at_sigchld(unsigned trace_task) const;
   bool wakes(const sc_step&);
   bool signal(const sc_step&);
   bool dies_asleep(const sc_step&);

@@ -40,7 +40,7 @@ enum sc_task_state {
 
 enum sc_step_kind {
   SC_STEP_CALL,    /* makes the visible call it is at */
-  SC_STEP_SIGNAL,  /* takes a signal: arg[0] */
+  SC_STEP_SIGNAL,  /* takes a signal: arg[0]; arg[1]: what it blocked until then */
   SC_STEP_PROGRAM, /* the program it has exec'd goes on: exits, or takes what it was sent */
   SC_STEP_WAKES    /* nobody's turn: the call it was asleep in returns, because of the step before */
 };

@@ -402,7 +402,10 @@ static int await_signal(int i, struct sc_step* step) {
 static void step_signal(int i, struct sc_step* step) {
   step->kind = SC_STEP_SIGNAL;
   if (task_of(i)->state != SC_TASK_AT_SIGNAL && !await_signal(i, step)) return;
+  uint64_t mask = 0;
+  request(PTRACE_GETSIGMASK, i, sizeof mask, &mask);
   step->arg[0] = tracee[i].signal;
+  step->arg[1] = (int64_t)mask;
   tracee[i].signals_seen = signals - 1;
   resume(i, PTRACE_CONT, tracee[i].signal);
   run_to_rest(i, step, 0);
