@@ -101,8 +101,9 @@ TEST(Scoreboard, HasTheLimitsPromisesAndVersionsOfToday) {
     for (const auto& l : session->implementation().limits)
       limits.push_back({{"clause", l.clause}, {"says", l.says}, {"what", l.what}, {"source", l.source}});
     EXPECT_EQ(row["limits"], limits) << name << ": ci/scoreboard";
-    if (board["kernel"] == kernel_release())
+    if (board["kernel"] == kernel_release()) {
       EXPECT_EQ(row["version"], session->implementation().version) << name << ": ci/scoreboard";
+    }
   }
 }
 
