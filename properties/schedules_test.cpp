@@ -116,6 +116,22 @@ TEST(Schedules, ATurnThatIsNotEnabledIsFoundOut) {
   EXPECT_EQ(e->trace().bad_turn, 0);
 }
 
+// What the judge may believe of an operation's time is what the schedule says: not that it acted ever since its thread
+// came to rest before its call. A spawn's calls may be invisible, so it may have acted since then.
+TEST(Schedules, AnOperationBeginsWhenItsTurnComes) {
+  auto e = executor();
+  Scenario s =
+      scenario_of("thread\n  memfd -> $0\nthread\n  memfd -> $0\n  listen a -> $1\nthread\n  spawn only exit -> $0\n");
+  s.schedule = {{1, -1}, {1, -1}, {0, -1}, {1, -1}};
+  sc_policy policy = policy_of(SC_RULE_RUN_ON);
+  const sc_history& h = e->run(s, {0, &policy});
+  ASSERT_EQ(h.end, SC_RUN_COMPLETE) << text_of(e->trace());
+  EXPECT_LT(h.op[1][0].end, h.op[0][0].begin);
+  EXPECT_LT(h.op[0][0].begin, h.op[1][1].end) << "listen had made its first call of three";
+  EXPECT_LT(h.op[1][1].begin, h.op[0][0].begin);
+  EXPECT_LT(h.op[2][0].begin, h.op[1][0].begin) << "a spawn";
+}
+
 TEST(Schedules, ADeadlockIsToldWithWhoWaitsWhere) {
   auto e = executor();
   const sc_policy policy = policy_of(SC_RULE_RUN_ON);

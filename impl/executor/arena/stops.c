@@ -479,6 +479,17 @@ static int sends_nothing(int i, const struct sc_step* step) {
   return 0;
 }
 
+/* The stamp that the thread took before it came to rest here may be old: from it the judge would have to believe that
+ * the operation acted at any time since. Nothing of it happened before its first visible call; of a spawn that is not
+ * known, since an implementation may make calls that are not visible. */
+static void note_begin(int i) {
+  const uint32_t operation = task_of(i)->operation;
+  if (i >= (int)shared->thread_count || task_of(i)->outside || tracee[i].begun == operation + 1) return;
+  if (shared->op[i][operation].kind == SC_OP_SPAWN) return;
+  tracee[i].begun = operation + 1;
+  shared->history.op[i][operation].begin = next_stamp();
+}
+
 void step_task(int i, struct sc_step* step, int error) {
   if (task_of(i)->state == SC_TASK_PROGRAM) {
     step->kind = SC_STEP_PROGRAM;
@@ -491,6 +502,7 @@ void step_task(int i, struct sc_step* step, int error) {
     step_signal(i, step);
     return;
   }
+  note_begin(i);
   memcpy(step->arg, task_of(i)->arg, sizeof step->arg);
   read_pointee(i, step);
   const uint8_t effect = sc_visible_calls[step->call].effect;

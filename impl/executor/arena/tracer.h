@@ -30,6 +30,7 @@ struct tracee {
   int step;              /* of the trace: the call that it sleeps or is suspended in */
   uint8_t is_asleep;     /* PROGRAM: it waits in the kernel */
   uint32_t signals_seen; /* the value of `signals` when it had nothing to take */
+  uint32_t begun;        /* 1 + the index of the operation whose first call it has made last; 0: none */
 };
 
 extern struct tracee tracee[SC_TASKS_MAX];
