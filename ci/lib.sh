@@ -9,6 +9,11 @@ warn() { printf 'spawncheck: %s\n' "$*" >&2; }
 
 jobs=$(nproc)
 
+# On a terminal ninja counts its steps in one line; a log has nothing but what went wrong.
+ninja=(--quiet)
+if [ -t 1 ]; then ninja=(); fi
+export NINJA_STATUS='%f of %t steps, %e s: '
+
 has() { command -v "$1" >/dev/null 2>&1; }
 
 # Sanitizers that abort leave no core file behind; children of tests are many and short.
