@@ -23,7 +23,7 @@ constexpr Probed (*asks[])() = {
 #undef ASK_ASSUMED
 };
 
-// What each strategy of the reference cannot do without (impl/spawn/strategy.cpp is_to_be_had), and `array`, the way
+// What each strategy of the reference cannot do without (impl/spawn/strategy.cpp is_available), and `array`, the way
 // whose call only ci/kernels.d/array has. `copy` needs nothing.
 struct Need {
   std::string_view strategy;

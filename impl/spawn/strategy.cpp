@@ -20,7 +20,7 @@ constexpr int copied_always = SPAWN_COPIED_ALWAYS;
 
 bool is_only(const spawn_request& r) { return r.policy == SPAWN_FDS_ONLY; }
 
-bool is_to_be_had(const spawn_request& r, const spawn_abilities& can, uint32_t strategy) {
+bool is_available(const spawn_request& r, const spawn_abilities& can, uint32_t strategy) {
   switch (strategy) {
     case SPAWN_STRATEGY_COPY:
       return true;
@@ -39,7 +39,7 @@ bool is_to_be_had(const spawn_request& r, const spawn_abilities& can, uint32_t s
 }
 
 Choice cheapest(const spawn_request& r, const spawn_abilities& can) {
-  const auto has = [&](uint32_t strategy) { return is_to_be_had(r, can, strategy); };
+  const auto has = [&](uint32_t strategy) { return is_available(r, can, strategy); };
   if (!is_only(r)) {
     if (has(SPAWN_STRATEGY_EXCEPT))
       return {SPAWN_STRATEGY_EXCEPT, "close-on-exec descriptors are left behind (CLOSE_RANGE_CLOEXEC_ONLY)"};
@@ -101,7 +101,7 @@ bool choose_strategy(const spawn_request& r, const spawn_abilities& can, Choice*
     *choice = cheapest(r, can);
   else
     *choice = {r.strategy, "asked for"};
-  return is_to_be_had(r, can, choice->strategy);
+  return is_available(r, can, choice->strategy);
 }
 
 }  // namespace spawncheck_spawn

@@ -31,7 +31,7 @@ class Bits {
   }
 
  private:
-  model::Few<std::uint64_t, 1> words_;
+  model::SmallVector<std::uint64_t, 1> words_;
 };
 
 }  // namespace spawncheck::explore

@@ -51,7 +51,7 @@ model::Hash128 Canonical::add_table(Hash h, const model::Table& table) {
 }
 
 // What the call asks for follows from its thread's position, but for what a signal has begun.
-model::Hash128 Canonical::add_flight(Hash h, const model::Flight& f) {
+model::Hash128 Canonical::add_flight(Hash h, const model::InFlightCall& f) {
   if (!f.active) return h;
   h = add_file(
       h, f.held,

@@ -28,12 +28,12 @@ class Canonical {
     std::size_t met() const { return met_.size(); }
 
    private:
-    model::Few<model::Index, 16> met_;
+    model::SmallVector<model::Index, 16> met_;
   };
 
   Hash add_file(Hash, model::Index, std::uint64_t more);
   Hash add_table(Hash, const model::Table&);
-  Hash add_flight(Hash, const model::Flight&);
+  Hash add_flight(Hash, const model::InFlightCall&);
   Hash add_memory(Hash, const model::Memory&) const;
 
   const Driver& driver_;

@@ -78,7 +78,7 @@ const SimulatedSpawn* Driver::spawn_under_way(unsigned t) const {
 }
 
 bool Driver::is_exiting(Index task) const {
-  const model::Flight& flight = state_.tasks[task].flight;
+  const model::InFlightCall& flight = state_.tasks[task].flight;
   return flight.active && static_cast<CallKind>(flight.call.kind) == CallKind::exit;
 }
 

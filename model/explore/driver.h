@@ -90,7 +90,7 @@ class Driver {
   }
   // What an operand of the thread's next operation is; a variable whose operation failed is -1.
   std::int32_t resolve(unsigned thread, const sc_operand&) const;
-  const model::Few<SimulatedSpawn, 2>& spawns() const { return spawns_; }
+  const model::SmallVector<SimulatedSpawn, 2>& spawns() const { return spawns_; }
   const SimulatedSpawn* spawn_under_way(unsigned thread) const;
   model::Index task_of(unsigned actor) const {
     return actor < threads_ ? static_cast<model::Index>(actor) : spawns_[actor - threads_].child();
@@ -130,8 +130,8 @@ class Driver {
   unsigned threads_;
   model::State state_;
   std::array<std::uint8_t, SC_THREADS_MAX> position_{};
-  model::Few<model::Result, 12> results_;
-  model::Few<SimulatedSpawn, 2> spawns_;
+  model::SmallVector<model::Result, 12> results_;
+  model::SmallVector<SimulatedSpawn, 2> spawns_;
 };
 
 }  // namespace spawncheck::explore

@@ -59,7 +59,7 @@ void Driver::return_with(unsigned thread, const model::Result& result, Observer&
 template <typename Observer>
 bool Driver::step_call(unsigned thread, unsigned outcome, Observer& observer) {
   const auto task = static_cast<model::Index>(thread);
-  model::Flight& flight = state_.tasks[task].flight;
+  model::InFlightCall& flight = state_.tasks[task].flight;
   const bool begins = !flight.active;
   model::Result result;
   if (begins) {

@@ -43,7 +43,7 @@ struct Hit {  // a step that breaks something
   std::uint64_t came = ~0ull;
   std::uint64_t end_of = ~0ull;  // or the state, by number, in which nobody can go on
   Violation violation;
-  std::uint64_t order() const { return end_of != ~0ull ? Came::pack(end_of, 0xff, 0xff) : came; }
+  std::uint64_t order() const { return end_of != ~0ull ? ParentEdge::pack(end_of, 0xff, 0xff) : came; }
 };
 
 struct HashEdge {
@@ -80,10 +80,11 @@ class Search {
 
   Exploration run() {
     std::vector<Found> level;
-    level.push_back(
-        {Came::root, {}, std::make_unique<World>(setting_, reduction_.has_dispositions(), reduction_.has_pipes())});
+    level.push_back({ParentEdge::root,
+                     {},
+                     std::make_unique<World>(setting_, reduction_.has_dispositions(), reduction_.has_pipes())});
     level[0].hash = level[0].world->hash();
-    seen_.insert(level[0].hash, Came::root);
+    seen_.insert(level[0].hash, ParentEdge::root);
     while (!level.empty() && !is_over_) {
       ++result_.depth;
       number(level);
@@ -211,7 +212,7 @@ class Search {
     Violation violation;
     if (!after->step(actor, outcome, violation)) return false;
     ++finds.steps;
-    const std::uint64_t came = Came::pack(number, actor, outcome);
+    const std::uint64_t came = ParentEdge::pack(number, actor, outcome);
     if (violation) {
       finds.note({came, ~0ull, std::move(violation)});
       return true;
@@ -254,13 +255,14 @@ class Search {
 
   std::vector<std::uint64_t> path_to(std::uint64_t number) const {
     std::vector<std::uint64_t> path;
-    for (std::uint64_t came = came_[number]; came != Came::root; came = came_[Came::from(came)]) path.push_back(came);
+    for (std::uint64_t came = came_[number]; came != ParentEdge::root; came = came_[ParentEdge::from(came)])
+      path.push_back(came);
     std::reverse(path.begin(), path.end());
     return path;
   }
 
   std::vector<std::uint64_t> path_by(std::uint64_t came) const {
-    std::vector<std::uint64_t> path = path_to(Came::from(came));
+    std::vector<std::uint64_t> path = path_to(ParentEdge::from(came));
     path.push_back(came);
     return path;
   }
@@ -268,7 +270,8 @@ class Search {
   std::vector<TraceStep> told(const std::vector<std::uint64_t>& path) const {
     std::vector<TraceStep> steps;
     Driver driver(setting_);
-    for (const std::uint64_t came : path) steps.push_back(tell_step(driver, Came::actor(came), Came::outcome(came)));
+    for (const std::uint64_t came : path)
+      steps.push_back(tell_step(driver, ParentEdge::actor(came), ParentEdge::outcome(came)));
     return steps;
   }
 

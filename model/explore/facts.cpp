@@ -252,7 +252,7 @@ bool World::breaks_program_at_eof() const {
   for (std::size_t s = 0; s < seen_.size(); ++s) {
     const Index child = driver_.spawns()[s].child();
     if (child == model::none || state.tasks[child].ended || state.process_of(child).program >= 0) continue;
-    const model::Flight& flight = state.tasks[child].flight;
+    const model::InFlightCall& flight = state.tasks[child].flight;
     if (flight.active && static_cast<model::CallKind>(flight.call.kind) == model::CallKind::exit) continue;
     for (Index d = 0; d < 64 && seen_[s].pipes >> d != 0; ++d)
       if ((seen_[s].pipes >> d & 1) != 0 && is_at_end_of_file(d)) return true;

@@ -143,7 +143,7 @@ bool Reduction::is_private_child(const Driver& driver, const SimulatedSpawn& s) 
   const Index child = s.child();
   if (child == model::none || s.runs_program() || state.tasks[child].ended) return false;
   if (!s.waits_for_exec()) return false;  // a parent that goes on may see the child fail, or not yet
-  const model::Flight& flight = state.tasks[child].flight;
+  const model::InFlightCall& flight = state.tasks[child].flight;
   if (flight.active && static_cast<CallKind>(flight.call.kind) == CallKind::exit) return true;
   const spawn_step* next = s.next_step();
   if (next == nullptr) return false;

@@ -15,7 +15,7 @@ namespace spawncheck::explore {
 // The step by which a state was reached: the number of the state it was made from, in the order of the levels, the
 // actor and the outcome. Of several steps to one state the smallest counts, which is the one that a single thread would
 // have found first.
-struct Came {
+struct ParentEdge {
   static constexpr std::uint64_t root = 0;
   static std::uint64_t pack(std::uint64_t from, unsigned actor, unsigned outcome) {
     return (from + 1) << 16 | std::uint64_t{actor} << 8 | outcome;

@@ -154,7 +154,7 @@ void Recorder::describe(const Driver& driver, sc_process& out, Index task) const
 // As the executor, who waits until the child is outside exec (impl/executor/arena/observe.c proc_is_settled): what is
 // read of it there is neither the old program nor the new one.
 bool is_within_exec(const model::State& state, Index task) {
-  const model::Flight& flight = state.tasks[task].flight;
+  const model::InFlightCall& flight = state.tasks[task].flight;
   return flight.active && static_cast<model::CallKind>(flight.call.kind) == model::CallKind::exec;
 }
 
@@ -253,7 +253,7 @@ class Simulation {
 
   // Somebody who can go, uniformly.
   bool take_any() {
-    model::Few<std::uint8_t, 16> turns;
+    model::SmallVector<std::uint8_t, 16> turns;
     for (unsigned actor = 0; actor < driver_.actors(); ++actor)
       if (driver_.may_go(actor)) turns.push_back(static_cast<std::uint8_t>(actor));
     while (!turns.empty()) {

@@ -112,7 +112,7 @@ class SimulatedSpawn {
   std::uint32_t position_ = 0;
   std::uint64_t caller_mask_ = 0;
   std::int32_t temporary_ = -1, pidfd_ = -1, error_ = 0, failed_step_ = -1;
-  model::Few<Staged, 2> staged_;
+  model::SmallVector<Staged, 2> staged_;
   std::uint32_t staged_count_ = 0, left_ = 0;  // of staged_: made; to be undone, the last first
   std::uint8_t phase_ = 0, tries_ = 0;
   std::uint8_t which_ = 0, newer_ = 0,

@@ -98,7 +98,7 @@ class Teller : public NoObserver {
 // What the actor's next step belongs to.
 TraceStep about(const Driver& driver, unsigned actor) {
   const Index task = driver.task_of(actor);
-  const model::Flight& flight = driver.state().tasks[task].flight;
+  const model::InFlightCall& flight = driver.state().tasks[task].flight;
   const bool is_exiting = flight.active && static_cast<CallKind>(flight.call.kind) == CallKind::exit;
   const bool takes_signal = !flight.active && model::next_signal(driver.state(), task) != 0;
   TraceStep step;

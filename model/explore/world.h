@@ -16,13 +16,13 @@ struct Crossing {
 
 // What has been seen of a spawn, from its call on. Files are a bit each, by their index in the state.
 struct SeenSpawn {
-  bool returned_unreleased = false;         // its child still referred to what was dropped when it returned
-  bool returned_on_callers_memory = false;  // its child still had the caller's memory when it returned
-  std::uint64_t pipes = 0;                  // close-on-exec write ends of pipes that its child was made with
-  bool source_was_closed = false;           // at some instant of the call
-  model::Few<std::uint64_t, 3> source{};    // of each keep entry: what its number was, at some instant
-  model::Few<Crossing, 4> crossing{};       // ascending; not for the policy `only`
-  std::uint64_t mask_before = 0;            // its thread's
+  bool returned_unreleased = false;               // its child still referred to what was dropped when it returned
+  bool returned_on_callers_memory = false;        // its child still had the caller's memory when it returned
+  std::uint64_t pipes = 0;                        // close-on-exec write ends of pipes that its child was made with
+  bool source_was_closed = false;                 // at some instant of the call
+  model::SmallVector<std::uint64_t, 3> source{};  // of each keep entry: what its number was, at some instant
+  model::SmallVector<Crossing, 4> crossing{};     // ascending; not for the policy `only`
+  std::uint64_t mask_before = 0;                  // its thread's
   std::uint64_t ever_ignored = 0, always_ignored = ~0ull;
 };
 
@@ -59,9 +59,9 @@ class World {
   PidfdFact pidfd_of(const SimulatedSpawn&) const;
 
   Driver driver_;
-  bool has_dispositions_;          // some thread changes them
-  bool has_pipes_;                 // there is a close-on-exec pipe
-  model::Few<SeenSpawn, 2> seen_;  // of each of the driver's spawns
+  bool has_dispositions_;                  // some thread changes them
+  bool has_pipes_;                         // there is a close-on-exec pipe
+  model::SmallVector<SeenSpawn, 2> seen_;  // of each of the driver's spawns
 };
 
 }  // namespace spawncheck::explore

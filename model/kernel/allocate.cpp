@@ -18,7 +18,7 @@ bool wants_cloexec(const Call& call) { return (call.flags & SC_FLAG_CLOEXEC) != 
 // alloc_fd: the lowest free number from `from` on. False: there is none below the limit that the call has read
 // (EMFILE).
 bool reserve(State& state, Index task, std::int32_t from, std::int32_t& number) {
-  const Flight& flight = state.tasks[task].flight;
+  const InFlightCall& flight = state.tasks[task].flight;
   const std::int32_t lowest = state.table_of(task).lowest_free(from);
   if (lowest >= flight.limit) return false;
   number = lowest;
@@ -26,7 +26,7 @@ bool reserve(State& state, Index task, std::int32_t from, std::int32_t& number) 
   return true;
 }
 
-Step give_first(Flight& flight, Result& result) {
+Step give_first(InFlightCall& flight, Result& result) {
   result.value[0] = flight.reserved[0];
   return Step::done;
 }
@@ -50,7 +50,7 @@ Step read_limit(const Kernel&, State& state, Index task, unsigned, Result&) {
 }
 
 Step read_limit_above_bound(const Kernel&, State& state, Index task, unsigned, Result& result) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   flight.limit = state.process_of(task).limit;
   return flight.call.b >= flight.limit ? fail(result, EINVAL) : Step::next;
 }
@@ -60,42 +60,42 @@ Step reserve_first(const Kernel&, State& state, Index task, unsigned, Result& re
 }
 
 Step reserve_from_bound(const Kernel&, State& state, Index task, unsigned, Result& result) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   return reserve(state, task, std::max(flight.call.b, 0), flight.reserved[0]) ? Step::next : fail(result, EMFILE);
 }
 
 Step reserve_second(const Kernel&, State& state, Index task, unsigned, Result&) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   return reserve(state, task, 0, flight.reserved[1]) ? Step::next : undo(flight, EMFILE);
 }
 
 Step install_new(const Kernel&, State& state, Index task, unsigned, Result& result) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   install(state, task, flight.reserved[0], new_description(state, flight.call.key[0]));
   return give_first(flight, result);
 }
 
 Step install_new_first(const Kernel&, State& state, Index task, unsigned, Result&) {
-  const Flight& flight = state.tasks[task].flight;
+  const InFlightCall& flight = state.tasks[task].flight;
   install(state, task, flight.reserved[0], new_description(state, flight.call.key[0]));
   return Step::next;
 }
 
 Step install_new_second(const Kernel&, State& state, Index task, unsigned, Result& result) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   install(state, task, flight.reserved[1], new_description(state, flight.call.key[1]));
   result.value[1] = flight.reserved[1];
   return give_first(flight, result);
 }
 
 Step install_held(const Kernel&, State& state, Index task, unsigned, Result& result) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   install(state, task, flight.reserved[0], flight.held);
   return give_first(flight, result);
 }
 
 Step give_back_first(const Kernel&, State& state, Index task, unsigned, Result& result) {
-  const Flight& flight = state.tasks[task].flight;
+  const InFlightCall& flight = state.tasks[task].flight;
   state.remove(state.tasks[task].table, flight.reserved[0], flight.reserved[0]);
   return fail(result, flight.error);
 }

@@ -126,7 +126,7 @@ constexpr std::span<const StepRow> tables[] = {
 
 std::span<const StepRow> rows_of(CallKind kind) { return tables[static_cast<std::size_t>(kind)]; }
 
-std::uint8_t row_of(const Flight& flight, decltype(StepRow::make) make) {
+std::uint8_t row_of(const InFlightCall& flight, decltype(StepRow::make) make) {
   const auto rows = rows_of(static_cast<CallKind>(flight.call.kind));
   std::uint8_t row = 0;
   while (row < rows.size() && rows[row].make != make) ++row;

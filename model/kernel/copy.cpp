@@ -67,7 +67,7 @@ void copy_slots(State& state, Index from, Index to, std::int64_t first, std::int
 std::int64_t in_words(std::int64_t last) { return last < 0 ? word : (last + 1 + word - 1) / word * word; }
 
 bool step_copy(const Kernel& kernel, State& state, Index task) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   const Index old = state.tasks[task].table;
   if (flight.table == none) {
     const std::int64_t size = size_of_copy(kernel, state, task);

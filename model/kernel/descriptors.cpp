@@ -14,9 +14,10 @@ const Entry* installed(const Table& table, std::int32_t number) {
   return entry != nullptr && entry->description != none ? entry : nullptr;
 }
 
-// Flight::phase keeps the flag: F_GETFD of a number that was closed meanwhile reads the bit that the close has left.
+// InFlightCall::phase keeps the flag: F_GETFD of a number that was closed meanwhile reads the bit that the close has
+// left.
 Step look_up(const Kernel&, State& state, Index task, unsigned, Result& result) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   const Entry* entry = installed(state.table_of(task), flight.call.a);
   if (entry == nullptr) return fail(result, EBADF);
   hold(state, flight, entry->description);
@@ -26,7 +27,7 @@ Step look_up(const Kernel&, State& state, Index task, unsigned, Result& result) 
 
 // pidfd_getfd(2): the file is looked up in the table of the thread that waits for the caller.
 Step look_up_in_parent(const Kernel&, State& state, Index task, unsigned, Result& result) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   const Task* other = nullptr;
   for (const Task& t : state.tasks)
     if (t.process == state.process_of(task).parent && !t.ended && (other == nullptr || t.vfork_child == task))
@@ -40,7 +41,7 @@ Step look_up_in_parent(const Kernel&, State& state, Index task, unsigned, Result
 
 // The new number's range is checked before the old number is looked up. dup2(2) of equal numbers only looks.
 Step check_target(const Kernel&, State& state, Index task, unsigned, Result& result) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   const Call& call = flight.call;
   if (call.a != call.b) return call.b < 0 || call.b >= state.process_of(task).limit ? fail(result, EBADF) : Step::next;
   if (call.name == 1) return fail(result, EINVAL);
@@ -51,7 +52,7 @@ Step check_target(const Kernel&, State& state, Index task, unsigned, Result& res
 
 // What was at the new number is released after the lock has been dropped.
 Step replace(const Kernel&, State& state, Index task, unsigned, Result& result) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   const Call call = flight.call;
   const Table& table = state.table_of(task);
   const Entry* old = installed(table, call.a);
@@ -72,7 +73,7 @@ Step release_replaced(const Kernel&, State& state, Index task, unsigned, Result&
 
 // The bit of the number, whoever has it by now.
 Step read_flag(const Kernel&, State& state, Index task, unsigned, Result& result) {
-  const Flight& flight = state.tasks[task].flight;
+  const InFlightCall& flight = state.tasks[task].flight;
   const Entry* slot = state.table_of(task).find(flight.call.a);
   result.value[0] = slot != nullptr ? slot->cloexec : flight.phase;
   return Step::done;
@@ -89,7 +90,7 @@ Step write_flag(const Kernel&, State& state, Index task, unsigned, Result&) {
 
 // The number is free before the file is released.
 Step free_number(const Kernel&, State& state, Index task, unsigned, Result& result) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   const Entry* entry = installed(state.table_of(task), flight.call.a);
   if (entry == nullptr) return fail(result, EBADF);
   hold(state, flight, entry->description);

@@ -14,7 +14,8 @@ enum class Lock : std::uint8_t { untaken, table };
 
 // One row of a call's table: what the kernel does at one instant. Between two steps any other task may act.
 struct StepRow {
-  // Step::next: the next row makes the next step; Step::advanced: this row does, or the one that Flight::row says.
+  // Step::next: the next row makes the next step; Step::advanced: this row does, or the one that InFlightCall::row
+  // says.
   Step (*make)(const Kernel&, State&, Index task, unsigned outcome, Result&);
   Lock lock;
   std::string_view source;                                                  // the kernel's file and function
@@ -26,13 +27,13 @@ struct StepRow {
 std::span<const StepRow> rows_of(CallKind);
 
 // The call goes on at another row.
-inline Step go_to(Flight& flight, std::uint8_t row) {
+inline Step go_to(InFlightCall& flight, std::uint8_t row) {
   flight.row = row;
   return Step::advanced;
 }
 
 // The first row of the call's table that makes this step.
-std::uint8_t row_of(const Flight&, decltype(StepRow::make));
+std::uint8_t row_of(const InFlightCall&, decltype(StepRow::make));
 
 #define SPAWNCHECK_STEP(name) Step name(const Kernel&, State&, Index task, unsigned outcome, Result&)
 
@@ -111,7 +112,7 @@ unsigned exec_outcomes(const Kernel&, const State&, Index);
 // The call under way, if any, is over: what it referred to, and what it closed, is released (task_work_run).
 void end_call(State&, Index task);
 
-// One step of the copy of its task's table (copy.cpp); true: it is in Flight::table.
+// One step of the copy of its task's table (copy.cpp); true: it is in InFlightCall::table.
 bool step_copy(const Kernel&, State&, Index task);
 
 // What close_range(2) selects of a table goes from it.
@@ -122,17 +123,17 @@ std::int64_t last_unselected(const Table&, const Call&);
 std::int64_t in_words(std::int64_t last);
 
 // The call undoes what it did, from its row give_back_first on, and returns the error.
-inline Step undo(Flight& flight, int error) {
+inline Step undo(InFlightCall& flight, int error) {
   flight.error = error;
   return go_to(flight, row_of(flight, give_back_first));
 }
 
 // What the call refers to until it is over.
-inline void hold(State& state, Flight& flight, Index description) {
+inline void hold(State& state, InFlightCall& flight, Index description) {
   state.hold(description);
   flight.held = description;
 }
-inline void let_go(State& state, Flight& flight) {
+inline void let_go(State& state, InFlightCall& flight) {
   if (flight.held != none) state.release(flight.held);
   flight.held = none;
 }

@@ -15,7 +15,7 @@ namespace {
 bool reads(const Call& call) { return call.direction == SC_DIRECTION_READ; }
 
 // Another task that waits at the other side.
-bool is_partner(const Flight& own, const Flight& other) {
+bool is_partner(const InFlightCall& own, const InFlightCall& other) {
   if (&own == &other || !other.active || other.call.kind != own.call.kind || other.call.name != own.call.name)
     return false;
   return other.call.direction != own.call.direction && rows_of(CallKind::open_fifo)[other.row].make == wait_for_partner;
@@ -26,7 +26,7 @@ bool is_partner(const Flight& own, const Flight& other) {
 // It counts from here on: wakes who waits at the other side, and need not wait itself where the other side is open or
 // waits.
 Step arrive_at_fifo(const Kernel&, State& state, Index task, unsigned, Result&) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   const auto other_side = static_cast<std::uint8_t>(reads(flight.call) ? SC_FILE_FIFO_WRITE : SC_FILE_FIFO_READ);
   const std::uint8_t name = flight.call.name;
   flight.woken = busy(state, [&](Index, const Description& d) {
@@ -45,7 +45,7 @@ unsigned fifo_outcomes(const Kernel&, const State& state, Index task) {
 }
 
 Step wait_for_partner(const Kernel&, State& state, Index task, unsigned outcome, Result&) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   if (!flight.woken && outcome == 1) return interrupt(state, task) ? Step::advanced : Step::blocked;
   if (!flight.woken) return Step::blocked;
   sc_key key{};
@@ -57,7 +57,7 @@ Step wait_for_partner(const Kernel&, State& state, Index task, unsigned outcome,
 
 // The number goes back (put_unused_fd) after the opener has left the FIFO (fs/pipe.c fifo_open, err_rd and err_wr).
 bool interrupt(State& state, Index task) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   const bool sleeps = flight.active && static_cast<CallKind>(flight.call.kind) == CallKind::open_fifo &&
                       !flight.woken && rows_of(CallKind::open_fifo)[flight.row].make == wait_for_partner;
   if (sleeps) undo(flight, restart);
@@ -87,7 +87,7 @@ unsigned program_outcomes(const Kernel&, const State& state, Index task) {
 
 // From here on somebody writes it: execve(2) of it is ETXTBSY.
 Step open_executable(const Kernel&, State& state, Index task, unsigned outcome, Result&) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   if (outcome == 1) return undo(flight, ETXTBSY);
   hold(state, flight, new_description(state, flight.call.key[0]));
   return Step::next;
@@ -109,7 +109,7 @@ constexpr int errors_of_unknown[] = {0, ENOTSOCK, EINVAL, EADDRINUSE, EOPNOTSUPP
 constexpr unsigned unknown_outcomes = sizeof errors_of_unknown / sizeof *errors_of_unknown;
 
 // The operation returns the error, after it has closed the number.
-Step close_after(State& state, Flight& flight, int error) {
+Step close_after(State& state, InFlightCall& flight, int error) {
   let_go(state, flight);
   flight.error = error;
   return go_to(flight, row_of(flight, close_socket));
@@ -118,13 +118,13 @@ Step close_after(State& state, Flight& flight, int error) {
 }  // namespace
 
 Step install_socket(const Kernel&, State& state, Index task, unsigned, Result&) {
-  const Flight& flight = state.tasks[task].flight;
+  const InFlightCall& flight = state.tasks[task].flight;
   install(state, task, flight.reserved[0], new_description(state, {SC_FILE_LISTENER, unbound}));
   return Step::next;
 }
 
 Step look_up_socket(const Kernel&, State& state, Index task, unsigned, Result&) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   const Entry* entry = installed(state.table_of(task), flight.reserved[0]);
   if (entry == nullptr) return close_after(state, flight, EBADF);
   hold(state, flight, entry->description);
@@ -132,7 +132,7 @@ Step look_up_socket(const Kernel&, State& state, Index task, unsigned, Result&) 
 }
 
 unsigned bind_outcomes(const Kernel&, const State& state, Index task) {
-  const Flight& flight = state.tasks[task].flight;
+  const InFlightCall& flight = state.tasks[task].flight;
   const Description& socket = state.descriptions[flight.held];
   if (socket.wildcard) return unknown_outcomes;
   return is_unbound(socket) && port_busy(state, flight.call.name) == Busy::maybe ? 2 : 1;
@@ -140,7 +140,7 @@ unsigned bind_outcomes(const Kernel&, const State& state, Index task) {
 
 // The address is of AF_INET: a socket of AF_UNIX refuses it (net/unix/af_unix.c unix_validate_addr).
 Step bind_socket(const Kernel&, State& state, Index task, unsigned outcome, Result&) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   Description& socket = state.descriptions[flight.held];
   int error = 0;
   if (socket.wildcard)
@@ -165,7 +165,7 @@ unsigned listen_outcomes(const Kernel&, const State& state, Index task) {
 // An unbound socket of AF_INET gets some port (inet_csk_listen_start); a connected pair of AF_UNIX has no address
 // (unix_listen).
 Step listen_on_socket(const Kernel&, State& state, Index task, unsigned outcome, Result& result) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   const Description& socket = state.descriptions[flight.held];
   int error = 0;
   if (socket.wildcard)
@@ -178,7 +178,7 @@ Step listen_on_socket(const Kernel&, State& state, Index task, unsigned outcome,
 }
 
 Step close_socket(const Kernel&, State& state, Index task, unsigned, Result& result) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   const Entry* entry = installed(state.table_of(task), flight.reserved[0]);
   if (entry == nullptr) return fail(result, flight.error);
   hold(state, flight, entry->description);
@@ -214,7 +214,7 @@ Busy lock_taken(const State& state, Index mine) {
 }  // namespace
 
 unsigned flock_outcomes(const Kernel&, const State& state, Index task) {
-  const Flight& flight = state.tasks[task].flight;
+  const InFlightCall& flight = state.tasks[task].flight;
   const Description& description = state.descriptions[flight.held];
   if (description.wildcard || !lock_is_ours(description.key)) return 2;
   return lock_taken(state, flight.held) == Busy::maybe ? 2 : 1;
@@ -222,7 +222,7 @@ unsigned flock_outcomes(const Kernel&, const State& state, Index task) {
 
 // The lock belongs to the description and goes with its last reference.
 Step take_lock(const Kernel&, State& state, Index task, unsigned outcome, Result& result) {
-  const Flight& flight = state.tasks[task].flight;
+  const InFlightCall& flight = state.tasks[task].flight;
   if (outcome == 1 || lock_taken(state, flight.held) == Busy::yes) return fail(result, EAGAIN);
   state.descriptions[flight.held].locked = true;
   return Step::done;

@@ -5,8 +5,8 @@ namespace spawncheck::model {
 
 namespace {
 
-Few<std::uint32_t, 12> references_of(const State& state) {
-  Few<std::uint32_t, 12> count(state.descriptions.size());
+SmallVector<std::uint32_t, 12> references_of(const State& state) {
+  SmallVector<std::uint32_t, 12> count(state.descriptions.size());
   for (const Table& table : state.tables)
     for (const Entry& e : table.entries())
       if (e.description != none) count[e.description] += static_cast<std::uint32_t>(e.last - e.number + 1);
@@ -18,8 +18,8 @@ Few<std::uint32_t, 12> references_of(const State& state) {
   return count;
 }
 
-Few<std::uint16_t, 4> users_of(const State& state) {
-  Few<std::uint16_t, 4> users(state.tables.size());
+SmallVector<std::uint16_t, 4> users_of(const State& state) {
+  SmallVector<std::uint16_t, 4> users(state.tables.size());
   for (const Task& task : state.tasks) {
     if (task.ended) continue;
     ++users[task.table];

@@ -75,8 +75,8 @@ Step step_chdir(const Kernel&, State& state, Index task, unsigned, Result&) {
 
 namespace {
 
-template <typename Few>
-Index copy_of(Few& all, Index old) {
+template <typename List>
+Index copy_of(List& all, Index old) {
   auto copy = all[old];
   all.push_back(std::move(copy));
   return static_cast<Index>(all.size() - 1);
@@ -101,7 +101,7 @@ Index add_child(State& state, Index task) {
   else
     state.use_table(child.table);
   table = none;  // it is the child's now
-  child.flight = Flight{};
+  child.flight = InFlightCall{};
   child.pending = {};
   child.frames = {};
   child.in_user_mode = true;
@@ -125,7 +125,7 @@ Index add_child(State& state, Index task) {
 // kernel/fork.c copy_process: the pidfd's number is allocated after copy_files, so with CLONE_FILES it is
 // in the shared table; without, in the parent's only. It is installed before the child runs.
 Step step_clone(const Kernel& kernel, State& state, Index task, unsigned, Result& result) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   const std::uint32_t flags = flight.call.flags;
   const bool shares = (flags & SPAWN_START_FILES) != 0, is_empty = (flags & start_empty) != 0;
   if (flight.phase == 0) {
@@ -190,7 +190,7 @@ void release_memory(State& state, Index task) {
 }
 
 unsigned exec_outcomes(const Kernel&, const State& state, Index task) {
-  const Flight& flight = state.tasks[task].flight;
+  const InFlightCall& flight = state.tasks[task].flight;
   const bool written = flight.phase == 0 && flight.call.a == SC_PROGRAM_WRITTEN;
   return written && program_busy(state, flight.call.name) == Busy::maybe ? 2 : 1;
 }
@@ -238,7 +238,7 @@ int error_of_exec(const State& state, const Call& call, unsigned outcome) {
 }  // namespace
 
 Step step_exec(const Kernel& kernel, State& state, Index task, unsigned outcome, Result& result) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   const bool closes_first = kernel.has(Behaviour::exec_closes_before_wake);
   switch (flight.phase) {
     case exec_begins:
@@ -329,7 +329,7 @@ bool is_in_orphaned_group(const State& state, Index process) {
 // kernel/exit.c exit_mm: the memory is released first; a vfork parent goes on while the child still has its table, and
 // for a moment its memory.
 Step step_exit(const Kernel&, State& state, Index task, unsigned, Result&) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   if (flight.phase == 0) {
     release_memory(state, task);
     flight.phase = 1;

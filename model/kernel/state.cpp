@@ -173,7 +173,7 @@ Hash mix_in(Hash h, const Call& c) {
 }
 
 template <typename Hash>
-Hash mix_in(Hash h, const Flight& f) {
+Hash mix_in(Hash h, const InFlightCall& f) {
   if (!f.active) return mix(h, 0);
   h = mix_in(h, f.call);
   h = mix(h, std::uint64_t{f.phase} | std::uint64_t{f.woken} << 8 | std::uint64_t{f.holds_lock} << 9 |

@@ -23,10 +23,9 @@ inline constexpr Index none = 0xffff;
 
 // Room for a few without the heap: an explorer copies a state for every step.
 template <typename T, std::size_t few>
-using Few = boost::container::small_vector<T, few>;
+using SmallVector = boost::container::small_vector<T, few>;
 
-// An open file description (struct file). It lives as long as something refers to it; nothing removes it from
-// State::descriptions, its count tells.
+// An open file description (struct file). Never erased from State::descriptions; count == 0 means freed.
 struct Description {
   sc_key key{};
   std::uint32_t count = 0;  // references (f_count): of each number of a table, and of calls in flight
@@ -52,7 +51,7 @@ struct Entry {
 // that could be one.
 class Table {
  public:
-  using Entries = Few<Entry, 10>;
+  using Entries = SmallVector<Entry, 10>;
   const Entries& entries() const { return entries_; }
   std::uint16_t users() const {
     return users_;
@@ -147,7 +146,7 @@ struct Call {
 
 // A call between its entry and its return. Each step of it is one thing the kernel does at an instant;
 // in between anybody else may act.
-struct Flight {
+struct InFlightCall {
   Call call;
   bool active = false;
   std::uint8_t row = 0;    // of the call's table of steps (calls.cpp): the step it makes next
@@ -160,9 +159,10 @@ struct Flight {
   std::int32_t limit = 0;  // RLIMIT_NOFILE, as the call has read it
   std::int32_t error = 0;  // what the call returns once it has undone what it did
   std::int64_t cursor = 0, last = 0;
-  std::int64_t room = 0;   // slots that have been allocated for a copy
-  Few<Index, 4> deferred;  // closed, and released when the call returns to user mode (fs/file_table.c fput); held
-  bool operator==(const Flight& o) const = default;
+  std::int64_t room = 0;  // slots that have been allocated for a copy
+  SmallVector<Index, 4>
+      deferred;  // closed, and released when the call returns to user mode (fs/file_table.c fput); held
+  bool operator==(const InFlightCall& o) const = default;
 };
 
 // Signals whose handlers a task is in, the last to return first. More at once than there is room for: the oldest is
@@ -189,17 +189,17 @@ struct Task {
   bool has_released_memory = false;  // never to run on it again; it has it still (kernel/fork.c mm_release)
   bool ended = false;
   bool in_user_mode = true;  // out of its last call: see signals.h may_begin_call()
-  Flight flight;
+  InFlightCall flight;
   bool operator==(const Task&) const = default;
 };
 
 struct State {
-  Few<Description, 12> descriptions;
-  Few<Table, 4> tables;
-  Few<Dispositions, 4> dispositions;
-  Few<Memory, 4> memories;
-  Few<Process, 3> processes;
-  Few<Task, 6> tasks;
+  SmallVector<Description, 12> descriptions;
+  SmallVector<Table, 4> tables;
+  SmallVector<Dispositions, 4> dispositions;
+  SmallVector<Memory, 4> memories;
+  SmallVector<Process, 3> processes;
+  SmallVector<Task, 6> tasks;
   // May a limit change? Where not, it does not matter when a call reads it, and that is no step of its own.
   bool has_limit_changes = true;
   // Whoever drives the model knows of signals only that they are sent: a sleep that a signal can interrupt may be

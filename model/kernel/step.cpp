@@ -11,12 +11,12 @@ constexpr std::string_view names[] = {
 #undef SPAWNCHECK_ROW
 };
 
-std::span<const StepRow> rows_of(const Flight& flight) {
+std::span<const StepRow> rows_of(const InFlightCall& flight) {
   return model::rows_of(static_cast<CallKind>(flight.call.kind));
 }
 
 // The row that makes the task's next step: where no limit changes, reading it is part of the step after.
-const StepRow& next_row(const State& state, const Flight& flight) {
+const StepRow& next_row(const State& state, const InFlightCall& flight) {
   const auto rows = rows_of(flight);
   const bool is_skipped = rows[flight.row].reads_limit && !state.has_limit_changes;
   return rows[flight.row + (is_skipped ? 1u : 0u)];
@@ -37,8 +37,8 @@ Kernel kernel_named(std::string_view text) {
 std::string_view name(CallKind kind) { return names[static_cast<std::size_t>(kind)]; }
 
 void begin(State& state, Index task, const Call& call) {
-  Flight& flight = state.tasks[task].flight;
-  flight = Flight{};
+  InFlightCall& flight = state.tasks[task].flight;
+  flight = InFlightCall{};
   flight.call = call;
   flight.active = true;
 }
@@ -49,7 +49,7 @@ unsigned outcome_count(const Kernel& kernel, const State& state, Index task) {
 }
 
 bool only_releases(const State& state, Index task) {
-  const Flight& flight = state.tasks[task].flight;
+  const InFlightCall& flight = state.tasks[task].flight;
   if (!flight.active) return false;
   auto* const make = rows_of(flight)[flight.row].make;
   return make == release_closed || make == release_replaced;
@@ -65,7 +65,7 @@ bool is_locked(const State& state, Index task) {
 }
 
 Step make(const Kernel& kernel, State& state, Index task, unsigned outcome, Result& result) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   const Step made = rows_of(flight)[flight.row].make(kernel, state, task, outcome, result);
   if (made != Step::next) return made;
   ++state.tasks[task].flight.row;
@@ -75,16 +75,16 @@ Step make(const Kernel& kernel, State& state, Index task, unsigned outcome, Resu
 }  // namespace
 
 void end_call(State& state, Index task) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   let_go(state, flight);
   for (const Index description : flight.deferred) state.release(description);
   if (flight.table != none && flight.table != state.tasks[task].table) state.leave_table(flight.table);
-  flight = Flight{};
+  flight = InFlightCall{};
 }
 
 Step step(const Kernel& kernel, State& state, Index task, unsigned outcome, Result& result) {
   if (next_row(state, state.tasks[task].flight).lock == Lock::table && is_locked(state, task)) return Step::blocked;
-  const Flight& flight = state.tasks[task].flight;
+  const InFlightCall& flight = state.tasks[task].flight;
   const bool only_reads = rows_of(flight)[flight.row].reads_limit && !state.has_limit_changes;
   Step made = make(kernel, state, task, outcome, result);
   if (only_reads && made == Step::advanced) made = make(kernel, state, task, outcome, result);

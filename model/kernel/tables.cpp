@@ -128,7 +128,7 @@ namespace {
 // since new numbers are low.
 std::int64_t next_pause(const Kernel& kernel, const State& state, Index task) {
   constexpr std::int64_t beyond = 4;
-  const Flight& flight = state.tasks[task].flight;
+  const InFlightCall& flight = state.tasks[task].flight;
   const Table& table = state.table_of(task);
   if (flight.phase != range_closes || flight.table != none || table.users() <= 1 ||
       (flight.call.flags & ~close_range_unshare) != 0)
@@ -145,7 +145,7 @@ std::int64_t next_pause(const Kernel& kernel, const State& state, Index task) {
 }
 
 unsigned closing_outcomes(const Kernel& kernel, const State& state, Index task) {
-  const Flight& flight = state.tasks[task].flight;
+  const InFlightCall& flight = state.tasks[task].flight;
   if (flight.phase != range_closes || flight.table != none) return 1;
   const Part part = next_selected(state.table_of(task), flight.call, flight.cursor);
   if (part.first <= part.last && part.first >= flight.last) return 2;
@@ -168,7 +168,7 @@ unsigned close_range_outcomes(const Kernel& kernel, const State& state, Index ta
 // fs/file.c __close_range. With UNSHARE a private copy is made, closed in one by one, and installed after the closes;
 // on a table with one user it closes in place.
 Step step_close_range(const Kernel& kernel, State& state, Index task, unsigned outcome, Result& result) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   const Index own = state.tasks[task].table;
   const bool marks = (flight.call.flags & close_range_cloexec) != 0;
   const bool begins = flight.phase == range_begins;
@@ -207,7 +207,7 @@ Step step_close_range(const Kernel& kernel, State& state, Index task, unsigned o
 }
 
 bool closes_in_own_copy(const State& state, Index task) {
-  const Flight& flight = state.tasks[task].flight;
+  const InFlightCall& flight = state.tasks[task].flight;
   if (!flight.active || flight.table == none || flight.phase != range_closes ||
       static_cast<CallKind>(flight.call.kind) != CallKind::close_range)
     return false;
@@ -229,7 +229,7 @@ Step step_close_but(const Kernel& kernel, State& state, Index task, unsigned, Re
 }
 
 Step step_close_each(const Kernel&, State& state, Index task, unsigned, Result&) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   if (flight.phase == 0) {
     flight.cursor = static_cast<std::uint32_t>(flight.call.a);
     flight.last = static_cast<std::uint32_t>(flight.call.b);
@@ -243,7 +243,7 @@ Step step_close_each(const Kernel&, State& state, Index task, unsigned, Result&)
 }
 
 Step step_sweep_cloexec(const Kernel&, State& state, Index task, unsigned, Result&) {
-  Flight& flight = state.tasks[task].flight;
+  InFlightCall& flight = state.tasks[task].flight;
   for (const Entry& e : state.table_of(task).entries()) {
     if (e.last < flight.cursor || !e.cloexec || e.description == none) continue;
     auto number = static_cast<std::int32_t>(std::max<std::int64_t>(e.number, flight.cursor));

@@ -403,7 +403,7 @@ bool Walk::wait(const sc_step& s) {
 
 bool Walk::wakes(const sc_step& s) {
   const Index task = known_[s.task].task;
-  const model::Flight& flight = state_.tasks[task].flight;
+  const model::InFlightCall& flight = state_.tasks[task].flight;
   if (s.outcome == SC_OUTCOME_DIED) return dies_asleep(s);
   if (s.call == SC_VISIBLE_wait4 || s.call == SC_VISIBLE_waitid) return wait(s);
   if (flight.active) {

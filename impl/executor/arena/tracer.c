@@ -98,7 +98,7 @@ static int has_sleeper_with_timeout(void) {
 
 /* Nobody can go. Whom a fault has stopped goes on; a sleeper may have a timeout. Everybody else rests where only
  * another task could move him: so when there is no timeout, nobody will. */
-static int somebody_comes_back(void) {
+static int wait_for_wakeup(void) {
   const uint32_t steps = shared->trace.step_count;
   for (;;) {
     const int helpers_rest = helpers_are_at_rest(); /* first: what they have woken until then is seen below */
@@ -146,7 +146,7 @@ static enum sc_run_end run_steps(void) {
     const uint32_t enabled = can_go();
     if (all_finished() && (enabled & ((1u << shared->thread_count) - 1)) == 0) return SC_RUN_COMPLETE;
     if (enabled == 0) {
-      if (somebody_comes_back()) continue;
+      if (wait_for_wakeup()) continue;
       return end_of_all();
     }
     const int task = choose(&chooser, &shared->trace, enabled);
