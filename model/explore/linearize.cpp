@@ -44,6 +44,8 @@ bool may_be_interrupted(const Scenario& scenario, const sc_history& history) {
 // Recursion: each level makes at least one step of one operation.
 constexpr int depth_max = 1'000;
 
+static_assert(SC_THREADS_MAX <= 24, "model::Description::held_in_window has a bit of each thread, and its hash has 24");
+
 // Of the ways to settle one child. Where a child has more and none of these explains the run, nothing is decided.
 constexpr std::uint64_t ways_to_settle_max = 64;
 
@@ -66,6 +68,7 @@ class Search {
 
   Linearization run() {
     auto start = std::make_unique<Node>();
+    start->window.resize(threads_);
     start->state = model::initial_state(scenario_.world, threads_, history_.world_inode);
     start->state.has_limit_changes = model::changes_limits(scenario_);
     start->state.has_unknown_signals = may_be_interrupted(scenario_, history_);
@@ -78,7 +81,7 @@ class Search {
   struct Node {
     State state;
     std::array<std::uint8_t, SC_THREADS_MAX> position{};
-    std::array<Window, SC_THREADS_MAX> window;
+    model::SmallVector<Window, 3> window;
     std::vector<SettledChild> children;
   };
 
@@ -210,9 +213,9 @@ void Search::look_through_windows(Node& next) const {
   for (Index t = 0; t < threads_; ++t)
     if (next.window[t].is_open()) next.window[t].look(next.state, t);
   if (enforces(Clause::fd_untransient)) return;
-  std::uint8_t windows = 0;
+  std::uint32_t windows = 0;
   for (Index t = 0; t < threads_; ++t)
-    if (next.window[t].is_open()) windows |= static_cast<std::uint8_t>(1u << t);
+    if (next.window[t].is_open()) windows |= 1u << t;
   if (windows == 0) return;
   for (Index t = 0; t < threads_; ++t)
     for (const model::Entry& e : next.state.table_of(t).entries())
@@ -491,7 +494,7 @@ void Search::close_window(Node& next, Index t, std::uint64_t way) {
     if (!enforces(Clause::fd_released))
       for (model::Description& d : next.state.descriptions) d.held_for_good |= (d.held_in_window >> t & 1) != 0;
   }
-  for (model::Description& d : next.state.descriptions) d.held_in_window &= static_cast<std::uint8_t>(~(1u << t));
+  for (model::Description& d : next.state.descriptions) d.held_in_window &= ~(1u << t);
   window = Window{};
 }
 

@@ -223,7 +223,7 @@ Hash hash_of(const State& s) {
                  std::uint64_t{s.tasks.size()} << 48);
   for (const Description& d : s.descriptions) {
     h = mix(h, std::uint64_t{d.count} | std::uint64_t{d.wildcard} << 32 | std::uint64_t{d.locked} << 33 |
-                   std::uint64_t{d.held_for_good} << 34 | std::uint64_t{d.held_in_window} << 48);
+                   std::uint64_t{d.held_for_good} << 34 | std::uint64_t{d.held_in_window} << 40);
     h = mix_in(h, d.key);
   }
   for (const Table& t : s.tables) {

@@ -33,7 +33,7 @@ struct Description {
   bool locked = false;      // holds flock(2) LOCK_EX
   // A spawn that is seen only from outside may refer to it for a while: the threads whose spawn is under
   // way, one bit each, and whether one that has returned may still.
-  std::uint8_t held_in_window = 0;
+  std::uint32_t held_in_window = 0;
   bool held_for_good = false;
   bool operator==(const Description& o) const;
 };

@@ -13,6 +13,9 @@ namespace spawncheck {
 
 namespace {
 
+// A scenario grows no further by mutation: each thread makes a run slower, and few races need more.
+constexpr std::size_t threads_grown_max = 8;
+
 class Mutator {
  public:
   Mutator(Scenario scenario, Random& random) : s_(std::move(scenario)), random_(random) {}
@@ -204,7 +207,7 @@ class Mutator {
     (random_.chance(1, 3) ? s_.world.mask : random_.chance(1, 2) ? s_.world.ignored : s_.world.handled) ^= bit;
   }
   void change_threads() {
-    if (random_.chance(1, 2) && s_.threads.size() < SC_THREADS_MAX) {
+    if (random_.chance(1, 2) && s_.threads.size() < threads_grown_max) {
       GenerateOptions options;
       Scenario other = generate(random_, options);
       if (!other.threads.empty()) s_.threads.push_back(std::move(other.threads[below(other.threads.size())]));

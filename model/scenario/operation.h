@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 /* Bounds of the language. Whatever is larger is malformed. */
-#define SC_THREADS_MAX 8
+#define SC_THREADS_MAX 24
 #define SC_OPS_MAX 32       /* of one thread */
 #define SC_VARIABLES_MAX 32 /* of one thread: $0 .. $31 */
 #define SC_WORLD_MAX 64     /* lines that open descriptors in the initial world */
