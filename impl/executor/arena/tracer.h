@@ -90,7 +90,8 @@ int has_signal(int task);
 /* What was opened to look at the tasks of the run. */
 void tracer_forget(void);
 
-/* Makes the task's next step, with its record. error: 0, or an errno that its call gives without being made. */
+/* steps.c: makes the task's next step, with its record. error: 0, or an errno that its call gives without being made.
+ */
 void step_task(int task, struct sc_step* step, int error);
 
 /* The tasks that were asleep and are no more, because of the last step: adds WAKES steps. The flag: a signal was

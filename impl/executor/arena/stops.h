@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What stops.c and steps.c share, in the arena server: a task by its index, and its way to where it rests next. */
+#ifndef SPAWNCHECK_EXECUTOR_STOPS_H
+#define SPAWNCHECK_EXECUTOR_STOPS_H
+
+#include "tracer.h"
+
+struct sc_task* task_of(int task);
+
+/* ptrace(2) of the task. */
+long trace_request(int what, int task, uintptr_t address, void* data);
+void resume_task(int task, int how, int signal);
+
+/* Its memory, also where process_vm_readv(2) is refused. 1: all of it was read. */
+int read_memory(int task, int64_t address, void* at, size_t size);
+void read_pointee_at(int task, struct sc_step* step, int64_t address);
+
+/* /proc/TID, opened once; -1: it is gone. */
+int process_of(int task);
+char kernel_state_of(int task); /* as in proc(5): R, S, D, t, T, Z, X; 0: gone */
+
+enum waited { WAITED_STOP, WAITED_DEATH, WAITED_ASLEEP, WAITED_OUT };
+
+/* Until the task stops, dies or sleeps. A call that cannot sleep is waited for without looking; what sleeps in spite
+ * of that, in a call that is not visible, is found out at the timer's next tick. */
+enum waited await_task(int task, int may_sleep, int* status);
+
+/* The task has been resumed: until it rests. `step` is the record of what it does, or null. */
+void run_to_rest(int task, struct sc_step* step, int may_sleep);
+
+/* It has died, with this status of waitpid(2). */
+void end_task(int task, int status, struct sc_step* step);
+
+/* Moves whenever a signal may have been sent, or let through by a mask. */
+uint32_t tracer_signals(void);
+
+int is_ignored_sigchld(int signal); /* a SIGCHLD that nobody handles: it passes without a step */
+int is_stop_signal(int signal);
+
+#endif
