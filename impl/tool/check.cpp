@@ -8,6 +8,7 @@
 #include "impl/session/running_kernel.h"
 #include "impl/session/scheduled.h"
 #include "impl/session/taken.h"
+#include "impl/tool/check_report.h"
 #include "impl/tool/coverage.h"
 #include "impl/tool/tool.h"
 #include "model/scenario/mutate.h"
@@ -160,7 +161,8 @@ struct Search {
   Findings findings;  // with is_all
   std::vector<Finding> suspicions;
   std::optional<Finding> finding;  // without
-  std::string first_reason;
+  std::string first_reason, first_broken;
+  std::map<Clause, std::set<std::string>> limits;  // documented, and met
 
   explicit Search(const Session& session) : taken(session.implementation().policies) {}
 };
@@ -271,8 +273,26 @@ void take_all(Search& search, Session& session, const Scenario& scenario, const 
 void take_undecided(Search& search, const Scenario& scenario, const Verdict& verdict) {
   search.counts.add(verdict);
   if (verdict.status != Status::holds && search.first_reason.empty()) search.first_reason = verdict.observed;
+  if (verdict.status == Status::broken && search.first_broken.empty())
+    search.first_broken = verdict.observed + "\n" + print(scenario);
   if (verdict.status == Status::broken)
     fmt::print(stderr, "spawncheck: broken: {}\n{}", verdict.observed, print(scenario));
+}
+
+CheckResult result_of(const Search& search, double seconds) {
+  CheckResult result;
+  if (search.finding) result.findings.push_back({*search.finding, 1});
+  for (const Findings::Row& row : search.findings.rows()) result.findings.push_back({row.finding, row.times});
+  for (const Finding& f : search.suspicions) result.findings.push_back({f, 1});
+  result.limits = search.limits;
+  result.has_decided = search.counts.of(Status::holds) != 0;
+  result.whole = whole(search.counts);
+  result.seconds = seconds;
+  result.summary = summary(search.counts, seconds);
+  result.broken = search.first_broken;
+  if (result.whole == Status::inconclusive || result.whole == Status::unsupported)
+    result.undecided = why(search.counts, search.first_reason);
+  return result;
 }
 
 bool is_over(const Search& search, const CheckOptions& options, const Deadline& deadline) {
@@ -284,11 +304,21 @@ bool is_over(const Search& search, const CheckOptions& options, const Deadline& 
 
 int check(const CheckOptions& options) {
   int status = 0;
+  if (!can_be_written(options.reports)) return exit_usage;
   const unsigned seconds = options.common.seconds == 0 && options.runs == 0 ? 10 : options.common.seconds;
   const Deadline deadline(seconds);
   const std::unique_ptr<Session> session = start_session(options.common, status);
   if (session == nullptr) return status;
-  if (!session->why_unsupported().empty()) return tell_unsupported(*session, options.common);
+  MachineReport reports(options.reports, *session, options.common, "check",
+                        options.is_scheduled ? "scheduled" : "free");
+  const Clauses owed = Clauses::promised_by(session->implementation().promises);
+  if (!session->why_unsupported().empty()) {
+    CheckResult result;
+    result.whole = Status::unsupported;
+    result.undecided = session->why_unsupported();
+    add_to(reports, result, owed);
+    return reports.write(tell_unsupported(*session, options.common));
+  }
   if (!options.common.json) {
     fmt::print("seed {}\nkernel {}: {}\n", options.common.seed, kernel_release(), behaviours_text());
     std::fflush(stdout);
@@ -312,6 +342,7 @@ int check(const CheckOptions& options) {
                                          used, [&] { return deadline.passed(); });
     search.counts.runs += used;
     search.taken.note(scenario, session->history());
+    for (const DocumentedLimit& l : verdict.limits) search.limits[l.clause].insert(l.what + " (" + l.source + ")");
     if (options.is_scheduled && options.replays != 0 && verdict.status != Status::violated)
       replay(*session, scenario, options.replays, search.counts);
     if (verdict.status != Status::violated)
@@ -329,7 +360,8 @@ int check(const CheckOptions& options) {
     fmt::print("{}", search.coverage.table());
   tell_whole(search, elapsed(), options);
   if (search.finding) tell(*search.finding, options.common.json);
-  return exit_status(whole(search.counts));
+  add_to(reports, result_of(search, elapsed()), owed);
+  return reports.write(exit_status(whole(search.counts)));
 }
 
 }  // namespace spawncheck::tool

@@ -17,6 +17,7 @@ install(CODE "
   file(CREATE_LINK ../${private}/spawncheck \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/spawncheck\" SYMBOLIC)" ${tool})
 
 install(FILES spawncheck.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME spawncheck ${tool})
+install(FILES schemas/output.schema.json schemas/sarif.schema.json schemas/junit.xsd DESTINATION ${CMAKE_INSTALL_DATADIR}/spawncheck ${tool})
 # A header for users of --implementation FILE.so.
 install(FILES ${CMAKE_SOURCE_DIR}/impl/peers/implementation.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/spawncheck ${tool})
 add_custom_command(OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/spawncheck.1 DEPENDS spawncheck

@@ -81,6 +81,7 @@ int main(int argc, char** argv) {
       "--fault", run_options.fault,
       "run by the schedule, and let something go wrong: EMFILE@0.2.5 at call 5 of thread 0's operation 2, "
       "or signal:USR1@, child:TERM@, kill-child@, stop-child@, kill-parent@");
+  add_report_files(*run_command, run_options.reports);
   add_common(*run_command, run_options.common);
 
   CheckOptions check_options;
@@ -110,6 +111,7 @@ int main(int argc, char** argv) {
                           "has: for libraries that hold descriptors of their own");
   check_command->add_flag("--coverage", check_options.has_coverage,
                           "at the end: which features the scenarios had, and which of them met in one");
+  add_report_files(*check_command, check_options.reports);
   add_common(*check_command, check_options.common);
 
   std::vector<std::string> searches = scheduler_words();
@@ -269,6 +271,16 @@ int main(int argc, char** argv) {
   check_options.is_lockstep = mode == "lockstep";
   if (check_options.is_lockstep && check_options.is_all) {
     fmt::print(stderr, "spawncheck: check: --all goes with --mode free and scheduled, not with lockstep\n");
+    return exit_usage;
+  }
+  if (check_options.is_lockstep && check_options.reports.is_wanted()) {
+    fmt::print(stderr,
+               "spawncheck: check: --junit and --sarif tell of clauses, which --mode lockstep does not judge\n");
+    return exit_usage;
+  }
+  if ((run_options.lockstep || run_options.watch) && run_options.reports.is_wanted()) {
+    fmt::print(stderr,
+               "spawncheck: run: --junit and --sarif tell of verdicts, which --lockstep and --watch do not give\n");
     return exit_usage;
   }
   if (run_command->parsed()) return run(run_options);

@@ -8,6 +8,7 @@
 #include "impl/session/running_kernel.h"
 #include "impl/session/scheduled.h"
 #include "impl/session/watch.h"
+#include "impl/tool/machine_report.h"
 #include "impl/tool/tool.h"
 
 namespace spawncheck::tool {
@@ -109,6 +110,12 @@ Outcome run_scenario(Session& session, const Scenario& scenario, const RunOption
   return outcome;
 }
 
+// What was read from standard input can only be replayed from its text.
+Finding in_file(Finding finding, const std::string& file) {
+  if (file != "-") finding.file = file;
+  return finding;
+}
+
 void tell(const std::string& file, const Scenario& scenario, const Outcome& o, Session& session,
           const RunOptions& options) {
   if (options.common.json) {
@@ -116,8 +123,7 @@ void tell(const std::string& file, const Scenario& scenario, const Outcome& o, S
     object["file"] = file;
     object["expected"] = o.expected;
     if (o.finding) {
-      Finding f = *o.finding;
-      f.file = file;
+      const Finding f = in_file(*o.finding, file);
       object.update(to_json(f));
     }
     return say_json(object);
@@ -139,10 +145,71 @@ void tell(const std::string& file, const Scenario& scenario, const Outcome& o, S
   if (o.verdict.status == Status::violated) fmt::print("{}", kernel_line());
 }
 
+Status counts_as(const Outcome& o) {
+  return o.expected         ? Status::holds
+         : o.is_suspected() ? Status::inconclusive
+         : o.unexpected     ? Status::violated
+                            : o.verdict.status;
+}
+
+CaseOutcome outcome_of(const Outcome& o) {
+  switch (counts_as(o)) {
+    case Status::holds:
+      return CaseOutcome::passed;
+    case Status::violated:
+      return CaseOutcome::failed;
+    case Status::broken:
+      return CaseOutcome::broken;
+    case Status::inconclusive:
+    case Status::unsupported:
+      break;
+  }
+  return o.verdict.is_limited() ? CaseOutcome::passed : CaseOutcome::skipped;
+}
+
+// A scenario's line in the reports for machines.
+void add_to(MachineReport& to, const std::string& file, const Scenario& scenario, const Outcome& o,
+            const Session& session, double seconds) {
+  JUnitCase c;
+  c.name = file;
+  c.seconds = seconds;
+  c.outcome = outcome_of(o);
+  const std::string said = fmt::format("{}: {}", name(o.verdict.status), o.verdict.observed);
+  const bool is_shown = o.finding && c.outcome != CaseOutcome::passed;
+  if (is_shown) {
+    const Finding f = in_file(*o.finding, file);
+    c.text = report(f);
+    c.message = first_line(c.text);
+    to.add_finding(f);
+  } else if (c.outcome == CaseOutcome::failed) {
+    c.message = c.text = fmt::format("expected {}, not {}", text_of(*applying(scenario, session).front()), said);
+    to.add_unmet(file, c.text);
+  } else if (c.outcome == CaseOutcome::broken) {
+    c.message = c.text = said;
+    to.note_broken(file + ": " + said);
+  } else if (c.outcome == CaseOutcome::skipped) {
+    c.message = c.text = said;
+    to.note_undecided(file + ": " + said);
+  }
+  for (const DocumentedLimit& l : o.verdict.limits)
+    to.note(fmt::format("{}: {}: within a documented limit: {} ({})", file, name(l.clause), l.what, l.source));
+  to.add_case(c);
+}
+
+void add_not_run(MachineReport& to, const std::string& file) {
+  JUnitCase c;
+  c.name = file;
+  c.outcome = CaseOutcome::skipped;
+  c.message = "not run: the time was over";
+  to.note_undecided(file + ": " + c.message);
+  to.add_case(c);
+}
+
 }  // namespace
 
 int run(const RunOptions& options) {
   int status = 0;
+  if (!can_be_written(options.reports)) return exit_usage;
   std::vector<Scenario> scenarios;
   for (const std::string& file : options.files) {  // all are read before any is run
     std::optional<Scenario> scenario = read_scenario(file, status);
@@ -157,6 +224,7 @@ int run(const RunOptions& options) {
   const std::unique_ptr<Session> session = start_session(options.common, status);
   if (session == nullptr) return status;
   const Deadline deadline(options.common.seconds);
+  MachineReport reports(options.reports, *session, options.common, "run", "files");
   Status worst = Status::holds;
   std::size_t empty = 0;  // lockstep: runs with nothing to compare; they count when there are no others
   Status worst_empty = Status::unsupported;
@@ -164,6 +232,7 @@ int run(const RunOptions& options) {
     if (deadline.passed()) {
       fmt::print(stderr, "spawncheck: {} of {} scenarios were not run\n", scenarios.size() - i, scenarios.size());
       if (is_worse(Status::inconclusive, worst)) worst = Status::inconclusive;
+      for (std::size_t left = i; left < scenarios.size(); ++left) add_not_run(reports, options.files[left]);
       break;
     }
     if (options.watch) {
@@ -182,6 +251,7 @@ int run(const RunOptions& options) {
       if (is_worse(v.status, of_kind)) of_kind = v.status;
       continue;
     }
+    const auto start = std::chrono::steady_clock::now();
     Outcome outcome = run_scenario(*session, scenarios[i], options);
     if (outcome.is_scheduled && session->history().end == SC_RUN_MISLED) {
       fmt::print(stderr, "{}: {}\n", options.files[i], bad_turn_text(scenarios[i], session->trace()));
@@ -193,14 +263,12 @@ int run(const RunOptions& options) {
     if (outcome.verdict.status == Status::violated)
       outcome.finding = tried_again(*session, scenarios[i], outcome, options, deadline);
     tell(options.files[i], scenarios[i], outcome, *session, options);
-    const Status counts = outcome.expected         ? Status::holds
-                          : outcome.is_suspected() ? Status::inconclusive
-                          : outcome.unexpected     ? Status::violated
-                                                   : outcome.verdict.status;
-    if (is_worse(counts, worst)) worst = counts;
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    add_to(reports, options.files[i], scenarios[i], outcome, *session, took.count());
+    if (is_worse(counts_as(outcome), worst)) worst = counts_as(outcome);
   }
   if (empty == scenarios.size()) worst = worst_empty;
-  return exit_status(worst);
+  return reports.write(exit_status(worst));
 }
 
 int shrink(const ShrinkOptions& options) {

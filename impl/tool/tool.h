@@ -32,6 +32,13 @@ struct Common {
 // The options every command that runs something takes.
 void add_common(CLI::App& command, Common& common);
 
+// Reports for machines (machine_report.h); empty: none.
+struct ReportFiles {
+  std::string junit, sarif;
+  bool is_wanted() const { return !junit.empty() || !sarif.empty(); }
+};
+void add_report_files(CLI::App& command, ReportFiles&);
+
 // Set by SIGINT and SIGTERM.
 extern std::atomic<bool> interrupted;
 
@@ -68,6 +75,7 @@ struct RunOptions {
   unsigned snapshot_every = 1;  // lockstep: and every table after each so many
   bool watch = false;           // look at tables and memory between any two calls: impl/session/watch.h
   bool trace = false;           // print what each task did, call by call
+  ReportFiles reports;
 };
 int run(const RunOptions&);
 
@@ -88,6 +96,7 @@ struct CheckOptions {
   bool has_coverage = false;  // say at the end which features were made, and which met
   bool is_all = false;        // go on after a finding, and collect those that differ
   bool own_descriptors = false;  // threads touch only what is theirs
+  ReportFiles reports;
 };
 int check(const CheckOptions&);
 

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+//
+// What run and check come to, as files for build servers (JUnit XML) and code hosts (SARIF): --junit and --sarif.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "impl/report/junit.h"
+#include "impl/report/sarif.h"
+#include "impl/tool/tool.h"
+
+namespace spawncheck::tool {
+
+class MachineReport {
+ public:
+  // command, mode: "check", "scheduled".
+  MachineReport(const ReportFiles&, const Session&, const Common&, const std::string& command, const std::string& mode);
+
+  void add_case(JUnitCase);
+  void add_finding(const Finding&, std::uint64_t times = 1);
+  void add_unmet(const std::string& file, const std::string& text);
+  // Beside the cases and the findings.
+  void note(const std::string& text);
+  void note_undecided(const std::string& text);
+  void note_broken(const std::string& text);
+
+  // Writes what was asked for: the exit status, or that of *broken* where a file cannot be written, which it says.
+  int write(int exit_status);
+
+ private:
+  const ReportFiles files_;
+  JUnitSuite suite_;
+  SarifLog log_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+// Says why not, where they cannot be written.
+bool can_be_written(const ReportFiles&);
+
+// One line of a report's text that is a whole: up to its first line feed.
+std::string first_line(const std::string&);
+
+}  // namespace spawncheck::tool
