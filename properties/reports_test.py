@@ -243,7 +243,7 @@ class Json(Reports):
     def test_check(self):
         self.said("check", "--coverage", "--runs", "60")
         self.said("check", "--implementation", "canary", "--runs", "2000", statuses=(1,))
-        self.said("check", "--implementation", "canary", "--all", "--runs", "60", statuses=(1,))
+        self.said("check", "--implementation", "canary", "--all", "--runs", "12", statuses=(1,))
         self.said("check", "--mode", "scheduled", "--replays", "1", "--runs", "20")
         self.said("check", "--mode", "lockstep", "--runs", "20")
 
