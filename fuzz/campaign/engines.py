@@ -154,7 +154,7 @@ class Afl:
 
 
 ENGINES = {engine.name: engine for engine in (LibFuzzer, Afl)}
-TARGETS = ("language", "model", "kernel", "races", "request")
+TARGETS = ("language", "model", "explorer", "kernel", "races", "request")
 RACING_TARGETS = ("kernel", "races")  # that ask an implementation, so that the canary can stand in its place
 
 
