@@ -127,6 +127,8 @@ class Campaign:
             if pair.target == target:
                 for instance in range(max([0, *pair.figures]) + 1):
                     self.store.gather(pair.engine, target, instance)
+        for other in self.options.others:
+            self.store.gather_from(Path(other), target, engines.INPUT_BYTES_MAX)
 
     def running(self):
         return [p for pair in self.pairs for p in pair.processes.values()]
@@ -301,6 +303,8 @@ def parse(arguments):
     parser.add_argument("--engine", action="append", choices=tuple(engines.ENGINES), help="likewise")
     parser.add_argument("--implementation", help="another spawn in the reference's place: a name, or FILE.so")
     parser.add_argument("--directory", help="where the campaign lives (default build/fuzz)")
+    parser.add_argument("--with", dest="others", action="append", default=[], metavar="DIRECTORY",
+                        help="another campaign's directory, as of another machine: its inputs are taken, again and again; may be given several times")
     parser.add_argument("--disk", type=positive, default=1024, metavar="MB", help="the bound of the directory (default 1024)")
     parser.add_argument("--canary", action="store_true", help="a deliberately wrong spawn in the reference's place: every engine must find it")
     parser.add_argument("--minimise", action="store_true", help="fuzz nothing: make the campaign's corpus small without losing a feature")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a campaign reads, keeps and bounds, without an engine. `python3 -B fuzz/campaign/campaign_test.py`"""
 
+import hashlib
 import os
 import tempfile
 import threading
@@ -64,6 +65,43 @@ class Figures(WithStore):
         self.store.corpus("model").mkdir(parents=True)
         self.store.gather(engine, "model", 0)
         self.store.gather(engine, "model", 0)
+        self.assertEqual(self.store.count_inputs("model"), 1)
+
+
+class AnotherMachine(WithStore):
+    def setUp(self):
+        super().setUp()
+        self.other = self.directory / "mounted"
+        (self.other / "corpus/model").mkdir(parents=True)
+
+    def put(self, data: bytes, name=None):
+        (self.other / "corpus/model" / (name or hashlib.sha1(data).hexdigest())).write_bytes(data)
+
+    def test_its_inputs_are_taken_and_it_is_only_read(self):
+        self.store.prepare("model", seeds=[b"own"])
+        self.put(b"theirs")
+        self.put(b"half", name=".partial")
+        self.put(b"x" * 9000)
+        there = sorted(p.name for p in (self.other / "corpus/model").iterdir())
+        self.store.gather_from(self.other, "model", engines.INPUT_BYTES_MAX)
+        self.assertEqual({p.read_bytes() for p in self.store.corpus("model").iterdir()}, {b"own", b"theirs"})
+        self.put(b"later")
+        self.store.gather_from(self.other, "model", engines.INPUT_BYTES_MAX)
+        self.assertEqual(self.store.count_inputs("model"), 3)
+        (self.other / "corpus/model" / hashlib.sha1(b"later").hexdigest()).unlink()
+        self.assertEqual(sorted(p.name for p in (self.other / "corpus/model").iterdir()), there)
+
+    def test_what_failed_here_does_not_come_back(self):
+        self.store.prepare("model", seeds=[])
+        self.put(b"fails")
+        self.store.gather_from(self.other, "model", engines.INPUT_BYTES_MAX)
+        self.store.remove("model", b"fails")
+        self.store.gather_from(self.other, "model", engines.INPUT_BYTES_MAX)
+        self.assertEqual(self.store.count_inputs("model"), 0)
+
+    def test_one_that_is_not_there_is_no_error(self):
+        self.store.prepare("model", seeds=[b"own"])
+        self.store.gather_from(Path("/nonexistent"), "model", engines.INPUT_BYTES_MAX)
         self.assertEqual(self.store.count_inputs("model"), 1)
 
 

@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -16,6 +17,9 @@ PAIR_BYTES = 64 * 64 * 4  # fuzz/feedback.h: a byte for each pair of operations 
 
 class Busy(Exception):
     pass
+
+
+_INPUT_NAME = re.compile(r"[0-9a-f]{40}")  # what add() gives; no file that is still being written
 
 
 class Store:
@@ -94,6 +98,23 @@ class Store:
             if file not in self._gathered:
                 self.add(target, file.read_bytes())
                 self._gathered.add(file)
+
+    def gather_from(self, other: Path, target, bytes_max):
+        """The inputs of another campaign's directory, which is only read: another machine's, mounted here or copied."""
+        try:
+            names = sorted(entry.name for entry in os.scandir(other / "corpus" / target))
+        except OSError:
+            return  # not there yet, or not now
+        for file in (other / "corpus" / target / name for name in names if _INPUT_NAME.fullmatch(name)):
+            if file in self._gathered:
+                continue
+            self._gathered.add(file)
+            try:
+                data = file.read_bytes()
+            except OSError:
+                continue  # it was made superfluous meanwhile
+            if len(data) <= bytes_max:
+                self.add(target, data)
 
     def forget_gathered(self):
         """The engines' own files are gone: the same names may come again."""
