@@ -33,6 +33,7 @@ TEST(KeepList, OfTheReferenceEndsAtItsMaximum) {
   Session& session = session_with("reference");
   const std::string world = "limit 12000\nfill 300 4396\nthread\n  spawn only hold keep ";
   expect_holds(session, world + "300..4395>5000 -> $0\n");
+  if (IsSkipped()) return;
   EXPECT_EQ(session.history().op[0][0].error, 0);
   expect_holds(session, world + "300..4396>5000 -> $0\n");
   EXPECT_EQ(session.history().op[0][0].error, EINVAL);

@@ -66,13 +66,27 @@ int badness(Status s) {
   return order[static_cast<int>(s)];
 }
 
-// The caller's hard limit of open files bounds the numbers of a world; empty: it leaves room.
+// The highest limit of open files that the scenario asks for.
+std::int32_t highest_limit(const Scenario& scenario) {
+  constexpr std::int32_t where_none_is_named = 1024;  // the model's and the arena's
+  std::int32_t highest = scenario.world.limit != 0 ? scenario.world.limit : where_none_is_named;
+  for (const Thread& thread : scenario.threads)
+    for (const sc_operation& op : thread.operations)
+      if (op.kind == SC_OP_LIMIT && !op.operand[0].variable) highest = std::max(highest, op.operand[0].value);
+  return highest;
+}
+
+// The caller's hard limit of open files bounds the numbers of a world, and the limits that a scenario may set: the
+// arena would have less than the model counts on. Empty: it leaves room.
 std::string why_no_room(const Scenario& scenario) {
   rlimit limit{};
-  const std::int32_t highest = highest_open(scenario.world);
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || static_cast<rlim_t>(highest) < limit.rlim_max) return {};
-  return "the world opens number " + std::to_string(highest) + ", and the hard limit of open files (ulimit -Hn) is " +
-         std::to_string(limit.rlim_max);
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
+  const std::int32_t highest = highest_open(scenario.world), asked = highest_limit(scenario);
+  const std::string hard = ", and the hard limit of open files (ulimit -Hn) is " + std::to_string(limit.rlim_max);
+  if (static_cast<rlim_t>(highest) >= limit.rlim_max) return "the world opens number " + std::to_string(highest) + hard;
+  if (static_cast<rlim_t>(asked) > limit.rlim_max)
+    return "the scenario has a limit of " + std::to_string(asked) + " open files" + hard;
+  return {};
 }
 
 }  // namespace
