@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -23,8 +24,7 @@ namespace spawncheck {
 
 namespace {
 
-// How long the server may take beyond a run's own bound.
-constexpr int grace_ms = 10'000;
+constexpr int grace_ms_min = 10'000;
 
 std::string because(const std::string& what) { return what + ": " + std::strerror(errno); }
 
@@ -39,6 +39,10 @@ std::string directory_of_binaries() {
 }
 
 struct Executor::Self {
+  // How long the server may take at its start, and beyond a run's own bound: on a machine where a run has more time, so
+  // has the server.
+  int grace_ms() const { return std::max(grace_ms_min, 2 * static_cast<int>(options.timeout_ms)); }
+
   ExecutorOptions options;
   ImplementationInfo info;
   sc_shared* shared = nullptr;
@@ -66,7 +70,7 @@ void Executor::Self::stop() {
   if (socket >= 0) close(socket);
   socket = -1;
   if (server <= 0) return;
-  for (int waited_ms = 0; waited_ms < grace_ms; waited_ms += 10) {
+  for (int waited_ms = 0; waited_ms < grace_ms(); waited_ms += 10) {
     const pid_t done = waitpid(server, nullptr, WNOHANG);
     if (done == server || (done < 0 && errno == ECHILD)) {
       server = -1;
@@ -127,7 +131,7 @@ bool Executor::Self::take_info(const sc_answer& answer) {
   info = {answer.name, answer.policies, answer.sets, answer.promises, answer.version, answer.habits, {}};
   for (std::uint32_t i = 0; i < answer.limit_count; ++i) {
     sc_limit limit{};
-    if (!receive(&limit, sizeof limit, grace_ms)) return false;
+    if (!receive(&limit, sizeof limit, grace_ms())) return false;
     info.limits.push_back({limit.clause, limit.says, limit.what, limit.source});
   }
   return true;
@@ -147,7 +151,7 @@ bool Executor::Self::start(std::string& error) {
   const bool launched = launch(ends[1], error);
   close(ends[1]);
   sc_answer answer{};
-  if (launched && !receive(&answer, sizeof answer, grace_ms))
+  if (launched && !receive(&answer, sizeof answer, grace_ms()))
     error = because("the arena server does not answer");
   else if (launched && answer.layout != sc_layout())
     error = "the arena server is of another build than this program: build both anew";
@@ -186,7 +190,7 @@ void Executor::Self::load(const Scenario& scenario, const RunOptions& run) {
 // To a question of the server: is it one, and has it got its reply?
 bool Executor::Self::reply(const Choose& choose) {
   pollfd p{socket, POLLIN, 0};
-  while (poll(&p, 1, static_cast<int>(options.timeout_ms) + grace_ms) < 0 && errno == EINTR) continue;
+  while (poll(&p, 1, static_cast<int>(options.timeout_ms) + grace_ms()) < 0 && errno == EINTR) continue;
   char first = 0;
   if (recv(socket, &first, 1, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT) != 1) return false;
   if (recv(socket, &first, 1, 0) != 1 || first != SC_SAY_CHOOSE) return false;
@@ -203,7 +207,7 @@ bool Executor::Self::run_once(const Choose& choose) {
   if (socket < 0 || send(socket, &request, 1, MSG_NOSIGNAL) != 1) return false;
   if (shared->policy.is_scheduled != 0 && shared->policy.rule == SC_RULE_ASK)
     for (unsigned asked = 0; asked < asks_max && reply(choose);) ++asked;
-  return receive(&answer, sizeof answer, static_cast<int>(options.timeout_ms) + grace_ms);
+  return receive(&answer, sizeof answer, static_cast<int>(options.timeout_ms) + grace_ms());
 }
 
 Executor::Executor(std::unique_ptr<Self> self) : self_(std::move(self)) {}
