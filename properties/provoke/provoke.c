@@ -8,17 +8,29 @@
 #undef spawncheck_implementation_v1
 
 #include <sys/stat.h>
+#include <time.h>
 
 #define PROVOKE_ONCE                                                                                           \
   1 /* the first spawn that makes directory $SPAWNCHECK_ONCE leaves a descriptor open, no later one does; with \
        $SPAWNCHECK_THEN set, the directory of the request is ignored besides, every time */
 #define PROVOKE_LONG 2  /* more visible calls than a trace holds */
 #define PROVOKE_KILLS 3 /* ends the arena server */
+#define PROVOKE_SLOW \
+  4 /* takes more than a second, leaves a descriptor open, and adds a byte to file $SPAWNCHECK_SLOW */
+
+static void be_slow_and_wrong(void) {
+  const struct timespec duration = {.tv_sec = 1, .tv_nsec = 100 * 1000 * 1000};
+  clock_nanosleep(CLOCK_MONOTONIC, 0, &duration, NULL);
+  const char* name = getenv("SPAWNCHECK_SLOW");
+  const int fd = name != NULL ? open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+  if (fd >= 0) (void)!write(fd, "", 1);
+}
 
 static int provoked_spawn(const struct spawncheck_request* request, struct spawncheck_result* result) {
   struct spawncheck_request changed = *request;
   if (PROVOKE == PROVOKE_LONG)
     for (int i = 0; i < 6000; ++i) close(-1);
+  if (PROVOKE == PROVOKE_SLOW) be_slow_and_wrong();
   if (PROVOKE == PROVOKE_KILLS) kill(getppid(), SIGKILL);
   if (PROVOKE != PROVOKE_ONCE) return mutant_spawn(request, result);
   if (getenv("SPAWNCHECK_THEN") != NULL) changed.set &= ~(uint32_t)SPAWNCHECK_SET_CWD;
