@@ -41,12 +41,6 @@ Clauses Clauses::basic() {
   return set;
 }
 
-Clauses Clauses::all() {
-  Clauses set;
-  for (int i = 0; i < clause_count; ++i) set = set.with(static_cast<Clause>(i));
-  return set;
-}
-
 Clauses Clauses::promised_by(std::string_view promises) {
   Clauses set = basic();
   while (!promises.empty()) {

@@ -57,7 +57,6 @@ class Clauses {
  public:
   constexpr Clauses() = default;
   static Clauses basic();  // what everyone owes
-  static Clauses all();
   // Basic ones and those named, space separated, as in spawncheck_implementation.promises. Unknown names
   // are ignored here; `spawncheck list implementations` shows them.
   static Clauses promised_by(std::string_view promises);

@@ -18,7 +18,6 @@ class Bits {
     words_.assign((count + 63) / 64, are_in ? ~std::uint64_t{0} : 0);
     if (are_in && count % 64 != 0) words_.back() = (std::uint64_t{1} << count % 64) - 1;
   }
-  void add(std::size_t n) { words_[n / 64] |= std::uint64_t{1} << n % 64; }
   void remove(std::size_t n) { words_[n / 64] &= ~(std::uint64_t{1} << n % 64); }
   bool has(std::size_t n) const { return (words_[n / 64] >> n % 64 & 1) != 0; }
   bool is_empty() const {

@@ -19,7 +19,7 @@ using model::Step;
 
 namespace {
 
-// Of failed_step(): no step of the plan.
+// Of failed_step_: no step of the plan.
 constexpr std::int32_t killed_before_exec = -5;
 
 constexpr const char* program_words[] = {

@@ -44,14 +44,11 @@ class SimulatedSpawn {
   std::uint8_t operation() const { return operation_; }  // of that thread
   model::Index child() const { return child_; }          // its task; none before clone
   std::int32_t error() const { return error_; }
-  std::int32_t failed_step() const { return failed_step_; }  // kind, -1: none
-  bool was_killed() const;                                   // its child, before exec
+  bool was_killed() const;  // its child, before exec
   std::int32_t pidfd() const { return pidfd_; }
   bool memory_shared_at_return() const { return memory_shared_; }  // its child could still run on it
   // The child's memory is the caller's, also where the child has released it and will not run on it again.
   bool has_callers_memory(const model::State&) const;
-  bool has_blocked() const { return has_blocked_; }
-  std::uint64_t caller_mask() const { return caller_mask_; }  // once it has blocked
   std::uint32_t start() const { return planned_->start; }
   bool waits_for_exec() const { return (start() & SPAWN_START_VFORK) != 0; }
   const sc_request& request() const { return *planned_->request; }
@@ -111,7 +108,7 @@ class SimulatedSpawn {
   Stage stage_ = Stage::check;
   std::uint32_t position_ = 0;
   std::uint64_t caller_mask_ = 0;
-  std::int32_t temporary_ = -1, pidfd_ = -1, error_ = 0, failed_step_ = -1;
+  std::int32_t temporary_ = -1, pidfd_ = -1, error_ = 0, failed_step_ = -1;  // kind; -1: none
   model::SmallVector<Staged, 2> staged_;
   std::uint32_t staged_count_ = 0, left_ = 0;  // of staged_: made; to be undone, the last first
   std::uint8_t phase_ = 0, tries_ = 0;
