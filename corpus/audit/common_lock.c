@@ -22,7 +22,7 @@ static void* opens(void* unused) {
 
 int main(void) {
   start(opens, NULL);
-  for (int tries = 0; tries < 20000 && is_done == 0; ++tries) sched_yield();
+  wait_for_flag(&is_done);
   pthread_mutex_lock(&lock);
   spawn_true();
   pthread_mutex_unlock(&lock);

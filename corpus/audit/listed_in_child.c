@@ -18,7 +18,7 @@ static void* opens(void* unused) {
 
 int main(void) {
   start(opens, NULL);
-  for (int tries = 0; tries < 20000 && is_marked == 0; ++tries) sched_yield();
+  wait_for_flag(&is_marked);
   const pid_t child = fork();
   if (child == 0) {
     DIR* dir = opendir("/proc/self/fd");

@@ -17,7 +17,7 @@ static void* reads(void* unused) {
 
 int main(void) {
   start(reads, NULL);
-  for (int tries = 0; tries < 20000 && is_closed == 0; ++tries) sched_yield();
+  wait_for_flag(&is_closed);
   spawn_true();
   return 0;
 }

@@ -16,10 +16,7 @@ static void* opens(void* unused) {
 
 int main(void) {
   start(opens, NULL);
-  // Until the flag is set, but not for ever: where the opener is held, the spawn comes first. By the clock, since on a
-  // busy machine the opener may get its first turn late.
-  const struct timespec pause = {.tv_nsec = 1000000};
-  for (int tries = 0; tries < 500 && is_marked == 0; ++tries) nanosleep(&pause, NULL);
+  wait_for_flag(&is_marked);
   spawn_true();
   return 0;
 }
