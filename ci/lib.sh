@@ -16,5 +16,17 @@ export NINJA_STATUS='%f of %t steps, %e s: '
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
+# The command and what it needs, in build/try/bin, as quickly as it compiles.
+build_try() {
+  ci/setup --try || return 1
+  mkdir -p build
+  say "building the command: build/try"
+  if ! cmake --preset try >build/configure-try.log 2>&1; then
+    cat build/configure-try.log >&2
+    return 1
+  fi
+  cmake --build build/try --target spawncheck -j "$jobs" -- "${ninja[@]}"
+}
+
 # Sanitizers that abort leave no core file behind; children of tests are many and short.
 ulimit -c 0
