@@ -40,7 +40,7 @@ for target in "${targets[@]}"; do
     cp "$file" "$seeds/${name//\//-}"
   done < <(seeds_of "$target")
   rm -f "$OUT/fuzz-${target}_seed_corpus.zip"
-  (cd "$seeds" && python3 -m zipfile -c "$OUT/fuzz-${target}_seed_corpus.zip" -- *)
+  (cd "$seeds" && python3 -m zipfile -c "$OUT/fuzz-${target}_seed_corpus.zip" *)
   # As fuzz/campaign/engines.py runs them.
   printf '[libfuzzer]\nmax_len = 8192\ntimeout = 30\nentropic = 0\n' >"$OUT/fuzz-$target.options"
 done
