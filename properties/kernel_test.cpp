@@ -238,6 +238,19 @@ TEST_F(Model, ExecReleasesTheMemoryBeforeItTakesItsOwn) {
   EXPECT_FALSE(broken_invariant(state)) << *broken_invariant(state);
 }
 
+// fs/exec.c begin_new_exec: unshare_sighand, before flush_signal_handlers.
+TEST_F(Model, ExecLeavesTheHandlersOfWhoSharedThem) {
+  run(0, call(CallKind::disposition, 10, SC_DISPOSITION_HANDLER));
+  run(0, call(CallKind::disposition, 12, SC_DISPOSITION_IGNORE));
+  const Index child =
+      static_cast<Index>(run(0, call(CallKind::clone, -1, -1, SPAWN_START_VM | SPAWN_START_VFORK)).value[0]);
+  state.tasks[child].dispositions = state.tasks[0].dispositions;  // CLONE_SIGHAND
+  run(child, call(CallKind::exec, SC_PROGRAM_HOLD));
+  EXPECT_EQ(state.dispositions_of(0).handled, bit(10));
+  EXPECT_EQ(state.dispositions_of(child).handled, 0u);
+  EXPECT_EQ(state.dispositions_of(child).ignored, bit(12));
+}
+
 TEST_F(Model, ExitReleasesTheMemoryBeforeItHasNone) {
   const Index child =
       static_cast<Index>(run(0, call(CallKind::clone, 0, -1, SPAWN_START_VM | SPAWN_START_VFORK)).value[0]);

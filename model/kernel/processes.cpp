@@ -210,6 +210,11 @@ void become_program(State& state, Index task) {
   Memory memory;
   memory.owner = memory.written_by = own.process;
   state.memories.push_back(memory);
+  // kernel/fork.c unshare_sighand, then kernel/signal.c flush_signal_handlers: who shares them (CLONE_SIGHAND) keeps
+  // its handlers.
+  const auto shares = [&](const Task& other) { return !other.ended && other.dispositions == own.dispositions; };
+  if (std::count_if(state.tasks.begin(), state.tasks.end(), shares) > 1)
+    own.dispositions = copy_of(state.dispositions, own.dispositions);
   state.dispositions_of(task).handled = 0;
 }
 
