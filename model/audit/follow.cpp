@@ -433,15 +433,4 @@ std::vector<Entry> Follower::entries(TaskId id) const {
   return out;
 }
 
-std::uint32_t Follower::table_of(TaskId id) const {
-  const auto task = tasks_.find(id);
-  return task == tasks_.end() ? nothing : task->second.table;
-}
-
-std::uint32_t Follower::copy_of(TaskId id) const {
-  const auto task = tasks_.find(id);
-  if (task == tasks_.end() || task->second.copy == nothing) return nothing;
-  return copies_[task->second.copy].execs.empty() ? task->second.copy : nothing;
-}
-
 }  // namespace spawncheck::audit

@@ -115,11 +115,7 @@ class Follower {
 
   const Entry* find(TaskId, std::int32_t number) const;
   std::vector<Entry> entries(TaskId) const;  // of its table, where it is the only one that has it
-  std::uint32_t table_of(TaskId) const;
   std::uint32_t users_of(std::uint32_t table) const { return tables_[table].users; }
-  std::uint32_t copy_of(TaskId) const;  // that made it, nothing: it shares a table, or is the first
-  // Copies whose child has not yet run a program or ended.
-  const std::set<std::uint32_t>& between_clone_and_exec() const { return open_copies_; }
 
  private:
   // Of one number: what it was a moment ago, for copies that the kernel made before it made the call that ended it.

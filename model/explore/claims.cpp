@@ -173,10 +173,10 @@ int build(Way way, const PlanRequest& r, Steps& steps, std::uint32_t& start, std
 }
 
 struct Row {
-  std::string_view word, needs, what;
+  std::string_view word, needs;
 };
 constexpr Row rows[] = {
-#define SPAWNCHECK_ROW(id, word, needs, what) {word, needs, what},
+#define SPAWNCHECK_ROW(id, word, needs, what) {word, needs},
     SPAWNCHECK_WAYS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
 };
@@ -185,7 +185,6 @@ constexpr Row rows[] = {
 
 std::string_view word(Way way) { return rows[static_cast<std::size_t>(way)].word; }
 std::string_view needs(Way way) { return rows[static_cast<std::size_t>(way)].needs; }
-std::string_view meaning(Way way) { return rows[static_cast<std::size_t>(way)].what; }
 
 Planner planner_of(std::string_view name) {
   for (int w = 0; w < static_cast<int>(Way::count); ++w) {

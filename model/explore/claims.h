@@ -46,7 +46,6 @@ enum class Way : std::uint8_t {
 
 std::string_view word(Way);
 std::string_view needs(Way);  // words of model/kernel/behaviours.h, by spaces
-std::string_view meaning(Way);
 
 // Its planner; empty: no such way. Kept entries move in list order, so that a scenario's keep-list must allow that.
 Planner planner_of(std::string_view word);

@@ -180,14 +180,6 @@ std::string_view name(Property p) {
   return names[static_cast<std::size_t>(p)];
 }
 
-std::string_view meaning(Property p) {
-  constexpr std::string_view meanings[] = {
-      "the caller's table is what the flags mean", "no file without its open bit, and in a copy no claimed slot",
-      "a copy reaches the last descriptor that it carries over, and one that leaves the dropped behind no further",
-      "the copy references nothing that it drops", "who shared the old table sees no change"};
-  return meanings[static_cast<std::size_t>(p)];
-}
-
 std::optional<Property> broken(const Kernel& code, const Bits& before, const Arguments& a, const Outcome& out,
                                unsigned bits, bool ask_untransient) {
   const unsigned slots = before.words * bits;

@@ -60,9 +60,15 @@ unsigned words_of_copy(const model::Kernel&, const Bits&, const Arguments&, bool
 // 0 to all slots of two words, and infinity: each first with each last that is not below it.
 std::vector<Arguments> all_ranges(unsigned word_bits);
 
-enum class Property : std::uint8_t { refines, clone_ok, sized, untransient, old_untouched, count };
+enum class Property : std::uint8_t {
+  refines,   // the caller's table is what the flags mean
+  clone_ok,  // no file without its open bit, and in a copy no claimed slot
+  sized,     // a copy reaches the last descriptor that it carries over; one that leaves the dropped behind, no further
+  untransient,    // the copy references nothing that it drops
+  old_untouched,  // who shared the old table sees no change
+  count
+};
 std::string_view name(Property);
-std::string_view meaning(Property);
 
 // The first property that does not hold, empty: all do. `untransient` is asked only when the code claims it.
 std::optional<Property> broken(const model::Kernel&, const Bits&, const Arguments&, const Outcome&, unsigned word_bits,
