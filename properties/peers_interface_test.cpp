@@ -273,6 +273,20 @@ TEST(Interface, WhatIsHeldCrossesOnlyWhereThePolicySaysSo) {
   }
 }
 
+// The model has the scenario's descriptors and those that calls open: a lockstep run says so, and accuses nobody.
+TEST(Interface, WhatIsHeldIsNotComparedInLockstep) {
+  std::string error;
+  const std::unique_ptr<Session> session = started("holds-descriptors", SPAWNCHECK_HOLDS_DESCRIPTORS, error);
+  ASSERT_NE(session, nullptr) << error;
+  sc_policy policy = policy_of(Turns::lenient);
+  policy.snapshot_every = 1;
+  const lockstep::Comparison c =
+      session->run_lockstep(scenario_of("thread\n  spawn inherit hold -> $0\n  memfd\n"), policy);
+  EXPECT_FALSE(c.disagreement) << c.disagreement->kernel << "; the model: " << c.disagreement->model;
+  EXPECT_NE(c.unknown.find("holds descriptors"), std::string::npos) << c.unknown;
+  EXPECT_EQ(lockstep_verdict(c, session->history()).status, Status::inconclusive);
+}
+
 TEST(Interface, WhatIsHeldIsKnownHoweverHighItIs) {
   const Verdict v =
       run("holds-high-descriptors", SPAWNCHECK_HOLDS_DESCRIPTORS, "limit 10000\nthread\n  spawn drop hold -> $0\n");

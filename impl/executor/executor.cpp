@@ -221,6 +221,7 @@ std::unique_ptr<Executor> Executor::start(const ExecutorOptions& options, std::s
 }
 
 const sc_trace& Executor::trace() const { return self_->shared->trace; }
+bool Executor::holds_descriptors() const { return self_->shared->held_count != 0; }
 
 const ImplementationInfo& Executor::implementation() const { return self_->info; }
 

@@ -74,6 +74,9 @@ class Executor {
   // Of the last run, when it was scheduled: valid as long as its history.
   const sc_trace& trace() const;
 
+  // Did the implementation hold descriptors of its own when the last run began (SPAWNCHECK_HOLDS_DESCRIPTORS)?
+  bool holds_descriptors() const;
+
  private:
   struct Self;
   explicit Executor(std::unique_ptr<Self>);

@@ -233,7 +233,9 @@ lockstep::Comparison Session::run_lockstep(const Scenario& scenario, sc_policy p
     nothing.unknown = unsupported(why).observed;
   else
     history_ = &executor_->run(scenario, {0, &policy});
-  if (history_->end != SC_RUN_BROKEN && history_->end != SC_RUN_REFUSED)
+  if (nothing.unknown.empty() && executor_->holds_descriptors())
+    nothing.unknown = "the implementation holds descriptors of its own, which the model does not have";
+  if (nothing.unknown.empty() && history_->end != SC_RUN_BROKEN && history_->end != SC_RUN_REFUSED)
     return lockstep::compare(running_kernel(), scenario, executor_->trace(), *history_);
   if (nothing.unknown.empty()) nothing.unknown = "a run that failed: " + std::string(history_->broken_where);
   return nothing;

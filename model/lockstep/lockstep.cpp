@@ -81,13 +81,13 @@ bool sharing_agrees(Walk& walk, std::span<const sc_snapshot> batch, const sc_sna
       return other == s.task ? std::string("its own") : "that of task " + std::to_string(other);
     };
     return seen == expected ||
-           walk.disagree("task " + std::to_string(s.task) + "'s " + what + " is " + with(seen), with(expected));
+           walk.disagree("task " + std::to_string(s.task) + "'s " + what + " " + with(seen), with(expected));
   };
-  return told("table", s.shares_table,
+  return told("table is", s.shares_table,
               lowest_sharer(walk, batch, s.task, [](const model::Task& t) { return t.table; })) &&
          told("dispositions are", s.shares_dispositions,
               lowest_sharer(walk, batch, s.task, [](const model::Task& t) { return t.dispositions; })) &&
-         told("memory", s.shares_memory,
+         told("memory is", s.shares_memory,
               lowest_sharer(walk, batch, s.task, [](const model::Task& t) { return t.memory; }));
 }
 

@@ -40,7 +40,7 @@ const std::vector<SchedulerRow>& scheduler_rows() {
 }
 
 // Measured: README.md.
-const char* const default_search = "surw";
+const char* const default_search = "constraints";
 
 std::unique_ptr<Scheduler> make_scheduler(std::string_view word, const SchedulerOptions& options) {
   for (const SchedulerRow& row : scheduler_rows())
