@@ -117,7 +117,7 @@ TEST_P(AuditCorpus, SaysWhatTheFileSaysAndNoMore) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, AuditCorpus, ::testing::ValuesIn(programs()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& parameter) { return parameter.param; });
 
 TEST_F(AuditFiles, AWitnessReplays) {
   ASSERT_EQ(
