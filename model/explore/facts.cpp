@@ -54,6 +54,7 @@ void World::look(std::size_t spawn) {
   const auto& keep = machine.keep();
   const std::uint64_t ignored = state.dispositions[state.tasks[machine.parent()].dispositions].ignored;
   s.ever_ignored |= ignored;
+  s.limit_lowest = std::min<std::uint64_t>(s.limit_lowest, state.process_of(machine.parent()).limit);
   s.always_ignored &= ignored;
   // What spawns stage in the window is not the caller's: for the caller its numbers are placeholders.
   const Index memory = state.tasks[machine.parent()].memory;
@@ -144,9 +145,10 @@ SpawnFacts World::facts_of_return(std::size_t spawn) const {
   f.has_left_child =
       error != 0 && machine.child() != model::none && state.process_of(machine.child()).life != model::Life::reaped;
   f.pidfd = pidfd_of(machine);
-  // A refused request, no number left; the program's own; a source that was closed, a target that is no number; its
-  // child was killed.
-  f.may_fail_so = error == EINVAL || error == EMFILE || error == model::error_of_program(machine.request().program) ||
+  // A refused request, no number left; the program's own, and that it is open for writing, without which the model's
+  // exec does not say so; a source that was closed, a target that is no number; its child was killed.
+  f.may_fail_so = error == ETXTBSY || error == EINVAL || error == EMFILE ||
+                  error == model::error_of_program(machine.request().program) ||
                   (error == EBADF && seen_[spawn].source_was_closed) || (error == ECANCELED && machine.was_killed());
   for (const std::uint64_t source : seen_[spawn].source) f.has_closed_source |= source == 0;
   f.may_succeed = !f.has_closed_source && model::error_of_program(machine.request().program) == 0;
@@ -154,7 +156,8 @@ SpawnFacts World::facts_of_return(std::size_t spawn) const {
   const bool joins_group = (r.set & SPAWNCHECK_SET_PGROUP) != 0 && (r.pgroup.variable != 0 || r.pgroup.value != 0);
   f.may_fail_so |= error == EPERM && joins_group;  // which may not be there
   for (const auto& [source, target] : machine.keep())
-    f.may_fail_so |= error == EBADF && (source < 0 || target < 0 || target >= state.process_of(machine.parent()).limit);
+    f.may_fail_so |=
+        error == EBADF && (source < 0 || target < 0 || static_cast<std::uint64_t>(target) >= seen_[spawn].limit_lowest);
   return f;
 }
 

@@ -20,6 +20,7 @@ struct SeenSpawn {
   bool returned_on_callers_memory = false;        // its child still had the caller's memory when it returned
   std::uint64_t pipes = 0;                        // close-on-exec write ends of pipes that its child was made with
   bool source_was_closed = false;                 // at some instant of the call
+  std::uint64_t limit_lowest = ~0ull;             // RLIMIT_NOFILE, so far in the call
   model::SmallVector<std::uint64_t, 3> source{};  // of each keep entry: what its number was, at some instant
   model::SmallVector<Crossing, 4> crossing{};     // ascending; not for the policy `only`
   std::uint64_t mask_before = 0;                  // its thread's
