@@ -14,6 +14,7 @@
 #include "impl/session/running_kernel.h"
 #include "impl/session/scheduled.h"
 #include "impl/session/shrink_schedule.h"
+#include "model/scenario/own.h"
 #include "model/scenario/shrink.h"
 
 namespace spawncheck {
@@ -139,8 +140,14 @@ Finding make_finding(Session& session, const Scenario& scenario, const Verdict& 
   if (f.is_suspected() || options.is_only_tried) return f;
 
   const Finding as_found = f;
+  // What no thread does to another's descriptors is not to come from that in what is left.
+  const bool is_own = touches_own_only(f.scenario) && keeps_own_only(f.scenario);
   f.scenario = shrink(
-      std::move(f.scenario), [&](const Scenario& s) { return repeater.violates(s); }, options.shrink_tries_max);
+      std::move(f.scenario),
+      [&](const Scenario& s) {
+        return (!is_own || (touches_own_only(s) && keeps_own_only(s))) && repeater.violates(s);
+      },
+      options.shrink_tries_max);
   if (f.is_scheduled) {
     f.scenario = shrink_schedule(
         f.scenario, [&](const Scenario& s) { return repeater.went(s); }, options.shrink_tries_max);

@@ -52,10 +52,12 @@ bool is_of_policy(const Scenario& s, int policy) {
   return true;
 }
 
-// As scenario_number() draws them, with spawns of one policy alone.
+// As scenario_number() draws them, with spawns of one policy alone, and with threads that touch only what is theirs:
+// whoever closes a library's error pipe has asked for what happens.
 Scenario scenario_of_policy(std::uint64_t seed, std::uint64_t i, const Session& session, int policy) {
   GenerateOptions options = session.generate_options();
   options.policies = 1u << policy;
+  options.own_descriptors = true;
   Scenario scenario =
       scenario_number(seed, i, options, [policy](const Scenario& mutant) { return is_of_policy(mutant, policy); });
   scenario.schedule.clear();
