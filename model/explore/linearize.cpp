@@ -131,7 +131,8 @@ class Search {
   void close_window(Node& next, Index t, std::uint64_t way);
 
   void begin_call(Node& next, Index t) const;
-  void force(Node& next, Index t, const sc_op_record& r) const;
+  void force(Node& next, Index t, const sc_op_record& r, const model::Result& result) const;
+  void put_where_seen(Node& next, Index t, const sc_op_record& r, const Index opened[2]) const;
   void look_through_windows(Node& next) const;
   void note_installed(Node& next, std::int32_t number) const;
   std::uint64_t inode_of(Index t, std::uint32_t o, int end) const;
@@ -239,8 +240,27 @@ void Search::begin_call(Node& next, Index t) const {
   if (const std::optional<Call> call = model::call_of(op, r)) model::begin(next.state, t, *call);
 }
 
-// Without fd.untouched as evidence: whatever was returned is taken as it is, and the state follows it.
-void Search::force(Node& next, Index t, const sc_op_record& r) const {
+// Without fd.untouched as evidence: whatever was returned is taken as it is, and the state follows it. What the model
+// has opened at another number is put where it came; what it could not open is a file that it knows nothing about.
+void Search::force(Node& next, Index t, const sc_op_record& r, const model::Result& result) const {
+  const sc_operation& op = operation(next, t);
+  const Index table = next.state.tasks[t].table;
+  Index opened[2] = {model::none, model::none};
+  if (result.error == 0 && op.kind != SC_OP_DUP2 && op.kind != SC_OP_DUP3 && op.kind <= SC_OP_DUPFD) {
+    for (int i = 0; i < 2; ++i) {
+      const model::Entry* e = result.value[i] < 0 ? nullptr : next.state.table_of(t).find(result.value[i]);
+      if (e == nullptr || e->description == model::none) continue;
+      opened[i] = e->description;
+      next.state.hold(opened[i]);  // it outlives the removal
+      next.state.remove(table, result.value[i], result.value[i]);
+    }
+  }
+  put_where_seen(next, t, r, opened);
+  for (const Index description : opened)
+    if (description != model::none) next.state.release(description);
+}
+
+void Search::put_where_seen(Node& next, Index t, const sc_op_record& r, const Index opened[2]) const {
   if (r.error != 0) return;
   const sc_operation& op = operation(next, t);
   // ipc/mqueue.c do_mq_open: always close-on-exec.
@@ -250,7 +270,8 @@ void Search::force(Node& next, Index t, const sc_op_record& r) const {
     if (!is_number || r.value[i] < 0) continue;
     model::Description unknown;
     unknown.wildcard = true;
-    next.state.put(next.state.tasks[t].table, r.value[i], next.state.add(unknown), is_cloexec);
+    const Index description = opened[i] != model::none ? opened[i] : next.state.add(unknown);
+    next.state.put(next.state.tasks[t].table, r.value[i], description, is_cloexec);
   }
 }
 
@@ -372,13 +393,7 @@ bool Search::accept(Node& next, Index t, const model::Result& result) {
     }
     return false;
   }
-  if (!agrees) {
-    if (result.error == 0)
-      for (int i = 0; i < 2; ++i)
-        if (result.value[i] >= 0 && kind != SC_OP_DUP2 && kind != SC_OP_DUP3 && kind <= SC_OP_DUPFD)
-          next.state.remove(next.state.tasks[t].table, result.value[i], result.value[i]);
-    force(next, t, r);
-  }
+  if (!agrees) force(next, t, r, result);
   if (r.error == 0 && (kind <= SC_OP_LISTEN || kind == SC_OP_DUP || kind == SC_OP_DUPFD))
     for (std::int32_t number : r.value)
       if (number >= 0) note_installed(next, number);
