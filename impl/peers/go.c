@@ -58,11 +58,15 @@ const struct spawncheck_description* spawncheck_description_v1(void) {
       {"proc.child", "string of the environment", "of entries with one name the last one is used",
        "https://pkg.go.dev/os/exec#Cmd: Env"},
   };
-  static const struct spawncheck_description self = {.size = sizeof self,
-                                                     .habits = SPAWNCHECK_STARTS_THREADS | SPAWNCHECK_HOLDS_DESCRIPTORS,
-                                                     .version = SPAWNCHECK_GO_VERSION,
-                                                     .limits = limits,
-                                                     .limit_count = sizeof limits / sizeof *limits,
-                                                     .prepare = prepare};
+  static const struct spawncheck_description self = {
+      .size = sizeof self,
+      .habits = SPAWNCHECK_STARTS_THREADS | SPAWNCHECK_HOLDS_DESCRIPTORS |
+                SPAWNCHECK_RESETS_SIGNALS /* clearSignalHandlers of
+                                             src/runtime/signal_unix.go */
+      ,
+      .version = SPAWNCHECK_GO_VERSION,
+      .limits = limits,
+      .limit_count = sizeof limits / sizeof *limits,
+      .prepare = prepare};
   return &self;
 }

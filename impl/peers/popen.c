@@ -24,14 +24,12 @@ struct children {
   int count, pid[CHILDREN_MAX];
 };
 
-/* 0, or the errno: then nothing is known. */
-static int read_children(struct children* all) {
+/* What the file says now. It is opened before the call, since afterwards another thread may have lowered the limit. */
+static void read_children(int fd, struct children* all) {
   char text[16 * CHILDREN_MAX];
-  const int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return errno;
   size_t length = 0;
-  for (ssize_t got; (got = read(fd, text + length, sizeof text - 1 - length)) > 0;) length += (size_t)got;
-  close(fd);
+  for (ssize_t got; (got = pread(fd, text + length, sizeof text - 1 - length, (off_t)length)) > 0;)
+    length += (size_t)got;
   text[length] = 0;
   all->count = 0;
   for (char *at = text, *end; all->count < CHILDREN_MAX; at = end) {
@@ -39,7 +37,6 @@ static int read_children(struct children* all) {
     if (end == at) break;
     all->pid[all->count++] = (int)pid;
   }
-  return 0;
 }
 
 /* -1: there is none. */
@@ -83,12 +80,14 @@ static char* command_of(const struct spawncheck_request* r, const uint32_t* orde
 
 static int run(const char* command, struct spawncheck_result* result) {
   struct children before, after;
-  int error = read_children(&before);
-  if (error != 0) return adapter_fail(result, error);
+  const int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return adapter_fail(result, errno);
+  read_children(fd, &before);
   errno = 0;
-  if (popen(command, "we") == NULL) return adapter_fail(result, errno != 0 ? errno : ENOMEM);
-  error = read_children(&after);
-  return adapter_succeed(result, error != 0 ? -1 : new_child(&before, &after));
+  const int error = popen(command, "we") != NULL ? 0 : errno != 0 ? errno : ENOMEM;
+  if (error == 0) read_children(fd, &after);
+  close(fd);
+  return error != 0 ? adapter_fail(result, error) : adapter_succeed(result, new_child(&before, &after));
 }
 
 /* What the shell inherits, and has a word for, of a caller whose children can be told; 0 gets another file before any

@@ -117,13 +117,13 @@ extern "C" const spawncheck_implementation* spawncheck_implementation_v1() {
 }
 
 extern "C" const spawncheck_description* spawncheck_description_v1() {
-  static const spawncheck_description self = {sizeof self,
-                                              SPAWNCHECK_RESETS_SIGNALS | SPAWNCHECK_TELLS_NO_ERRNO |
-                                                  SPAWNCHECK_RUNS_SCRIPTS |
-                                                  SPAWNCHECK_HOLDS_DESCRIPTORS /* during a call */,
-                                              qVersion(),
-                                              limits,
-                                              sizeof limits / sizeof *limits,
-                                              nullptr};
+  static const spawncheck_description self = {
+      sizeof self,
+      SPAWNCHECK_REAPS /* in its handler of SIGCHLD: forkfd.c */ | SPAWNCHECK_RESETS_SIGNALS |
+          SPAWNCHECK_TELLS_NO_ERRNO | SPAWNCHECK_RUNS_SCRIPTS | SPAWNCHECK_HOLDS_DESCRIPTORS /* during a call */,
+      qVersion(),
+      limits,
+      sizeof limits / sizeof *limits,
+      nullptr};
   return &self;
 }
