@@ -77,3 +77,27 @@ static inline void wait_for(_Atomic uint32_t* word) {
 static inline void spin_until(_Atomic int* flag) {
   while (*flag == 0) sched_yield();
 }
+
+// A window that a spawn falls into each time: a thread has a descriptor that lacks close-on-exec until the spawn is
+// through. Memory orders the two.
+struct window {
+  pthread_t opener;
+  _Atomic int number, has_spawned; /* number: of the descriptor, above 2; 0: not open yet */
+};
+
+// The opener's part, with what it has opened.
+static inline void stay_open(struct window* w, int fd) {
+  w->number = fd;
+  spin_until(&w->has_spawned);
+  mark(fd);
+}
+
+// The spawner's: returns when the window is open, and when it is closed again.
+static inline void open_window(struct window* w, void* (*opens)(void*)) {
+  w->opener = start(opens, w);
+  spin_until(&w->number);
+}
+static inline void close_window(struct window* w) {
+  w->has_spawned = 1;
+  pthread_join(w->opener, NULL);
+}

@@ -5,19 +5,14 @@
 // As a daemon does it: the program that gets the descriptor is a grandchild, in a session of its own.
 #include "audit.h"
 
-static _Atomic int is_open, has_spawned;
-
-static void* opens(void* unused) {
-  const int fd = open_late();
-  is_open = 1;
-  spin_until(&has_spawned);
-  mark(fd);
-  return unused;
+static void* opens(void* window) {
+  stay_open(window, open_late());
+  return NULL;
 }
 
 int main(void) {
-  const pthread_t thread = start(opens, NULL);
-  spin_until(&is_open);
+  struct window window = {0};
+  open_window(&window, opens);
   const pid_t child = fork();
   if (child == 0) {
     setsid();
@@ -28,7 +23,6 @@ int main(void) {
     _exit(0);
   }
   must(waitpid(child, NULL, 0) == child);
-  has_spawned = 1;
-  pthread_join(thread, NULL);
+  close_window(&window);
   return 0;
 }

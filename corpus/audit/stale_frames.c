@@ -6,8 +6,6 @@
 // that called, `creates`, and not one that did before.
 #include "audit.h"
 
-static _Atomic int is_open, has_spawned;
-
 __attribute__((noinline)) static int leaves_return_addresses(int depth) {
   const int below = depth == 0 ? 0 : leaves_return_addresses(depth - 1);
   __asm__ volatile("" : : : "memory");  // it is not the last thing that the function does
@@ -20,20 +18,16 @@ __attribute__((noinline)) static int creates(void) {
   return fd;
 }
 
-static void* opens(void* unused) {
+static void* opens(void* window) {
   must(leaves_return_addresses(100) == 101);
-  const int fd = creates();
-  is_open = 1;
-  spin_until(&has_spawned);
-  mark(fd);
-  return unused;
+  stay_open(window, creates());
+  return NULL;
 }
 
 int main(void) {
-  const pthread_t thread = start(opens, NULL);
-  spin_until(&is_open);
+  struct window window = {0};
+  open_window(&window, opens);
   spawn_true();
-  has_spawned = 1;
-  pthread_join(thread, NULL);
+  close_window(&window);
   return 0;
 }

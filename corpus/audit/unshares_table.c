@@ -5,22 +5,16 @@
 // A thread has a table of its own: what it opens there, the other thread's child cannot get.
 #include "audit.h"
 
-static _Atomic int is_open, has_spawned;
-
-static void* opens(void* unused) {
+static void* opens(void* window) {
   must(unshare(CLONE_FILES) == 0);
-  const int fd = open_late();
-  is_open = 1;
-  spin_until(&has_spawned);
-  mark(fd);
-  return unused;
+  stay_open(window, open_late());
+  return NULL;
 }
 
 int main(void) {
-  const pthread_t thread = start(opens, NULL);
-  spin_until(&is_open);
+  struct window window = {0};
+  open_window(&window, opens);
   spawn_true();
-  has_spawned = 1;
-  pthread_join(thread, NULL);
+  close_window(&window);
   return 0;
 }
