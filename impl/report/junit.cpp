@@ -6,6 +6,9 @@
 
 #include <algorithm>
 
+#include "impl/report/html.h"
+#include "impl/report/utc.h"
+
 namespace spawncheck {
 
 namespace {
@@ -36,24 +39,12 @@ Decoded decoded(std::string_view text) {
 }
 
 std::string character(std::uint32_t value, std::string_view as_is) {
-  switch (value) {
-    case '&':
-      return "&amp;";
-    case '<':
-      return "&lt;";
-    case '>':
-      return "&gt;";
-    case '"':
-      return "&quot;";
-    default:
-      break;
-  }
   // XML 1.0, section 2.2: these, and no other control characters. A carriage return would be read as a line feed
   // (2.11).
   if (value == '\r') return "&#13;";
   if (value < 0x20 && value != '\n' && value != '\t') return fmt::format("\\x{:02x}", value);
   if (value == 0xfffe || value == 0xffff) return std::string(no_character);
-  return std::string(as_is);
+  return escaped(as_is);
 }
 
 // In an attribute a line feed would be read as a space (XML 1.0, section 3.3.3).
@@ -66,15 +57,6 @@ std::string attribute(std::string_view text) {
 std::string own_host() {
   char name[256] = {};
   return gethostname(name, sizeof name - 1) == 0 && name[0] != 0 ? name : "localhost";
-}
-
-// Of UTC, without a zone, as Ant's schema wants it.
-std::string timestamp(std::time_t time) {
-  std::tm parts{};
-  gmtime_r(&time, &parts);
-  char text[32] = {};
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  return text;
 }
 
 std::string element(const JUnitCase& c) {
@@ -116,9 +98,8 @@ std::string to_junit(const JUnitSuite& suite) {
   out += fmt::format(
       "  <testsuite name=\"{}\" package=\"{}\" id=\"0\" timestamp=\"{}\" hostname=\"{}\" tests=\"{}\" failures=\"{}\" "
       "errors=\"{}\" skipped=\"{}\" time=\"{:.3f}\">\n    <properties>\n",
-      attribute(suite.name), attribute(suite.package), timestamp(suite.start), attribute(own_host()),
-      suite.cases.size(), count(CaseOutcome::failed), count(CaseOutcome::broken), count(CaseOutcome::skipped),
-      suite.seconds);
+      attribute(suite.name), attribute(suite.package), utc(suite.start), attribute(own_host()), suite.cases.size(),
+      count(CaseOutcome::failed), count(CaseOutcome::broken), count(CaseOutcome::skipped), suite.seconds);
   for (const auto& [name, value] : suite.properties)
     out += fmt::format("      <property name=\"{}\" value=\"{}\"/>\n", attribute(name), attribute(value));
   out += "    </properties>\n";

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "impl/report/utc.h"
 #include "impl/session/findings.h"
 #include "model/contract/rules.h"
 
@@ -152,22 +153,14 @@ json results_of(const SarifLog& log, Artifacts& artifacts) {
   return out;
 }
 
-std::string utc(std::time_t time) {
-  std::tm parts{};
-  gmtime_r(&time, &parts);
-  char words[32] = {};
-  std::strftime(words, sizeof words, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return words;
-}
-
 json invocation_of(const SarifLog& log) {
   json notes = json::array();
   for (const std::string& words : log.undecided) notes.push_back({{"level", "warning"}, {"message", text(words)}});
   for (const std::string& words : log.broken) notes.push_back({{"level", "error"}, {"message", text(words)}});
   return {{"executionSuccessful", log.broken.empty()},
           {"exitCode", log.exit_status},
-          {"startTimeUtc", utc(log.start)},
-          {"endTimeUtc", utc(log.end)},
+          {"startTimeUtc", utc(log.start) + "Z"},
+          {"endTimeUtc", utc(log.end) + "Z"},
           {"toolExecutionNotifications", std::move(notes)}};
 }
 

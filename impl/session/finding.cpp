@@ -141,12 +141,9 @@ Finding make_finding(Session& session, const Scenario& scenario, const Verdict& 
 
   const Finding as_found = f;
   // What no thread does to another's descriptors is not to come from that in what is left.
-  const bool is_own = touches_own_only(f.scenario) && keeps_own_only(f.scenario);
+  const bool is_own = is_own_only(f.scenario);
   f.scenario = shrink(
-      std::move(f.scenario),
-      [&](const Scenario& s) {
-        return (!is_own || (touches_own_only(s) && keeps_own_only(s))) && repeater.violates(s);
-      },
+      std::move(f.scenario), [&](const Scenario& s) { return (!is_own || is_own_only(s)) && repeater.violates(s); },
       options.shrink_tries_max);
   if (f.is_scheduled) {
     f.scenario = shrink_schedule(

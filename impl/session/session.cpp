@@ -158,7 +158,7 @@ Verdict Session::judged(const Scenario& scenario) const {
     if (excepted == breaches.end()) return verdict;
     options.owed = options.owed.without(excepted->clause);
     limits.push_back({excepted->clause, limit(*excepted)->what, limit(*excepted)->source});
-    if (excepted->clause != Clause::fd_untouched || (touches_own_only(scenario) && keeps_own_only(scenario))) continue;
+    if (excepted->clause != Clause::fd_untouched || is_own_only(scenario)) continue;
     std::erase_if(breaches, [&](const Breach& b) { return needs_order(b.clause) || limit(b) != nullptr; });
     if (breaches.empty()) return within(std::move(limits), verdict.work);
     verdict = named(std::move(breaches));
@@ -229,15 +229,17 @@ lockstep::Comparison Session::run_lockstep(const Scenario& scenario, sc_policy p
   else if (has_long_list(scenario))
     why = "a keep-list of thousands: every table would be read at every step";
   nothing.is_declined = why != why_unsupported_;
-  if (!why.empty())
+  if (!why.empty()) {
     nothing.unknown = unsupported(why).observed;
-  else
-    history_ = &executor_->run(scenario, {0, &policy});
-  if (nothing.unknown.empty() && executor_->holds_descriptors())
+    return nothing;
+  }
+  history_ = &executor_->run(scenario, {0, &policy});
+  if (executor_->holds_descriptors())
     nothing.unknown = "the implementation holds descriptors of its own, which the model does not have";
-  if (nothing.unknown.empty() && history_->end != SC_RUN_BROKEN && history_->end != SC_RUN_REFUSED)
+  else if (history_->end == SC_RUN_BROKEN || history_->end == SC_RUN_REFUSED)
+    nothing.unknown = "a run that failed: " + std::string(history_->broken_where);
+  else
     return lockstep::compare(running_kernel(), scenario, executor_->trace(), *history_);
-  if (nothing.unknown.empty()) nothing.unknown = "a run that failed: " + std::string(history_->broken_where);
   return nothing;
 }
 

@@ -273,10 +273,10 @@ void take_all(Search& search, Session& session, const Scenario& scenario, const 
 void take_undecided(Search& search, const Scenario& scenario, const Verdict& verdict) {
   search.counts.add(verdict);
   if (verdict.status != Status::holds && search.first_reason.empty()) search.first_reason = verdict.observed;
-  if (verdict.status == Status::broken && search.first_broken.empty())
-    search.first_broken = verdict.observed + "\n" + print(scenario);
-  if (verdict.status == Status::broken)
-    fmt::print(stderr, "spawncheck: broken: {}\n{}", verdict.observed, print(scenario));
+  if (verdict.status != Status::broken) return;
+  const std::string told = verdict.observed + "\n" + print(scenario);
+  fmt::print(stderr, "spawncheck: broken: {}", told);
+  if (search.first_broken.empty()) search.first_broken = told;
 }
 
 CheckResult result_of(const Search& search, double seconds) {

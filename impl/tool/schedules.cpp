@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
-#include <cstring>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "impl/report/whole_file.h"
 #include "impl/schedules/faults.h"
 #include "impl/schedules/sample.h"
 #include "impl/session/scheduled.h"
@@ -71,13 +71,9 @@ std::optional<std::string> text_in(const std::string& path) {
 
 // Complete or not at all: what was there stays until the new one is written.
 bool replace_file(const std::string& path, const std::string& text) {
-  const std::string aside = path + ".new";
-  std::ofstream file(aside);
-  file << text;
-  file.close();
-  if (file && std::rename(aside.c_str(), path.c_str()) == 0) return true;
-  fmt::print(stderr, "spawncheck: {}: {}\n", path, std::strerror(errno));
-  std::remove(aside.c_str());
+  std::string error;
+  if (write_whole(path, text, error)) return true;
+  fmt::print(stderr, "spawncheck: {}\n", error);
   return false;
 }
 

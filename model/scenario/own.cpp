@@ -129,6 +129,8 @@ bool keeps_own_only(const Scenario& scenario) {
   return all;
 }
 
+bool is_own_only(const Scenario& scenario) { return touches_own_only(scenario) && keeps_own_only(scenario); }
+
 // Each turn has one operation less that is against it, or can be.
 void make_own_only(Scenario& scenario) {
   while (const std::optional<Place> at = first_breach(scenario)) {

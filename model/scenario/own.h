@@ -21,6 +21,9 @@ bool touches_own_only(const Scenario&);
 // Likewise each source of a keep-list. A closed one may be a descriptor of the implementation's for a moment.
 bool keeps_own_only(const Scenario&);
 
+// Both.
+bool is_own_only(const Scenario&);
+
 // Leaves out, or replaces by one that opens something new, each operation that is against it. Where there are several
 // threads, also each kept source that keeps_own_only() is against: a thread alone may ask for a closed one.
 void make_own_only(Scenario&);
