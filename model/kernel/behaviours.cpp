@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <vector>
 
 namespace spawncheck::model {
 
@@ -35,15 +36,37 @@ void split(std::string_view text, char separator, Each each) {
 
 bool has_patch(std::string_view release) { return std::count(release.begin(), release.end(), '.') == 2; }
 
-// Has the release come to a point of the list: mainline's, or one of its own stable series?
-bool is_reached(std::string_view list, Release release) {
-  bool is_reached = false;
-  split(list, ' ', [&](std::string_view text) {
-    const Release point = release_in(text).value();
-    const bool is_of_series = point.major == release.major && point.minor == release.minor;
-    is_reached |= release >= point && (is_of_series || !has_patch(text));
+// A release of a row: mainline's, or one of a stable series, which says nothing of the others.
+struct Point {
+  Release release;
+  bool is_of_series;
+};
+using Points = std::vector<Point>;
+
+Points points_of(std::string_view list) {
+  Points points;
+  split(list, ' ', [&](std::string_view text) { points.push_back({release_in(text).value(), has_patch(text)}); });
+  return points;
+}
+
+bool is_reached(const Points& points, Release release) {
+  return std::any_of(points.begin(), points.end(), [&](const Point& p) {
+    const bool is_same_series = p.release.major == release.major && p.release.minor == release.minor;
+    return release >= p.release && (is_same_series || !p.is_of_series);
   });
-  return is_reached;
+}
+
+// The rows' releases, read once: each model::Kernel asks for its behaviours.
+struct Life {
+  Points since, until;
+};
+const std::vector<Life>& lives() {
+  static const std::vector<Life> all = [] {
+    std::vector<Life> read;
+    for (const BehaviourRow& r : rows) read.push_back({points_of(r.since), points_of(r.until)});
+    return read;
+  }();
+  return all;
 }
 
 }  // namespace
@@ -80,7 +103,7 @@ std::optional<Release> release_in(std::string_view text, bool whole) {
 Behaviours behaviours_of(Release release) {
   Behaviours all;
   for (int b = 0; b < behaviour_count; ++b)
-    all.set(static_cast<Behaviour>(b), is_reached(rows[b].since, release) && !is_reached(rows[b].until, release));
+    all.set(static_cast<Behaviour>(b), is_reached(lives()[b].since, release) && !is_reached(lives()[b].until, release));
   return all;
 }
 
