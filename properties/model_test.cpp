@@ -55,8 +55,8 @@ RC_GTEST_PROP(Model, AllowsTheReferencesPlans, ()) {
   for (const std::uint32_t strategy :
        {SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE, SPAWN_STRATEGY_STAGED, SPAWN_STRATEGY_FETCHED})
     for (const bool steps : {false, true}) {
-      const bool reads_at_once = strategy == SPAWN_STRATEGY_COPY || strategy == SPAWN_STRATEGY_UNSHARE;
-      if (!reads_at_once && !is_only(s)) continue;
+      const bool reads_at_once = spawn_strategy_of(strategy)->at_once != 0;
+      if (spawn_strategy_of(strategy)->inherits == 0 && !is_only(s)) continue;
       const Verdict v = simulated(s, ReferencePlanner(strategy), seed, steps, reads_at_once);
       if (v.status == Status::violated || v.status == Status::broken)
         RC_FAIL(std::string(name(v.status)) + ": " + v.observed + "; allowed: " + v.allowed);

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
+#include <spawncheck/spawn/plan.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "impl/session/finding.h"
 #include "properties/arbitrary.h"
@@ -38,11 +40,21 @@ inline Session& session_with(const std::string& implementation, const std::strin
   return *session;
 }
 
-// The session's strategy is not to be had here: said, and then nothing is checked.
+// The session's strategy is not available here: said, and then nothing is checked.
 inline bool is_unsupported(const Session& session) {
   if (session.why_unsupported().empty()) return false;
   std::printf("spawncheck: unsupported: %s\n", session.why_unsupported().c_str());
   return true;
+}
+
+// "" (the reference chooses), then the word of each strategy that this kernel can run; of the others it is said.
+inline std::vector<std::string> strategies_here() {
+  std::vector<std::string> out{""};
+  for (std::uint32_t s = SPAWN_STRATEGY_AUTOMATIC + 1; s < SPAWN_STRATEGY_COUNT; ++s) {
+    const std::string word = spawn_strategy_word(s);
+    if (!is_unsupported(session_with("reference", word))) out.push_back(word);
+  }
+  return out;
 }
 
 // Empty, or why a world cannot open `number` here: root may raise the hard limit of open files, others may not.

@@ -16,8 +16,7 @@ TEST(Signals, NoHandlerRunsInAChild) {
   for (int i = 0; i < 4; ++i) text += "  spawn only hold mask 33,40\n";
   text += "thread\n";
   for (int i = 0; i < 7; ++i) text += "  kill_group WINCH\n  kill_group 33\n  kill_group URG\n  kill_group 40\n";
-  for (const char* strategy : {"", "copy", "unshare", "staged", "fetched"})
-    expect_holds(session_with("reference", strategy), text, 40);
+  for (const std::string& strategy : strategies_here()) expect_holds(session_with("reference", strategy), text, 40);
 }
 
 }  // namespace

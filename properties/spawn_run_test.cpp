@@ -24,8 +24,7 @@ class Spawn : public ::testing::TestWithParam<uint32_t> {
   Spawn() { request.r.strategy = GetParam(); }
   static void SetUpTestSuite() { ASSERT_EQ(spawn_window_reserve(20), 0); }
   static void TearDownTestSuite() { EXPECT_EQ(spawn_window_release(), 0); }
-  // Those policies are copy's and unshare's.
-  bool is_for_inherited() const { return GetParam() == SPAWN_STRATEGY_COPY || GetParam() == SPAWN_STRATEGY_UNSHARE; }
+  bool is_for_inherited() const { return spawn_strategy_of(GetParam())->inherits != 0; }
   // The same file at a number above what every copy has.
   static int high(int fd) {
     const int number = fcntl(fd, F_DUPFD_CLOEXEC, 70);

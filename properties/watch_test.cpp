@@ -32,7 +32,7 @@ void expect_unseen(Session& session, const Scenario& scenario) {
 
 // The reference on what the generator makes for one thread, by each strategy.
 TEST(Watch, TheReferenceIsUnseenByEachStrategy) {
-  for (const char* strategy : {"", "copy", "unshare", "staged", "fetched"}) {
+  for (const std::string& strategy : strategies_here()) {
     Session& session = session_with("reference", strategy);
     for (unsigned i = 0; i < 150; ++i) {
       Random random(500 + i);

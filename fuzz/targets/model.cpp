@@ -2,11 +2,16 @@
 //
 // Planner and model against the contract: the scenario runs on the model, its spawns by the reference's
 // plans, in an order drawn from the input; the judge must find nothing. No system call is made.
+#include <spawncheck/spawn/plan.h>
+
+#include <algorithm>
 #include <memory>
+#include <vector>
 
 #include "fuzz/feedback.h"
 #include "fuzz/target.h"
 #include "impl/session/reference_planner.h"
+#include "impl/session/running_kernel.h"
 #include "model/judge/judge.h"
 
 namespace spawncheck::fuzz {
@@ -20,15 +25,29 @@ bool is_too_large(const Scenario& scenario) {
   return scenario.threads.size() > 3 || operations > 14;
 }
 
-// Staged and fetched are for spawns that inherit nothing.
-std::uint32_t strategy_for(const Scenario& scenario, std::uint64_t seed) {
+bool inherits(const Scenario& scenario) {
   for (const Thread& thread : scenario.threads)
     for (const sc_operation& op : thread.operations)
-      if (op.kind == SC_OP_SPAWN && op.request.policy != SPAWN_FDS_ONLY)
-        return seed % 3 == 0 ? SPAWN_STRATEGY_COPY : SPAWN_STRATEGY_UNSHARE;
-  constexpr std::uint32_t strategies[] = {SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE, SPAWN_STRATEGY_STAGED,
-                                          SPAWN_STRATEGY_FETCHED};
-  return strategies[seed % 4];
+      if (op.kind == SC_OP_SPAWN && op.request.policy != SPAWN_FDS_ONLY) return true;
+  return false;
+}
+
+// The strategies whose needs the model's own kernel has.
+std::vector<std::uint32_t> strategies() {
+  std::vector<std::uint32_t> out;
+  for (std::uint32_t s = SPAWN_STRATEGY_AUTOMATIC + 1; s < SPAWN_STRATEGY_COUNT; ++s) {
+    const std::vector<model::Behaviour> needs = needs_of_strategy(spawn_strategy_of(s)->word);
+    if (std::all_of(needs.begin(), needs.end(), [](model::Behaviour b) { return model::Kernel{}.has(b); }))
+      out.push_back(s);
+  }
+  return out;
+}
+
+std::uint32_t strategy_for(const Scenario& scenario, std::uint64_t seed) {
+  static const std::vector<std::uint32_t> all = strategies();
+  std::vector<std::uint32_t> fit = all;
+  if (inherits(scenario)) std::erase_if(fit, [](std::uint32_t s) { return spawn_strategy_of(s)->inherits == 0; });
+  return fit[seed % fit.size()];
 }
 
 }  // namespace
@@ -41,7 +60,7 @@ void one(const std::uint8_t* data, std::size_t size) {
   if (!scenario || is_too_large(*scenario)) return;
   const std::uint64_t seed = hash(*scenario);
   const std::uint32_t strategy = strategy_for(*scenario, seed);
-  const bool reads_at_once = strategy == SPAWN_STRATEGY_COPY || strategy == SPAWN_STRATEGY_UNSHARE;
+  const bool reads_at_once = spawn_strategy_of(strategy)->at_once != 0;
   ReferencePlanner planner(strategy);
   explore::SimulateOptions options;
   options.seed = seed;

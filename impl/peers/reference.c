@@ -3,7 +3,6 @@
  * impl/spawn behind the one interface. */
 #include <errno.h>
 #include <spawncheck/spawn/request.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -33,11 +32,10 @@ const struct spawncheck_implementation* peer_reference(void) {
   (void)spawn_abilities_probed(); /* once in the server, not in each arena it forks */
   static struct spawncheck_implementation self = {
       .abi = SPAWNCHECK_ABI, .name = "reference", .sets = 127, .spawn = reference_spawn};
-  /* Sources that are staged or fetched are read one by one, and may be when nothing is forced. */
-  const bool reads_at_once =
-      forced == SPAWN_STRATEGY_COPY || forced == SPAWN_STRATEGY_UNSHARE || forced == SPAWN_STRATEGY_EXCEPT;
-  self.promises = reads_at_once ? "fd.snapshot fd.released" : "fd.released";
-  self.policies = forced == SPAWN_STRATEGY_STAGED || forced == SPAWN_STRATEGY_FETCHED ? 1u << SPAWNCHECK_FDS_ONLY : 7u;
+  /* Sources that are read one by one are read so when nothing is forced, too. */
+  const struct spawn_strategy_row* row = spawn_strategy_of(forced);
+  self.promises = row != NULL && row->at_once ? "fd.snapshot fd.released" : "fd.released";
+  self.policies = row == NULL || row->inherits ? 7u : 1u << SPAWNCHECK_FDS_ONLY;
   return &self;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "impl/session/running_kernel.h"
 
+#include <spawncheck/spawn/plan.h>
 #include <sys/utsname.h>
 
 #include <array>
@@ -23,18 +24,16 @@ constexpr Probed (*asks[])() = {
 #undef ASK_ASSUMED
 };
 
-// What each strategy of the reference cannot do without (impl/spawn/strategy.cpp is_available), and `array`, the way
-// whose call only ci/kernels.d/array has. `copy` needs nothing.
-struct Need {
-  std::string_view strategy;
-  Behaviour behaviour;
-};
-constexpr Need needs[] = {
-    {"unshare", Behaviour::close_range},     {"staged", Behaviour::close_range},
-    {"fetched", Behaviour::close_range},     {"fetched", Behaviour::pidfd_thread},
-    {"fetched", Behaviour::pidfd_getfd},     {"except", Behaviour::close_range_except},
-    {"array", Behaviour::close_range_array},
-};
+// Words by spaces.
+std::vector<Behaviour> behaviours_named(std::string_view words) {
+  std::vector<Behaviour> out;
+  while (!words.empty()) {
+    const std::size_t end = std::min(words.find(' '), words.size());
+    out.push_back(model::behaviour_named(words.substr(0, end)).value());
+    words.remove_prefix(std::min(end + 1, words.size()));
+  }
+  return out;
+}
 
 std::string text(model::Release r) {
   return std::to_string(r.major) + "." + std::to_string(r.minor) + "." + std::to_string(r.patch);
@@ -129,26 +128,19 @@ std::string difference_text(model::Behaviours one, model::Behaviours other) {
 }
 
 std::vector<Behaviour> needs_of_strategy(std::string_view strategy) {
-  std::vector<Behaviour> out;
-  for (const Need& need : needs)
-    if (need.strategy == strategy) out.push_back(need.behaviour);
-  return out;
+  for (std::uint32_t s = SPAWN_STRATEGY_AUTOMATIC + 1; s < SPAWN_STRATEGY_COUNT; ++s)
+    if (strategy == spawn_strategy_of(s)->word) return behaviours_named(spawn_strategy_of(s)->needs);
+  // The way whose call only ci/kernels.d/array has.
+  return behaviours_named(strategy == "array" ? "close-range-array" : "");
 }
 
 std::vector<Behaviour> needs_of_way(std::string_view way) {
   constexpr std::string_view reference = "reference:";
   if (way.starts_with(reference)) return needs_of_strategy(way.substr(reference.size()));
-  std::vector<Behaviour> out;
-  for (int w = 0; w < static_cast<int>(explore::Way::count); ++w) {
-    if (word(static_cast<explore::Way>(w)) != way) continue;
-    std::string_view words = explore::needs(static_cast<explore::Way>(w));
-    while (!words.empty()) {
-      const std::size_t end = std::min(words.find(' '), words.size());
-      out.push_back(model::behaviour_named(words.substr(0, end)).value());
-      words.remove_prefix(std::min(end + 1, words.size()));
-    }
-  }
-  return out;
+  for (int w = 0; w < static_cast<int>(explore::Way::count); ++w)
+    if (word(static_cast<explore::Way>(w)) == way)
+      return behaviours_named(explore::needs(static_cast<explore::Way>(w)));
+  return {};
 }
 
 std::string why_unsupported(std::string_view strategy) {

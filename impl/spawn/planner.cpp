@@ -497,7 +497,11 @@ const char* const step_words[] = {
 #undef SPAWN_ROW
 };
 
-const char* const strategy_words[] = {"automatic", "copy", "unshare", "staged", "fetched", "except"};
+const spawn_strategy_row strategies[] = {
+#define SPAWN_ROW(id, word, inherits, at_once, needs, meaning) {word, inherits, at_once, needs, meaning},
+    SPAWN_STRATEGIES(SPAWN_ROW)
+#undef SPAWN_ROW
+};
 
 }  // namespace
 
@@ -516,6 +520,14 @@ int spawn_plan_build(const spawn_request* request, const spawn_abilities* abilit
 }
 
 const char* spawn_step_word(uint32_t kind) { return kind < SPAWN_STEP_COUNT ? step_words[kind] : "?"; }
+
+const spawn_strategy_row* spawn_strategy_of(uint32_t strategy) {
+  const bool is_one = strategy > SPAWN_STRATEGY_AUTOMATIC && strategy < SPAWN_STRATEGY_COUNT;
+  return is_one ? &strategies[strategy - SPAWN_STRATEGY_AUTOMATIC - 1] : nullptr;
+}
+
 const char* spawn_strategy_word(uint32_t strategy) {
-  return strategy < SPAWN_STRATEGY_COUNT ? strategy_words[strategy] : "?";
+  if (strategy == SPAWN_STRATEGY_AUTOMATIC) return "automatic";
+  const spawn_strategy_row* row = spawn_strategy_of(strategy);
+  return row != nullptr ? row->word : "?";
 }

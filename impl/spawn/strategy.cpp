@@ -20,19 +20,28 @@ constexpr int copied_always = SPAWN_COPIED_ALWAYS;
 
 bool is_only(const spawn_request& r) { return r.policy == SPAWN_FDS_ONLY; }
 
+// Whether a strategy is available to a request: a function for each row of SPAWN_STRATEGIES, of its name.
+struct Availability {
+  const spawn_request& r;
+  const spawn_abilities& can;
+
+  bool COPY() const { return true; }
+  bool UNSHARE() const { return can.close_range != 0 || (!is_only(r) && can.unshare_files != 0); }
+  bool STAGED() const {
+    return can.close_range != 0 && SPAWN_NUMBERS_STAGED * sources_to_stage(r) <= count_bits(usable_window(r, can));
+  }
+  bool FETCHED() const { return can.close_range != 0 && can.fetch != 0; }
+  bool EXCEPT() const { return can.close_range != 0 && can.except != 0 && (is_only(r) || can.cloexec_only != 0); }
+};
+
 bool is_available(const spawn_request& r, const spawn_abilities& can, uint32_t strategy) {
+  const Availability of{r, can};
   switch (strategy) {
-    case SPAWN_STRATEGY_COPY:
-      return true;
-    case SPAWN_STRATEGY_UNSHARE:
-      return can.close_range != 0 || (!is_only(r) && can.unshare_files != 0);
-    case SPAWN_STRATEGY_STAGED:
-      return is_only(r) && can.close_range != 0 &&
-             SPAWN_NUMBERS_STAGED * sources_to_stage(r) <= count_bits(usable_window(r, can));
-    case SPAWN_STRATEGY_FETCHED:
-      return is_only(r) && can.close_range != 0 && can.fetch != 0;
-    case SPAWN_STRATEGY_EXCEPT:
-      return can.close_range != 0 && can.except != 0 && (is_only(r) || can.cloexec_only != 0);
+#define SPAWN_ROW(id, word, inherits, at_once, needs, meaning) \
+  case SPAWN_STRATEGY_##id:                                    \
+    return (inherits || is_only(r)) && of.id();
+    SPAWN_STRATEGIES(SPAWN_ROW)
+#undef SPAWN_ROW
     default:
       return false;
   }

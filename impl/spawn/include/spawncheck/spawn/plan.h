@@ -16,17 +16,36 @@
 
 SPAWNCHECK_SPAWN_BEGIN
 
-/* How kept descriptors cross. AUTOMATIC is for requests only: a plan names what was chosen. */
+/* How kept descriptors cross. Columns: enumerator; word; 1 where also what is inherited can cross, 0 where only a
+ * keep-list can (SPAWN_FDS_ONLY); 1 where the caller's descriptors are read at one instant, 0 where one by one; which
+ * behaviours of the kernel it cannot do without, in the words of `spawncheck kernel`; what it does. */
+#define SPAWN_STRATEGIES(X)                                                                            \
+  X(COPY, "copy", 1, 1, "", "the table is copied at clone; what is dropped is closed in the copy")     \
+  X(UNSHARE, "unshare", 1, 1, "close-range",                                                           \
+    "the table is shared at clone, then copied and closed by close_range(2) UNSHARE")                  \
+  X(STAGED, "staged", 0, 0, "close-range",                                                             \
+    "likewise; sources of 64 and above are first placed in the window (request.h)")                    \
+  X(FETCHED, "fetched", 0, 0, "close-range pidfd-getfd pidfd-thread",                                  \
+    "the table is shared at clone, left with nothing, and filled by pidfd_getfd(2) from the caller's") \
+  X(EXCEPT, "except", 1, 1, "close-range-except",                                                      \
+    "the table is shared at clone, then close_range(2) UNSHARE with EXCEPT leaves all but the sources")
+
+/* AUTOMATIC is for requests only: a plan names what was chosen. */
 enum spawn_strategy {
   SPAWN_STRATEGY_AUTOMATIC,
-  SPAWN_STRATEGY_COPY,    /* the table is copied at clone; what is dropped is closed in the copy */
-  SPAWN_STRATEGY_UNSHARE, /* the table is shared at clone, then copied and closed by close_range(2) UNSHARE */
-  SPAWN_STRATEGY_STAGED,  /* likewise; sources of 64 and above are first placed in the window (request.h) */
-  SPAWN_STRATEGY_FETCHED, /* the table is shared at clone, left with nothing, and filled by pidfd_getfd(2) from the
-                             caller's */
-  SPAWN_STRATEGY_EXCEPT,  /* the table is shared at clone, then close_range(2) UNSHARE with EXCEPT leaves all but the
-                             sources */
-  SPAWN_STRATEGY_COUNT
+#define SPAWN_ROW(id, word, inherits, at_once, needs, meaning) SPAWN_STRATEGY_##id,
+  SPAWN_STRATEGIES(SPAWN_ROW)
+#undef SPAWN_ROW
+      SPAWN_STRATEGY_COUNT
+};
+
+/* A row of the table. */
+struct spawn_strategy_row {
+  const char* word;
+  int inherits;
+  int at_once;
+  const char* needs;
+  const char* meaning;
 };
 
 /* How the child starts: bits of spawn_plan.start. */
@@ -141,6 +160,9 @@ struct spawn_plan {
 /* Constant strings; "?" for what does not exist. */
 const char* spawn_step_word(uint32_t kind);
 const char* spawn_strategy_word(uint32_t strategy);
+
+/* Null for AUTOMATIC and for what does not exist. Constant. */
+const struct spawn_strategy_row* spawn_strategy_of(uint32_t strategy);
 
 SPAWNCHECK_SPAWN_END
 
