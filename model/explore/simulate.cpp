@@ -151,7 +151,7 @@ void Recorder::describe(const Driver& driver, sc_process& out, Index task) const
   out.cwd = process.cwd;
 }
 
-// As the executor, who waits until the child is outside exec (impl/executor/arena/observe.c proc_is_settled): what is
+// As the executor, who waits until the child is outside exec (impl/executor/observe/observe.c proc_is_settled): what is
 // read of it there is neither the old program nor the new one.
 bool is_within_exec(const model::State& state, Index task) {
   const model::InFlightCall& flight = state.tasks[task].flight;

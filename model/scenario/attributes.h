@@ -4,7 +4,7 @@
  * operation of a scenario changes any of them but `limit` (the soft limit of RLIMIT_NOFILE), so at the end the caller
  * has what it was made with.
  *
- * Each value is one number, or the hash of a text. One reader fills them in (impl/executor/arena/attributes.c). Plain
+ * Each value is one number, or the hash of a text. One reader fills them in (impl/executor/observe/attributes.c). Plain
  * C. */
 #ifndef SPAWNCHECK_SCENARIO_ATTRIBUTES_H
 #define SPAWNCHECK_SCENARIO_ATTRIBUTES_H

@@ -14,7 +14,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "arena.h"
+#include "impl/executor/arena/arena.h"
+#include "impl/executor/observe/observe.h"
 
 void caller_ask(struct caller* c) {
   memset(c, 0, sizeof *c); /* a call that the world refuses gives the same twice: nothing */

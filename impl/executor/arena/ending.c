@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "arena.h"
+#include "impl/executor/arena/arena.h"
 
 static void tell(uint32_t what) {
   const int32_t self = (int32_t)syscall(SYS_getpid);

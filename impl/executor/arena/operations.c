@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "arena.h"
+#include "impl/executor/arena/arena.h"
 #include "model/scenario/visible.h"
 
 int32_t cells[SC_CELLS_MAX];

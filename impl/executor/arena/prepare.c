@@ -13,10 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "arena.h"
-#include "proc.h"
-
-static uint64_t sum_of_link(const char* link) { return memory_sum(1, link, strlen(link)); }
+#include "impl/executor/arena/arena.h"
+#include "impl/executor/observe/proc.h"
 
 static int take_low_numbers(void) {
   int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -62,10 +60,4 @@ int implementation_prepare(char where[SC_WHERE_MAX]) {
   snprintf(where, SC_WHERE_MAX, "more than %d descriptors are held by the implementation", SC_HELD_MAX);
   give_low_numbers_back();
   return note_held();
-}
-
-const struct sc_held* held_at(int number, const char* link) {
-  for (uint32_t i = 0; i < shared->held_count; ++i)
-    if (shared->held[i].number == number) return shared->held[i].file == sum_of_link(link) ? &shared->held[i] : NULL;
-  return NULL;
 }

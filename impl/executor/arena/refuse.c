@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "arena.h"
+#include "impl/executor/arena/arena.h"
 #include "model/scenario/visible.h"
 
 static const uint32_t numbers[SC_VISIBLE_COUNT] = {

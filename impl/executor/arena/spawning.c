@@ -11,7 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "arena.h"
+#include "impl/executor/arena/arena.h"
+#include "impl/executor/observe/observe.h"
 
 #define LOOK_ONE_IN 4
 #define SENTINEL 12321 /* an errno no call gives */

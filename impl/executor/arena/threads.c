@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,14 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "arena.h"
-
-int futex_wait(uint32_t* word, uint32_t value, uint32_t timeout_ms) {
-  struct timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
-  return syscall(SYS_futex, word, FUTEX_WAIT, value, timeout_ms != 0 ? &timeout : NULL, NULL, 0) == 0 ? 0 : errno;
-}
-
-void futex_wake(uint32_t* word) { syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
+#include "impl/executor/arena/arena.h"
 
 void attract_attention(void) {
   if (shared->policy.is_scheduled) return; /* the tracer sees for itself */
@@ -32,13 +24,6 @@ void attract_attention(void) {
 }
 
 uint32_t next_stamp(void) { return __atomic_add_fetch(&shared->stamp, 1, __ATOMIC_SEQ_CST); }
-
-uint64_t draw(uint64_t* state) {
-  uint64_t z = *state += 0x9e3779b97f4a7c15u;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
-}
 
 static void spin_ns(uint32_t ns) {
   struct timespec start, now;

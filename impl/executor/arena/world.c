@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "arena.h"
+#include "impl/executor/arena/arena.h"
 #include "impl/peers/peers.h"
 
 #define DEFAULT_LIMIT 1024 /* where the scenario names none; the model assumes the same */

@@ -4,18 +4,10 @@
  * mapping of their own; no stamps, since nobody asks for the order of a run; nobody who watches. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "litmus.h"
-
-struct sc_shared* shared;
-const struct spawncheck_implementation* implementation;
 
 uint32_t next_stamp(void) { return 1; }
 void attract_attention(void) {}
@@ -24,20 +16,6 @@ int implementation_prepare(char where[SC_WHERE_MAX]) { return where[0] = 0; }
 void spawn_run_operation(const struct sc_operation* op, uint32_t thread, uint32_t index, struct sc_op_record* record) {
   (void)op, (void)thread, (void)index;
   record->error = ENOSYS; /* no litmus test has one */
-}
-
-int futex_wait(uint32_t* word, uint32_t value, uint32_t timeout_ms) {
-  struct timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
-  return syscall(SYS_futex, word, FUTEX_WAIT, value, timeout_ms != 0 ? &timeout : NULL, NULL, 0) == 0 ? 0 : errno;
-}
-
-void futex_wake(uint32_t* word) { syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
-
-uint64_t draw(uint64_t* state) {
-  uint64_t z = *state += 0x9e3779b97f4a7c15u;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
 }
 
 /* No test has a spawn. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * The parts of the litmus server and of the process that it forks for each test. Operations, places and worlds are the
- * executor's (impl/executor/arena), so that a litmus test and a run of its scenario make the same system calls. */
+ * executor's (impl/executor), so that a litmus test and a run of its scenario make the same system calls. */
 #ifndef SPAWNCHECK_LITMUS_ARENA_H
 #define SPAWNCHECK_LITMUS_ARENA_H
 
 #include "impl/executor/arena/arena.h"
+#include "impl/executor/server/server.h"
 #include "impl/litmus/program.h"
 
 #define CACHE_LINE 64

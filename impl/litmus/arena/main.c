@@ -21,7 +21,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "impl/peers/peers.h"
@@ -31,17 +30,6 @@
 #define STUCK_MS_MAX 10000 /* no run has ended for so long */
 
 struct sc_litmus_shared* litmus;
-
-uint64_t now_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-int host_is_gone(void) {
-  struct pollfd p = {.fd = SC_LITMUS_SOCKET_FD, .events = POLLIN};
-  return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
-}
 
 static _Noreturn void leave(int status) {
   places_remove();
@@ -92,7 +80,7 @@ static void watch(pid_t test) {
     const uint64_t done = __atomic_load_n(&litmus->runs_done, __ATOMIC_RELAXED);
     if (done != last_done) since_ms = now_ms();
     last_done = done;
-    if (host_is_gone()) break;
+    if (host_is_gone(SC_LITMUS_SOCKET_FD)) break;
     if (now_ms() - since_ms < STUCK_MS_MAX) continue;
     litmus->status = SC_LITMUS_STUCK;
     break;

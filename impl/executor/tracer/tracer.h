@@ -4,7 +4,7 @@
 #ifndef SPAWNCHECK_EXECUTOR_TRACER_H
 #define SPAWNCHECK_EXECUTOR_TRACER_H
 
-#include "arena.h"
+#include "impl/executor/shared/shared.h"
 #include "model/scenario/trace.h"
 
 /* choose.c */

@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "proc.h"
+#include "impl/executor/observe/proc.h"
 
 #define HOLD_ROUNDS_MAX 20000
 #define ROUNDS_WITHOUT_SLEEP 200

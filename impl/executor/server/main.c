@@ -24,42 +24,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "impl/executor/arena/arena.h"
+#include "impl/executor/observe/proc.h"
+#include "impl/executor/observe/still.h"
+#include "impl/executor/server/server.h"
+#include "impl/executor/tracer/tracer.h"
 #include "impl/peers/peers.h"
-#include "proc.h"
-#include "still.h"
-#include "tracer.h"
 
 #define SILENT_TICKS_MAX 5
 #define TICK_MS_MAX 10 /* how often a silent run is looked at: after 1 ms, then after twice as much each time */
-#define REAP_ROUNDS_MAX 1000
-#define STRAYS_MAX 32 /* told apart */
-
-struct sc_shared* shared;
-const struct spawncheck_implementation* implementation;
-struct spawncheck_description implementation_says;
-
-uint64_t now_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-int host_is_gone(void) {
-  struct pollfd p = {.fd = SC_SOCKET_FD, .events = POLLIN};
-  return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
-}
-
-/* A tick interrupts the wait, and the run's deadline ends it. */
-int host_chooses(uint32_t enabled) {
-  const char question = SC_SAY_CHOOSE;
-  uint8_t task = 0;
-  ssize_t got = -1;
-  shared->enabled = enabled;
-  if (send(SC_SOCKET_FD, &question, 1, MSG_NOSIGNAL) == 1) do
-      got = recv(SC_SOCKET_FD, &task, 1, 0);
-    while (got < 0 && errno == EINTR && !is_out_of_time());
-  return got == 1 && task < SC_TASKS_MAX && enabled >> task & 1 ? task : __builtin_ctz(enabled);
-}
 
 /* The next run's arena, forked while the host is busy with the last one's history: it waits for `go`. */
 static pid_t ahead = -1;
@@ -132,26 +105,6 @@ static int introduce_implementation(void) {
   return 1;
 }
 
-/* The operation that started a child. */
-static const struct sc_operation* starter(int16_t child) {
-  for (uint32_t t = 0; t < shared->thread_count; ++t)
-    for (uint32_t o = 0; o < shared->op_count[t]; ++o)
-      if (shared->op[t][o].kind == SC_OP_SPAWN && shared->history.op[t][o].child == child) return &shared->op[t][o];
-  return NULL;
-}
-
-/* A set of children: each is looked at once. A thread asks for it before it waits for its child or signals it, and what
- * is found later says nothing of the spawn. */
-static uint32_t looked_at;
-
-void observe_child(int16_t index) {
-  struct sc_process* child = &shared->history.child[index];
-  const struct sc_operation* op = starter(index);
-  if ((looked_at >> index & 1) != 0 || op == NULL) return;
-  looked_at |= 1u << index;
-  observe_spawned(child, child->pid, &op->request, shared->arena_pid);
-}
-
 static void grant_wishes(void) {
   for (uint32_t t = 0; t < shared->thread_count; ++t) {
     int32_t* wish = &shared->thread[t].sharer;
@@ -217,7 +170,7 @@ static enum sc_run_end watch(pid_t arena) {
     if (futex_wait(&shared->attention, attention, tick_ms) != ETIMEDOUT) continue;
     const enum sc_run_end end = killed(arena);
     if (end != SC_RUN_COMPLETE) return end;
-    if (host_is_gone()) return SC_RUN_TIMEOUT;
+    if (host_is_gone(SC_SOCKET_FD)) return SC_RUN_TIMEOUT;
     const uint32_t stamp = __atomic_load_n(&shared->stamp, __ATOMIC_SEQ_CST);
     silent_ticks = stamp == last_stamp ? silent_ticks + 1 : 0;
     last_stamp = stamp;
@@ -281,7 +234,7 @@ static void leave_out_handlers_before_world(struct sc_process* parent) {
  * its children. */
 static void observe_all(pid_t arena) {
   struct sc_history* h = &shared->history;
-  const uint32_t seen_before = looked_at;
+  const uint32_t seen_before = children_looked_at();
   if (h->end != SC_RUN_TIMEOUT) observe_held(&h->parent, arena);
   leave_out_handlers_before_world(&h->parent);
   if (h->end == SC_RUN_COMPLETE) attributes_of_threads();
@@ -297,80 +250,6 @@ static void observe_all(pid_t arena) {
   for (uint32_t i = 0; i < h->child_count; ++i)
     if ((seen_before >> i & 1) == 0) h->child[i].observed = h->child[i].is_dead = 0;
   if (life == PROC_ENDS && h->end != SC_RUN_TIMEOUT) h->end = (uint8_t)wait_for_end(arena);
-}
-
-/* By a spawn that succeeded: more of them than are observed may have. */
-static int is_reported(pid_t pid) {
-  for (uint32_t t = 0; t < shared->thread_count; ++t)
-    for (uint32_t o = 0; o < shared->op_count[t]; ++o) {
-      const struct sc_op_record* r = &shared->history.op[t][o];
-      if (shared->op[t][o].kind == SC_OP_SPAWN && r->error == 0 && r->value[0] == pid) return 1;
-    }
-  return 0;
-}
-
-/* Kills what is still a child of ours: what the arena leaves comes to us, its subreaper. */
-static void kill_children(void) {
-  char text[4096] = "";
-  const int self = proc_open_task(getpid(), getpid());
-  if (self < 0) return;
-  proc_read(self, "children", text, sizeof text);
-  close(self);
-  char* rest = text;
-  for (long pid; (pid = strtol(rest, &rest, 10)) > 0;) kill((pid_t)pid, SIGKILL);
-}
-
-/* The end of a traced process is told twice: to its tracer and to its parent. */
-static int is_seen(const pid_t* pids, uint32_t count, pid_t pid) {
-  for (uint32_t i = 0; i < count && i < STRAYS_MAX; ++i)
-    if (pids[i] == pid) return 1;
-  return 0;
-}
-
-/* Asked of one that has ended and is not waited for yet. A thread that an implementation started just before the end
- * may be known to nobody: its PTRACE_EVENT_CLONE was still to be served. The leader stays until its threads are gone
- * (kernel/exit.c delay_group_leader). */
-static int is_thread_of(pid_t process, pid_t tid) {
-  const int task = proc_open_task(process, tid);
-  if (task < 0) return 0;
-  close(task);
-  return 1;
-}
-
-/* Waits for whoever has ended, or stops for its tracer: its pid, 0: nobody now, -1: errno. `is_thread`: of the arena.
- */
-static pid_t wait_for_any(pid_t arena, int no_hang, int* is_thread) {
-  siginfo_t info = {.si_pid = 0};
-  if (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT | __WALL | no_hang) != 0) return -1;
-  if (info.si_pid == 0) return 0;
-  *is_thread = is_thread_of(arena, info.si_pid);
-  return waitpid(info.si_pid, NULL, __WALL);
-}
-
-static void end_run(pid_t arena, int is_judged) {
-  struct sc_history* h = &shared->history;
-  pid_t strays[STRAYS_MAX];
-  /* Not the arena first: a traced process is not over before its tracer has waited for each of its threads. */
-  kill(arena, SIGKILL);
-  int dying = 0;
-  if (shared->policy.is_scheduled)
-    dying = tracer_kill_all();
-  else
-    kill_children();
-  for (int round = 0; round < REAP_ROUNDS_MAX; ++round) {
-    int is_thread = 0;
-    pid_t pid = wait_for_any(arena, round < dying ? 0 : WNOHANG, &is_thread);
-    if (pid == 0) {
-      kill_children(); /* orphans may have come to us since */
-      pid = wait_for_any(arena, 0, &is_thread);
-    }
-    if (pid < 0 && errno == ECHILD) return;
-    if (pid <= 0 || pid == arena || is_reported(pid) || !is_judged || tracer_thread(pid) >= 0 || is_thread ||
-        helpers_have(pid) || is_seen(strays, h->stray_count, pid))
-      continue;
-    if (h->stray_count < STRAYS_MAX) strays[h->stray_count] = pid;
-    if (h->stray_count++ == 0) h->stray_pid = pid;
-  }
 }
 
 static void reset(void) {
@@ -390,7 +269,7 @@ static void reset(void) {
       h->op[t][o] = (struct sc_op_record){.value = {-1, -1}, .child = -1};
   for (uint32_t i = 0; i < SC_CHILDREN_MAX; ++i) h->child[i].observed = h->child[i].is_dead = 0;
   h->parent.observed = h->parent.is_dead = 0;
-  looked_at = 0;
+  observe_begin();
   h->child_count = h->handled_count = h->handled_lost = h->stray_count = 0;
   h->end_signal = h->broken_errno = 0;
   h->fault = (struct sc_fault){.kind = SC_FAULT_NONE};

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "tracer.h"
+#include "impl/executor/tracer/tracer.h"
 
 static uint32_t calls_seen;
 static int was_sent, stopped;

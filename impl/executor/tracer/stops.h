@@ -4,7 +4,7 @@
 #ifndef SPAWNCHECK_EXECUTOR_STOPS_H
 #define SPAWNCHECK_EXECUTOR_STOPS_H
 
-#include "tracer.h"
+#include "impl/executor/tracer/tracer.h"
 
 struct sc_task* task_of(int task);
 
@@ -36,6 +36,5 @@ void end_task(int task, int status, struct sc_step* step);
 uint32_t tracer_signals(void);
 
 int is_ignored_sigchld(int signal); /* a SIGCHLD that nobody handles: it passes without a step */
-int is_stop_signal(int signal);
 
 #endif

@@ -3,7 +3,7 @@
  * A scheduled run: gather everybody at a first call, then one step at a time, whose turn it is. All tasks and the
  * tracer share one processor: a stop costs a seventh of what it costs across two. */
 #define _GNU_SOURCE
-#include "tracer.h"
+#include "impl/executor/tracer/tracer.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -19,7 +19,7 @@ static uint64_t deadline_ms;
 static int is_over;
 
 int is_out_of_time(void) {
-  if (!is_over) is_over = now_ms() >= deadline_ms || host_is_gone();
+  if (!is_over) is_over = now_ms() >= deadline_ms || host_is_gone(SC_SOCKET_FD);
   return is_over;
 }
 

@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "proc.h"
-#include "tracer.h"
+#include "impl/executor/observe/proc.h"
+#include "impl/executor/tracer/tracer.h"
 
 #define HELPERS_MAX 128
 
@@ -38,10 +38,6 @@ int helpers_have(pid_t tid) {
 /* One too many is stopped for good, and the run reaches its bound. */
 void helpers_add(pid_t tid) {
   if (helper_count < HELPERS_MAX && !helpers_have(tid)) helpers[helper_count++] = (struct helper){tid, 0};
-}
-
-static int is_stop_signal(int signal) {
-  return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
 }
 
 static void let_go(pid_t tid, int status) {

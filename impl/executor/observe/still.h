@@ -4,7 +4,7 @@
 #ifndef SPAWNCHECK_EXECUTOR_STILL_H
 #define SPAWNCHECK_EXECUTOR_STILL_H
 
-#include "arena.h"
+#include "impl/executor/shared/shared.h"
 
 enum stillness {
   STILL_NOT,     /* something may move, or we could not look */

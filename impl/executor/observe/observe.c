@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "proc.h"
+#include "impl/executor/observe/proc.h"
 
 #define NUMBERS_MAX 20001
 /* O_LARGEFILE of the kernel, which libc's says nothing of. */
@@ -277,4 +277,35 @@ void compare_descriptions(struct sc_process* child, const struct sc_process* par
       if (order <= 0) break;
     }
   }
+}
+
+/* The operation that started a child. */
+static const struct sc_operation* starter(int16_t child) {
+  for (uint32_t t = 0; t < shared->thread_count; ++t)
+    for (uint32_t o = 0; o < shared->op_count[t]; ++o)
+      if (shared->op[t][o].kind == SC_OP_SPAWN && shared->history.op[t][o].child == child) return &shared->op[t][o];
+  return NULL;
+}
+
+/* A set of children: each is looked at once. A thread asks for it before it waits for its child or signals it, and what
+ * is found later says nothing of the spawn. */
+static uint32_t looked_at;
+
+void observe_begin(void) { looked_at = 0; }
+uint32_t children_looked_at(void) { return looked_at; }
+
+void observe_child(int16_t index) {
+  struct sc_process* child = &shared->history.child[index];
+  const struct sc_operation* op = starter(index);
+  if ((looked_at >> index & 1) != 0 || op == NULL) return;
+  looked_at |= 1u << index;
+  observe_spawned(child, child->pid, &op->request, shared->arena_pid);
+}
+
+uint64_t sum_of_link(const char* link) { return memory_sum(1, link, strlen(link)); }
+
+const struct sc_held* held_at(int number, const char* link) {
+  for (uint32_t i = 0; i < shared->held_count; ++i)
+    if (shared->held[i].number == number) return shared->held[i].file == sum_of_link(link) ? &shared->held[i] : NULL;
+  return NULL;
 }

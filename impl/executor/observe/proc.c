@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include "proc.h"
+#include "impl/executor/observe/proc.h"
 
 #include <ctype.h>
 #include <errno.h>

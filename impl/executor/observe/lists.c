@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proc.h"
+#include "impl/executor/observe/proc.h"
 
 #define ARGUMENT_BYTES 32
 #define READ_ROUNDS_MAX 2000

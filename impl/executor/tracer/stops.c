@@ -7,7 +7,7 @@
  * suspended from the event that says so until its child's exec or death; a task sleeps when the kernel says
  * so (proc(5)) within a call that can, while everybody who could wake it is stopped. */
 #define _GNU_SOURCE
-#include "stops.h"
+#include "impl/executor/tracer/stops.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +22,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "impl/executor/observe/proc.h"
 #include "model/scenario/visible.h"
-#include "proc.h"
 
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 #define YIELDS_PER_LOOK 64
@@ -255,10 +255,6 @@ static void returned(int i, struct sc_step* step) {
   step->result = info.of.exit.value;
   const char* at = strchr(sc_visible_calls[step->call].arguments, 'n');
   if (at != NULL && step->result >= 0) read_pointee_at(i, step, step->arg[at - sc_visible_calls[step->call].arguments]);
-}
-
-int is_stop_signal(int signal) {
-  return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
 }
 
 void run_to_rest(int i, struct sc_step* step, int may_sleep) {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * Who goes next: the schedule's turns first, then its rule. Knows nothing of processes. */
-#include "tracer.h"
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "impl/executor/tracer/tracer.h"
 
 void chooser_reset(struct chooser* c, const struct sc_policy* policy) {
   *c = (struct chooser){.policy = policy, .random = policy->seed, .last = -1};
@@ -24,6 +27,18 @@ static int random_task(struct chooser* c, uint32_t enabled) {
   uint64_t pick = draw(&c->random) % (uint64_t)__builtin_popcount(enabled);
   while (pick-- > 0) enabled &= enabled - 1;
   return lowest_of(enabled);
+}
+
+/* A tick interrupts the wait, and the run's deadline ends it. */
+static int host_chooses(uint32_t enabled) {
+  const char question = SC_SAY_CHOOSE;
+  uint8_t task = 0;
+  ssize_t got = -1;
+  shared->enabled = enabled;
+  if (send(SC_SOCKET_FD, &question, 1, MSG_NOSIGNAL) == 1) do
+      got = recv(SC_SOCKET_FD, &task, 1, 0);
+    while (got < 0 && errno == EINTR && !is_out_of_time());
+  return got == 1 && task < SC_TASKS_MAX && enabled >> task & 1 ? task : __builtin_ctz(enabled);
 }
 
 int choose(struct chooser* c, struct sc_trace* trace, uint32_t enabled) {

@@ -8,7 +8,7 @@
 #ifndef SPAWNCHECK_EXECUTOR_PROC_H
 #define SPAWNCHECK_EXECUTOR_PROC_H
 
-#include "arena.h"
+#include "impl/executor/observe/observe.h"
 
 #define PROC_ARGUMENTS 6
 

@@ -13,9 +13,10 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 
+#include "impl/executor/arena/arena.h"
+#include "impl/executor/observe/proc.h"
+#include "impl/executor/tracer/stops.h"
 #include "model/scenario/visible.h"
-#include "proc.h"
-#include "stops.h"
 
 #define SIGNALS_MAX 64 /* looked at, of those that are pending */
 

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "proc.h"
+#include "impl/executor/observe/proc.h"
 
 #define THOROUGH_ONE_IN 4
 

@@ -8,7 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "tracer.h"
+#include "impl/executor/observe/observe.h"
+#include "impl/executor/tracer/tracer.h"
 
 #define NUMBERS_PER_INTERVAL 128
 

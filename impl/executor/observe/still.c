@@ -8,14 +8,14 @@
  *
  * Rejected: "nothing has moved for 30 ms", which on a busy machine only says that nobody got the processor. */
 #define _GNU_SOURCE
-#include "still.h"
+#include "impl/executor/observe/still.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "proc.h"
+#include "impl/executor/observe/proc.h"
 
 #define TASKS_MAX 64
 

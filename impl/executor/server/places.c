@@ -23,10 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "arena.h"
-
-_Alignas(SC_PAGE) struct sc_places places;
-const struct sc_queue_attributes queue_attributes = {.messages_max = 1, .message_bytes_max = 8};
+#include "impl/executor/server/server.h"
 
 static int failed(char where[SC_TEXT_MAX], const char* call, const char* what) {
   const int error = errno;

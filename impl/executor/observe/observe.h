@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is found out of a process from outside. */
+#ifndef SPAWNCHECK_EXECUTOR_OBSERVE_H
+#define SPAWNCHECK_EXECUTOR_OBSERVE_H
+
+#include "impl/executor/shared/shared.h"
+
+/* lists.c: argv and envp of every request; `count` arguments beside the first. Prepared once, in the server. */
+void lists_prepare(void);
+char* const* list_of_arguments(uint32_t count);
+char* const* list_of_environment(void);
+uint64_t lists_sum(uint32_t count, uint64_t sum); /* of their vectors and strings */
+uint64_t memory_sum(uint64_t sum, const void* from, size_t size);
+int lists_are_within(uint64_t start, uint64_t end);
+
+/* attributes.c, in the arena too: what a thread may run on; 0 is the caller. */
+uint64_t attributes_processors(pid_t pid);
+
+/* What the implementation has held since it prepared itself (arena/prepare.c). */
+uint64_t sum_of_link(const char* link);                      /* of what /proc/PID/fd/N says, for sc_held.file */
+const struct sc_held* held_at(int number, const char* link); /* null: it holds no such file there */
+
+extern uint32_t observed_numbers; /* how many open numbers have been looked at; wraps */
+extern int observe_error; /* why a process that may be there could not be looked at: a run with that says nothing */
+/* A process or thread that nobody lets go on meanwhile: it is stopped, or sleeps and nobody is left to wake it. */
+void observe_held(struct sc_process* out, pid_t pid);
+/* A spawn's child, which should run the program `expected`: waits, within bounds, until it does, or is known not to. */
+void observe_spawned(struct sc_process* out, pid_t pid, const struct sc_request* request, pid_t arena);
+void compare_descriptions(struct sc_process* child, const struct sc_process* parent);
+
+/* memory.c, in the server: is it certain that the child ran on the arena's memory, alive and outside of exec, at an
+ * instant after its spawn had returned? had_its_table: after the return its descriptor table was still the arena's. */
+int runs_on_memory_of(pid_t arena, pid_t child, int had_its_table);
+void observe_begin(void);          /* a run: no child of it has been looked at */
+uint32_t children_looked_at(void); /* as bits, by their index in the history */
+void observe_child(int16_t index); /* unless it has been tried before */
+
+#endif

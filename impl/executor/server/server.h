@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The parts of the arena server. */
+#ifndef SPAWNCHECK_EXECUTOR_SERVER_H
+#define SPAWNCHECK_EXECUTOR_SERVER_H
+
+#include "impl/executor/shared/shared.h"
+
+/* places.c: 0, or an errno with `where` saying what failed. */
+int places_make(const char* bin_directory, char where[SC_TEXT_MAX]);
+void places_remove(void);
+
+/* reap.c: ends the arena and all that it started, and waits for them. Who is none of a judged run's is counted in the
+ * history as a stray. */
+void end_run(pid_t arena, int is_judged);
+
+#endif
