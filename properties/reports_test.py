@@ -259,8 +259,11 @@ class Json(Reports):
     def test_what_is_asked_of_the_model(self):
         self.said("explore", SWAP)
         self.said("explore", "--way", "fork", "--model-only", ROOT / "corpus/seeds/claims/error-pipe.scenario", statuses=(0, 1, 4))
+        self.said("explore", "--claims", ROOT / "corpus/seeds/claims/error-pipe.scenario", statuses=(0, 1, 4))
         self.said("refine", "--word", "2")
         self.said("litmus", "--seconds", "1")
+        self.assertNotIn("allowed", self.said("litmus", "--list")[0])
+        self.assertIn("allowed", self.said("litmus", "--allowed", "--tests", "memfd | null")[0])
 
     def test_lists_kernel_matrix_and_audit(self):
         self.said("list")

@@ -66,37 +66,6 @@ bool replace_table(const std::string& page, const std::string& table) {
   return false;
 }
 
-// Every file's expectations that name a way. What they expect counts on the kernels that they are meant for: with
-// --kernel nothing is expected.
-int claims(const ExploreToolOptions& options, const explore::ExploreOptions& how, const model::Kernel* on) {
-  std::vector<ClaimResult> all;
-  for (const std::string& file : options.files) {
-    int status = 0;
-    const std::optional<Scenario> scenario = read_scenario(file, status);
-    if (!scenario) return status;
-    const std::string claim = file.substr(file.rfind('/') + 1);
-    try {
-      for (ClaimResult& r : check_claims(claim.substr(0, claim.rfind('.')), *scenario, how, on))
-        all.push_back(std::move(r));
-    } catch (const std::invalid_argument& error) {
-      fmt::print(stderr, "spawncheck: {}: {}\n", file, error.what());
-      return exit_usage;
-    }
-  }
-  if (options.write.empty())
-    fmt::print("{}", markdown(all));
-  else if (!replace_table(options.write, markdown(all)))
-    return exit_status(Status::broken);
-  Status worst = Status::holds;
-  for (const ClaimResult& r : all) {
-    if (r.is_as_expected || on != nullptr) continue;
-    fmt::print(stderr, "spawncheck: {} by {}: {}, which is not expected\n", r.claim, r.way,
-               name(r.exploration.verdict.status));
-    worst = Status::violated;
-  }
-  return exit_status(worst);
-}
-
 // Says what is wrong, and is false.
 bool kernel_asked_for(const std::string& text, std::optional<model::Kernel>& kernel) {
   const auto does = model::behaviours_in(text);
@@ -131,6 +100,15 @@ void tell(const explore::ObservedRow& row, const explore::Observed& what) {
     fmt::print("    not put to this kernel: the child is within its exec, where no tracer stops it\n");
 }
 
+void add_observed(const explore::Exploration& e, nlohmann::json& out) {
+  for (const explore::ObservedRow& row : explore::observed_rows) {
+    const explore::Observed& what = e.*row.what;
+    if (!what.is_asked) continue;
+    out[std::string(row.word)] = !what.is_broken;
+    out[std::string(row.id) + "_trace"] = texts(what.trace);
+  }
+}
+
 nlohmann::json json_of(const std::string& way, const model::Kernel& kernel, const explore::Exploration& e,
                        double seconds, const Reproduction& reproduction) {
   nlohmann::json out = {{"way", way},
@@ -153,13 +131,58 @@ nlohmann::json json_of(const std::string& way, const model::Kernel& kernel, cons
                         {"runs", reproduction.runs},
                         {"on_this_kernel", reproduction.text},
                         {"schedule", print(reproduction.schedule)}};
-  for (const explore::ObservedRow& row : explore::observed_rows) {
-    const explore::Observed& what = e.*row.what;
-    if (!what.is_asked) continue;
-    out[std::string(row.word)] = !what.is_broken;
-    out[std::string(row.id) + "_trace"] = texts(what.trace);
-  }
+  add_observed(e, out);
   return out;
+}
+
+nlohmann::json json_of(const ClaimResult& r) {
+  const Verdict& v = r.exploration.verdict;
+  nlohmann::json out = {{"claim", r.claim},
+                        {"way", r.way},
+                        {"kernel", r.kernel},
+                        {"threads", r.threads},
+                        {"operations", r.operations},
+                        {"verdict", std::string(name(v.status))},
+                        {"clause", v.clause ? std::string(name(*v.clause)) : ""},
+                        {"observed", v.observed},
+                        {"states", r.exploration.states},
+                        {"seconds", r.seconds},
+                        {"trace", texts(r.exploration.trace)},
+                        {"as_expected", r.is_as_expected}};
+  add_observed(r.exploration, out);
+  return out;
+}
+
+// Every file's expectations that name a way. What they expect counts on the kernels that they are meant for: with
+// --kernel nothing is expected.
+int claims(const ExploreToolOptions& options, const explore::ExploreOptions& how, const model::Kernel* on) {
+  std::vector<ClaimResult> all;
+  for (const std::string& file : options.files) {
+    int status = 0;
+    const std::optional<Scenario> scenario = read_scenario(file, status);
+    if (!scenario) return status;
+    const std::string claim = file.substr(file.rfind('/') + 1);
+    try {
+      for (ClaimResult& r : check_claims(claim.substr(0, claim.rfind('.')), *scenario, how, on))
+        all.push_back(std::move(r));
+    } catch (const std::invalid_argument& error) {
+      fmt::print(stderr, "spawncheck: {}: {}\n", file, error.what());
+      return exit_usage;
+    }
+  }
+  if (options.json)
+    for (const ClaimResult& r : all) say_json(json_of(r));
+  else if (options.write.empty())
+    fmt::print("{}", markdown(all));
+  if (!options.write.empty() && !replace_table(options.write, markdown(all))) return exit_status(Status::broken);
+  Status worst = Status::holds;
+  for (const ClaimResult& r : all) {
+    if (r.is_as_expected || on != nullptr) continue;
+    fmt::print(stderr, "spawncheck: {} by {}: {}, which is not expected\n", r.claim, r.way,
+               name(r.exploration.verdict.status));
+    worst = Status::violated;
+  }
+  return exit_status(worst);
 }
 
 }  // namespace

@@ -160,15 +160,27 @@ void tell_summary(const LitmusOptions& options, const Campaign& c) {
              c.not_run != 0 ? fmt::format(", {} tests not reached", c.not_run) : "");
 }
 
+std::vector<std::string> texts_of(const Test& test, const litmus::Allowed& all) {
+  std::vector<std::string> texts;
+  for (const sc_litmus_outcome& o : all.outcomes) texts.push_back(litmus::describe(test, o));
+  return texts;
+}
+
 int tell_tests(const LitmusOptions& options, std::vector<Test>& tests) {
   const model::Kernel kernel = running_kernel();
   for (Test& test : tests) {
-    const litmus::Allowed all = litmus::allowed(test, kernel);
+    std::vector<std::string> allowed;
+    if (options.allowed) allowed = texts_of(test, litmus::allowed(test, kernel));
+    if (options.common.json) {
+      nlohmann::json object = {{"test", test.name}};
+      if (options.allowed) object["allowed"] = allowed;
+      say_json(object);
+      continue;
+    }
     fmt::print("{}\n", test.name);
-    if (!options.allowed) continue;
-    for (const sc_litmus_outcome& o : all.outcomes) fmt::print("    {}\n", litmus::describe(test, o));
+    for (const std::string& text : allowed) fmt::print("    {}\n", text);
   }
-  fmt::print("{} tests\n", tests.size());
+  if (!options.common.json) fmt::print("{} tests\n", tests.size());
   return 0;
 }
 

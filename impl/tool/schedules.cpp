@@ -26,7 +26,7 @@ std::string head(const SearchResult& r, const SchedulesOptions& o) {
                                           : "");
 }
 
-void tell(const SearchResult& r, const SchedulesOptions& o, double seconds) {
+void tell(const SearchResult& r, const SchedulesOptions& o, Status whole, double seconds) {
   const double bound = pct_bound(r.tasks, r.steps, o.depth);
   if (o.common.json) {
     nlohmann::json object = {{"search", o.search},
@@ -39,7 +39,7 @@ void tell(const SearchResult& r, const SchedulesOptions& o, double seconds) {
                              {"seconds", seconds},
                              {"implementation", o.common.implementation},
                              {"seed", o.common.seed},
-                             {"verdict", r.violation ? "violated" : "holds"}};
+                             {"verdict", std::string(name(whole))}};
     if (o.search == "pct")
       object.update({{"n", r.tasks},
                      {"k", r.steps},
@@ -90,6 +90,15 @@ int exhaustive(Session& session, const Scenario& scenario, const SchedulesOption
   if (!options.checkpoint.empty() && !result.violation && !replace_file(options.checkpoint, search.checkpoint()))
     return exit_status(Status::broken);
   return 0;
+}
+
+// broken: what ended the search, or kept it from running at all.
+Status whole_of(const SearchResult& r, const SchedulesOptions& o, const std::optional<Verdict>& broken) {
+  if (r.violation && r.violation->status == Status::violated) return Status::violated;
+  if (broken) return broken->status;
+  const bool is_short = r.schedules == 0 || (o.search == "exhaustive" && !r.is_complete) ||
+                        r.by_status[static_cast<int>(Status::inconclusive)] != 0;
+  return is_short ? Status::inconclusive : Status::holds;
 }
 
 // Nothing violated says something only when something held.
@@ -180,8 +189,10 @@ int schedules(const SchedulesOptions& options) {
     result = sample_schedules(*session, *scenario, {options.search, {options.depth}, options.common.seed}, limits);
   say_progress("");
   if (status != 0) return status;
-  tell(result, options, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  if (result.violation && result.violation->status == Status::violated) {
+  if (result.violation && result.violation->status != Status::violated) broken = result.violation;
+  const Status whole = whole_of(result, options, broken);
+  tell(result, options, whole, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  if (whole == Status::violated) {
     scenario->schedule = result.schedule;
     FindingOptions how;
     how.is_over = [&] { return deadline.passed(); };
@@ -195,14 +206,8 @@ int schedules(const SchedulesOptions& options) {
       fmt::print("{}", report(finding));
     return exit_status(finding.is_suspected() ? Status::inconclusive : Status::violated);
   }
-  if (result.violation) broken = result.violation;
-  if (broken) {
-    fmt::print(stderr, "spawncheck: {}: {}\n", name(broken->status), broken->observed);
-    return exit_status(broken->status);
-  }
-  const bool is_short = result.schedules == 0 || (options.search == "exhaustive" && !result.is_complete) ||
-                        result.by_status[static_cast<int>(Status::inconclusive)] != 0;
-  return exit_status(is_short ? Status::inconclusive : Status::holds);
+  if (broken) fmt::print(stderr, "spawncheck: {}: {}\n", name(broken->status), broken->observed);
+  return exit_status(whole);
 }
 
 }  // namespace spawncheck::tool
