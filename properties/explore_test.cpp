@@ -364,9 +364,6 @@ TEST(Explore, AccusesNoStrategyWithoutALimitInTheCorpus) {
   for (const char* folder : {"corpus/seeds", "corpus/regressions"})
     for (const auto& entry : files::recursive_directory_iterator(files::path(SPAWNCHECK_SOURCE_DIRECTORY) / folder)) {
       if (entry.path().extension() != ".scenario" || entry.path().parent_path().filename() == "claims") continue;
-      // Open: the model lets an open(2) that a signal has interrupted be made again before the signal is taken, for
-      // ever.
-      if (entry.path().stem() == "fifo-open-interrupted-and-restarted") continue;
       for (const char* way : {"reference:copy", "reference:unshare", "reference:fetched"}) {
         explore::ExploreOptions options;
         options.workers = 1;

@@ -116,6 +116,7 @@ model::Hash128 Driver::hash(Canonical& canonical) const {
   h = canonical.add(h, state_.processes[0]);
   for (const SimulatedSpawn& s : spawns_) h = canonical.add(h, s);
   for (unsigned t = 0; t < threads_; ++t) h = mix(h, position_[t]);
+  h = mix(h, to_restart_);
   for (unsigned t = 0; t < threads_; ++t)
     for (std::size_t o = 0; o < position_[t]; ++o)
       h = mix(mix(h, pair(result(t, o).value[0], result(t, o).value[1])),

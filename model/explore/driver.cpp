@@ -86,7 +86,7 @@ unsigned Driver::choices(unsigned actor) const {
   const Index task = task_of(actor);
   if (task == model::none || is_exiting(task)) return 1;
   if (!state_.tasks[task].flight.active)
-    return model::next_signal(state_, task) != 0 && begins_something(actor) ? 2 : 1;
+    return model::next_signal(state_, task) != 0 && begins_something(actor) && !is_to_restart(task) ? 2 : 1;
   if (actor >= threads_ || operation(actor).kind == SC_OP_SPAWN) return 1;
   return model::outcome_count(setting_->kernel, state_, task);
 }

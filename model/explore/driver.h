@@ -124,12 +124,20 @@ class Driver {
   std::optional<model::Call> call_of(unsigned thread, model::Result&) const;
   bool is_exiting(model::Index task) const;
   bool begins_something(unsigned actor) const;
+  bool is_to_restart(model::Index task) const { return task < threads_ && (to_restart_ >> task & 1) != 0; }
+  void set_to_restart(model::Index task, bool is_to) {
+    if (task < threads_) to_restart_ = (to_restart_ & ~(1u << task)) | static_cast<std::uint32_t>(is_to) << task;
+  }
   std::size_t index_of_spawn(unsigned thread) const;  // under way; spawns_.size(): none
 
   const Setting* setting_;
   unsigned threads_;
   model::State state_;
   std::array<std::uint8_t, SC_THREADS_MAX> position_{};
+  // Threads whose call was interrupted: a signal that is still there comes before the call is made again, since both
+  // happen on the way to user mode (arch/x86/kernel/signal.c arch_do_signal_or_restart). Without it they could go on so
+  // for ever.
+  std::uint32_t to_restart_ = 0;
   model::SmallVector<model::Result, 12> results_;
   model::SmallVector<SimulatedSpawn, 2> spawns_;
 };

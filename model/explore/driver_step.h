@@ -33,6 +33,7 @@ bool Driver::step(unsigned actor, unsigned outcome, Observer& observer) {
 template <typename Observer>
 void Driver::take_signal(model::Index task, Observer& observer) {
   const int signal = model::take_signal(state_, task);
+  set_to_restart(task, false);
   const model::Delivery how = model::effect_of(state_, task, signal);
   observer.takes_signal(*this, task, signal, how);
   model::deliver(state_, task, signal);
@@ -71,6 +72,7 @@ bool Driver::step_call(unsigned thread, unsigned outcome, Observer& observer) {
       return true;
     }
     model::begin(state_, task, *call);
+    set_to_restart(task, false);
   }
   const model::Call call = flight.call;
   model::Step made = model::step(setting_->kernel, state_, task, outcome, result);
@@ -80,7 +82,10 @@ bool Driver::step_call(unsigned thread, unsigned outcome, Observer& observer) {
     return false;
   if (made == model::Step::blocked) made = model::Step::advanced;  // what it sleeps in is interrupted
   observer.makes(*this, task, call, made, result);
-  if (made == model::Step::done && result.error != model::restart) return_with(thread, result, observer);
+  if (made == model::Step::done && result.error == model::restart)
+    set_to_restart(task, true);
+  else if (made == model::Step::done)
+    return_with(thread, result, observer);
   return true;
 }
 
