@@ -141,17 +141,21 @@ static int is_stopped(pid_t run) {
 }
 
 /* Every thread that has not finished sleeps in an operation that it has begun and not left; twice, so that none was
- * awake in between that could have woken one that was looked at before. Returns those threads, a bit each. */
+ * awake in between that could have woken one that was looked at before. That a thread has not finished is asked after
+ * its state was read: one that finishes in between sleeps as well, in its wait for the look. Returns those threads, a
+ * bit each. */
 static uint32_t who_waits(pid_t run) {
   uint32_t waits = 0, position[2][SC_LITMUS_THREADS_MAX];
   for (int round = 0; round < 2; ++round)
     for (uint32_t t = 0; t < litmus->test.thread_count; ++t) {
       const struct litmus_thread* thread = &control->thread[t];
       position[round][t] = __atomic_load_n(&thread->position, __ATOMIC_SEQ_CST);
-      if (__atomic_load_n(&thread->is_finished, __ATOMIC_SEQ_CST)) continue;
-      if (position[round][t] == 0 || (round == 1 && position[0][t] != position[1][t]) ||
-          state_of(run, thread->tid) != 'S')
-        return 0;
+      const char state = state_of(run, thread->tid);
+      if (__atomic_load_n(&thread->is_finished, __ATOMIC_SEQ_CST)) {
+        if ((waits >> t & 1) != 0) return 0;
+        continue;
+      }
+      if (position[round][t] == 0 || (round == 1 && position[0][t] != position[1][t]) || state != 'S') return 0;
       waits |= 1u << t;
     }
   return waits;
