@@ -210,7 +210,7 @@ STEP(EXEC_SEARCH) {
 
 using StepFunction = long (*)(Child&, const spawn_step&);
 constexpr StepFunction step_functions[] = {
-#define SPAWN_ROW(id, word, meaning) step_##id,
+#define SPAWN_ROW(id, table, word, meaning) step_##id,
     SPAWN_STEPS(SPAWN_ROW)
 #undef SPAWN_ROW
 };

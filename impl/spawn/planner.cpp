@@ -492,7 +492,7 @@ void Planner::finish() {
 }
 
 const char* const step_words[] = {
-#define SPAWN_ROW(id, word, meaning) word,
+#define SPAWN_ROW(id, table, word, meaning) word,
     SPAWN_STEPS(SPAWN_ROW)
 #undef SPAWN_ROW
 };

@@ -206,7 +206,7 @@ int run_on(const spawn_plan& plan, uint64_t slots, const Area& area, spawn_resul
   return result->error;
 }
 
-// Where CLONE_PIDFD is not to be had: the child runs already, and its pid cannot be another's before it
+// Where CLONE_PIDFD is not available: the child runs already, and its pid cannot be another's before it
 // is waited for.
 int open_pidfd(spawn_result* result) {
   const long fd = call(SYS_pidfd_open, result->pid, 0);

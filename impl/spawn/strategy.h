@@ -12,7 +12,7 @@ struct Choice {
   const char* reason;  // a constant string
 };
 
-// False: the strategy asked for is not to be had with these abilities.
+// Returns false if the strategy that was asked for is not available with these abilities.
 bool choose_strategy(const spawn_request&, const spawn_abilities&, Choice*);
 
 // Without a library's help, which __builtin_popcountll() asks libgcc for.

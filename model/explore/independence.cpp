@@ -148,23 +148,6 @@ bool Reduction::is_private_child(const Driver& driver, const SimulatedSpawn& s) 
   const spawn_step* next = s.next_step();
   if (next == nullptr) return false;
   switch (next->kind) {
-    case SPAWN_STEP_RESET_HANDLERS:
-    case SPAWN_STEP_DEFAULT:
-    case SPAWN_STEP_IGNORE:
-    case SPAWN_STEP_MASK:
-    case SPAWN_STEP_SESSION:
-    case SPAWN_STEP_UMASK:
-    case SPAWN_STEP_CHDIR:
-    case SPAWN_STEP_NICE:
-    case SPAWN_STEP_SCHEDULING:
-    case SPAWN_STEP_AFFINITY:
-    case SPAWN_STEP_LIMIT:
-    case SPAWN_STEP_GROUPS:
-    case SPAWN_STEP_GID:
-    case SPAWN_STEP_UID:
-    case SPAWN_STEP_DEATH_SIGNAL:
-    case SPAWN_STEP_NO_NEW_PRIVS:
-      return true;
     case SPAWN_STEP_PGROUP:
       return next->a == 0;  // another's group may go
     case SPAWN_STEP_FETCH:
@@ -174,6 +157,7 @@ bool Reduction::is_private_child(const Driver& driver, const SimulatedSpawn& s) 
       if (!s.has_returned() && state.tasks[child].has_released_memory && s.has_callers_memory(state)) return false;
       return state.table_of(child).users() <= 1 && !is_watched(state, child);
     default:
+      if (table_use_of(*next) == SPAWN_TABLE_LEAVES) return true;
       return !has_pipes_ && (state.table_of(child).users() <= 1 || model::closes_in_own_copy(state, child));
   }
 }

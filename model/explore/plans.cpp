@@ -6,19 +6,24 @@
 
 namespace spawncheck::explore {
 
+namespace {
+
+constexpr spawn_table_use table_uses[] = {
+#define SPAWN_ROW(id, table, word, meaning) SPAWN_TABLE_##table,
+    SPAWN_STEPS(SPAWN_ROW)
+#undef SPAWN_ROW
+};
+
+}  // namespace
+
+spawn_table_use table_use_of(const spawn_step& step) {
+  return step.kind < SPAWN_STEP_COUNT ? table_uses[step.kind] : SPAWN_TABLE_WRITES;
+}
+
 bool PlannedSpawn::leaves_table_alone() const {
   if ((start & SPAWN_START_FILES) == 0) return true;
   for (const spawn_step& s : steps) switch (s.kind) {
-      case SPAWN_STEP_RESET_HANDLERS:
-      case SPAWN_STEP_DEFAULT:
-      case SPAWN_STEP_IGNORE:
-      case SPAWN_STEP_SESSION:
-      case SPAWN_STEP_PGROUP:
-      case SPAWN_STEP_UMASK:
-      case SPAWN_STEP_CHDIR:
-      case SPAWN_STEP_FCHDIR:
-      case SPAWN_STEP_MASK:
-      case SPAWN_STEP_CLOSE_PIDFD:
+      case SPAWN_STEP_CLOSE_PIDFD:  // which nobody else has asked for
         break;
       case SPAWN_STEP_UNSHARE:
       case SPAWN_STEP_EXEC:
@@ -27,7 +32,7 @@ bool PlannedSpawn::leaves_table_alone() const {
       case SPAWN_STEP_CLOSE_RANGE:
         return s.flags == keeps_an_array || (s.flags & model::close_range_unshare) != 0;
       default:
-        return false;
+        if (table_use_of(s) == SPAWN_TABLE_WRITES) return false;
     }
   return true;
 }

@@ -13,6 +13,9 @@ namespace spawncheck::explore {
 
 using KeepList = std::vector<std::pair<std::int32_t, std::int32_t>>;  // source, target: numbers
 
+// What a step does to the descriptor table of its process; of one that nobody knows, the most.
+spawn_table_use table_use_of(const spawn_step&);
+
 struct PlannedSpawn {
   const sc_request* request;
   KeepList keep;

@@ -16,7 +16,7 @@ using model::Step;
 namespace {
 
 constexpr const char* step_words[] = {
-#define SPAWN_ROW(id, word, meaning) word,
+#define SPAWN_ROW(id, table, word, meaning) word,
     SPAWN_STEPS(SPAWN_ROW)
 #undef SPAWN_ROW
 };

@@ -79,58 +79,66 @@ enum {
 /* spawn_step.flags of SPAWN_STEP_MASK: the caller's own mask, which only the runner knows. */
 #define SPAWN_MASK_OF_CALLER 1
 
-/* The steps. Columns: enumerator, word, what it does with the fields of spawn_step. Every step fails the
- * spawn with its errno, unless it says otherwise. */
+/* The steps. Columns: enumerator; what it does to the descriptor table of its process, which may be shared still (enum
+ * spawn_table_use); word; what it does with the fields of spawn_step. Every step fails the spawn with its errno, unless
+ * it says otherwise. */
 #define SPAWN_STEPS(X)                                                                                                 \
-  X(RESET_HANDLERS, "reset-handlers", "each caught signal gets its default disposition; ignored ones stay")            \
-  X(DEFAULT, "default", "each signal in bits gets its default disposition")                                            \
-  X(IGNORE, "ignore", "each signal in bits is ignored")                                                                \
-  X(SESSION, "session", "setsid(2)")                                                                                   \
-  X(PGROUP, "pgroup", "setpgid(0, a)")                                                                                 \
-  X(UMASK, "umask", "umask(a); cannot fail")                                                                           \
-  X(CHDIR, "chdir", "chdir(path)")                                                                                     \
-  X(FCHDIR, "fchdir", "fchdir(a)")                                                                                     \
-  X(UNSHARE, "unshare", "unshare(CLONE_FILES)")                                                                        \
-  X(CLOSE_RANGE, "close-range", "close_range(first, last, flags)")                                                     \
-  X(CLOSE_EACH, "close-each", "closes what is open in first..last one by one; a closed number is no error")            \
-  X(CLOSE_PIDFD, "close-pidfd", "closes the child's entry of its own pidfd; a closed number is no error")              \
-  X(STAGE, "stage",                                                                                                    \
+  X(RESET_HANDLERS, LEAVES, "reset-handlers", "each caught signal gets its default disposition; ignored ones stay")    \
+  X(DEFAULT, LEAVES, "default", "each signal in bits gets its default disposition")                                    \
+  X(IGNORE, LEAVES, "ignore", "each signal in bits is ignored")                                                        \
+  X(SESSION, LEAVES, "session", "setsid(2)")                                                                           \
+  X(PGROUP, LEAVES, "pgroup", "setpgid(0, a)")                                                                         \
+  X(UMASK, LEAVES, "umask", "umask(a); cannot fail")                                                                   \
+  X(CHDIR, LEAVES, "chdir", "chdir(path)")                                                                             \
+  X(FCHDIR, READS, "fchdir", "fchdir(a)")                                                                              \
+  X(UNSHARE, WRITES, "unshare", "unshare(CLONE_FILES)")                                                                \
+  X(CLOSE_RANGE, WRITES, "close-range", "close_range(first, last, flags)")                                             \
+  X(CLOSE_EACH, WRITES, "close-each", "closes what is open in first..last one by one; a closed number is no error")    \
+  X(CLOSE_PIDFD, WRITES, "close-pidfd", "closes the child's entry of its own pidfd; a closed number is no error")      \
+  X(STAGE, WRITES, "stage",                                                                                            \
     "made by the caller before clone, and undone by it; such steps come first: dup3(a, n, O_CLOEXEC) for both n, "     \
     "slot b and witness first, of the window")                                                                         \
-  X(CHECK_STAGED, "check-staged",                                                                                      \
+  X(CHECK_STAGED, READS, "check-staged",                                                                               \
     "each slot has the file that was staged there, and the same description as its witness, else EBADF")               \
-  X(CALLER, "caller", "pidfd_open(2) of the calling thread, which must be number a (EBADFD)")                          \
-  X(FETCH, "fetch",                                                                                                    \
+  X(CALLER, WRITES, "caller", "pidfd_open(2) of the calling thread, which must be number a (EBADFD)")                  \
+  X(FETCH, WRITES, "fetch",                                                                                            \
     "pidfd_getfd(2) of the caller's a, which must become number b (EBADFD); close-on-exec; EBADF for the child's own " \
     "pidfd")                                                                                                           \
-  X(CLOSE, "close", "close(a); a closed number is no error")                                                           \
-  X(DUP_TO_TEMPORARY, "dup-to-temporary",                                                                              \
+  X(CLOSE, WRITES, "close", "close(a); a closed number is no error")                                                   \
+  X(DUP_TO_TEMPORARY, WRITES, "dup-to-temporary",                                                                      \
     "fcntl(a, F_DUPFD_CLOEXEC, b), EINVAL said as EMFILE; flags 1: it is SPAWN_PROGRAM_TEMPORARY")                     \
-  X(DUP, "dup", "dup3(a, b, flags); never with a == b")                                                                \
-  X(SET_CLOEXEC, "set-cloexec", "fcntl(a, F_SETFD, FD_CLOEXEC)")                                                       \
-  X(CLEAR_CLOEXEC, "clear-cloexec", "fcntl(a, F_SETFD, 0)")                                                            \
-  X(SWEEP_CLOEXEC, "sweep-cloexec",                                                                                    \
+  X(DUP, WRITES, "dup", "dup3(a, b, flags); never with a == b")                                                        \
+  X(SET_CLOEXEC, WRITES, "set-cloexec", "fcntl(a, F_SETFD, FD_CLOEXEC)")                                               \
+  X(CLEAR_CLOEXEC, WRITES, "clear-cloexec", "fcntl(a, F_SETFD, 0)")                                                    \
+  X(SWEEP_CLOEXEC, WRITES, "sweep-cloexec",                                                                            \
     "closes each close-on-exec descriptor but a (-1: none); cannot fail: exec closes the rest")                        \
-  X(OPEN, "open",                                                                                                      \
+  X(OPEN, WRITES, "open",                                                                                              \
     "number a becomes openat(path, flags b, mode first), not close-on-exec; what it was is closed first")              \
-  X(TERMINAL, "terminal", "ioctl(a, TIOCSCTTY, 0)")                                                                    \
-  X(FOREGROUND, "foreground", "ioctl(a, TIOCSPGRP, the child's process group)")                                        \
-  X(NICE, "nice", "setpriority(PRIO_PROCESS, 0, a)")                                                                   \
-  X(SCHEDULING, "scheduling", "sched_setscheduler(0, a, priority b)")                                                  \
-  X(AFFINITY, "affinity", "sched_setaffinity(0, first bytes, data)")                                                   \
-  X(LIMIT, "limit", "prlimit(0, a, data: a struct spawn_limit's soft and hard)")                                       \
-  X(GROUPS, "groups", "setgroups(first, data), the raw call")                                                          \
-  X(GID, "gid", "setresgid(first, first, first), the raw call")                                                        \
-  X(UID, "uid", "setresuid(first, first, first), the raw call")                                                        \
-  X(DEATH_SIGNAL, "death-signal", "prctl(PR_SET_PDEATHSIG, a); ESRCH when the parent is gone already")                 \
-  X(NO_NEW_PRIVS, "no-new-privs", "prctl(PR_SET_NO_NEW_PRIVS, 1)")                                                     \
-  X(MASK, "mask", "the signal mask becomes bits, or with SPAWN_MASK_OF_CALLER the caller's")                           \
-  X(EXEC, "exec", "execve(path)")                                                                                      \
-  X(EXEC_FD, "exec-fd", "execveat(a, \"\", AT_EMPTY_PATH); a may be SPAWN_TEMPORARY")                                  \
-  X(EXEC_SEARCH, "exec-search", "execve of path in each directory of the list data, as SPAWN_SEARCH of request.h says")
+  X(TERMINAL, READS, "terminal", "ioctl(a, TIOCSCTTY, 0)")                                                             \
+  X(FOREGROUND, READS, "foreground", "ioctl(a, TIOCSPGRP, the child's process group)")                                 \
+  X(NICE, LEAVES, "nice", "setpriority(PRIO_PROCESS, 0, a)")                                                           \
+  X(SCHEDULING, LEAVES, "scheduling", "sched_setscheduler(0, a, priority b)")                                          \
+  X(AFFINITY, LEAVES, "affinity", "sched_setaffinity(0, first bytes, data)")                                           \
+  X(LIMIT, LEAVES, "limit", "prlimit(0, a, data: a struct spawn_limit's soft and hard)")                               \
+  X(GROUPS, LEAVES, "groups", "setgroups(first, data), the raw call")                                                  \
+  X(GID, LEAVES, "gid", "setresgid(first, first, first), the raw call")                                                \
+  X(UID, LEAVES, "uid", "setresuid(first, first, first), the raw call")                                                \
+  X(DEATH_SIGNAL, LEAVES, "death-signal", "prctl(PR_SET_PDEATHSIG, a); ESRCH when the parent is gone already")         \
+  X(NO_NEW_PRIVS, LEAVES, "no-new-privs", "prctl(PR_SET_NO_NEW_PRIVS, 1)")                                             \
+  X(MASK, LEAVES, "mask", "the signal mask becomes bits, or with SPAWN_MASK_OF_CALLER the caller's")                   \
+  X(EXEC, WRITES, "exec", "execve(path)")                                                                              \
+  X(EXEC_FD, WRITES, "exec-fd", "execveat(a, \"\", AT_EMPTY_PATH); a may be SPAWN_TEMPORARY")                          \
+  X(EXEC_SEARCH, WRITES, "exec-search",                                                                                \
+    "execve of path in each directory of the list data, as SPAWN_SEARCH of request.h says")
+
+enum spawn_table_use {
+  SPAWN_TABLE_LEAVES, /* neither reads nor changes it */
+  SPAWN_TABLE_READS,  /* takes a descriptor of it */
+  SPAWN_TABLE_WRITES  /* changes it, or makes it private */
+};
 
 enum spawn_step_kind {
-#define SPAWN_ROW(id, word, meaning) SPAWN_STEP_##id,
+#define SPAWN_ROW(id, table, word, meaning) SPAWN_STEP_##id,
   SPAWN_STEPS(SPAWN_ROW)
 #undef SPAWN_ROW
       SPAWN_STEP_COUNT
