@@ -276,7 +276,8 @@ TEST(Capture, ErrorsAreThoseOfTheSpawnAndNothingIsLeft) {
   EXPECT_TRUE(has_no_child());
 }
 
-// One number more each time: every one of the pipes' and the pidfd is once the first that is not to be had.
+// The limit allows one number more each time, so that each end of the pipes and the pidfd is once the first that finds
+// no number.
 TEST(Capture, LeavesNothingHoweverFewNumbersAreFree) {
   EXPECT_EQ(in_a_process([] {
               const auto before = descriptors_of(getpid());

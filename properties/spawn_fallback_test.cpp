@@ -41,7 +41,7 @@ bool refuse(const Refusal& refusal) {
 int try_all(const Refusal& refusal, bool entered_late) {
   HoldRequest request;
   const int low = memfd_create("kept", MFD_CLOEXEC), leak = memfd_create("leak", 0);
-  const int kept = fcntl(low, F_DUPFD_CLOEXEC, 100);  // fetched, where that is to be had
+  const int kept = fcntl(low, F_DUPFD_CLOEXEC, 100);  // fetched, where that is available
   request.keep = {{kept, 0}, {2, 1}};
   request.r.set = SPAWN_WANT_PIDFD;
   spawn_result result{};
@@ -219,7 +219,7 @@ TEST(Fetched, WithoutANumberToSpareAnotherStrategyIsTaken) {
             0);
 }
 
-// Without any pidfd to be had the request is refused before there is a child.
+// Where no pidfd is available, the request is refused before there is a child.
 TEST(Abilities, NoPidfdAtAllIsRefusedBeforeThereIsAChild) {
   HoldRequest request;
   request.r.set = SPAWN_WANT_PIDFD;

@@ -284,7 +284,7 @@ TEST_P(Feature, AChildWhoseParentIsGoneEnds) {
 
 // --- cgroup -----------------------------------------------------------------------------------------------
 
-// A cgroup of our own below where the unified hierarchy is mounted; empty: there is none to be had.
+// A cgroup of our own below where the unified hierarchy is mounted; empty: none can be made.
 std::string make_cgroup() {
   std::ifstream mounts("/proc/self/mounts");
   for (std::string device, where, type, rest; mounts >> device >> where >> type && std::getline(mounts, rest);)

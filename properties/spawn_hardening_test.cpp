@@ -18,7 +18,7 @@
 namespace spawncheck {
 namespace {
 
-// Starts a program that exits with 7; with new credentials where they are to be had, which are the caller's own.
+// Starts a program that exits with 7; with new credentials, the caller's own, where these may be set.
 struct ExitRequest : HoldRequest {
   explicit ExitRequest(bool on_a_copy) {
     path = binary("exit");

@@ -460,7 +460,7 @@ TEST(Window, ANumberIsThePlaceholderWhateverOthersStageThere) {
                 });
               for (const uint32_t strategy :
                    {SPAWN_STRATEGY_AUTOMATIC, SPAWN_STRATEGY_COPY, SPAWN_STRATEGY_UNSHARE, SPAWN_STRATEGY_FETCHED}) {
-                // The threads have found then that it is not to be had.
+                // By then the threads have found that the window is not available.
                 if (strategy == SPAWN_STRATEGY_FETCHED && !has_thread_pidfds()) continue;
                 for (int i = 0; i < 40; ++i)
                   wrong += spawn_of({{60, 0}, {61, 1}, {62, 2}, {63, 3}},

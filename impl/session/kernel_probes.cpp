@@ -50,7 +50,7 @@ int in_process(Probe probe) {
   return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-// A call that is refused with one of ENOSYS, EPERM and EINVAL is not to be had.
+// A call that is refused with ENOSYS, EPERM or EINVAL is not available.
 Probed by_call(int status) {
   if (status == said_yes) return {Answer::yes, "it works"};
   if (status == said_no) return {Answer::no, "it says no"};
