@@ -71,6 +71,11 @@ static inline int adapter_sources_are_open(const struct spawncheck_request* r) {
   return are_open;
 }
 
+/* The documented limit of who forks and blocks no signal: fork(2) gives the child the caller's handlers, and exec
+ * resets them. A signal in between, sent to the process group say, runs one, on the child's copy of the memory. */
+#define ADAPTER_FORKS_WITH_HANDLERS(source) \
+  { "sig.no_handler_in_child", "", "between fork(2) and exec the child has the caller's handlers", "fork(3p); " source }
+
 /* Documented limits of who takes numbers of the caller's table during the call: what other threads' calls give, and
  * what a child gets or misses where they touch the same numbers. What is left at the end is not among them. */
 #define ADAPTER_TAKES_NUMBERS(what, source)                                                  \

@@ -73,6 +73,7 @@ const struct spawncheck_description* spawncheck_description_v1(void) {
       {"proc.child", "had ended", "a child whose exec failed exits with 255 and is reported as started", "likewise"},
       {"proc.child", "does not run the program", "the call returns after fork(2), before the child's exec",
        "APR threadproc/unix/proc.c apr_proc_create"},
+      ADAPTER_FORKS_WITH_HANDLERS("APR threadproc/unix/proc.c apr_proc_create"),
   };
   static struct spawncheck_description self = {
       .size = sizeof self,

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // Boost.Process as its tutorial shows it: bp::child with bp::exe, bp::args, bp::env, posix::fd.bind for each
-// descriptor, and limit_handles where the child is to have nothing else. The binds are made one by one in the order of
-// the arguments, so a request with a cycle is declined, and so is a number bound to itself: dup2(2) onto itself changes
-// nothing. How many there are is said at compile time: KEPT_MAX at most.
+// descriptor, and, where the child is to have nothing else, posix::fd.close for the numbers bound and limit_handles,
+// which leaves what is used by another argument. The binds are made one by one in the order of the arguments, so a
+// request with a cycle is declined, and so is a number bound to itself: dup2(2) onto itself changes nothing. How many
+// there are is said at compile time: KEPT_MAX at most.
 #include <sys/types.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/process/args.hpp>
 #include <boost/process/child.hpp>
@@ -35,6 +37,7 @@ struct Call {
   std::vector<std::string> args;  // without the first
   bp::environment environment;
   std::array<spawncheck_keep, KEPT_MAX> keep{};
+  std::vector<int> bound;  // sources that are no targets: closed under `only`, as bind leaves a source open
   bool is_only = false;
 };
 
@@ -47,7 +50,7 @@ pid_t launch(const Call& call, std::error_code& error, std::index_sequence<I...>
     child.detach();
     return pid;
   };
-  return call.is_only ? start(bp::limit_handles) : start();
+  return call.is_only ? start(bp::posix::fd.close(call.bound), bp::limit_handles) : start();
 }
 
 pid_t launch(const Call& call, std::size_t count, std::error_code& error) {
@@ -73,7 +76,7 @@ bool can_say(const spawncheck_request* r, std::uint32_t* order) {
 }
 
 Call call_of(const spawncheck_request* r, const std::uint32_t* order) {
-  Call call{r->path, {}, {}, {}, r->fd_policy == SPAWNCHECK_FDS_ONLY};
+  Call call{r->path, {}, {}, {}, {}, r->fd_policy == SPAWNCHECK_FDS_ONLY};
   for (char* const* arg = r->argv + 1; *arg != nullptr; ++arg) call.args.emplace_back(*arg);
   for (char* const* entry = r->envp; *entry != nullptr; ++entry) {
     const std::string text = *entry;
@@ -82,6 +85,11 @@ Call call_of(const spawncheck_request* r, const std::uint32_t* order) {
     call.environment[text.substr(0, at)] = text.substr(at + 1);
   }
   for (std::uint32_t i = 0; i < r->keep_count; ++i) call.keep[i] = r->keep[order[i]];
+  for (std::uint32_t i = 0; i < r->keep_count; ++i) {
+    const int source = r->keep[i].source;
+    if (adapter_source_of(r, source) < 0 && std::find(call.bound.begin(), call.bound.end(), source) == call.bound.end())
+      call.bound.push_back(source);
+  }
   return call;
 }
 
@@ -107,6 +115,7 @@ const spawncheck_documented_limit limits[] = {
      "what is no assignment, and all but the last of a name, is left out: the environment is a map",
      "Boost.Process environment.hpp basic_environment"},
     {"proc.child", "argument 0", "the first argument is the program's path", "Boost.Process args.hpp: args with exe"},
+    ADAPTER_FORKS_WITH_HANDLERS("Boost.Process detail/posix/executor.hpp invoke"),
 };
 
 }  // namespace

@@ -109,6 +109,7 @@ const spawncheck_documented_limit limits[] = {
                           "Boost.Process v2/posix/default_launcher.hpp; Boost.Asio io_context"),
     {"proc.child", "argument 0", "the first argument is the program's path",
      "Boost.Process v2/posix/default_launcher.hpp build_argv_"},
+    ADAPTER_FORKS_WITH_HANDLERS("Boost.Process v2/posix/default_launcher.hpp operator()"),
 };
 
 }  // namespace

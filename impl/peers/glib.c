@@ -84,6 +84,7 @@ const struct spawncheck_description* spawncheck_description_v1(void) {
        "glibc sysdeps/unix/sysv/linux/spawni.c __spawni_child"},
       {"sig.mask", "only 32 to 34 differ", "glibc takes 32 and 33 out of every mask",
        "glibc sysdeps/unix/sysv/linux/internal-signals.h clear_internal_signals"},
+      ADAPTER_FORKS_WITH_HANDLERS("GLib glib/gspawn.c fork_exec, which resets CHLD, INT, TERM, HUP and PIPE alone"),
   };
   static char version[32];
   static struct spawncheck_description self = {.size = sizeof self,

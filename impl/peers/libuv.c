@@ -111,9 +111,20 @@ const struct spawncheck_description* spawncheck_description_v1(void) {
        "uv__close aborts a process that has closed 0, 1 or 2, where a pipe gets that number",
        "libuv src/unix/core.c uv__close: assert(fd > STDERR_FILENO)"},
       {"mm.unwritten", "signal 6", "likewise", "libuv src/unix/core.c uv__close"},
-      {"err.exact", "failed with EINVAL",
-       "sources below their targets are set aside above the last number: there must be room",
-       "libuv src/unix/process.c uv__process_child_init: F_DUPFD_CLOEXEC, stdio_count"},
+#define NEEDS_ROOM_ABOVE(error)                                                           \
+  {"err.exact", "failed with " error,                                                     \
+   "sources below their targets are set aside above the last number: there must be room", \
+   "libuv src/unix/process.c uv__process_child_init: F_DUPFD_CLOEXEC, stdio_count"}
+      NEEDS_ROOM_ABOVE("EINVAL"),
+      NEEDS_ROOM_ABOVE("EMFILE"),
+#define RESETS_NO_REALTIME_SIGNAL(digit)                                             \
+  {"sig.no_handler_in_child", "handler of " digit,                                   \
+   "handlers of 32 to 64 are not reset, and exec comes with every signal unblocked", \
+   "libuv src/unix/process.c uv__process_child_init: \"not allowed to touch RT signal handlers\""}
+      RESETS_NO_REALTIME_SIGNAL("3"),
+      RESETS_NO_REALTIME_SIGNAL("4"),
+      RESETS_NO_REALTIME_SIGNAL("5"),
+      RESETS_NO_REALTIME_SIGNAL("6"),
       {"sig.none_lost", "CHLD", "SIGCHLD is libuv's while it has a child to wait for",
        "libuv src/unix/process.c uv_spawn"},
   };

@@ -76,6 +76,7 @@ const spawncheck_documented_limit limits[] = {
      "Poco/Process.h launch"},
     {"fd.kept", "is closed", "0, 1 and 2 are inherited as exec leaves them: no argument clears close-on-exec",
      "Poco/Process.h launch"},
+    ADAPTER_FORKS_WITH_HANDLERS("Poco Foundation/src/Process_UNIX.cpp launchByForkExecImpl"),
 };
 
 }  // namespace

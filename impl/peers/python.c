@@ -163,6 +163,11 @@ const struct spawncheck_description* spawncheck_description_v1(void) {
        "glibc sysdeps/unix/sysv/linux/internal-signals.h"},
       {"sig.parent_restored", "only 32 to 34 differ", "pthread_sigmask takes 32 and 33 out of the mask that it reports",
        "CPython Modules/_posixsubprocess.c do_fork_exec; glibc pthread_sigmask"},
+#define BLOCKS_NO_INTERNAL_SIGNAL(number)                                                                    \
+  {"sig.no_handler_in_child", "handler of " number, "sigfillset(3) leaves 32 and 33 out of what is blocked", \
+   "CPython Modules/_posixsubprocess.c subprocess_fork_exec; glibc signal/sigfillset.c"}
+      BLOCKS_NO_INTERNAL_SIGNAL("32"),
+      BLOCKS_NO_INTERNAL_SIGNAL("33"),
       {"err.exact", "failed with EBADF",
        "a number at or above the soft limit is refused, where posix_spawn(3) is taken",
        "posix_spawn_file_actions_adddup2(3): EBADF"},

@@ -101,6 +101,7 @@ const spawncheck_documented_limit limits[] = {
      "Qt qtbase src/3rdparty/forkfd/forkfd.c"},
     {"proc.child", "argument 0", "the first argument is the program", "QProcess::start"},
     {"proc.child", "string of the environment", "the environment is a map", "QProcessEnvironment"},
+    ADAPTER_FORKS_WITH_HANDLERS("Qt qtbase src/corelib/io/qprocess_unix.cpp execChild, which resets PIPE alone"),
 };
 
 }  // namespace
