@@ -57,6 +57,8 @@ const struct spawncheck_description* spawncheck_description_v1(void) {
                             "Go src/syscall/exec_unix.go forkExec"),
       {"proc.child", "string of the environment", "of entries with one name the last one is used",
        "https://pkg.go.dev/os/exec#Cmd: Env"},
+      {"sig.none_lost", "URG was sent", "the runtime sends SIGURG to its threads, to preempt what runs there",
+       "Go 1.14 release notes, Runtime; src/runtime/signal_unix.go sigPreempt"},
   };
   static const struct spawncheck_description self = {
       .size = sizeof self,

@@ -125,6 +125,15 @@ const struct spawncheck_description* spawncheck_description_v1(void) {
       RESETS_NO_REALTIME_SIGNAL("4"),
       RESETS_NO_REALTIME_SIGNAL("5"),
       RESETS_NO_REALTIME_SIGNAL("6"),
+#define LEAVES_OPEN(signal)                                                                              \
+  {"sig.no_handler_in_child", "handler of " signal, "what a fault raises is not blocked around fork(2)", \
+   "libuv src/unix/process.c uv__spawn_and_init_child_fork: \"allow program failures to exit\""}
+      LEAVES_OPEN("TRAP"),
+      LEAVES_OPEN("SEGV"),
+      LEAVES_OPEN("BUS"),
+      LEAVES_OPEN("ILL"),
+      LEAVES_OPEN("SYS"),
+      LEAVES_OPEN("ABRT"),
       {"sig.none_lost", "CHLD", "SIGCHLD is libuv's while it has a child to wait for",
        "libuv src/unix/process.c uv_spawn"},
   };
