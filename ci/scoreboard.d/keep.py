@@ -54,7 +54,8 @@ def merge(old, new, shown):
 
 def summary(row, clause):
     """As the tool's: one word where all policies agree."""
-    words = [(c["policy"], c["result"].replace("violated", "**violated**")) for c in row["cells"] if c["clause"] == clause and c["result"] != "not offered"]
+    offered = [c for c in row["cells"] if c["clause"] == clause and c["result"] != "not offered"]
+    words = [(c["policy"], c["result"].replace("violated", "**violated**")) for c in offered]
     if all(word == "not promised" for _, word in words):
         return "-"
     if len({word for _, word in words}) == 1:

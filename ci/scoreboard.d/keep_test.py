@@ -16,7 +16,10 @@ def board(result, version="1", **more):
 
 
 FOUND = {"file": "f", "observed": "o", "tries": 20, "violations": 20, "runs_per_try": 1}
-PAGE = "| clause | x |\n|---|---|\n| fd.kept | only: holds |\n\n| violated by | clause |\n|---|---|\n\n| implementation | clause | limit |\n|---|---|---|\n"
+PAGE = (
+    "| clause | x |\n|---|---|\n| fd.kept | only: holds |\n\n| violated by | clause |\n|---|---|\n\n"
+    "| implementation | clause | limit |\n|---|---|---|\n"
+)
 
 
 class Keep(unittest.TestCase):
