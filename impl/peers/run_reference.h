@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <spawncheck/spawn/request.h>
+#include <string.h>
 
 #include "impl/peers/implementation.h"
 
@@ -27,8 +28,9 @@ static_assert(sizeof(struct spawncheck_keep) == sizeof(struct spawn_keep), "the 
  * has too few slots, or none; a limit that leaves no number for the caller's pidfd. Returns result->error. */
 static inline int run_reference(const struct spawncheck_request* request, uint32_t strategy,
                                 struct spawncheck_result* result) {
-  struct spawn_request r = {0};
+  struct spawn_request r;
   struct spawn_result got;
+  memset(&r, 0, sizeof r);
   r.policy = request->fd_policy;
   r.strategy = strategy;
   r.set = request->set;
