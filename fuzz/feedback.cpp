@@ -7,26 +7,55 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <string_view>
 
-// libFuzzer counts every byte of this section as it counts edges (Fuzzer/FuzzerExtraCounters). AFL++ has no
-// such place: its map has room for the program's edges only, and a feature written there would hide one.
+#include "fuzz/target.h"
+
+// libFuzzer counts every byte of its section as it counts edges (Fuzzer/FuzzerExtraCounters). AFL++ has a place in its
+// map for each guard of its section (afl-compiler-rt __sanitizer_cov_trace_pc_guard_init), so we bring guards of our
+// own.
+constexpr std::size_t features_max = 4096;
+#if defined(SPAWNCHECK_ENGINE_AFL)
+extern "C" void __sanitizer_cov_trace_pc_guard(std::uint32_t*);
+__attribute__((section("__sancov_guards"), used)) static std::uint32_t guards[features_max];
+static void count(std::size_t i) { __sanitizer_cov_trace_pc_guard(&guards[i]); }
+#else
 #if defined(SPAWNCHECK_ENGINE_LIBFUZZER)
 __attribute__((section("__libfuzzer_extra_counters")))
 #endif
-static std::uint8_t counters[2048];
+static std::uint8_t counters[features_max];
+static void count(std::size_t i) { ++counters[i]; }
+#endif
 
 namespace spawncheck::fuzz {
 
 namespace {
 
+bool is_on = true, counts_overlaps = true, counts_reads_from = true;
+
 std::uint8_t* pairs = nullptr;  // pair_bytes, shared
 
-void note_pair(std::size_t pair) {
-  note(100'000 + pair);
+void keep_pair(std::size_t pair) {
   if (pairs != nullptr) pairs[pair % pair_bytes] = 1;
 }
 
+// Once a run: how often says nothing more.
+void note_pairs(const Pairs& met) {
+  for (const std::uint32_t pair : met) {
+    if (counts_reads_from) note(1'000'000 + std::uint64_t{pair});
+    keep_pair(pair);
+  }
+}
+
 }  // namespace
+
+bool choose_feedback() {
+  const std::string_view what = setting("SPAWNCHECK_FEEDBACK", "both");
+  is_on = what != "none";
+  counts_overlaps = what == "overlaps" || what == "both";
+  counts_reads_from = what == "reads-from" || what == "both";
+  return !is_on || counts_overlaps || counts_reads_from;
+}
 
 bool share_pairs() {
   const char* path = std::getenv("SPAWNCHECK_PAIRS");
@@ -42,10 +71,11 @@ bool share_pairs() {
 }
 
 void note(std::uint64_t feature) {
+  if (!is_on) return;
   feature ^= feature >> 31;
   feature *= 0x9e3779b97f4a7c15u;
   feature ^= feature >> 29;
-  ++counters[feature % sizeof counters];
+  count(feature % features_max);
 }
 
 void note_history(const Scenario& scenario, const sc_history& history) {
@@ -60,11 +90,14 @@ void note_history(const Scenario& scenario, const sc_history& history) {
           const sc_op_record& b = history.op[u][p];
           const bool overlap =
               a.begin != 0 && b.begin != 0 && (b.end == 0 || a.begin < b.end) && (a.end == 0 || b.begin < a.end);
-          if (overlap)
-            note_pair((kind * 64 + scenario.threads[u].operations[p].kind) * 4 + (a.begin < b.begin) * 2 +
-                      (a.end < b.end));
+          if (overlap && counts_overlaps)
+            note(100'000 + (kind * 64 + scenario.threads[u].operations[p].kind) * 4 + (a.begin < b.begin) * 2 +
+                 (a.end < b.end));
         }
     }
+  note_pairs(reads_from(scenario, history));
 }
+
+void note_steps(const Scenario& scenario, const std::vector<Event>& run) { note_pairs(reads_from(scenario, run)); }
 
 }  // namespace spawncheck::fuzz

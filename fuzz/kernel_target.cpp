@@ -9,7 +9,10 @@
 
 #include "fuzz/feedback.h"
 #include "fuzz/target.h"
+#include "impl/schedules/search/guided.h"
+#include "impl/schedules/search/walks.h"
 #include "impl/session/finding.h"
+#include "impl/session/scheduled.h"
 
 namespace spawncheck::fuzz {
 
@@ -23,9 +26,9 @@ constexpr unsigned runs_per_try_of_race = 20, seconds_of_tries_max = 10;
 // goes on. An input that does not fail again would tell nobody anything.
 bool is_suspected(const Scenario& scenario, const Verdict& verdict, std::uint64_t seed) {
   FindingOptions how;
-  how.shrink_tries_max = 0;  // that is the engine's
   how.runs_per_try = scenario.threads.size() > 1 ? runs_per_try_of_race : 1;
   how.seconds_max = seconds_of_tries_max;
+  how.is_only_tried = true;
   Finding f = make_finding(*session, scenario, verdict, seed, how);
   if (!f.is_suspected()) return false;
   std::string error;
@@ -34,6 +37,22 @@ bool is_suspected(const Scenario& scenario, const Verdict& verdict, std::uint64_
   std::fprintf(stderr, "%s", report(f).c_str());
   return true;
 }
+
+void judge(const char* target, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed) {
+  note(static_cast<std::uint64_t>(verdict.status));
+  if (verdict.status == Status::violated && is_suspected(scenario, verdict, seed)) return;
+  if (verdict.status == Status::violated || verdict.status == Status::broken) finding(target, scenario, verdict);
+}
+
+// POS, and what happened is kept.
+class Recorder : public PosWalk {
+ public:
+  void did(const Event& event) override {
+    run.push_back(event);
+    PosWalk::did(event);
+  }
+  std::vector<Event> run;
+};
 
 }  // namespace
 
@@ -44,8 +63,12 @@ void start_session(const char* target) {
   options.work_max = 50'000;
   std::string error;
   session = Session::start(options, error);
-  if (session != nullptr && share_pairs()) return;
-  if (session != nullptr) error = std::string("SPAWNCHECK_PAIRS: ") + std::strerror(errno);
+  const bool has_feedback = choose_feedback();
+  if (session != nullptr && has_feedback && share_pairs()) return;
+  if (!has_feedback)
+    error = "SPAWNCHECK_FEEDBACK: none, overlaps, reads-from or both";
+  else if (session != nullptr)
+    error = std::string("SPAWNCHECK_PAIRS: ") + std::strerror(errno);
   std::fprintf(stderr, "spawncheck: fuzz target %s: %s\n", target, error.c_str());
   std::exit(2);
 }
@@ -53,9 +76,16 @@ void start_session(const char* target) {
 void run_and_judge(const char* target, const Scenario& scenario, std::uint64_t seed) {
   const Verdict verdict = session->run(scenario, seed);
   note_history(scenario, session->history());
-  note(static_cast<std::uint64_t>(verdict.status));
-  if (verdict.status == Status::violated && is_suspected(scenario, verdict, seed)) return;
-  if (verdict.status == Status::violated || verdict.status == Status::broken) finding(target, scenario, verdict);
+  judge(target, scenario, verdict, seed);
+}
+
+void run_scheduled_and_judge(const char* target, const Scenario& scenario, std::uint64_t seed) {
+  Recorder walk;
+  const Verdict verdict = run_guided(*session, scenario, walk, {seed});
+  note_steps(scenario, walk.run);
+  Scenario as_run = scenario;
+  if (verdict.status == Status::violated) as_run.schedule = turns_of(session->trace());
+  judge(target, as_run, verdict, seed);
 }
 
 }  // namespace spawncheck::fuzz

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace spawncheck {
 
@@ -57,6 +58,19 @@ LogRank log_rank(const std::vector<Trial>& first, const std::vector<Trial>& seco
     if (n > 1) sum.variance += events * (of_first / n) * (1 - of_first / n) * (n - events) / (n - 1);
   }
   return sum;
+}
+
+std::vector<double> holm(const std::vector<double>& ps) {
+  std::vector<std::size_t> order(ps.size());
+  std::iota(order.begin(), order.end(), 0u);
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return ps[a] < ps[b]; });
+  std::vector<double> corrected(ps.size());
+  double least = 0;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    least = std::max(least, std::min(1.0, ps[order[i]] * static_cast<double>(order.size() - i)));
+    corrected[order[i]] = least;
+  }
+  return corrected;
 }
 
 double geometric_mean(const std::vector<Trial>& trials) {

@@ -36,6 +36,9 @@ struct LogRank {
 };
 LogRank log_rank(const std::vector<Trial>& first, const std::vector<Trial>& second);
 
+// Of several tests made at once: each p as it counts then (Holm 1979), in the same order.
+std::vector<double> holm(const std::vector<double>& ps);
+
 // The geometric mean of the times; censored ones count as they are, so that it is too small where there are some.
 double geometric_mean(const std::vector<Trial>&);
 

@@ -51,6 +51,14 @@ TEST(Statistics, LogRankIsThatOfTheTextbook) {
   EXPECT_EQ(log_rank({{5, false}}, {{5, false}}).p(), 1) << "nothing has happened";
 }
 
+TEST(Statistics, HolmsCorrectionIsThatOfTheTextbook) {
+  const std::vector<double> corrected = holm({0.01, 0.04, 0.03, 0.005}), wanted = {0.03, 0.06, 0.06, 0.02};
+  ASSERT_EQ(corrected.size(), wanted.size());
+  for (std::size_t i = 0; i < wanted.size(); ++i) EXPECT_NEAR(corrected[i], wanted[i], 1e-12) << i;
+  EXPECT_EQ(holm({0.7, 0.8}), (std::vector<double>{1, 1}));
+  EXPECT_TRUE(holm({}).empty());
+}
+
 TEST(Statistics, TheGeometricMeanOfSchedules) {
   EXPECT_NEAR(geometric_mean(happened({1, 100})), 10, 1e-9);
   EXPECT_EQ(geometric_mean({}), 0);
