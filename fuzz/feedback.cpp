@@ -31,30 +31,21 @@ namespace spawncheck::fuzz {
 
 namespace {
 
-bool is_on = true, counts_overlaps = true, counts_reads_from = true;
+bool is_on = true;
 
 std::uint8_t* pairs = nullptr;  // pair_bytes, shared
 
-void keep_pair(std::size_t pair) {
+void note_pair(std::size_t pair) {
+  note(100'000 + pair);
   if (pairs != nullptr) pairs[pair % pair_bytes] = 1;
-}
-
-// Once a run: how often says nothing more.
-void note_pairs(const Pairs& met) {
-  for (const std::uint32_t pair : met) {
-    if (counts_reads_from) note(1'000'000 + std::uint64_t{pair});
-    keep_pair(pair);
-  }
 }
 
 }  // namespace
 
 bool choose_feedback() {
-  const std::string_view what = setting("SPAWNCHECK_FEEDBACK", "both");
+  const std::string_view what = setting("SPAWNCHECK_FEEDBACK", "overlaps");
   is_on = what != "none";
-  counts_overlaps = what == "overlaps" || what == "both";
-  counts_reads_from = what == "reads-from" || what == "both";
-  return !is_on || counts_overlaps || counts_reads_from;
+  return !is_on || what == "overlaps";
 }
 
 bool share_pairs() {
@@ -90,14 +81,11 @@ void note_history(const Scenario& scenario, const sc_history& history) {
           const sc_op_record& b = history.op[u][p];
           const bool overlap =
               a.begin != 0 && b.begin != 0 && (b.end == 0 || a.begin < b.end) && (a.end == 0 || b.begin < a.end);
-          if (overlap && counts_overlaps)
-            note(100'000 + (kind * 64 + scenario.threads[u].operations[p].kind) * 4 + (a.begin < b.begin) * 2 +
-                 (a.end < b.end));
+          if (overlap)
+            note_pair((kind * 64 + scenario.threads[u].operations[p].kind) * 4 + (a.begin < b.begin) * 2 +
+                      (a.end < b.end));
         }
     }
-  note_pairs(reads_from(scenario, history));
 }
-
-void note_steps(const Scenario& scenario, const std::vector<Event>& run) { note_pairs(reads_from(scenario, run)); }
 
 }  // namespace spawncheck::fuzz

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // Coverage beyond edges: what happened in a run, as features that both engines count like edges. $SPAWNCHECK_FEEDBACK
-// says which: none, overlaps, reads-from, both.
+// says which: none, or overlaps.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-#include "fuzz/reads_from.h"
+#include "model/scenario/history.h"
+#include "model/scenario/scenario.h"
 
 namespace spawncheck::fuzz {
 
@@ -16,15 +17,13 @@ bool choose_feedback();
 
 void note(std::uint64_t feature);
 
-// Which pairs have been met, whether they are feedback or not, is also kept in the file that $SPAWNCHECK_PAIRS names, a
-// byte each: for all processes of a campaign together (fuzz/campaign/store.py). Does nothing where the variable is not
-// set.
+// Which pairs of operations have overlapped, and how, is also kept in the file that $SPAWNCHECK_PAIRS names, a byte
+// each, whether they are feedback or not: for all processes of a campaign together (fuzz/campaign/store.py). Does
+// nothing where the variable is not set.
 inline constexpr std::size_t pair_bytes = 64 * 64 * 4;
 bool share_pairs();  // false, with errno: the file cannot be mapped
 
-// Each operation with its errno; for each two that overlapped, which they were and who returned first; the reads-from
-// pairs that are certain.
+// Each operation with its errno; for each two that overlapped, which they were and who returned first.
 void note_history(const Scenario&, const sc_history&);
-void note_steps(const Scenario&, const std::vector<Event>& run);  // of a scheduled run: its reads-from pairs
 
 }  // namespace spawncheck::fuzz

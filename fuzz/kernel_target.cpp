@@ -44,16 +44,6 @@ void judge(const char* target, const Scenario& scenario, const Verdict& verdict,
   if (verdict.status == Status::violated || verdict.status == Status::broken) finding(target, scenario, verdict);
 }
 
-// POS, and what happened is kept.
-class Recorder : public PosWalk {
- public:
-  void did(const Event& event) override {
-    run.push_back(event);
-    PosWalk::did(event);
-  }
-  std::vector<Event> run;
-};
-
 }  // namespace
 
 void start_session(const char* target) {
@@ -66,7 +56,7 @@ void start_session(const char* target) {
   const bool has_feedback = choose_feedback();
   if (session != nullptr && has_feedback && share_pairs()) return;
   if (!has_feedback)
-    error = "SPAWNCHECK_FEEDBACK: none, overlaps, reads-from or both";
+    error = "SPAWNCHECK_FEEDBACK: none or overlaps";
   else if (session != nullptr)
     error = std::string("SPAWNCHECK_PAIRS: ") + std::strerror(errno);
   std::fprintf(stderr, "spawncheck: fuzz target %s: %s\n", target, error.c_str());
@@ -80,9 +70,9 @@ void run_and_judge(const char* target, const Scenario& scenario, std::uint64_t s
 }
 
 void run_scheduled_and_judge(const char* target, const Scenario& scenario, std::uint64_t seed) {
-  Recorder walk;
+  PosWalk walk;
   const Verdict verdict = run_guided(*session, scenario, walk, {seed});
-  note_steps(scenario, walk.run);
+  note_history(scenario, session->history());
   Scenario as_run = scenario;
   if (verdict.status == Status::violated) as_run.schedule = turns_of(session->trace());
   judge(target, as_run, verdict, seed);

@@ -33,7 +33,7 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 struct Options {
-  unsigned seeds = 20, seconds = 0, executions_max = 3000;
+  unsigned seeds = 20, first = 1, seconds = 0, executions_max = 3000;
   std::vector<std::string> engines, arms, only;
   std::string binaries = "build", json_file;
 };
@@ -41,9 +41,9 @@ struct Options {
 // Two threads that meet nowhere, and one that spawns from a table with something to keep and something to drop.
 constexpr const char* apart =
     "fd 0 null\nfd 3 memfd\nfd 4 memfd cloexec\nthread\n  getfd 0\nthread\n  spawn only hold keep 3>5 -> $0\n";
-// Racing bugs of impl/mutants that take some hundreds of executions. Nothing is planted in the last, which shows how
+// A racing bug of impl/mutants that takes some hundreds of executions. Nothing is planted in the last, which shows how
 // many pairs are met in so many executions as a trial may have.
-constexpr const char* bugs[] = {"unblock-early", "cleared-meanwhile", "control"};
+constexpr const char* bugs[] = {"cleared-meanwhile", "control"};
 
 constexpr unsigned bytes_max = 600;  // small scenarios, and many of them
 
@@ -211,21 +211,21 @@ json bench(const std::string& engine, const Options& o, Clock::time_point end, b
       std::map<std::string, Outcome> round;
       for (const std::string& arm : o.arms) {
         if (o.seconds != 0 && Clock::now() >= end) break;
-        const auto outcome = try_once(o, engine, bug, arm, 1 + i);
+        const auto outcome = try_once(o, engine, bug, arm, o.first + i);
         if (!outcome) {
           fmt::print(stderr, "feedback-bench: {}, {}, {}: the engine did not run\n", engine, bug, arm);
           is_broken = true;
           return trials;
         }
         round[arm] = *outcome;
-        fmt::print(stderr, "{} {} {} seed {}: {} executions, {}\n", engine, bug, arm, 1 + i, outcome->executions.time,
-                   outcome->executions.has_happened ? "found" : "not found");
+        fmt::print(stderr, "{} {} {} seed {}: {} executions, {}\n", engine, bug, arm, o.first + i,
+                   outcome->executions.time, outcome->executions.has_happened ? "found" : "not found");
       }
       if (round.size() < o.arms.size()) continue;
       for (const auto& [arm, of] : round) {
         results[bug].executions[arm].push_back(of.executions);
         results[bug].pairs[arm].push_back({of.pairs, true});
-        trials.push_back({bug, arm, 1 + i, of.executions.time, of.executions.has_happened, of.pairs});
+        trials.push_back({bug, arm, o.first + i, of.executions.time, of.executions.has_happened, of.pairs});
       }
     }
   fmt::print("\n{:<32}", engine + ": executions, median (found)");
@@ -249,6 +249,7 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app{"Executions until a fuzzer finds a racing bug, by what it is told of each run"};
   app.add_option("--seeds", options.seeds, "trials of each arm for each bug");
+  app.add_option("--first", options.first, "the first seed");
   app.add_option("--executions", options.executions_max, "of a trial at most")->check(CLI::Range(1, 10'000'000));
   app.add_option("--seconds", options.seconds, "bound of each engine; 0: none");
   const auto list = [&](const char* name, std::vector<std::string>& into, const std::vector<std::string>& all) {
@@ -256,7 +257,7 @@ int main(int argc, char** argv) {
     app.add_option(name, into)->delimiter(',')->allow_extra_args(false)->check(CLI::IsMember(all));
   };
   list("--engines", options.engines, {"libfuzzer", "afl"});
-  list("--arms", options.arms, {"none", "overlaps", "reads-from", "both"});
+  list("--arms", options.arms, {"none", "overlaps"});
   app.add_option("--binaries", options.binaries, "has libfuzzer-plain, afl and dev");
   app.add_option("--json", options.json_file, "a file for every trial: bug, arm, seed, executions, found, pairs");
   app.add_option("BUG", options.only, "default: all");
