@@ -7,6 +7,7 @@
 #include "impl/session/scheduled.h"
 #include "model/scenario/visible.h"
 #include "properties/on_the_kernel.h"
+#include "properties/rounds.h"
 
 namespace spawncheck {
 namespace {
@@ -58,7 +59,7 @@ class EachImplementation : public ::testing::TestWithParam<const char*> {};
 TEST_P(EachImplementation, IsFollowed) {
   if (std::string(GetParam()).starts_with("musl:") && !has_musl()) GTEST_SKIP() << "built without musl-gcc";
   if (const std::string& why = session_named(GetParam()).why_unsupported(); !why.empty()) GTEST_SKIP() << why;
-  const Totals total = follow(GetParam(), GetParam() == std::string("canary") ? 40 : 400, 77);
+  const Totals total = follow(GetParam(), GetParam() == std::string("canary") ? 40 : rounds(400, 60), 77);
   EXPECT_GT(total.checked, total.steps * 7 / 10);
   EXPECT_GT(total.snapshots, total.runs);
   EXPECT_LT(total.early, total.runs / 20);

@@ -11,6 +11,7 @@
 #include "impl/session/scheduled.h"
 #include "model/scenario/visible.h"
 #include "properties/on_the_kernel.h"
+#include "properties/rounds.h"
 #include "properties/written.h"
 
 namespace spawncheck {
@@ -113,8 +114,9 @@ TEST(Search, WhatIsLeftOutEndsLikeWhatWasRun) {
 
 // Two threads of two operations each, as the generator makes them.
 TEST(Search, TheSameForGeneratedScenarios) {
+  const unsigned wanted = rounds(25, 3);
   unsigned tried = 0;
-  for (std::uint64_t seed = 1; tried < 25 && seed < 2000; ++seed) {
+  for (std::uint64_t seed = 1; tried < wanted && seed < 2000; ++seed) {
     Random random(seed);
     GenerateOptions options = session_with("reference").generate_options();
     options.threads_max = 2;
@@ -134,7 +136,7 @@ TEST(Search, TheSameForGeneratedScenarios) {
         << print(scenario);
     ++tried;
   }
-  EXPECT_EQ(tried, 25u);
+  EXPECT_EQ(tried, wanted);
 }
 
 // Bugs that one order in many shows, each found by some order of one scenario.

@@ -5,6 +5,7 @@
 #include "impl/session/watch.h"
 
 #include "properties/on_the_kernel.h"
+#include "properties/rounds.h"
 #include "properties/strategy_seen.h"
 #include "properties/written.h"
 
@@ -34,7 +35,7 @@ void expect_unseen(Session& session, const Scenario& scenario) {
 TEST(Watch, TheReferenceIsUnseenByEachStrategy) {
   for (const std::string& strategy : strategies_here()) {
     Session& session = session_with("reference", strategy);
-    for (unsigned i = 0; i < 150; ++i) {
+    for (unsigned i = 0; i < rounds(150, 15); ++i) {
       Random random(500 + i);
       GenerateOptions options = session.generate_options();
       options.threads_max = 1;
