@@ -19,7 +19,7 @@ result() {
   word=${words[$status]:-failed}
   # What is found there must be here to be looked at: the canary is found in every guest.
   if [[ $check = check.canary.* && $word = holds && -z $(findings "$1" "$check") ]]; then word=failed reason='its finding is not among what came out of the guest'; fi
-  case $check in *_test) test_result "$out/$check.log" "$status"; return ;; esac
+  case $check in *_test | *_test.*) test_result "$out/$check.log" "$status"; return ;; esac
   case $status in
     0) ;;
     137|143) reason="not over at its limit" ;;
