@@ -192,10 +192,11 @@ Verdict Session::run_scheduled(const Scenario& scenario, const sc_policy& policy
   sc_policy made = policy;
   if (made.fault.kind == SC_FAULT_NONE) made.fault = scenario.fault;
   const bool is_alone = scenario.threads.size() == 1 && (implementation().habits & SPAWNCHECK_STARTS_THREADS) == 0;
-  made.watch_memory = watches_memory_ && is_alone;
+  const bool is_judged_by_pages = watches_memory_ && is_alone;
+  if (is_judged_by_pages) made.watch_memory = 1;
   history_ = &executor_->run(scenario, {0, &made, choose});
   Verdict verdict = judged(scenario);
-  if (verdict.status == Status::holds && made.watch_memory != 0)
+  if (verdict.status == Status::holds && is_judged_by_pages)
     return forbidden_write(scenario, executor_->trace()).value_or(std::move(verdict));
   if (verdict.status != Status::violated) return verdict;
   const std::string why = why_impossible(scenario, trace(), history_->fault);
