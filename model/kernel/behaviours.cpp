@@ -57,12 +57,12 @@ bool is_reached(const Points& points, Release release) {
 }
 
 // The rows' releases, read once: each model::Kernel asks for its behaviours.
-struct Life {
+struct Lifetime {
   Points since, until;
 };
-const std::vector<Life>& lives() {
-  static const std::vector<Life> all = [] {
-    std::vector<Life> read;
+const std::vector<Lifetime>& lifetimes() {
+  static const std::vector<Lifetime> all = [] {
+    std::vector<Lifetime> read;
     for (const BehaviourRow& r : rows) read.push_back({points_of(r.since), points_of(r.until)});
     return read;
   }();
@@ -103,7 +103,8 @@ std::optional<Release> release_in(std::string_view text, bool whole) {
 Behaviours behaviours_of(Release release) {
   Behaviours all;
   for (int b = 0; b < behaviour_count; ++b)
-    all.set(static_cast<Behaviour>(b), is_reached(lives()[b].since, release) && !is_reached(lives()[b].until, release));
+    all.set(static_cast<Behaviour>(b),
+            is_reached(lifetimes()[b].since, release) && !is_reached(lifetimes()[b].until, release));
   return all;
 }
 
