@@ -107,6 +107,7 @@ static void change_attributes_of_caller(const struct spawncheck_request* r) {
   if (HAS(DUMPABLE_CLEARED)) prctl(PR_SET_DUMPABLE, 0);
   if (HAS(NAME_CHANGED)) prctl(PR_SET_NAME, "spawning");
   if (HAS(SLACK_LEFT)) prctl(PR_SET_TIMERSLACK, 1);
+  if (HAS(HUGE_PAGES_OFF)) prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
   if (HAS(PIPE_IGNORED)) set_action(SIGPIPE, &ignore);
   if (HAS(CANCEL_DISABLED)) pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
   if (HAS(CANCEL_TYPE)) pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);

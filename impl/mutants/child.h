@@ -5,6 +5,7 @@
 #define SPAWNCHECK_MUTANTS_CHILD_H
 
 #include <grp.h>
+#include <linux/ioprio.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/personality.h>
@@ -45,6 +46,7 @@ static void change_attributes(void) {
   const struct sched_param none = {0};
   if (HAS(NICE_CHANGED)) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + 1);
   if (HAS(SCHEDULING_CHANGED)) sched_setscheduler(0, SCHED_BATCH, &none);
+  if (HAS(IO_PRIORITY_CHANGED)) syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
   if (HAS(LIMIT_RAISED)) change_limit(RLIMIT_NOFILE, 1);
   if (HAS(CORE_LIMITED)) change_limit(RLIMIT_CORE, 0);
   if (HAS(UMASK_CLEARED)) umask(0);

@@ -199,6 +199,8 @@
   X(NAME_CHANGED, "name-changed", "caller", "D", "sig.parent_restored", "the calling thread has another name")         \
   X(SLACK_LEFT, "slack-left", "caller", "D", "sig.parent_restored proc.child",                                         \
     "the calling thread has another timer slack")                                                                      \
+  X(HUGE_PAGES_OFF, "huge-pages-off", "caller", "D", "sig.parent_restored proc.child",                                 \
+    "the caller gets no transparent huge pages any more")                                                              \
   X(CWD_IGNORED, "cwd-ignored", "child", "D", "proc.child", "the directory is not changed")                            \
   X(GROUP_IGNORED, "group-ignored", "child", "D", "proc.child", "the process group is not set")                        \
   X(GROUP_0_ONLY, "group-0-only", "child", "D", "proc.child err.exact", "a process group is set only where it is 0")   \
@@ -211,6 +213,8 @@
   X(SESSION_IGNORED, "session-ignored", "child", "D", "proc.child err.exact", "the child leads no session")            \
   X(NICE_CHANGED, "nice-changed", "child", "D", "proc.child", "the child is nicer than its caller")                    \
   X(SCHEDULING_CHANGED, "scheduling-changed", "child", "D", "proc.child", "the child is scheduled as SCHED_BATCH")     \
+  X(IO_PRIORITY_CHANGED, "io-priority-changed", "child", "D", "proc.child",                                            \
+    "the child's I/O priority is that of an idle process")                                                             \
   X(AFFINITY_RESET, "affinity-reset", "child", "D", "proc.child", "the child may run on every processor")              \
   X(LIMIT_RAISED, "limit-raised", "child", "D", "proc.child", "the child's limit of descriptors is the hard one")      \
   X(CORE_LIMITED, "core-limited", "child", "D", "proc.child", "the child may leave no core file")                      \

@@ -38,6 +38,7 @@
   X(SAVED_GID, "saved group id", STATUS, "Gid:", SC_PLACE(2, 10), 'd', "credentials(7)")                             \
   X(FILE_GID, "file system group id", STATUS, "Gid:", SC_PLACE(3, 10), 'd', "credentials(7)")                        \
   X(GROUPS, "supplementary groups", TEXT, "Groups:", 0, '#', "getgroups(2)")                                         \
+  X(HUGE_PAGES, "transparent huge pages", STATUS, "THP_enabled:", SC_PLACE(0, 10), 'd', "prctl(2) PR_SET_THP_DISABLE") \
   X(CAP_INHERITABLE, "inheritable capabilities", STATUS, "CapInh:", SC_PLACE(0, 16), 'x', "capabilities(7)")         \
   X(CAP_PERMITTED, "permitted capabilities", STATUS, "CapPrm:", SC_PLACE(0, 16), 'x', "capabilities(7)")             \
   X(CAP_EFFECTIVE, "effective capabilities", STATUS, "CapEff:", SC_PLACE(0, 16), 'x', "capabilities(7)")             \
@@ -49,6 +50,7 @@
   X(NICE, "nice value", TASK, "", SC_TASK_NICE, 'd', "getpriority(2)")                                               \
   X(POLICY, "scheduling policy", TASK, "", SC_TASK_POLICY, 'd', "sched_setscheduler(2)")                             \
   X(PRIORITY, "real-time priority", TASK, "", SC_TASK_PRIORITY, 'd', "sched_getparam(2)")                            \
+  X(IO_PRIORITY, "I/O priority", TASK, "", SC_TASK_IO_PRIORITY, 'x', "ioprio_get(2)")                                \
   X(ROOT, "root directory", LINK, "root", 0, '#', "chroot(2)")                                                       \
   X(DIRECTORY, "directory", LINK, "cwd", 0, '#', "chdir(2)")                                                         \
   X(PERSONALITY, "personality", FILE, "personality", 16, 'x', "personality(2)")                                      \
@@ -68,7 +70,7 @@
   X(HARD_##limit, "hard limit RLIMIT_" #limit, LIMIT, "", RLIMIT_##limit, 'd', "getrlimit(2)")
 
 #define SC_PLACE(place, base) ((place) << 8 | (base))
-enum sc_attribute_of_task { SC_TASK_PROCESSORS, SC_TASK_NICE, SC_TASK_POLICY, SC_TASK_PRIORITY };
+enum sc_attribute_of_task { SC_TASK_PROCESSORS, SC_TASK_NICE, SC_TASK_POLICY, SC_TASK_PRIORITY, SC_TASK_IO_PRIORITY };
 
 enum sc_attribute {
 #define SC_ROW(id, text, where, name, at, shown, source) SC_ATTRIBUTE_##id,

@@ -8,6 +8,7 @@
  * and execve(2). */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <linux/ioprio.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -110,6 +111,13 @@ static void read_limit(pid_t pid, int i, struct sc_attributes* out) {
   know(out, i + 1, limit.rlim_max);
 }
 
+/* Class none says "as the nice value", whatever its level: kernels before 5.18 show two levels for it
+ * (block/ioprio.c get_task_ioprio). */
+static long io_priority(pid_t pid) {
+  const long value = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, pid);
+  return value >= 0 && IOPRIO_PRIO_CLASS(value) == IOPRIO_CLASS_NONE ? 0 : value;
+}
+
 static void read_of_task(pid_t pid, int what, int i, struct sc_attributes* out) {
   struct sched_param parameters;
   long value = -1;
@@ -120,6 +128,8 @@ static void read_of_task(pid_t pid, int what, int i, struct sc_attributes* out) 
     value = getpriority(PRIO_PROCESS, (id_t)pid);
   else if (what == SC_TASK_POLICY)
     value = syscall(SYS_sched_getscheduler, pid);
+  else if (what == SC_TASK_IO_PRIORITY)
+    value = io_priority(pid);
   else
     value = syscall(SYS_sched_getparam, pid, &parameters) == 0 ? parameters.sched_priority : -1;
   if (errno == 0 && (what != SC_TASK_PROCESSORS || value != 0)) know(out, i, (uint64_t)value);
