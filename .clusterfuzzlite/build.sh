@@ -16,7 +16,7 @@ configure() { cmake -S "$root" -B "$1" -G Ninja -DCMAKE_BUILD_TYPE=None -DSPAWNC
 # The targets, instrumented. Nothing that is not in the image that runs them: fmt's code comes from its headers, and a library that nobody calls is not linked.
 export LDFLAGS="${LDFLAGS:-} -Wl,--as-needed"
 export CXXFLAGS="$CXXFLAGS -DFMT_HEADER_ONLY"
-configure "$WORK/targets" -DSPAWNCHECK_ARENA=OFF -DSPAWNCHECK_FUZZ_ENGINE=given -DSPAWNCHECK_FUZZ_LINK="$LIB_FUZZING_ENGINE" \
+configure "$WORK/targets" -DCMAKE_UNITY_BUILD=ON -DSPAWNCHECK_ARENA=OFF -DSPAWNCHECK_FUZZ_ENGINE=given -DSPAWNCHECK_FUZZ_LINK="$LIB_FUZZING_ENGINE" \
   -DCMAKE_C_COMPILER="$CC" -DCMAKE_CXX_COMPILER="$CXX"
 cmake --build "$WORK/targets" --target "${targets[@]/#/fuzz-}"
 

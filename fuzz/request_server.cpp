@@ -31,7 +31,7 @@ struct RequestServer::Shared {
 namespace {
 
 constexpr int answer_ms_max = 20'000;
-constexpr int commands_number = 100, answers_number = 101, master_number = 102, numbers_max = 64;
+constexpr int commands_number = 100, answers_number = 101, master_number = 102, numbers_limit = 64;
 constexpr int slave_number = 7;
 constexpr int unlikely_errno = 4321;
 
@@ -55,7 +55,7 @@ class Server {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
-    const rlimit no_core{0, 0}, few{numbers_max, 4096};
+    const rlimit no_core{0, 0}, few{numbers_limit, 4096};
     place(open("/dev/null", O_RDONLY), 0, 0);
     close_range_above();
     place(memfd_create("a", 0), 3, O_CLOEXEC);
