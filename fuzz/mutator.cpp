@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fuzz/mutator.h"
 
+#include <utility>
+
 #include "model/scenario/generate.h"
 #include "model/scenario/mutate.h"
 
@@ -29,7 +31,7 @@ std::string damage(std::string_view text, Random& random) {
 }
 
 std::string fitting(std::string text, std::string_view otherwise, std::size_t bytes_max) {
-  return text.size() <= bytes_max ? text : std::string(otherwise.substr(0, bytes_max));
+  return text.size() <= bytes_max ? std::move(text) : std::string(otherwise.substr(0, bytes_max));
 }
 
 }  // namespace

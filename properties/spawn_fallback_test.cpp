@@ -161,7 +161,7 @@ TEST(Staged, TakesNoAnswerToTheQueryForAClosedNumber) {
               scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
               if (filter == nullptr) return 2;
               if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EBADF), SCMP_SYS(fcntl), 1,
-                                   SCMP_A1(SCMP_CMP_EQ, dupfd_query)) != 0 ||
+                                   SCMP_A1(SCMP_CMP_EQ, dupfd_query, 0)) != 0 ||
                   seccomp_load(filter) != 0)
                 return 3;
               seccomp_release(filter);
