@@ -89,7 +89,7 @@ class Told {
     apply(e);
   }
   // The kernel's list after exec is given by the test: it is the fact, what was followed is not.
-  void exec(TaskId task, std::vector<std::int32_t> open, std::vector<std::int32_t> named = {}) {
+  void exec(TaskId task, const std::vector<std::int32_t>& open, std::vector<std::int32_t> named = {}) {
     ExecFacts facts;
     facts.program = "program";
     for (const std::int32_t number : open) facts.open.push_back({number, "link"});

@@ -140,7 +140,7 @@ TEST_P(SpoiltPlan, IsRefusedByItsClause) {
         << v.allowed << "\n"
         << print(s);
     std::printf("%s: %s after %llu scenarios\n", mutant.name, std::string(name(*v.clause)).c_str(),
-                static_cast<unsigned long long>(seed + 1));
+                static_cast<unsigned long long>(seed) + 1);
     return;
   }
   ADD_FAILURE() << mutant.name << " was not found in 20,000 scenarios";

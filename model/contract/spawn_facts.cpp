@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "model/contract/spawn_facts.h"
 
+#include <utility>
+
 #include "impl/peers/implementation.h"
 #include "model/contract/describe.h"
 #include "model/contract/habits.h"
@@ -158,7 +160,7 @@ Verdict sig_no_handler_in_child(int signal) {
 }
 
 Verdict live_returns(const SpawnFacts& f, std::string what) {
-  return violated(Clause::live_returns, where(f) + what, "it returns", rule(Rule::returns));
+  return violated(Clause::live_returns, where(f) + std::move(what), "it returns", rule(Rule::returns));
 }
 
 }  // namespace clauses

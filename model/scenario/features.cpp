@@ -87,7 +87,7 @@ bool has_target_twice(const Asked& a) {
   const sc_request& r = a.request();
   for (std::uint32_t i = 0; i < r.keep_count; ++i)
     for (std::int32_t n = 0; n <= r.keep[i].more; ++n) {
-      const auto target = static_cast<std::size_t>(r.keep[i].target + n);
+      const std::int32_t target = r.keep[i].target + n;
       if (seen[target]) return true;
       seen.set(target);
     }

@@ -53,10 +53,11 @@ std::string curves_svg(const std::vector<Panel>& panels, double schedules_max) {
       "<text x=\"10\" y=\"16\">Searches that have found nothing yet (Kaplan-Meier), against schedules run</text>\n",
       width, height);
   for (std::size_t p = 0; p < panels.size(); ++p) {
+    const std::size_t column = p % columns, row = p / columns;
     out += fmt::format(
         "<g transform=\"translate({:.0f} {:.0f})\">\n<text x=\"{:.0f}\" y=\"16\" "
         "font-weight=\"bold\">{}</text>\n",
-        panel_width * static_cast<double>(p % columns), 40 + panel_height * static_cast<double>(p / columns), margin,
+        panel_width * static_cast<double>(column), 40 + panel_height * static_cast<double>(row), margin,
         panels[p].title);
     out += axes(schedules_max);
     for (std::size_t c = 0; c < panels[p].curves.size(); ++c)

@@ -29,7 +29,7 @@ std::vector<double> times_of(const std::vector<Trial>& trials) {
 
 }  // namespace
 
-std::vector<Fall> kaplan_meier(std::vector<Trial> trials) {
+std::vector<Fall> kaplan_meier(const std::vector<Trial>& trials) {
   std::vector<Fall> falls;
   double left = 1;
   for (const double time : times_of(trials)) {

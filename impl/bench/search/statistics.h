@@ -18,7 +18,7 @@ struct Trial {
 struct Fall {
   double time, left;
 };
-std::vector<Fall> kaplan_meier(std::vector<Trial>);
+std::vector<Fall> kaplan_meier(const std::vector<Trial>&);
 
 // Where the estimate falls to a half or below. Nothing: it never does.
 std::optional<double> median_of(const std::vector<Trial>&);
