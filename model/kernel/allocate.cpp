@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// New numbers, as fs/file.c has them (read in 6.12.117). Three instants: the limit is read without a lock (rlimit),
-// alloc_fd reserves the lowest free number under the table's lock, fd_install puts the file there later, without the
-// lock. Between the last two the slot is reserved and empty: nobody can use it (EBADF), nobody gets the number, dup2
-// onto it is EBUSY.
+// New numbers, as fs/file.c allocates them (read in 6.12.117). Three instants: the limit is read without a lock
+// (rlimit), alloc_fd reserves the lowest free number under the table's lock, fd_install puts the file there later,
+// without the lock. Between the last two the slot is reserved and empty: using it is EBADF, no other allocation gets
+// the number, and dup2 onto it is EBUSY.
 #include <algorithm>
 #include <cerrno>
 
@@ -15,8 +15,8 @@ namespace {
 
 bool wants_cloexec(const Call& call) { return (call.flags & SC_FLAG_CLOEXEC) != 0; }
 
-// alloc_fd: the lowest free number from `from` on. False: there is none below the limit that the call has read
-// (EMFILE).
+// alloc_fd: the lowest free number from `from` on. Returns false (EMFILE) if none is free below the limit that
+// the call has read.
 bool reserve(State& state, Index task, std::int32_t from, std::int32_t& number) {
   const InFlightCall& flight = state.tasks[task].flight;
   const std::int32_t lowest = state.table_of(task).lowest_free(from);

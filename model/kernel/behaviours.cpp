@@ -36,7 +36,7 @@ void split(std::string_view text, char separator, Each each) {
 
 bool has_patch(std::string_view release) { return std::count(release.begin(), release.end(), '.') == 2; }
 
-// A release of a row: mainline's, or one of a stable series, which says nothing of the others.
+// A release in a row of the table: a mainline one, or one of a stable series, which tells nothing about other series.
 struct Point {
   Release release;
   bool is_of_series;
@@ -56,7 +56,7 @@ bool is_reached(const Points& points, Release release) {
   });
 }
 
-// The rows' releases, read once: each model::Kernel asks for its behaviours.
+// The rows' releases, parsed once: every model::Kernel computes its behaviours from them.
 struct Lifetime {
   Points since, until;
 };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// THE table of what differs between kernels, by what they do: stable releases change behaviour too, distributions pick
-// what they like, and a sandbox refuses calls. Whoever predicts, judges or explains asks for behaviours; a release is a
-// set of them, computed from two columns of the table. What the running kernel does is asked of it, not looked up
-// (impl/session/running_kernel.h): there the columns only say what is assumed of the few rows that nothing outside can
+// THE table of what differs between kernels, by behaviour and not by version: stable releases change behaviour too,
+// distributions backport patches, and a sandbox refuses calls. Code that predicts, judges or explains asks for
+// behaviours; a release is a set of them, computed from two columns of the table. The running kernel is probed, not
+// looked up (impl/session/running_kernel.h): for it the columns decide only the few ASSUMED rows, which no probe can
 // tell.
 //
 // Checked by: properties/behaviours_test.cpp (the columns against known releases), running_kernel_test.cpp (the
@@ -26,14 +26,14 @@ namespace spawncheck::model {
 //   JUDGES: verdicts and predictions depend on it, and reports print it; or ASIDE
 //   what the kernel does, where it does it
 //   source: the kernel's file and function
-//   since, until: releases that brought it, and that ended it. 6.12: that one and all later ones; 6.1.113: from there
-//     on in the stable series 6.1. Nothing in `since`: no release. From the changelogs of the stable releases
-//   PROBED, with how it is asked; or ASSUMED, with why nobody outside can tell
-//   of what is assumed, the row that it goes with; elsewhere the row itself
+//   since, until: releases that brought it, and that ended it. 6.12: 6.12 and all later ones; 6.1.113: 6.1.113 and
+//     later ones of the stable series 6.1. Empty `since`: no release. From the changelogs of the stable releases
+//   PROBED, with how it is asked; or ASSUMED, with why no probe can tell
+//   for an ASSUMED row, the row that it is assumed to come with; for others the row itself
 //
 // exec-closes-before-wake: the commit is "exec: do_close_on_exec() before taking exec_update_lock". 6.18.53 was
-// released with 7.2.7, whose changelog has it; the series 6.6, 5.15 and 5.10 have it from releases that are not named
-// here.
+// released with 7.2.7, whose changelog lists the commit; the series 6.6, 5.15 and 5.10 have it too, from releases not
+// listed here.
 #define SPAWNCHECK_BEHAVIOURS(X)                                                                                       \
   X(exec_closes_before_wake, "exec-closes-before-wake", JUDGES,                                                        \
     "exec closes close-on-exec descriptors before it wakes the vfork(2) parent and before it changes the memory",      \
@@ -105,7 +105,7 @@ struct BehaviourRow {
 };
 const BehaviourRow& row(Behaviour);
 
-// All words, by commas: for messages.
+// All words, separated by commas: for messages.
 std::string behaviour_words();
 std::optional<Behaviour> behaviour_named(std::string_view word);
 
@@ -133,17 +133,17 @@ struct Release {
   constexpr auto operator<=>(const Release&) const = default;
 };
 
-// "6.12" is 6.12.0. Nothing: the text does not begin with two or three numbers; what follows them is not looked at
-// where `whole` is false ("6.18.44-custom").
+// "6.12" is 6.12.0. Returns nullopt if the text does not begin with two or three numbers, or if more text follows
+// them and `whole` is true ("6.18.44-custom").
 std::optional<Release> release_in(std::string_view text, bool whole = true);
 
 Behaviours behaviours_of(Release);
 
-// Releases that tables and tests go through: between two of them something changes.
+// Releases that tables and tests go through: some behaviour changes between any two neighbours.
 inline constexpr std::string_view named_releases[] = {"6.1", "6.1.192", "6.12", "6.12.118", "6.18", "7.3.4", "7.4"};
 
 // What a user says: a release ("6.1.192"), a release with changes ("6.18,exec-closes-before-wake,-pidfd-thread"), or
-// behaviours ("clone3,close-range"). Else the message: what is wrong, with the words there are.
+// behaviours ("clone3,close-range"). On error returns a message: what is wrong, and the known words.
 std::variant<Behaviours, std::string> behaviours_in(std::string_view text);
 
 }  // namespace spawncheck::model

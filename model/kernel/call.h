@@ -21,22 +21,22 @@
 
 namespace spawncheck::model {
 
-// How large a copied table is (fs/file.c sane_fdtable_size), in whole words.
+// How many slots a copied table has (fs/file.c sane_fdtable_size), in whole words.
 enum class Sizing : std::uint8_t {
-  capacity,   // it ends below the range where that reaches the table's capacity
-  last_open,  // where the range reaches the last reserved slot
-  last_kept   // after the last slot that is not dropped
+  capacity,   // it ends below the range if the range reaches the table's capacity
+  last_open,  // it ends below the range if the range reaches the last reserved slot
+  last_kept   // it ends after the last slot that is not dropped
 };
 
-// A kernel: what it does of what differs between kernels. A step asks for one bit.
+// A kernel: which behaviours it has. A step tests one bit.
 struct Kernel {
   std::string name = "6.18";
   Behaviours does = behaviours_of({6, 18, 0});
-  // No kernel's: numbers at which anybody could tell how far a close_range(2) over a run of one description
-  // has come, ascending. A run is cut only there. Empty: anywhere.
+  // Not part of any kernel: the numbers, ascending, at which a task could tell how far a close_range(2)
+  // over a run of one description has come. A run is cut only there. Empty: cut anywhere.
   std::vector<std::int32_t> cuts{};
   bool forgets_room =
-      false;  // a planted bug: dup_fd takes its size anew after each allocation, and forgets what it allocated
+      false;  // a planted bug: dup_fd computes its size anew after each allocation, and forgets what it allocated
 
   bool has(Behaviour b) const { return does.has(b); }
   Sizing sizing() const {
@@ -45,13 +45,13 @@ struct Kernel {
   }
 };
 
-// By behaviours_in(); the name is the text. The text must be right.
+// Parses the text with behaviours_in(); the text becomes the name. The caller must pass a valid text.
 Kernel kernel_named(std::string_view);
 
-// A child that starts with an empty table, in Call::flags of clone: asked for, no kernel's.
+// In Call::flags of clone: the child starts with an empty table. Proposed on the kernel list; no kernel has it.
 inline constexpr std::uint32_t start_empty = 1u << 30;
 
-// include/uapi/linux/close_range.h; of CLOEXEC_ONLY the value is ours, there is no released header with it.
+// include/uapi/linux/close_range.h; the value of CLOEXEC_ONLY is ours: no released header has it.
 inline constexpr std::uint32_t close_range_unshare = SPAWN_CLOSE_RANGE_UNSHARE, close_range_cloexec = 4,
                                close_range_except = SPAWN_CLOSE_RANGE_EXCEPT,
                                close_range_cloexec_only = SPAWN_CLOSE_RANGE_CLOEXEC_ONLY;
@@ -122,35 +122,35 @@ inline Call make_call(CallKind kind, std::int32_t a = -1, std::int32_t b = -1, s
 }
 
 enum class Step : std::uint8_t {
-  blocked,   // not enabled; the state is as before
-  advanced,  // made a step, more to come
+  blocked,   // not enabled; the state is unchanged
+  advanced,  // made a step; more steps follow
   done,      // returned: the result counts
-  next       // of a row of calls.cpp only: made, and the next row makes the next step; step() says advanced
+  next       // returned only by rows of calls.cpp: the next row makes the next step; step() returns advanced
 };
 
-// In Result::error: a signal interrupted the call, which has undone what it did and is to be made again after the
-// signal was taken (include/linux/errno.h ERESTARTSYS; the scenario's handlers have SA_RESTART).
+// In Result::error: a signal interrupted the call, which has undone its steps and must be made again after the
+// signal is taken (include/linux/errno.h ERESTARTSYS; the scenario's handlers have SA_RESTART).
 inline constexpr std::int32_t restart = 512;
 
 void begin(State&, Index task, const Call&);
 
-// A signal reaches a task that sleeps within a call. Where the sleep can be interrupted, the call undoes what it did,
-// in steps of its own, and then returns `restart`. False: the task does not sleep so, and nothing has changed.
+// Interrupts a task that sleeps within a call: the call undoes what it did, in further steps, and then returns
+// `restart`. Returns false, with the state unchanged, if the task is not in an interruptible sleep.
 bool interrupt(State&, Index task);
 
 // How many outcomes the next step of the task's call has, at least 1.
 unsigned outcome_count(const Kernel&, const State&, Index task);
 
-// Is the task within a close_range(2) that closes in a copy of its own, with something left to close?
+// Returns true if the task is in a close_range(2) that closes in its private copy, with something left to close.
 bool closes_in_own_copy(const State&, Index task);
 
-// All that is left of the task's call is to release what it closed: the number is free already.
+// Returns true if the task's call only has to release what it closed: the number is free already.
 bool only_releases(const State&, Index task);
 
 // Makes the next step in place, with one of the outcomes.
 Step step(const Kernel&, State&, Index task, unsigned outcome, Result&);
 
-// begin() and steps until done or blocked, with outcome 0 of each: for what cannot be disturbed.
+// begin(), then steps until done or blocked, with outcome 0 of each: for calls that no task can disturb.
 Step run_call(const Kernel&, State&, Index task, const Call&, Result&);
 
 struct Outcome {
@@ -162,12 +162,12 @@ struct Outcome {
 // The set of allowed outcomes of the next step, as values. Pure.
 std::vector<Outcome> outcomes(const Kernel&, const State&, Index task);
 
-// sc_key::id of a socket of AF_INET (SC_FILE_LISTENER) that no name is bound to yet.
+// sc_key::id of an AF_INET socket (SC_FILE_LISTENER) that is not bound to a name yet.
 inline constexpr std::uint64_t unbound = SC_NAMES_MAX;
 
 // --- shared by the families -------------------------------------------------------------------------
 
-// Is something taken by a description for which `matches` holds?
+// Is a name (a port, a program, a lock) taken by a description for which `matches` holds?
 enum class Busy : std::uint8_t { no, maybe, yes };
 template <typename Matches>
 Busy busy(const State& state, Matches matches) {
@@ -181,9 +181,9 @@ Busy busy(const State& state, Matches matches) {
   return found;
 }
 
-// execve(2)'s errno for a program word by itself, 0: it runs.
+// execve(2)'s errno for a program word, whatever the state; 0: it runs.
 int error_of_program(std::int32_t program);
-Busy program_busy(const State&, std::uint8_t name);  // somebody may write it: execve(2) ETXTBSY
+Busy program_busy(const State&, std::uint8_t name);  // open for writing: execve(2) ETXTBSY
 
 inline Step fail(Result& result, int error) {
   result.error = error;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// THE tables: a system call is the list of its steps, an operation of the scenario that makes several calls the list of
-// all of theirs. One row is what the kernel does at one instant; before each row any other task may act. A row is here
-// because another task can tell: the limit is read before the lock is taken, a number is reserved before it is
-// installed, a file is looked up before anything is done with it.
+// THE tables: a system call is the list of its steps; an operation of the scenario that makes several calls is the list
+// of all their steps. One row is what the kernel does at one instant; before each row any other task may act. Each row
+// is a step of its own because another task can tell: the limit is read before the lock is taken, a number is reserved
+// before it is installed, a file is looked up before the call uses it.
 #include <iterator>
 
 #include "model/kernel/families.h"
@@ -20,7 +20,7 @@ constexpr StepRow limit_row = {read_limit, no, "fs/file.c get_unused_fd_flags: r
 constexpr StepRow create[] = {
     limit_row, {reserve_first, table, "fs/file.c alloc_fd"}, {install_new, no, "fs/file.c fd_install"}};
 
-// pipe2, socketpair: both numbers, then both files; without a second number the first is given back.
+// pipe2, socketpair: both numbers, then both files; if there is no second number, the first is given back.
 constexpr StepRow create_pair[] = {limit_row,
                                    {reserve_first, table, "fs/pipe.c __do_pipe_flags, net/socket.c __sys_socketpair"},
                                    limit_row,
@@ -29,7 +29,7 @@ constexpr StepRow create_pair[] = {limit_row,
                                    {install_new_second, no, "fs/file.c fd_install"},
                                    {give_back_first, table, "fs/file.c put_unused_fd"}};
 
-// A sleep that a signal ends gives the number back, and the call is made again.
+// If a signal ends the sleep, the number is given back and the call is made again.
 constexpr StepRow open_fifo[] = {limit_row,
                                  {reserve_first, table, "fs/open.c do_sys_openat2"},
                                  {arrive_at_fifo, no, "fs/pipe.c fifo_open"},
@@ -44,8 +44,8 @@ constexpr StepRow open_program[] = {
     {install_held, no, "fs/file.c fd_install"},
     {give_back_first, table, "fs/file.c put_unused_fd"}};
 
-// Three calls by number, and a fourth where the second or third fails: whatever another thread has put at the number by
-// then is bound, listened on or closed.
+// Three calls by number, and a fourth if the second or third fails: each acts on whatever file another thread has put
+// at the number meanwhile.
 constexpr StepRow listen[] = {
     limit_row,
     {reserve_first, table, "net/socket.c __sys_socket: sock_map_fd"},

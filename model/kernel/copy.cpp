@@ -2,10 +2,10 @@
 //
 // A table's copy, as fs/file.c dup_fd makes it, for clone(2), unshare(2), exec and close_range(2) UNSHARE.
 //
-// The old table's lock is held but while slots are allocated: up to 64 are in the new files_struct itself, for more the
-// lock is dropped, and the size is taken again. What others do with the lock waits for the copy; fd_install takes none,
-// so a slot that is reserved and still empty may be filled before the copy comes by, or after. In the copy an empty
-// slot is free.
+// The old table's lock is held except while slots are allocated: up to 64 slots are in the new files_struct itself; for
+// more the lock is dropped, and the size is computed again. Steps of others that take the lock wait for the copy;
+// fd_install takes no lock, so a reserved, empty slot may be filled before the copy passes it, or after. In the copy an
+// empty slot is free.
 #include <algorithm>
 
 #include "model/kernel/families.h"
@@ -14,14 +14,14 @@ namespace spawncheck::model {
 
 namespace {
 
-constexpr std::int64_t word = 64;  // slots; also those of a files_struct itself (NR_OPEN_DEFAULT)
+constexpr std::int64_t word = 64;  // slots; also the number in a files_struct itself (NR_OPEN_DEFAULT)
 
-// A table grows by doubling and never shrinks (fs/file.c expand_fdtable): what it has room for is not in the model, so
-// it is taken for as small as it can be.
+// A table grows by doubling and never shrinks (fs/file.c expand_fdtable): the model does not keep a table's capacity,
+// so it assumes the smallest possible one.
 std::int64_t capacity_of(const Table& table) { return in_words(table.last_reserved_below(INT64_MAX)); }
 
-// Of a close_range(2) that closes in its copy: what is dropped matters for the size, and is left behind where
-// the kernel does that (copy-leaves-dropped).
+// Returns true for a close_range(2) that closes in its copy: what it drops matters for the size, and is not
+// copied at all on kernels with copy-leaves-dropped.
 bool closes(const Call& call) {
   return static_cast<CallKind>(call.kind) == CallKind::close_range && (call.flags & close_range_cloexec) == 0;
 }
@@ -79,7 +79,7 @@ bool step_copy(const Kernel& kernel, State& state, Index task) {
     flight.cursor = 0;
     flight.table = state.add_table();
   }
-  // From where it paused before an empty slot that somebody may fill meanwhile.
+  // Continue where the copy paused: before an empty slot that another task may have filled meanwhile.
   const std::int64_t paused_at = flight.holds_lock ? flight.cursor + 1 : 0;
   const std::int64_t next = next_empty(state.tables[old], paused_at, flight.last);
   copy_slots(state, old, flight.table, flight.cursor, next);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Numbers that are there, as fs/file.c has them (read in 6.12.117). A call looks its descriptor up first and refers to
-// the file from then on: the number may be closed or replaced before the call does anything with it. dup2(2) and
-// dup3(2) do all of it under one hold of the lock, but for the limit, which is read before.
+// Calls on numbers already in the table, as in fs/file.c (read in 6.12.117). A call looks its descriptor up first and
+// refers to the file from then on: the number may be closed or replaced before the call acts. dup2(2) and dup3(2) do
+// everything under one hold of the lock, except reading the limit, which comes first.
 #include <cerrno>
 
 #include "model/kernel/families.h"
@@ -14,8 +14,8 @@ const Entry* installed(const Table& table, std::int32_t number) {
   return entry != nullptr && entry->description != none ? entry : nullptr;
 }
 
-// InFlightCall::phase keeps the flag: F_GETFD of a number that was closed meanwhile reads the bit that the close has
-// left.
+// InFlightCall::phase keeps the flag: F_GETFD of a number that was closed meanwhile reads the bit that the close
+// left behind.
 Step look_up(const Kernel&, State& state, Index task, unsigned, Result& result) {
   InFlightCall& flight = state.tasks[task].flight;
   const Entry* entry = installed(state.table_of(task), flight.call.a);
@@ -71,7 +71,7 @@ Step release_replaced(const Kernel&, State& state, Index task, unsigned, Result&
   return Step::done;
 }
 
-// The bit of the number, whoever has it by now.
+// The number's bit, even if another file has the number by now.
 Step read_flag(const Kernel&, State& state, Index task, unsigned, Result& result) {
   const InFlightCall& flight = state.tasks[task].flight;
   const Entry* slot = state.table_of(task).find(flight.call.a);
@@ -79,7 +79,7 @@ Step read_flag(const Kernel&, State& state, Index task, unsigned, Result& result
   return Step::done;
 }
 
-// Likewise; of a free number the bit counts for nobody, since alloc_fd sets it anew.
+// Likewise; the bit of a free number does not matter, since alloc_fd sets it anew.
 Step write_flag(const Kernel&, State& state, Index task, unsigned, Result&) {
   const Call& call = state.tasks[task].flight.call;
   const Entry* slot = state.table_of(task).find(call.a);

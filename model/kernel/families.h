@@ -9,24 +9,24 @@
 
 namespace spawncheck::model {
 
-// Must the step wait while another task is in the middle of something under the table's lock (files_struct.file_lock)?
+// table: the step waits while another task holds the table's lock (files_struct.file_lock) across steps.
 enum class Lock : std::uint8_t { untaken, table };
 
 // One row of a call's table: what the kernel does at one instant. Between two steps any other task may act.
 struct StepRow {
-  // Step::next: the next row makes the next step; Step::advanced: this row does, or the one that InFlightCall::row
-  // says.
+  // Returns Step::next if the next row makes the next step, Step::advanced if this row or the one that
+  // InFlightCall::row names does.
   Step (*make)(const Kernel&, State&, Index task, unsigned outcome, Result&);
   Lock lock;
   std::string_view source;                                                  // the kernel's file and function
-  unsigned (*outcomes)(const Kernel&, const State&, Index task) = nullptr;  // null: it is determined
-  bool reads_limit = false;  // and nothing else: no step of its own where no limit changes
+  unsigned (*outcomes)(const Kernel&, const State&, Index task) = nullptr;  // null: there is one outcome
+  bool reads_limit = false;  // and nothing else: joined to the next step if no limit changes
 };
 
 // calls.cpp
 std::span<const StepRow> rows_of(CallKind);
 
-// The call goes on at another row.
+// The call continues at another row.
 inline Step go_to(InFlightCall& flight, std::uint8_t row) {
   flight.row = row;
   return Step::advanced;
@@ -37,7 +37,7 @@ std::uint8_t row_of(const InFlightCall&, decltype(StepRow::make));
 
 #define SPAWNCHECK_STEP(name) Step name(const Kernel&, State&, Index task, unsigned outcome, Result&)
 
-// allocate.cpp: numbers, reserved and installed.
+// allocate.cpp: numbers that are reserved and installed.
 SPAWNCHECK_STEP(read_limit);
 SPAWNCHECK_STEP(read_limit_above_bound);
 SPAWNCHECK_STEP(reserve_first);
@@ -49,7 +49,7 @@ SPAWNCHECK_STEP(install_new_second);
 SPAWNCHECK_STEP(install_held);
 SPAWNCHECK_STEP(give_back_first);
 
-// files.cpp: what is opened by name, or asked of a file.
+// files.cpp: files opened by name, and calls on one file.
 SPAWNCHECK_STEP(arrive_at_fifo);
 SPAWNCHECK_STEP(wait_for_partner);
 SPAWNCHECK_STEP(open_executable);
@@ -65,7 +65,7 @@ unsigned bind_outcomes(const Kernel&, const State&, Index);
 unsigned listen_outcomes(const Kernel&, const State&, Index);
 unsigned flock_outcomes(const Kernel&, const State&, Index);
 
-// descriptors.cpp: numbers that are there.
+// descriptors.cpp: numbers already in the table.
 SPAWNCHECK_STEP(look_up);
 SPAWNCHECK_STEP(look_up_in_parent);
 SPAWNCHECK_STEP(check_target);
@@ -109,26 +109,26 @@ unsigned exec_outcomes(const Kernel&, const State&, Index);
 
 #undef SPAWNCHECK_STEP
 
-// The call under way, if any, is over: what it referred to, and what it closed, is released (task_work_run).
+// Ends the task's call in flight, if any: releases what the call referred to and what it closed (task_work_run).
 void end_call(State&, Index task);
 
-// One step of the copy of its task's table (copy.cpp); true: it is in InFlightCall::table.
+// Makes one step of copying the task's table (copy.cpp). Returns true if the copy is finished: InFlightCall::table.
 bool step_copy(const Kernel&, State&, Index task);
 
-// What close_range(2) selects of a table goes from it.
+// Removes from the table what the close_range(2) selects.
 void remove_selected(State&, Index table, const Call&);
-// The last slot that it does not select, -1: none.
+// The last slot that the close_range(2) does not select, -1: none.
 std::int64_t last_unselected(const Table&, const Call&);
-// Slots, in whole words, that a table with this last slot has at least (fs/file.c: NR_OPEN_DEFAULT, then by doubling).
+// The fewest slots, in whole words, of a table with this last slot (fs/file.c: NR_OPEN_DEFAULT, then doubling).
 std::int64_t in_words(std::int64_t last);
 
-// The call undoes what it did, from its row give_back_first on, and returns the error.
+// The call undoes what it did, starting at its row give_back_first, and then returns the error.
 inline Step undo(InFlightCall& flight, int error) {
   flight.error = error;
   return go_to(flight, row_of(flight, give_back_first));
 }
 
-// What the call refers to until it is over.
+// The call refers to the description until the call ends.
 inline void hold(State& state, InFlightCall& flight, Index description) {
   state.hold(description);
   flight.held = description;
@@ -137,12 +137,12 @@ inline void let_go(State& state, InFlightCall& flight) {
   if (flight.held != none) state.release(flight.held);
   flight.held = none;
 }
-// What is installed at the number, null: nothing (a reserved, empty slot included).
+// What is installed at the number; null if the number is free or its slot is reserved and still empty.
 const Entry* installed(const Table&, std::int32_t number);
-// fd_install: whatever happened to the close-on-exec bit since is kept, the file arrives.
+// fd_install: puts the file into its reserved slot; a close-on-exec bit that was changed meanwhile stays.
 void install(State&, Index task, std::int32_t number, Index description);
 Index new_description(State&, const sc_key&);
-// The number goes; its file is released when the call returns.
+// Frees the numbers first..last; their file is released when the call returns (fs/file_table.c fput).
 void close_deferred(const Kernel&, State&, Index task, Index table, std::int32_t first, std::int32_t last);
 
 }  // namespace spawncheck::model

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What is opened by name, or asked of a file: FIFOs, programs, ports, locks. The number is reserved before the file is
-// opened, and the file counts (as a writer, as a partner) before it is installed.
+// Files opened by name, and calls on one file: FIFOs, programs, ports, locks. The number is reserved before the file
+// is opened, and the file counts (as a writer, as a partner) before it is installed.
 #include <cerrno>
 
 #include "model/kernel/families.h"
@@ -14,7 +14,7 @@ namespace {
 
 bool reads(const Call& call) { return call.direction == SC_DIRECTION_READ; }
 
-// Another task that waits at the other side.
+// Returns true if `other` waits at the other side of the same FIFO.
 bool is_partner(const InFlightCall& own, const InFlightCall& other) {
   if (&own == &other || !other.active || other.call.kind != own.call.kind || other.call.name != own.call.name)
     return false;
@@ -23,8 +23,8 @@ bool is_partner(const InFlightCall& own, const InFlightCall& other) {
 
 }  // namespace
 
-// It counts from here on: wakes who waits at the other side, and need not wait itself where the other side is open or
-// waits.
+// The opener counts from here on: it wakes a task that waits at the other side, and need not wait itself if the other
+// side is open or waited at.
 Step arrive_at_fifo(const Kernel&, State& state, Index task, unsigned, Result&) {
   InFlightCall& flight = state.tasks[task].flight;
   const auto other_side = static_cast<std::uint8_t>(reads(flight.call) ? SC_FILE_FIFO_WRITE : SC_FILE_FIFO_READ);
@@ -72,7 +72,7 @@ Busy program_busy(const State& state, std::uint8_t name) {
 
 namespace {
 
-// Some child runs it, or may: open(2) for writing is ETXTBSY then (fs/namei.c, get_write_access).
+// Returns true if a child runs the program, or may: open(2) for writing is then ETXTBSY (fs/namei.c, get_write_access).
 bool program_runs(const State& state, std::uint8_t name) {
   for (const Process& p : state.processes)
     if (p.program == SC_PROGRAM_WRITTEN && p.program_name == name && p.life != Life::reaped) return true;
@@ -85,7 +85,7 @@ unsigned program_outcomes(const Kernel&, const State& state, Index task) {
   return program_runs(state, state.tasks[task].flight.call.name) ? 2 : 1;
 }
 
-// From here on somebody writes it: execve(2) of it is ETXTBSY.
+// From here on the program is open for writing: execve(2) of it is ETXTBSY.
 Step open_executable(const Kernel&, State& state, Index task, unsigned outcome, Result&) {
   InFlightCall& flight = state.tasks[task].flight;
   if (outcome == 1) return undo(flight, ETXTBSY);
@@ -108,7 +108,7 @@ bool is_unbound(const Description& d) { return is_listener(d) && d.key.id == unb
 constexpr int errors_of_unknown[] = {0, ENOTSOCK, EINVAL, EADDRINUSE, EOPNOTSUPP};
 constexpr unsigned unknown_outcomes = sizeof errors_of_unknown / sizeof *errors_of_unknown;
 
-// The operation returns the error, after it has closed the number.
+// The operation closes the number, then returns the error.
 Step close_after(State& state, InFlightCall& flight, int error) {
   let_go(state, flight);
   flight.error = error;
@@ -190,8 +190,8 @@ Step close_socket(const Kernel&, State& state, Index task, unsigned, Result& res
 
 namespace {
 
-// Which inode's lock flock(2) takes. The inodes of /dev/null, eventfd and the like are the whole
-// system's, so that nothing can be said of them.
+// Returns true if the model knows every lock on the key's inode. The inodes of /dev/null,
+// eventfd and the like are shared by the whole system, so the model cannot predict their locks.
 bool lock_is_ours(const sc_key& key) {
   switch (key.kind) {
     case SC_FILE_MEMFD:
@@ -220,7 +220,7 @@ unsigned flock_outcomes(const Kernel&, const State& state, Index task) {
   return lock_taken(state, flight.held) == Busy::maybe ? 2 : 1;
 }
 
-// The lock belongs to the description and goes with its last reference.
+// The lock belongs to the description and is released with its last reference.
 Step take_lock(const Kernel&, State& state, Index task, unsigned outcome, Result& result) {
   const InFlightCall& flight = state.tasks[task].flight;
   if (outcome == 1 || lock_taken(state, flight.held) == Busy::yes) return fail(result, EAGAIN);

@@ -91,7 +91,7 @@ Call of_ALTSTACK(Op op, Res r) { return make(CallKind::altstack, op, r); }
 Call of_STORE(Op op, Res r) { return make(CallKind::store, op, r); }
 Call of_LOAD(Op op, Res r) { return make(CallKind::load, op, r); }
 
-// These three depend on processes and on the implementation: whoever drives the model plays them.
+// These three depend on processes and on the implementation: the driver of the model executes them.
 constexpr std::nullptr_t of_SPAWN = nullptr, of_WAIT = nullptr, of_KILL_CHILD = nullptr;
 
 using Translate = Call (*)(Op, Res);

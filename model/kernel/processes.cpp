@@ -38,8 +38,8 @@ Step step_setsid(const Kernel&, State& state, Index task, unsigned, Result& resu
 
 namespace {
 
-// kernel/sys.c setpgid asks a member of the group for its session (pid_task, PIDTYPE_PGID). A zombie is one until it is
-// waited for (kernel/exit.c __unhash_process). The arena's group is always there.
+// kernel/sys.c setpgid takes the session from a member of the group (pid_task, PIDTYPE_PGID). A zombie is a member
+// until it is waited for (kernel/exit.c __unhash_process). The arena's group always exists.
 bool has_group(const State& state, std::int32_t group, std::int32_t session) {
   if (group == 0) return session == 0;
   return std::any_of(state.processes.begin(), state.processes.end(), [&](const Process& p) {
@@ -82,7 +82,7 @@ Index copy_of(List& all, Index old) {
   return static_cast<Index>(all.size() - 1);
 }
 
-// The child of a clone(2) whose table, where it has one of its own, is ready.
+// Adds the child of a clone(2) whose own table, if it gets one, is ready.
 Index add_child(State& state, Index task) {
   const Call call = state.tasks[task].flight.call;
   const std::uint32_t flags = call.flags;
@@ -100,7 +100,7 @@ Index add_child(State& state, Index task) {
     child.table = table;
   else
     state.use_table(child.table);
-  table = none;  // it is the child's now
+  table = none;  // the table now belongs to the child
   child.flight = InFlightCall{};
   child.pending = {};
   child.frames = {};
@@ -122,8 +122,8 @@ Index add_child(State& state, Index task) {
 
 }  // namespace
 
-// kernel/fork.c copy_process: the pidfd's number is allocated after copy_files, so with CLONE_FILES it is
-// in the shared table; without, in the parent's only. It is installed before the child runs.
+// kernel/fork.c copy_process: the pidfd's number is allocated after copy_files, so with CLONE_FILES the
+// number is in the shared table; without, in the parent's only. It is installed before the child runs.
 Step step_clone(const Kernel& kernel, State& state, Index task, unsigned, Result& result) {
   InFlightCall& flight = state.tasks[task].flight;
   const std::uint32_t flags = flight.call.flags;
@@ -197,7 +197,7 @@ unsigned exec_outcomes(const Kernel&, const State& state, Index task) {
 
 namespace {
 
-// fs/exec.c exec_mmap, once it holds exec_update_lock, and what follows it: what the program starts with.
+// fs/exec.c exec_mmap, once it holds exec_update_lock, and what follows: the state that the new program starts with.
 void become_program(State& state, Index task) {
   const Call call = state.tasks[task].flight.call;
   Process& process = state.process_of(task);
@@ -210,16 +210,16 @@ void become_program(State& state, Index task) {
   Memory memory;
   memory.owner = memory.written_by = own.process;
   state.memories.push_back(memory);
-  // kernel/fork.c unshare_sighand, then kernel/signal.c flush_signal_handlers: who shares them (CLONE_SIGHAND) keeps
-  // its handlers.
+  // kernel/fork.c unshare_sighand, then kernel/signal.c flush_signal_handlers: a task that shared them
+  // (CLONE_SIGHAND) keeps its handlers.
   const auto shares = [&](const Task& other) { return !other.ended && other.dispositions == own.dispositions; };
   if (std::count_if(state.tasks.begin(), state.tasks.end(), shares) > 1)
     own.dispositions = copy_of(state.dispositions, own.dispositions);
   state.dispositions_of(task).handled = 0;
 }
 
-// fs/file.c do_close_on_exec: an empty slot is passed over. A run of numbers is one description: nobody can tell them
-// apart. False: nothing is left.
+// fs/file.c do_close_on_exec: an empty slot is skipped. A run of numbers for one description goes at once: no task
+// can tell. Returns false if nothing is left.
 bool close_one_on_exec(const Kernel& kernel, State& state, Index task) {
   for (const Entry& e : state.table_of(task).entries()) {
     if (!e.cloexec || e.description == none) continue;
@@ -230,9 +230,9 @@ bool close_one_on_exec(const Kernel& kernel, State& state, Index task) {
 }
 
 // The order of fs/exec.c begin_new_exec, an instant each: the point of no return, after which de_thread makes SIGCHLD
-// the exit signal; unshare_files; do_close_on_exec, where the kernel has it here; exec_mmap, which first lets go of the
+// the exit signal; unshare_files; do_close_on_exec, on kernels that have it here; exec_mmap, which first releases the
 // old memory (exec_mm_release: the vfork parent wakes) and then, with exec_update_lock, takes the new one;
-// do_close_on_exec, where it is here. What was closed last is released when the call returns.
+// do_close_on_exec, on kernels that have it here. Last references are released when the call returns.
 enum : std::uint8_t { exec_begins, exec_copies, exec_closes_old, exec_changes_memory, exec_closes_new };
 
 int error_of_exec(const State& state, const Call& call, unsigned outcome) {
@@ -275,7 +275,7 @@ Step step_exec(const Kernel& kernel, State& state, Index task, unsigned outcome,
 
 namespace {
 
-// kernel/exit.c do_exit: the table goes (exit_files), what it referred to is released (exit_task_work).
+// kernel/exit.c do_exit: the task leaves its table (exit_files); its references are released (exit_task_work).
 void end_one(State& state, Index task) {
   release_memory(state, task);
   end_call(state, task);
@@ -293,8 +293,8 @@ void end_others(State& state, Index task) {
       end_one(state, other);
 }
 
-// Nobody will wait for it: its parent ignores SIGCHLD, where that is what it sends, or is gone. The scenario's own
-// process has somebody who does.
+// Returns true if no process will wait for the child: its exit signal is SIGCHLD and its parent ignores that, or
+// its parent has ended. The scenario's own process is always waited for.
 bool is_reaped_at_once(const State& state, const Process& process) {
   if (process.parent == none) return false;
   for (const Task& other : state.tasks)
@@ -331,8 +331,8 @@ bool is_in_orphaned_group(const State& state, Index process) {
   return true;
 }
 
-// kernel/exit.c exit_mm: the memory is released first; a vfork parent goes on while the child still has its table, and
-// for a moment its memory.
+// kernel/exit.c exit_mm: the memory is released first; a vfork parent continues while the child still has its table,
+// and for a moment its memory.
 Step step_exit(const Kernel&, State& state, Index task, unsigned, Result&) {
   InFlightCall& flight = state.tasks[task].flight;
   if (flight.phase == 0) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// How processes end, and what else is theirs.
+// How processes end, their groups, and which children wait(2) selects.
 #pragma once
 
 #include "model/kernel/state.h"
@@ -9,28 +9,28 @@ namespace spawncheck::model {
 
 inline constexpr std::int32_t status_of_exit_program = 7;  // SC_PROGRAM_EXIT
 
-// The task's whole process ends (kernel/exit.c do_group_exit): its other tasks are gone at once, whatever they were in
-// the middle of; its own end takes steps, as a call of its. status: an exit status, or -signal. Whatever the task was
-// in the middle of is over.
+// Ends the task's whole process (kernel/exit.c do_group_exit): its other tasks end at once, in the middle of a call or
+// not; the task's own call, if any, ends too, and its exit takes steps, as a call of the task. status: an exit status,
+// or -signal.
 void begin_exit(State&, Index task, std::int32_t status);
 
-// All of it at once. The process is a zombie, or, where its parent ignores SIGCHLD or is gone, reaped (kernel/signal.c
-// do_notify_parent).
+// Ends the task's process in one step. The process becomes a zombie, or is reaped at once if its parent ignores
+// SIGCHLD or has ended (kernel/signal.c do_notify_parent).
 void end_task(State&, Index task, std::int32_t status);
-// Its first half (kernel/fork.c mm_release): the task never runs on its memory again, and who waits for that is woken.
-// It still has the memory: a moment later exec takes another, and exit none.
+// The first half of an exit or exec (kernel/fork.c mm_release): the task never runs on its memory again, and its vfork
+// parent is woken. The task still has the memory until exec installs another, or exit drops it.
 void release_memory(State&, Index task);
 
-// No member of its process group has a parent in the same session but in another group (kernel/exit.c
-// will_become_orphaned_pgrp): TSTP, TTIN and TTOU stop nobody there. The arena's own parent, who is also that of
-// orphans, leads the session.
+// Returns true if no member of the process's group has a parent in the same session but in another group
+// (kernel/exit.c will_become_orphaned_pgrp): TSTP, TTIN and TTOU stop no process there. The arena's own parent,
+// which also adopts orphans, leads the session.
 bool is_in_orphaned_group(const State&, Index process);
 
-// In Call::a of a setpgid: the index + 1 of the process that leads the group, one of these, or a negative number as it
-// is.
+// In Call::a of a setpgid: the index + 1 of the process that leads the group, one of these constants, or the negative
+// number that was passed.
 inline constexpr std::int32_t group_of_caller = 0, group_of_nobody = INT32_MAX;
 
-// wait(2), which child may be waited for (kernel/exit.c eligible_child). In Call::flags of a wait.
+// Call::flags of a wait: the options of wait(2), and which children are eligible (kernel/exit.c eligible_child).
 inline constexpr std::uint32_t wait_no_hang = 1, wait_leaves_it = 2, wait_all = 4, wait_clones = 8;
 
 }  // namespace spawncheck::model

@@ -19,7 +19,7 @@ void drop_pending(State& state, Index process, std::uint64_t bits) {
     if (task.process == process) task.pending.drop(bits);
 }
 
-// do_sigaction: what becomes ignored loses what is pending.
+// do_sigaction: a signal that becomes ignored is no longer pending.
 void set_dispositions(State& state, Index task, std::uint64_t bits, int disposition) {
   Dispositions& own = state.dispositions_of(task);
   own.ignored &= ~bits;
@@ -50,7 +50,7 @@ Step step_disposition(const Kernel&, State& state, Index task, unsigned, Result&
   return Step::done;
 }
 
-// The loops over rt_sigaction(2) that a spawn's child makes. Only the child's own thread could see them half done.
+// The loops over rt_sigaction(2) that a spawn's child makes. No other task can see them half done.
 Step step_dispositions(const Kernel&, State& state, Index task, unsigned, Result&) {
   const Call call = state.tasks[task].flight.call;
   const std::uint64_t bits = call.b < 0 ? state.dispositions_of(task).handled : call.bits & ~unblockable;
@@ -107,7 +107,7 @@ void send_to_process(State& state, Index process, int signal) {
   state.processes[process].shared_pending.add(signal);
 }
 
-// KILL is the process's, whoever it is sent to (complete_signal).
+// KILL goes to the whole process, even if it is sent to one task (complete_signal).
 void send_to_task(State& state, Index task, int signal) {
   prepare_signal(state, state.tasks[task].process, signal);
   (signal == signal_kill ? state.process_of(task).shared_pending : state.tasks[task].pending).add(signal);
@@ -175,7 +175,7 @@ Delivery deliver(State& state, Index task, int signal) {
 
 namespace {
 
-// What another thread may take as well can wait for that one (complete_signal wakes one).
+// A signal that another thread can take too does not keep this task: complete_signal wakes only one of them.
 bool must_take_first(const State& state, Index task) {
   const Task& own = state.tasks[task];
   std::uint64_t shared = state.processes[own.process].shared_pending.set;

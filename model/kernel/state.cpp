@@ -76,7 +76,7 @@ Table Table::without(std::uint64_t numbers) const {
   return rest;
 }
 
-// Nothing is there.
+// The numbers must be free.
 void Table::put(std::int32_t number, std::int32_t last, Index description, bool cloexec) {
   auto at = lower(entries_, number);
   auto inserted = entries_.insert(at, Entry{number, last, description, cloexec});

@@ -21,25 +21,25 @@ namespace spawncheck::model {
 using Index = std::uint16_t;
 inline constexpr Index none = 0xffff;
 
-// Room for a few without the heap: an explorer copies a state for every step.
+// A vector that keeps `few` elements without the heap: an explorer copies a state for every step.
 template <typename T, std::size_t few>
 using SmallVector = boost::container::small_vector<T, few>;
 
 // An open file description (struct file). Never erased from State::descriptions; count == 0 means freed.
 struct Description {
   sc_key key{};
-  std::uint32_t count = 0;  // references (f_count): of each number of a table, and of calls in flight
+  std::uint32_t count = 0;  // references (f_count): one for each number of a table, and those of calls in flight
   bool wildcard = false;    // stands for a file the model knows nothing about; matches every observation
   bool locked = false;      // holds flock(2) LOCK_EX
-  // A spawn that is seen only from outside may refer to it for a while: the threads whose spawn is under
-  // way, one bit each, and whether one that has returned may still.
+  // A spawn that is seen only from outside may refer to the description for a while: one bit for each
+  // thread whose spawn is in flight, and whether a spawn that has returned may still refer to it.
   std::uint32_t held_in_window = 0;
   bool held_for_good = false;
   bool operator==(const Description& o) const;
 };
 
-// Numbers number..last refer to the same description with the same flag. No description: the slot is
-// reserved and still empty (fs/file.c alloc_fd before fd_install).
+// Numbers number..last refer to the same description with the same flag. Without a description the
+// slot is reserved and still empty (fs/file.c alloc_fd before fd_install).
 struct Entry {
   std::int32_t number, last;
   Index description;
@@ -47,15 +47,15 @@ struct Entry {
   bool operator==(const Entry&) const = default;
 };
 
-// A descriptor table (struct files_struct): entries ascending, never overlapping, never two neighbours
-// that could be one.
+// A descriptor table (struct files_struct): entries ascending, without overlap, neighbours merged
+// where they can be.
 class Table {
  public:
   using Entries = SmallVector<Entry, 10>;
   const Entries& entries() const { return entries_; }
   std::uint16_t users() const {
     return users_;
-  }  // files_struct.count: tasks, and a call that has made it and not installed yet
+  }  // files_struct.count: tasks, and a call that has made the table and not installed it yet
   const Entry* find(std::int32_t number) const;  // null: free
   std::int32_t lowest_free(std::int32_t from) const;
   std::int32_t last_reserved_below(std::int64_t bound) const;  // -1: none
@@ -65,7 +65,7 @@ class Table {
   bool operator==(const Table&) const = default;
 
  private:
-  friend struct State;  // which counts what an entry refers to
+  friend struct State;  // State counts the references of entries
   void put(std::int32_t number, std::int32_t last, Index description, bool cloexec);  // replaces what is there
   void remove(std::int32_t first, std::int32_t last);
   void merge_around(std::size_t at);
@@ -79,15 +79,15 @@ struct Dispositions {
   bool operator==(const Dispositions&) const = default;
 };
 
-// A memory space (struct mm_struct): the cells a scenario names, and what the reference remembers of its window
+// A memory space (struct mm_struct): the cells that a scenario names, and the reference's record of its window
 // (impl/spawn/window.cpp).
 struct Memory {
   std::array<std::int32_t, SC_CELLS_MAX> cell{};
-  std::uint64_t window = 0, window_free = 0;  // bit n: number n is in it, is a slot that nobody has taken
-  Index placeholder = none;                   // what its numbers refer to
-  std::int32_t window_home = -1;              // the number that is no slot
-  Index owner = 0;                            // the process that it was made for; a CLONE_VM child only borrows it
-  Index written_by = 0;                       // the process that wrote to it last
+  std::uint64_t window = 0, window_free = 0;  // bit n: number n is in the window; is a free slot of it
+  Index placeholder = none;                   // the description that the window's numbers refer to
+  std::int32_t window_home = -1;              // the window's number that is not a slot
+  Index owner = 0;                            // the process it was made for; a CLONE_VM child only borrows it
+  Index written_by = 0;                       // the process that wrote to the memory last
   bool operator==(const Memory&) const = default;
 };
 
@@ -117,16 +117,16 @@ enum class Life : std::uint8_t { running, zombie, reaped };
 struct Process {
   Index parent = none;
   Life life = Life::running;
-  std::int32_t status = 0;    // of a zombie: exit status, or -signal
+  std::int32_t status = 0;    // of a zombie: its exit status, or -signal
   std::int32_t limit = 1024;  // RLIMIT_NOFILE, soft
   Pending shared_pending;
   std::int32_t group = 0;    // process index + 1 of the leader; 0: the arena's
   std::int32_t session = 0;  // likewise
   bool session_leader = false;
-  std::uint8_t stopped_by = 0;  // the stop signal; 0: it is not stopped. A stopped process begins no call
+  std::uint8_t stopped_by = 0;  // the stop signal; 0: not stopped. A stopped process begins no call
   std::int32_t cwd = -1;        // name of a directory, -1: the arena's own
   std::int32_t umask = 022;
-  std::int32_t program = -1;  // enum sc_program of what it has exec'd, -1: nothing yet
+  std::int32_t program = -1;  // enum sc_program that the process has exec'd, -1: none yet
   std::uint8_t program_name = 0;
   bool is_clone_child = false;  // its exit signal is not SIGCHLD: wait(2), "Linux-specific options"
   bool operator==(const Process&) const = default;
@@ -144,13 +144,13 @@ struct Call {
   bool operator==(const Call& o) const;
 };
 
-// A call between its entry and its return. Each step of it is one thing the kernel does at an instant;
-// in between anybody else may act.
+// A call between its entry and its return. Each step is one thing that the kernel does at an instant;
+// between steps any other task may act.
 struct InFlightCall {
   Call call;
   bool active = false;
   std::uint8_t row = 0;    // of the call's table of steps (calls.cpp): the step it makes next
-  std::uint8_t phase = 0;  // within a row that makes several steps
+  std::uint8_t phase = 0;  // position within a row that makes several steps
   bool woken = false;
   bool holds_lock = false;  // of its task's table (files_struct.file_lock), from one step to the next
   Index held = none;        // a description the call refers to (fget); State::hold()
@@ -161,12 +161,12 @@ struct InFlightCall {
   std::int64_t cursor = 0, last = 0;
   std::int64_t room = 0;  // slots that have been allocated for a copy
   SmallVector<Index, 4>
-      deferred;  // closed, and released when the call returns to user mode (fs/file_table.c fput); held
+      deferred;  // closed; held, and released when the call returns to user mode (fs/file_table.c fput)
   bool operator==(const InFlightCall& o) const = default;
 };
 
-// Signals whose handlers a task is in, the last to return first. More at once than there is room for: the oldest is
-// forgotten, and no longer blocks its signal.
+// The signals whose handlers a task is running; the last to begin returns first. If there is no room for another,
+// the oldest is forgotten and no longer blocks its signal.
 struct Frames {
   std::array<std::uint8_t, 23> signal{};
   std::uint8_t count = 0;
@@ -185,8 +185,8 @@ struct Task {
   Pending pending;
   Frames frames;
   bool altstack = false;
-  Index vfork_child = none;          // suspended until that task releases the memory
-  bool has_released_memory = false;  // never to run on it again; it has it still (kernel/fork.c mm_release)
+  Index vfork_child = none;          // the task is suspended until this child releases the memory
+  bool has_released_memory = false;  // it still has the memory, but never runs on it again (kernel/fork.c mm_release)
   bool ended = false;
   bool in_user_mode = true;  // out of its last call: see signals.h may_begin_call()
   InFlightCall flight;
@@ -200,9 +200,9 @@ struct State {
   SmallVector<Memory, 4> memories;
   SmallVector<Process, 3> processes;
   SmallVector<Task, 6> tasks;
-  // May a limit change? Where not, it does not matter when a call reads it, and that is no step of its own.
+  // May a limit change? If not, it does not matter when a call reads the limit, and the read is no step of its own.
   bool has_limit_changes = true;
-  // Whoever drives the model knows of signals only that they are sent: a sleep that a signal can interrupt may be
+  // The driver of the model knows only that signals are sent, not which: any interruptible sleep may be
   // interrupted.
   bool has_unknown_signals = false;
 
@@ -212,7 +212,7 @@ struct State {
   const Process& process_of(Index task) const { return processes[tasks[task].process]; }
   Dispositions& dispositions_of(Index task) { return dispositions[tasks[task].dispositions]; }
 
-  // The only ways in which an entry comes and goes: they count what it refers to.
+  // All changes of entries go through these functions, which count references.
   void put(Index table, std::int32_t number, std::int32_t last, Index description,
            bool cloexec);  // replaces what is there
   void put(Index table, std::int32_t number, Index description, bool cloexec) {
@@ -220,10 +220,10 @@ struct State {
   }
   void remove(Index table, std::int32_t first, std::int32_t last);
 
-  Index add_table();  // empty, for the call that makes it
+  Index add_table();  // an empty table; the call that makes it is its user
   void use_table(Index table) { ++tables[table].users_; }
-  void leave_table(Index table);                // with its last user its entries go (put_files_struct)
-  void install_table(Index task, Index table);  // in place of the one it has
+  void leave_table(Index table);                // with its last user the table's entries are removed (put_files_struct)
+  void install_table(Index task, Index table);  // replaces the task's table
 
   bool referenced(Index description) const { return descriptions[description].count != 0; }
   void hold(Index description) { ++descriptions[description].count; }
@@ -232,7 +232,7 @@ struct State {
   bool operator==(const State&) const;
 };
 
-// A state by 128 bits, where two that differ must not be taken for one: collision_bound().
+// A 128-bit hash that stands for a state, where two different states must not be confused: collision_bound().
 struct Hash128 {
   std::uint64_t high = 0, low = 0;
   auto operator<=>(const Hash128&) const = default;
@@ -245,20 +245,20 @@ inline std::uint64_t mix(std::uint64_t h, std::uint64_t v) {
   return h ^ (h >> 32);
 }
 
-// The halves are two functions of the values: what one takes for the same the other does not.
+// The halves are two different functions of the values: a collision in one is unlikely to be one in the other.
 inline Hash128 mix(Hash128 h, std::uint64_t v) {
   const std::uint64_t high = (std::rotl(h.high, 41) + v) * 0xff51afd7ed558ccdu,
                       low = (std::rotl(h.low, 27) ^ v) * 0x9fb21c651e98df25u;
   return {high ^ (high >> 32), low ^ (low >> 29)};
 }
 
-// At most so likely that any two of so many states have one hash, if hashes are as good as random: n^2 / 2 of 2^128
-// pairs (the birthday bound).
+// An upper bound on the probability that two of this many states share a hash, if hashes are as good as random: n^2
+// / 2 over 2^128 (the birthday bound).
 inline double collision_bound(std::uint64_t states) {
   return std::ldexp(static_cast<double>(states) * static_cast<double>(states), -129);
 }
 
-// Equal states have equal hashes, and nothing of a state is left out.
+// Equal states have equal hashes; the hash covers every field of a state.
 std::uint64_t hash(const State&);
 Hash128 hash128(const State&);
 

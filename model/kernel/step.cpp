@@ -15,14 +15,14 @@ std::span<const StepRow> rows_of(const InFlightCall& flight) {
   return model::rows_of(static_cast<CallKind>(flight.call.kind));
 }
 
-// The row that makes the task's next step: where no limit changes, reading it is part of the step after.
+// The row that makes the task's next step: if no limit changes, reading the limit is part of the step after it.
 const StepRow& next_row(const State& state, const InFlightCall& flight) {
   const auto rows = rows_of(flight);
   const bool is_skipped = rows[flight.row].reads_limit && !state.has_limit_changes;
   return rows[flight.row + (is_skipped ? 1u : 0u)];
 }
 
-// A call makes at most two steps a number it closes; no scenario has more numbers than this.
+// A call makes at most two steps for each number it closes; no scenario needs more steps than this.
 constexpr unsigned steps_max = 4u * SC_NUMBER_MAX;
 
 }  // namespace
@@ -57,7 +57,7 @@ bool only_releases(const State& state, Index task) {
 
 namespace {
 
-// Another task is in the middle of something under the lock of this one's table.
+// Returns true if another task holds the lock of this task's table across steps.
 bool is_locked(const State& state, Index task) {
   for (const Task& other : state.tasks)
     if (other.flight.holds_lock && other.table == state.tasks[task].table && &other != &state.tasks[task]) return true;

@@ -14,7 +14,7 @@ namespace {
 
 enum : std::uint8_t { range_begins, range_closes, range_copies };  // phases of close_range(2)
 
-// A part of a run that close_range(2) acts on; first > last: none.
+// A part of a run that close_range(2) acts on; empty if first > last.
 struct Part {
   std::int64_t first = 0, last = -1;
 };
@@ -30,7 +30,7 @@ std::array<Part, 2> selected(const Entry& e, const Call& call) {
   return {part(0, first - 1), part(last + 1, INT64_MAX)};
 }
 
-// The first of them, of installed descriptors, from `cursor` on.
+// The first selected part at `cursor` or above that has installed descriptors; empty if there is none.
 Part next_selected(const Table& table, const Call& call, std::int64_t cursor) {
   for (const Entry& e : table.entries()) {
     if (e.last < cursor || e.description == none) continue;
@@ -83,8 +83,8 @@ std::int64_t last_unselected(const Table& table, const Call& call) {
   return -1;
 }
 
-// fs/file.c filp_close: fput. Only the last reference is released later, when the call returns (task_work); whoever
-// else refers to the description still has it, and releases it when he closes it last.
+// fs/file.c filp_close: fput. Only a last reference is released later, when the call returns (task_work); if others
+// still refer to the description, dropping this reference releases nothing.
 void close_deferred(const Kernel& kernel, State& state, Index task, Index table, std::int32_t first,
                     std::int32_t last) {
   const Index description = state.tables[table].find(first)->description;
@@ -123,9 +123,9 @@ std::int64_t end_of_part(const Kernel& kernel, std::int64_t number, std::int64_t
 namespace {
 
 // The walk drops the lock after an empty slot when another task should run (__range_close: need_resched), and files are
-// installed without the lock: what comes to a slot that has been passed stays, also where something behind it is closed
-// that came later. An empty slot after which others may act, -1: none. Beyond the last number in use a few matter,
-// since new numbers are low.
+// installed without the lock: a file installed in a slot that the walk has passed stays, even if a later one in a
+// higher slot is closed. Returns an empty slot after which others may act, -1: none. Only a few slots beyond the last
+// number in use matter, since new numbers are low.
 std::int64_t next_pause(const Kernel& kernel, const State& state, Index task) {
   constexpr std::int64_t beyond = 4;
   const InFlightCall& flight = state.tasks[task].flight;
@@ -154,19 +154,19 @@ unsigned closing_outcomes(const Kernel& kernel, const State& state, Index task) 
 
 }  // namespace
 
-// A run of numbers for one description may go at once, or in parts: others can tell only when they look
-// into its middle, and what is many steps for nobody costs the explorer its depth.
+// A run of numbers for one description may go at once, or in parts: others can tell only if they look
+// into its middle, and steps that no task can tell apart cost the explorer depth.
 //
 // How far the walk goes is fixed when it begins: to the end of what the table had room for (last_fd). A number beyond
-// the words in use then may have come into a table that has grown since, and the walk ends before it.
+// the words in use at that time may have been added to a table that has grown since; the walk ends before it.
 //
-// The last outcome, where there is one, is to pause.
+// The last outcome, if the walk can pause, is to pause.
 unsigned close_range_outcomes(const Kernel& kernel, const State& state, Index task) {
   return closing_outcomes(kernel, state, task) + (next_pause(kernel, state, task) >= 0 ? 1 : 0);
 }
 
-// fs/file.c __close_range. With UNSHARE a private copy is made, closed in one by one, and installed after the closes;
-// on a table with one user it closes in place.
+// fs/file.c __close_range. With UNSHARE the call makes a private copy, closes one by one in the copy, and installs it
+// afterwards; a table with one user is closed in place.
 Step step_close_range(const Kernel& kernel, State& state, Index task, unsigned outcome, Result& result) {
   InFlightCall& flight = state.tasks[task].flight;
   const Index own = state.tasks[task].table;
@@ -215,7 +215,7 @@ bool closes_in_own_copy(const State& state, Index task) {
   return part.first <= part.last;
 }
 
-// What an array of exceptions would do: a private table that has them and nothing else, at one instant.
+// What an array of exceptions would do: install a private table with those numbers and nothing else, at one instant.
 Step step_close_but(const Kernel& kernel, State& state, Index task, unsigned, Result& result) {
   if (!kernel.has(Behaviour::wishes)) return fail(result, EINVAL);
   const std::uint64_t stays = state.tasks[task].flight.call.bits;
