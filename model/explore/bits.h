@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A set of small numbers, as many as its owner says: one word where 64 are enough.
+// A set of small numbers below a bound that its owner sets; one word if 64 are enough.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace spawncheck::explore {
 
 class Bits {
  public:
-  // The numbers below `count`: all of them, or none.
+  // Sets the bound to `count`, with all numbers below it in the set or none.
   void assign(std::size_t count, bool are_in) {
     words_.assign((count + 63) / 64, are_in ? ~std::uint64_t{0} : 0);
     if (are_in && count % 64 != 0) words_.back() = (std::uint64_t{1} << count % 64) - 1;

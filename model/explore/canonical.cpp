@@ -13,7 +13,7 @@ std::uint64_t pair(std::int32_t a, std::int32_t b) {
   return static_cast<std::uint32_t>(a) | std::uint64_t{static_cast<std::uint32_t>(b)} << 32;
 }
 
-// Whether there are any has been said.
+// The caller has mixed in whether any signal is pending.
 model::Hash128 add_pending(model::Hash128 h, const model::Pending& p) {
   if (p.set == 0) return h;
   h = mix(h, p.set);
@@ -32,8 +32,8 @@ std::uint64_t Canonical::Names::of(Index i) {
   return met_.size() - 1;
 }
 
-// Which file it is counts: a lock, a port and a program belong to what the key says. `more`: what else there is to say,
-// in the bits from 16 on.
+// The identity of the file counts: locks, ports and programs belong to its key. `more`: further facts, from bit 16
+// on.
 model::Hash128 Canonical::add_file(Hash h, Index description, std::uint64_t more) {
   const std::size_t met = files_.met();
   h = mix(h, files_.of(description) | more << 16);
@@ -50,7 +50,7 @@ model::Hash128 Canonical::add_table(Hash h, const model::Table& table) {
   return mix(h, table.entries().size());
 }
 
-// What the call asks for follows from its thread's position, but for what a signal has begun.
+// The call's arguments follow from the thread's position, except for a call that a signal has begun.
 model::Hash128 Canonical::add_flight(Hash h, const model::InFlightCall& f) {
   if (!f.active) return h;
   h = add_file(
@@ -71,7 +71,7 @@ model::Hash128 Canonical::add_memory(Hash h, const model::Memory& memory) const 
   return h;
 }
 
-// What tasks share is looked into where it is met first.
+// The content of a shared object is mixed in at its first use.
 model::Hash128 Canonical::add(Hash h, const model::Task& task) {
   if (task.ended) return mix(h, 0xdead);
   const std::size_t tables_met = tables_.met(), dispositions_met = dispositions_.met(), memories_met = memories_.met();

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// A hash that is equal for states that differ in names only: files, tables and the like are named in the order in which
-// they are met, and children by their spawns. What a name stands for is mixed in where it is met first.
+// A hash that is equal for states that differ only in names: files, tables and the like are named in the order of first
+// use, children by their spawns. The content behind a name is mixed in at its first use.
 #pragma once
 
 #include "model/explore/driver.h"
 
 namespace spawncheck::explore {
 
-// Each takes the hash so far and gives it with what it was asked to add: kept in registers, that is a tenth of an
-// explorer's step.
+// Each function takes the hash so far and returns it with one more value mixed in: passing it in registers saves
+// a tenth of an explorer's step.
 class Canonical {
  public:
   using Hash = model::Hash128;
@@ -18,10 +18,10 @@ class Canonical {
   Hash add(Hash, const model::Task&);
   Hash add(Hash, const model::Process&) const;
   Hash add(Hash, const SimulatedSpawn&);
-  Hash add_files(Hash, std::uint64_t set);  // a bit each
+  Hash add_files(Hash, std::uint64_t set);  // one bit for each file
 
  private:
-  // Names in the order in which they are met.
+  // Names in the order of first use.
   class Names {
    public:
     std::uint64_t of(model::Index);

@@ -70,14 +70,14 @@ void end(Steps& steps, const PlanRequest& r) {
   steps.push_back(exec);
 }
 
-// Each kept one from the caller's table, to its target. The child's own is empty but for `pidfd`, so that each number
-// is known: the lowest that is not used.
+// Fetches each kept descriptor from the caller's table and moves it to its target. The child's own table is empty
+// except for the pidfd, so each new number is known: the lowest unused one.
 void fetch(Steps& steps, Keep keep, bool has_pidfd) {
   std::vector<std::int32_t> used;
   if (has_pidfd) used.push_back(0);
   std::stable_sort(keep.begin(), keep.end(), [](const auto& a, const auto& b) {
     return (a.second != 0) > (b.second != 0);
-  });  // 0 last, where the pidfd is
+  });  // 0 last: it has the pidfd
   for (const auto& [source, target] : keep) {
     std::int32_t got = 0;
     while (std::find(used.begin(), used.end(), got) != used.end()) ++got;
@@ -95,7 +95,7 @@ void fetch(Steps& steps, Keep keep, bool has_pidfd) {
 
 constexpr std::uint32_t on_our_memory = SPAWN_START_VM | SPAWN_START_VFORK | SPAWN_START_CLEAR_SIGHAND;
 
-// 0, or an errno where the way has no word for the request.
+// Returns 0, or an errno if the way cannot express the request.
 int build(Way way, const PlanRequest& r, Steps& steps, std::uint32_t& start, std::vector<std::uint32_t>& array) {
   const bool only = r.request->policy == SPAWNCHECK_FDS_ONLY, has_one = r.keep.size() == 1;
   start = on_our_memory | SPAWN_START_FILES;
@@ -156,7 +156,7 @@ int build(Way way, const PlanRequest& r, Steps& steps, std::uint32_t& start, std
       spawn_step but = make(SPAWN_STEP_CLOSE_RANGE);
       but.flags = keeps_an_array;
       for (const auto& k : r.keep) {
-        but.bits |= k.first < 64 ? 1ull << k.first : 0;  // for the model
+        but.bits |= k.first < 64 ? 1ull << k.first : 0;  // read by the model
         array.push_back(static_cast<std::uint32_t>(k.first));
       }
       but.data = array.data();

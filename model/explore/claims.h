@@ -10,7 +10,7 @@
 
 namespace spawncheck::explore {
 
-// Columns: enumerator, word, the behaviours it cannot do without, what it is.
+// Columns: enumerator, word, the behaviours that the way needs, what it does.
 #define SPAWNCHECK_WAYS(X)                                                                                           \
   X(FORK, "fork", "",                                                                                                \
     "fork, then exec, the caller waiting for it: the table is copied whole; close-on-exec does the rest")            \
@@ -45,9 +45,9 @@ enum class Way : std::uint8_t {
 };
 
 std::string_view word(Way);
-std::string_view needs(Way);  // words of model/kernel/behaviours.h, by spaces
+std::string_view needs(Way);  // words of model/kernel/behaviours.h, separated by spaces
 
-// Its planner; empty: no such way. Kept entries move in list order, so that a scenario's keep-list must allow that.
+// The way's planner; empty if unknown. Kept entries move in list order; the scenario's keep-list must allow that.
 Planner planner_of(std::string_view word);
 
 }  // namespace spawncheck::explore

@@ -91,7 +91,7 @@ unsigned Driver::choices(unsigned actor) const {
   return model::outcome_count(setting_->kernel, state_, task);
 }
 
-// Has it anything to do, and may it do it now? It is between two calls.
+// Returns true if the actor, which is between two calls, has a next call and may begin it now.
 bool Driver::begins_something(unsigned actor) const {
   const Index task = task_of(actor);
   if (state_.tasks[task].vfork_child != model::none || !model::may_begin_call(state_, task)) return false;
@@ -109,10 +109,10 @@ std::int32_t Driver::pid_of(Index process) const {
   if (process == 0) return first_pid;
   for (const SimulatedSpawn& s : spawns_)
     if (s.child() != model::none && state_.tasks[s.child()].process == process) return pid_of(s);
-  return 2 * first_pid + process;  // one that its spawn has collected, to begin again
+  return 2 * first_pid + process;  // a child that its spawn has reaped before it tried again
 }
 
-// What a thread's operation asks of the kernel; of a child that is none, nothing (its errno is in `result`).
+// The system call of the thread's operation; nullopt if it names no child (errno in `result`).
 std::optional<Call> Driver::call_of(unsigned t, Result& result) const {
   const sc_operation& op = operation(t);
   if (op.kind == SC_OP_WAIT || op.kind == SC_OP_KILL_CHILD) {
@@ -135,7 +135,7 @@ std::optional<Call> Driver::call_of(unsigned t, Result& result) const {
   return model::call_of(op, resolved);
 }
 
-// The group that a child is to join, as setpgid's Call::a. A number that no spawn gave is nobody's.
+// The group that a child is to join, as setpgid's Call::a. A number that no spawn returned leads no group.
 std::int32_t Driver::group_of(unsigned t, const sc_operand& operand) const {
   const std::int32_t pid = resolve(t, operand);
   if (pid <= 0) return pid;
@@ -149,7 +149,7 @@ std::size_t Driver::begin_spawn(unsigned t) {
   const sc_request& request = operation(t).request;
   for (const sc_keep& k : kept(request)) keep.emplace_back(resolve(t, k.source), k.target);
   SimulatedSpawn s(setting_->plans, request, keep, group_of(t, request.pgroup), static_cast<Index>(t), position_[t]);
-  // By thread and operation, so that which began first does not matter.
+  // Ordered by thread and operation: the order in which the spawns began must not matter.
   const auto at = std::find_if(spawns_.begin(), spawns_.end(), [&](const SimulatedSpawn& o) {
     return std::pair(o.parent(), o.operation()) > std::pair(s.parent(), s.operation());
   });

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// The one machine that steps the model: a scenario's state, how far each thread has come, its spawns and what its
-// operations gave. Simulation is this with a random order and a recorder (simulate.cpp), exploration is this with
-// breadth-first search and a checker (world.h, explorer.cpp). One step is the kernel's own; who watches is told what it
-// was.
+// The one machine that steps the model: a scenario's state, the position of each thread, its spawns and the results of
+// its operations. Simulation is the driver with a random order and a recorder (simulate.cpp); exploration is the driver
+// with breadth-first search and a checker (world.h, explorer.cpp). One step is one step of the kernel; the observer is
+// told what it was.
 #pragma once
 
 #include <array>
@@ -15,40 +15,40 @@ namespace spawncheck::explore {
 
 class Canonical;
 
-// What is the same in all states of one scenario: it, the kernel, the plans of its spawns. All of them outlive every
-// Driver.
+// What is the same in all states of one scenario: the scenario, the kernel, the plans of its spawns. All must
+// outlive every Driver.
 struct Setting {
   Setting(const Scenario&, const Planner&, const model::Kernel&);
   const Scenario& scenario;
   const model::Kernel& kernel;
   mutable Plans plans;
   unsigned threads;
-  std::array<std::uint8_t, SC_THREADS_MAX> first_result{};  // of each thread, in the driver's results
+  std::array<std::uint8_t, SC_THREADS_MAX> first_result{};  // of each thread, an index into the driver's results
   unsigned results = 0;
-  std::uint64_t world_inode[SC_WORLD_MAX][2]{};  // as fstat(2) would give them: of the two ends of world line i
+  std::uint64_t world_inode[SC_WORLD_MAX][2]{};  // as fstat(2) would report them: the two ends of world line i
 };
 
-// Of the two ends that an operation creates.
+// The inode of one of the two ends that an operation creates; `end` is 0 or 1.
 std::uint64_t simulated_inode(const Scenario&, unsigned thread, std::size_t operation, int end);
 
-// What an observer may be told; each is called at that very instant. An observer derives from this and hides what it
-// wants to know.
+// The events that an observer can receive, each at the instant at which it happens. An observer derives from this
+// and hides the functions it needs.
 class Driver;
 struct NoObserver {
-  void begins(const Driver&, unsigned /*thread*/) {}  // its operation: nothing of it has been done
+  void begins(const Driver&, unsigned /*thread*/) {}  // before the first step of its operation
   void returns(const Driver&, unsigned /*thread*/, std::size_t /*operation*/) {}  // with result()
   void makes(const Driver&, model::Index /*task*/, const model::Call&, model::Step, const model::Result&) {
-  }  // a step of an operation's call
+  }  // after a step of an operation's call
   void finds_no_child(const Driver&, unsigned /*thread*/, const model::Result&) {
-  }  // an operation on a child that there is not
-  void takes_signal(const Driver&, model::Index /*task*/, int /*signal*/, model::Delivery) {}  // before what it does
-  void begins_spawn(const Driver&, std::size_t /*spawn*/) {}   // by its place in Driver::spawns(), from now on
-  void before_caller(const Driver&, const SimulatedSpawn&) {}  // a step of the spawn's caller
-  void after_caller(const Driver&, std::size_t /*spawn*/, SimulatedSpawn::Stage) {}  // made, in that stage
-  void before_child(const Driver&, const SimulatedSpawn&) {}                         // a step of the plan
+  }  // an operation names a child that does not exist
+  void takes_signal(const Driver&, model::Index /*task*/, int /*signal*/, model::Delivery) {}  // before its effect
+  void begins_spawn(const Driver&, std::size_t /*spawn*/) {}   // an index into Driver::spawns(), from now on
+  void before_caller(const Driver&, const SimulatedSpawn&) {}  // before a step of the spawn's caller
+  void after_caller(const Driver&, std::size_t /*spawn*/, SimulatedSpawn::Stage) {}  // after a step made in that stage
+  void before_child(const Driver&, const SimulatedSpawn&) {}                         // before a step of the plan
   void after_child(const Driver&, std::size_t /*spawn*/) {}
-  void begins_program(const Driver&, std::size_t /*spawn*/) {}  // the child: exec is over
-  void exits(const Driver&, model::Index /*task*/) {}           // a step of its process's end
+  void begins_program(const Driver&, std::size_t /*spawn*/) {}  // the child's exec has returned
+  void exits(const Driver&, model::Index /*task*/) {}           // after a step of its process's exit
 };
 
 class Driver {
@@ -57,15 +57,15 @@ class Driver {
 
   // Actors: the threads, then the children of the spawns, in the order of threads and operations.
   unsigned actors() const { return threads_ + static_cast<unsigned>(spawns_.size()); }
-  // Outcomes of its next step. The first step of a call has one; who has a signal to take may instead begin a call, see
-  // signals.h.
+  // The number of outcomes of the actor's next step. The first step of a call has one; an actor with a signal to take
+  // may have two, since it may begin a call instead: see signals.h.
   unsigned choices(unsigned actor) const;
-  // False: it cannot go, which need not be tried; true: it may be able to.
+  // Returns false if the actor cannot make a step; true if it possibly can.
   bool may_go(unsigned actor) const;
-  // Makes its next step. False: it cannot go, and nothing has changed.
+  // Makes the actor's next step. Returns false, with nothing changed, if the actor cannot make one.
   template <typename Observer>
   bool step(unsigned actor, unsigned outcome, Observer&);  // driver_step.h
-  bool step(unsigned actor, unsigned outcome);             // nobody watches
+  bool step(unsigned actor, unsigned outcome);             // without an observer
 
   bool is_finished(unsigned thread) const {
     return position_[thread] >= setting_->scenario.threads[thread].operations.size();
@@ -74,21 +74,21 @@ class Driver {
   bool all_finished() const;
   bool caller_has_ended() const {
     return state_.tasks[threads_].ended;
-  }  // or one of its threads ends, and the others are gone
+  }  // also while one of its threads exits: the others have ended already
   bool caller_is_stopped() const { return state_.processes[0].stopped_by != 0; }
 
   const Setting& setting() const { return *setting_; }
   const model::State& state() const { return state_; }
   unsigned threads() const { return threads_; }
-  std::size_t position(unsigned thread) const { return position_[thread]; }  // of the operation that it is at
+  std::size_t position(unsigned thread) const { return position_[thread]; }  // of the thread's current operation
   const sc_operation& operation(unsigned thread) const {
     return setting_->scenario.threads[thread].operations[position_[thread]];
   }
-  // What it gave; of one that has not returned: nothing.
+  // The operation's result; its default value if the operation has not returned.
   const model::Result& result(unsigned thread, std::size_t operation) const {
     return results_[setting_->first_result[thread] + operation];
   }
-  // What an operand of the thread's next operation is; a variable whose operation failed is -1.
+  // The value of an operand of the thread's next operation; a variable whose operation failed is -1.
   std::int32_t resolve(unsigned thread, const sc_operand&) const;
   const model::SmallVector<SimulatedSpawn, 2>& spawns() const { return spawns_; }
   const SimulatedSpawn* spawn_under_way(unsigned thread) const;
@@ -104,7 +104,7 @@ class Driver {
 
   // Equal for states that differ in the names of files, tables and the like only.
   model::Hash128 hash() const;
-  model::Hash128 hash(Canonical&) const;  // with what else is to be named the same
+  model::Hash128 hash(Canonical&) const;  // the caller may go on to hash with the same names
 
  private:
   template <typename Observer>
@@ -128,15 +128,15 @@ class Driver {
   void set_to_restart(model::Index task, bool is_to) {
     if (task < threads_) to_restart_ = (to_restart_ & ~(1u << task)) | static_cast<std::uint32_t>(is_to) << task;
   }
-  std::size_t index_of_spawn(unsigned thread) const;  // under way; spawns_.size(): none
+  std::size_t index_of_spawn(unsigned thread) const;  // of the spawn in flight; spawns_.size(): none
 
   const Setting* setting_;
   unsigned threads_;
   model::State state_;
   std::array<std::uint8_t, SC_THREADS_MAX> position_{};
-  // Threads whose call was interrupted: a signal that is still there comes before the call is made again, since both
-  // happen on the way to user mode (arch/x86/kernel/signal.c arch_do_signal_or_restart). Without it they could go on so
-  // for ever.
+  // Threads whose call was interrupted: they take a signal that is still pending before the call is made again, since
+  // both happen on the way to user mode (arch/x86/kernel/signal.c arch_do_signal_or_restart). Otherwise interrupt and
+  // restart could alternate for ever.
   std::uint32_t to_restart_ = 0;
   model::SmallVector<model::Result, 12> results_;
   model::SmallVector<SimulatedSpawn, 2> spawns_;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// Driver::step(), for whoever brings an observer.
+// Driver::step() for any observer: include it to call step() with an observer.
 #pragma once
 
 #include "model/explore/driver.h"
 
 namespace spawncheck::explore {
 
-// A task in a call goes on with it. One that is not takes a signal (outcome 0, where it has one) or begins the next
-// call, where it may.
+// A task in a call continues it. Otherwise the task takes a signal (outcome 0, if one is pending for it) or begins
+// its next call, if it may.
 template <typename Observer>
 bool Driver::step(unsigned actor, unsigned outcome, Observer& observer) {
   const model::Index task = task_of(actor);
@@ -80,7 +80,7 @@ bool Driver::step_call(unsigned thread, unsigned outcome, Observer& observer) {
   if (made == model::Step::blocked &&
       (begins || model::next_signal(state_, task) == 0 || !model::interrupt(state_, task)))
     return false;
-  if (made == model::Step::blocked) made = model::Step::advanced;  // what it sleeps in is interrupted
+  if (made == model::Step::blocked) made = model::Step::advanced;  // the signal interrupts the sleep
   observer.makes(*this, task, call, made, result);
   if (made == model::Step::done && result.error == model::restart)
     set_to_restart(task, true);

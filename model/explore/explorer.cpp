@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // Breadth first, so that the first path to a violation is a shortest one. Several threads expand the states of a level,
-// a batch at a time; of a state that has been seen only its hash and the step that led to it are kept, and a path is
-// made again from the beginning. States are numbered level by level in the order in which one thread would have found
-// them: the result is the same for any number of threads.
+// a batch at a time; of a seen state only its hash and the step that led to it are kept, and a path is replayed from
+// the beginning. States are numbered level by level in the order in which one thread would have found them: the result
+// is the same for any number of threads.
 #include "model/explore/explorer.h"
 
 #include <algorithm>
@@ -22,10 +22,10 @@ using model::Hash128;
 
 namespace {
 
-constexpr std::size_t batch_size = 2048;        // states between two looks at the bounds
+constexpr std::size_t batch_size = 2048;        // states between two checks of the bounds
 constexpr std::size_t of_one_worker_min = 128;  // a smaller batch is not worth a thread
 constexpr std::uint64_t children_of_state_max = 2 * (SC_THREADS_MAX + 8);
-constexpr std::uint64_t bytes_of_world = sizeof(World) + 512;  // with what outgrows it
+constexpr std::uint64_t bytes_of_world = sizeof(World) + 512;  // plus its heap memory
 
 constexpr bool (World::*breaks[])() const = {
 #define SPAWNCHECK_ROW(id, word, holds, broken) &World::breaks_##id,
@@ -41,7 +41,7 @@ struct Found {
 
 struct Hit {  // a step that breaks something
   std::uint64_t came = ~0ull;
-  std::uint64_t end_of = ~0ull;  // or the state, by number, in which nobody can go on
+  std::uint64_t end_of = ~0ull;  // or the number of a state in which no actor can make a step
   Violation violation;
   std::uint64_t order() const { return end_of != ~0ull ? ParentEdge::pack(end_of, 0xff, 0xff) : came; }
 };
@@ -51,16 +51,16 @@ struct HashEdge {
   Hash128 to;
 };
 
-// What one thread has found in a batch.
+// What one thread finds in a batch.
 struct Finds {
   std::vector<Found> next;
   std::vector<HashEdge> edges;
   Hit hit;
   std::uint64_t steps = 0, ends = 0;
-  std::array<std::vector<Hash128>, observed_count> without;  // the properties of observed_rows
+  std::array<std::vector<Hash128>, observed_count> without;  // states without the property, by observed_rows
   std::vector<Hash128> end_hashes;
   bool is_too_large = false;
-  std::unique_ptr<World> spare;  // what the next state is made in
+  std::unique_ptr<World> spare;  // storage for the next state
 
   void note(Hit&& h) {
     if (h.order() < hit.order()) hit = std::move(h);
@@ -105,7 +105,7 @@ class Search {
   }
 
  private:
-  // The states of a level get their numbers, and with them their place in the paths.
+  // Numbers the states of a level, and records the step that led to each.
   void number(const std::vector<Found>& level) {
     level_number_ = came_.size();
     for (const Found& f : level) {
@@ -164,7 +164,7 @@ class Search {
     result_.end_hashes.insert(f.end_hashes.begin(), f.end_hashes.end());
   }
 
-  // The batch's first finds, in the order of one thread.
+  // Keeps the batch's first finds, in the order in which one thread would find them.
   void conclude(const std::vector<Finds>& finds) {
     std::array<std::uint64_t, observed_count> first;
     first.fill(~0ull);
@@ -193,7 +193,7 @@ class Search {
     if (options_.reduce)
       for (unsigned actor = 0; actor < driver.actors(); ++actor)
         if (reduction_.is_private(driver, actor) && go(*found.world, number, actor, 0, finds))
-          return;  // nobody else can notice it: it is made alone
+          return;  // no other actor can notice the step: no alternatives
     unsigned went = 0;
     for (unsigned actor = 0; actor < driver.actors(); ++actor)
       for (unsigned outcome = 0; driver.may_go(actor) && outcome < driver.choices(actor); ++outcome)
@@ -201,7 +201,7 @@ class Search {
     if (went == 0) end(*found.world, number, finds);
   }
 
-  // Makes the step. False: it cannot be made.
+  // Makes the step. Returns false if the actor cannot make it.
   bool go(const World& world, std::uint64_t number, unsigned actor, unsigned outcome, Finds& finds) const {
     if (seen_.size() >= options_.states_max) return true;  // expand_batch() says so
     std::unique_ptr<World>& after = finds.spare;
@@ -289,7 +289,7 @@ class Search {
 
 }  // namespace
 
-// Sets of files are one word each (facts.cpp).
+// A set of files is one word (facts.cpp).
 std::string why_unexplorable(const Scenario& scenario) {
   constexpr std::int32_t files_max = 40;
   std::int32_t files = 0;

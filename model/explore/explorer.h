@@ -21,18 +21,18 @@ namespace spawncheck::explore {
 
 struct ExploreOptions {
   model::Kernel kernel;
-  bool reduce = true;                     // a step that nobody else can notice is made at once, and alone
-  unsigned workers = 0;                   // threads; 0: one for each processor. What comes out does not depend on it
-  std::uint64_t states_max = 20'000'000;  // beyond: inconclusive
-  std::uint64_t bytes_max = 6ull << 30;   // of what is kept of states: likewise
-  std::uint64_t edges_max = 50'000'000;   // steps that are kept to look for a livelock; beyond, it is not looked for
+  bool reduce = true;                     // a step that no other actor can notice is made at once, without alternatives
+  unsigned workers = 0;                   // threads; 0: one for each processor. The result does not depend on it
+  std::uint64_t states_max = 20'000'000;  // above: inconclusive
+  std::uint64_t bytes_max = 6ull << 30;   // of memory for seen states; above: inconclusive
+  std::uint64_t edges_max = 50'000'000;   // edges kept for the livelock search; above, there is none
   bool collect_ends = false;              // Exploration::end_hashes, for tests
   std::function<bool()> is_over;          // may be empty
 };
 
-// What is looked for on the way without being a violation: properties that not everybody owes, or that no kernel gives.
-// Columns: member of Exploration, and of World after breaks_; word; what holds; what does not, with the shortest path
-// after it. The last two are of the kernel's order within one exec (model/kernel/processes.cpp step_exec).
+// Properties that are observed without being owed: some implementations promise them, or no kernel provides them.
+// Columns: member of Exploration, and of World after breaks_; word; what holds; the message if broken, before the
+// path. The last two depend on the kernel's order within one exec (model/kernel/processes.cpp step_exec).
 #define SPAWNCHECK_OBSERVED(X)                                                                                     \
   X(untransient, "fd.untransient", "no child refers to what its program does not get",                             \
     "a child refers to what its program does not get, at the earliest after")                                      \
@@ -46,24 +46,24 @@ struct ExploreOptions {
 // The shortest path to the first state without the property.
 struct Observed {
   bool is_broken = false;
-  bool is_asked = true;  // false: the scenario has nothing that could show it
+  bool is_asked = true;  // false: no state of the scenario could show it
   std::vector<TraceStep> trace;
 };
 
 struct Exploration {
-  Verdict verdict;               // holds: of all interleavings; inconclusive: says how far it got
-  std::vector<TraceStep> trace;  // of a violation: as few steps as can be
+  Verdict verdict;               // holds: for all interleavings; inconclusive: the text says how far it got
+  std::vector<TraceStep> trace;  // of a violation: a shortest path
   std::uint64_t states = 0, steps = 0, ends = 0;
-  // States are told apart by 128 bits of hash: at most so likely that two were taken for one, and something was not
-  // looked at.
+  // States are told apart by a 128-bit hash. An upper bound on the probability that two were confused, and a state
+  // was not expanded.
   double collision_bound() const { return model::collision_bound(states); }
-  std::uint64_t bytes = 0;  // what was kept, at its largest
+  std::uint64_t bytes = 0;  // memory for seen states, at its peak
   std::uint32_t depth = 0;  // of the longest path, in steps
 #define SPAWNCHECK_ROW(id, word, holds, broken) Observed id;
   SPAWNCHECK_OBSERVED(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
   bool looked_for_livelock =
-      false;  // every path of the graph ends; false: it was too large, or there was a violation before
+      false;  // every path ends; false: the graph was too large for the search, or a violation ended the search
   std::set<model::Hash128> end_hashes;
 };
 
@@ -76,11 +76,11 @@ inline constexpr ObservedRow observed_rows[] = {SPAWNCHECK_OBSERVED(SPAWNCHECK_R
 #undef SPAWNCHECK_ROW
 inline constexpr std::size_t observed_count = std::size(observed_rows);
 
-// Files of a scenario that is explored are few: more than 64 is inconclusive.
-// *unsupported*, without a step, where the scenario has what the model has no word for.
+// A scenario with more than 64 files is *inconclusive*. Returns *unsupported*, without
+// a step, if why_unexplorable() names a reason.
 Exploration explore(const Scenario&, const Planner&, const ExploreOptions&);
 
-// What that is; empty: nothing.
+// What the scenario has that the model cannot express; empty: nothing.
 std::string why_unexplorable(const Scenario&);
 
 }  // namespace spawncheck::explore

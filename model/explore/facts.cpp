@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What an exploration knows of its spawns: of each instant of the call, of the child as its program begins, of the
-// return. And what the model asks of itself.
+// What an exploration knows of its spawns: at each instant of the call, when the child's program begins, and at
+// the return. Also the checks of the model itself.
 #include <algorithm>
 #include <cerrno>
 
@@ -44,7 +44,7 @@ std::uint64_t files_of(const Table& table) {
 
 }  // namespace
 
-// One instant of the call: what its caller's table has.
+// Takes in one instant of the call: the caller's table, limit and ignored signals.
 void World::look(std::size_t spawn) {
   const SimulatedSpawn& machine = driver_.spawns()[spawn];
   if (machine.has_returned()) return;
@@ -56,7 +56,7 @@ void World::look(std::size_t spawn) {
   s.ever_ignored |= ignored;
   s.limit_lowest = std::min<std::uint64_t>(s.limit_lowest, state.process_of(machine.parent()).limit);
   s.always_ignored &= ignored;
-  // What spawns stage in the window is not the caller's: for the caller its numbers are placeholders.
+  // What spawns stage in the window does not count as the caller's: for the caller those numbers have placeholders.
   const Index memory = state.tasks[machine.parent()].memory;
   const bool has_window = memory != model::none && state.memories[memory].window != 0;
   const auto is_staged = [&](std::int32_t n) {
@@ -145,8 +145,8 @@ SpawnFacts World::facts_of_return(std::size_t spawn) const {
   f.has_left_child =
       error != 0 && machine.child() != model::none && state.process_of(machine.child()).life != model::Life::reaped;
   f.pidfd = pidfd_of(machine);
-  // A refused request, no number left; the program's own, and that it is open for writing, without which the model's
-  // exec does not say so; a source that was closed, a target that is no number; its child was killed.
+  // EINVAL: the request is refused; EMFILE: no number is left; ETXTBSY: the program is open for writing (the model's
+  // exec fails so only then); the program's own errno; EBADF: a source was closed; ECANCELED: the child was killed.
   f.may_fail_so = error == ETXTBSY || error == EINVAL || error == EMFILE ||
                   error == model::error_of_program(machine.request().program) ||
                   (error == EBADF && seen_[spawn].source_was_closed) || (error == ECANCELED && machine.was_killed());
@@ -154,14 +154,14 @@ SpawnFacts World::facts_of_return(std::size_t spawn) const {
   f.may_succeed = !f.has_closed_source && model::error_of_program(machine.request().program) == 0;
   const sc_request& r = machine.request();
   const bool joins_group = (r.set & SPAWNCHECK_SET_PGROUP) != 0 && (r.pgroup.variable != 0 || r.pgroup.value != 0);
-  f.may_fail_so |= error == EPERM && joins_group;  // which may not be there
+  f.may_fail_so |= error == EPERM && joins_group;  // the group may not exist
   for (const auto& [source, target] : machine.keep())
     f.may_fail_so |=
         error == EBADF && (source < 0 || target < 0 || static_cast<std::uint64_t>(target) >= seen_[spawn].limit_lowest);
   return f;
 }
 
-// Unless another thread has put something else at its number meanwhile.
+// Returns `unknown` if another thread has put another file at the pidfd's number.
 PidfdFact World::pidfd_of(const SimulatedSpawn& s) const {
   const State& state = driver_.state();
   if (s.pidfd() < 0) return PidfdFact::missing;
@@ -197,7 +197,7 @@ Violation World::check_state() const {
   return std::nullopt;
 }
 
-// A copy of the child's, or of a call of it under way, refers to what its program is not to get.
+// Returns true if the child's own table, or its call in flight, refers to a file that its program must not get.
 bool World::references_dropped(std::size_t spawn) const {
   const State& state = driver_.state();
   const SimulatedSpawn& machine = driver_.spawns()[spawn];
@@ -239,7 +239,7 @@ std::uint64_t World::pipes_of_child(std::size_t spawn) const {
   return pipes;
 }
 
-// A write end of a pipe: nobody has it any more (its file is released), and somebody reads.
+// Returns true if the write end of a pipe is released, and a read end is still open.
 bool World::is_at_end_of_file(Index description) const {
   const State& state = driver_.state();
   if (state.referenced(description)) return false;

@@ -22,7 +22,7 @@ namespace {
 
 using Candidates = std::vector<std::pair<std::int32_t, Index>>;
 
-// The end of those that have the number of the one at `first`.
+// The end of the candidates with the same number as the one at `first`.
 std::size_t end_of_number(const Candidates& candidates, std::size_t first) {
   std::size_t end = first;
   while (end < candidates.size() && candidates[end].first == candidates[first].first) ++end;
@@ -32,7 +32,7 @@ std::size_t end_of_number(const Candidates& candidates, std::size_t first) {
 }  // namespace
 
 std::uint64_t ways_to_settle(const Window& window) {
-  constexpr std::uint64_t enough = 1u << 20;  // nobody tries more: the product must not overflow
+  constexpr std::uint64_t enough = 1u << 20;  // no caller tries more ways; the product must not overflow
   const Candidates& candidates = window.candidates();
   std::uint64_t ways = 1;
   for (std::size_t i = 0; i < candidates.size() && ways < enough;) {
@@ -67,7 +67,7 @@ SettledChild settle_child(State& state, Index parent, const Window& window, std:
   task.memory = model::none;  // its program's own
   for (const auto& [number, description] : child.entries) state.put(task.table, number, description, false);
   if (spawn.child == nullptr) {
-    // Nobody saw it: what it was to keep may be held until it is known to be gone.
+    // The child was not observed: it may hold what it was to keep until it is known to have ended.
     for (const Kept& k : spawn.keep) {
       const Entry* e = state.table_of(parent).find(k.source);
       if (e != nullptr && e->description != model::none) state.descriptions[e->description].held_for_good = true;
@@ -98,8 +98,8 @@ bool differs(Window::Reason* reason, std::string observed, std::string allowed, 
 
 bool is_in(std::uint64_t window, std::int32_t n) { return n < 64 && (window >> n & 1) != 0; }
 
-// A number of the caller's window has its placeholder or nothing, as spawns left it; or what another thread has put
-// there.
+// A number of the caller's window has its placeholder or nothing, as spawns leave it, or what another thread has
+// put there.
 bool window_matches(const State& state, const model::Table& table, std::uint64_t window, Index placeholder,
                     const sc_process& parent, Window::Reason* reason) {
   for (std::int32_t n = 0; n < 64; ++n) {
@@ -119,13 +119,13 @@ bool window_matches(const State& state, const model::Table& table, std::uint64_t
   return true;
 }
 
-// A spawn's pidfd has its child's pid as its identity. Of a process that is gone it says -1.
+// A spawn's pidfd has its child's pid as its identity; a pidfd of a reaped process reports -1.
 bool names_another(const model::Description& d, const sc_entry& seen) {
   return !d.wildcard && d.key.kind == SC_FILE_PIDFD && seen.key.kind == SC_FILE_PIDFD && seen.pidfd_of > 0 &&
          static_cast<std::uint64_t>(seen.pidfd_of) != d.key.id;
 }
 
-// Every number the model has is there, as it should be; and nothing else is.
+// Returns true if the observed table has exactly the model's numbers, each with the right file.
 bool table_matches(const State& state, const model::Table& all, std::uint64_t window, const sc_process& parent,
                    bool asks_pidfd, Window::Reason* reason) {
   std::int64_t expected = 0, observed = 0;

@@ -29,7 +29,7 @@ Reduction::Reduction(const Setting& setting) {
   defers_before_wake_ = setting.kernel.has(model::Behaviour::exec_closes_before_wake) &&
                         !setting.kernel.has(model::Behaviour::closes_synchronously);
   for (std::uint32_t i = 0; i < s.world.line_count; ++i) {
-    leaves_tables_alone_ &= s.world.line[i].kind != SC_WORLD_WINDOW;  // what is staged is seen there
+    leaves_tables_alone_ &= s.world.line[i].kind != SC_WORLD_WINDOW;  // staging changes them
     has_pipes_ |= s.world.line[i].kind == SC_WORLD_PIPE && s.world.line[i].cloexec != 0;
   }
   for (const Thread& thread : s.threads)
@@ -41,7 +41,7 @@ Reduction::Reduction(const Setting& setting) {
       if (op.kind != SC_OP_SPAWN) continue;
       KeepList keep;
       for (const sc_keep& k : kept(op.request)) {
-        if (k.source.variable) leaves_tables_alone_ = false;  // whose plan is not known yet
+        if (k.source.variable) leaves_tables_alone_ = false;  // the plan is not known yet
         keep.emplace_back(k.source.value, k.target);
       }
       if (leaves_tables_alone_) leaves_tables_alone_ = setting.plans.of(op.request, keep, 0, 0)->leaves_table_alone();
@@ -50,12 +50,12 @@ Reduction::Reduction(const Setting& setting) {
 
 namespace {
 
-// May the thread, with what it has left to do, close the number or put another file there? It is open.
+// Returns true if an operation that the thread has left may close the number, which is open, or put another file there.
 bool may_change(const Driver& driver, unsigned thread, std::int32_t number) {
   const auto& operations = driver.setting().scenario.threads[thread].operations;
   for (std::size_t o = driver.position(thread); o < operations.size(); ++o) {
     const sc_operation& op = operations[o];
-    // A variable that is not set yet will name a number that is free before.
+    // A variable that is not set yet will name a number that is free until then.
     const auto names = [&](const sc_operand& operand) { return driver.resolve(thread, operand) == number; };
     switch (op.kind) {
       case SC_OP_CLOSE:
@@ -76,7 +76,7 @@ bool may_change(const Driver& driver, unsigned thread, std::int32_t number) {
 
 }  // namespace
 
-// The number is open in the thread's table, and stays what it is until the end of the scenario.
+// Returns true if the number is open in the thread's table, and keeps its file until the end of the scenario.
 bool Reduction::is_stable(const Driver& driver, unsigned t, std::int32_t number) const {
   const model::Entry* e = number < 0 ? nullptr : driver.state().table_of(static_cast<Index>(t)).find(number);
   if (e == nullptr || e->description == model::none || !leaves_tables_alone_) return false;
@@ -85,8 +85,8 @@ bool Reduction::is_stable(const Driver& driver, unsigned t, std::int32_t number)
   return true;
 }
 
-// A spawn that is to begin: what it keeps is open, and stays what it is until the end of the scenario, so that it does
-// not matter when the call begins.
+// For a spawn that is about to begin: returns true if its sources are open and keep their files until the end of the
+// scenario, so that it does not matter when the call begins.
 bool Reduction::keeps_its_sources(const Driver& driver, unsigned t) const {
   const sc_request& request = driver.operation(t).request;
   if (request.policy != SPAWNCHECK_FDS_ONLY || has_limits_ || !leaves_tables_alone_) return false;
@@ -95,8 +95,8 @@ bool Reduction::keeps_its_sources(const Driver& driver, unsigned t) const {
   return true;
 }
 
-// The child closes what somebody may notice: the last reference of a pipe's write end; or, where exec closes before the
-// caller goes on, one that is the last because a thread has closed its own meanwhile, and is released later than that.
+// Returns true if others may notice what the child closes: the last reference to a pipe's write end; or, if exec closes
+// before it wakes the caller, a reference that becomes the last because a thread closes its own: it is released later.
 bool Reduction::is_watched(const model::State& state, Index child) const {
   if (has_pipes_) return true;
   if (!defers_before_wake_) return false;
@@ -123,13 +123,13 @@ bool Reduction::is_private_thread(const Driver& driver, unsigned t) const {
     case SimulatedSpawn::Stage::block:
     case SimulatedSpawn::Stage::collect:
       return true;
-    // A table that is shared on, and nothing is put into it: the main thread, which does nothing, has it as well.
+    // The table stays shared and gets no new entry: the main thread, which does nothing, shares it already.
     // Limits and dispositions are copied.
     case SimulatedSpawn::Stage::clone:
       return !has_limits_ && !has_dispositions_ &&
              (s->start() & (SPAWN_START_FILES | SPAWN_START_PIDFD | model::start_empty)) == SPAWN_START_FILES &&
              state.tasks[t].table == state.tasks[driver.threads()].table;
-    // With its child gone to its program, or dead, nothing that the rest does depends on anybody.
+    // The child has exec'd or ended: the remaining steps depend on no other actor.
     case SimulatedSpawn::Stage::suspended:
     case SimulatedSpawn::Stage::restore:
       return s->waits_for_exec();
@@ -142,18 +142,18 @@ bool Reduction::is_private_child(const Driver& driver, const SimulatedSpawn& s) 
   const model::State& state = driver.state();
   const Index child = s.child();
   if (child == model::none || s.runs_program() || state.tasks[child].ended) return false;
-  if (!s.waits_for_exec()) return false;  // a parent that goes on may see the child fail, or not yet
+  if (!s.waits_for_exec()) return false;  // a parent that does not wait may or may not see the child fail
   const model::InFlightCall& flight = state.tasks[child].flight;
   if (flight.active && static_cast<CallKind>(flight.call.kind) == CallKind::exit) return true;
   const spawn_step* next = s.next_step();
   if (next == nullptr) return false;
   switch (next->kind) {
     case SPAWN_STEP_PGROUP:
-      return next->a == 0;  // another's group may go
+      return next->a == 0;  // another process's group may end
     case SPAWN_STEP_FETCH:
       return is_stable(driver, s.parent(), next->a);  // reads the caller's table
     case SPAWN_STEP_EXEC:
-      // What it has released is its caller's still: the call may return before it takes its own.
+      // The child has released the caller's memory, but the call may return before the child has its own.
       if (!s.has_returned() && state.tasks[child].has_released_memory && s.has_callers_memory(state)) return false;
       return state.table_of(child).users() <= 1 && !is_watched(state, child);
     default:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The partial-order reduction: which next steps commute with everything that any other actor can still do. Such a step
-// is made at once and alone. Where signals are sent, or where somebody asks who holds a file, nothing is left out.
+// The partial-order reduction: a next step that commutes with every step that others can still make is made at once,
+// without alternatives. It is off if signals are sent, or if a result depends on who holds a file.
 #pragma once
 
 #include "model/explore/driver.h"
@@ -12,10 +12,10 @@ class Reduction {
  public:
   explicit Reduction(const Setting&);
 
-  // Nobody else can notice the actor's next step, nor prevent it.
+  // Returns true if no other actor can notice or prevent the actor's next step.
   bool is_private(const Driver&, unsigned actor) const;
   bool has_dispositions() const { return has_dispositions_; }  // some thread changes them
-  bool has_pipes() const { return has_pipes_; }                // there is a close-on-exec pipe: is it at end of file?
+  bool has_pipes() const { return has_pipes_; }                // a close-on-exec pipe: its EOF is observed
 
  private:
   bool is_private_thread(const Driver&, unsigned thread) const;
@@ -26,7 +26,7 @@ class Reduction {
 
   bool has_signals_ = false, has_busy_files_ = false, has_limits_ = false, has_dispositions_ = false,
        has_pipes_ = false, defers_before_wake_ = false;
-  bool leaves_tables_alone_ = true;  // so do the plans of all spawns, as far as it is known before they begin
+  bool leaves_tables_alone_ = true;  // the plans of all spawns, as far as known before they begin
 };
 
 }  // namespace spawncheck::explore

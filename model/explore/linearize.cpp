@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // The search. A node is the model's state, how far each thread has come, and the open windows of spawns.
-// A thread may begin its next operation when no operation that returned before that one was called is
-// still unfinished; an operation under way may always go on. Three moves cost no choice and are made at
-// once: opening a window (opening it earlier only explains more), and calls that touch nothing shared.
+// A thread may begin its next operation when every operation that returned before that call has finished
+// in the search; an operation in flight may always continue. A window is opened at once, without a
+// choice: opening it earlier only explains more.
 #include "model/explore/linearize.h"
 
 #include <algorithm>
@@ -26,12 +26,12 @@ using model::Step;
 
 namespace {
 
-// Bounds one operation's steps within a move; none has more than it closes numbers.
+// Bounds the steps of one operation within a move: no operation makes more than a few for each number it closes.
 constexpr int steps_of_operation_max = 4 * SC_NUMBER_MAX;
 
-// May a signal reach the caller's threads and end a sleep? Also one whose default is to be ignored, as SIGCHLD of a
-// child that ends: the main thread of the arena blocks it, so it is queued, and wakes a thread (kernel/signal.c
-// sig_ignored, complete_signal).
+// Returns true if a signal may reach the caller's threads and end a sleep. A signal that is ignored by default can,
+// such as SIGCHLD of a child that ends: the arena's main thread blocks it, so it is queued, and wakes a thread
+// (kernel/signal.c sig_ignored, complete_signal).
 bool may_be_interrupted(const Scenario& scenario, const sc_history& history) {
   bool sends = history.fault.kind == SC_FAULT_SIGNAL;
   for (const Thread& thread : scenario.threads)
@@ -41,12 +41,12 @@ bool may_be_interrupted(const Scenario& scenario, const sc_history& history) {
   return sends;
 }
 
-// Recursion: each level makes at least one step of one operation.
+// Bounds the recursion: each level makes at least one step of one operation.
 constexpr int depth_max = 1'000;
 
 static_assert(SC_THREADS_MAX <= 24, "model::Description::held_in_window has a bit of each thread, and its hash has 24");
 
-// Of the ways to settle one child. Where a child has more and none of these explains the run, nothing is decided.
+// Bounds the ways to settle one child. If there are more and none of these explains the run, the result is unknown.
 constexpr std::uint64_t ways_to_settle_max = 64;
 
 class Search {
@@ -85,7 +85,7 @@ class Search {
     std::vector<SettledChild> children;
   };
 
-  using Owned = std::unique_ptr<Node>;  // on the heap: the search recurses, its frames must be small
+  using Owned = std::unique_ptr<Node>;  // on the heap: the search recurses, so its frames must be small
   static Owned copy(const Node& n) { return std::make_unique<Node>(n); }
 
   std::vector<std::int32_t> cuts() const;
@@ -106,7 +106,7 @@ class Search {
     return true;
   }
 
-  // 128 bits: a dead end that is taken for another could accuse.
+  // 128 bits: taking an unseen state for a known dead end could accuse a correct spawn.
   model::Hash128 hash_of(const Node& n) const {
     model::Hash128 h = model::hash128(n.state);
     for (Index t = 0; t < threads_; ++t) h = n.window[t].hash(model::mix(h, n.position[t]));
@@ -117,7 +117,7 @@ class Search {
   bool visit(Owned node, int depth);
   bool is_done(const Node& node) const;
 
-  // Moves. Each tries what follows it and says whether that explained everything.
+  // Moves. Each makes a move, searches on from there, and returns true if that explained everything.
   bool move(Owned node, Index t, int depth);
   bool move_call(Owned next, Index t, int depth);
   bool go_on(Owned next, Index t, Step made, const model::Result&, int depth);
@@ -152,7 +152,7 @@ class Search {
   mutable std::uint32_t furthest_ = 0;
 };
 
-// The numbers that some operation names or got, or some child has or lacks an end of a run at.
+// The numbers that an operation names or returned, the ends of runs in a child's table, and the numbers after each.
 std::vector<std::int32_t> Search::cuts() const {
   std::vector<std::int32_t> numbers;
   auto add = [&](std::int32_t n) {
@@ -180,7 +180,7 @@ std::vector<std::int32_t> Search::cuts() const {
   return numbers;
 }
 
-// Keeps the reason of the refusal that came after most operations, of the clause that is asked for before any other.
+// Keeps the refusal that came after the most operations; one of LinearizeOptions::explained_by beats any other.
 void Search::refuse(const Node& n, const Window::Reason& reason) const {
   if (reason.observed.empty()) return;
   std::uint32_t done = 1;
@@ -193,7 +193,7 @@ void Search::refuse(const Node& n, const Window::Reason& reason) const {
   result_.rule = reason.rule;
 }
 
-// The inode that fstat(2) reported counts only when nobody closed or replaced the number in between.
+// Returns the inode that fstat(2) reported; 0 if another thread may have closed or replaced the number meanwhile.
 std::uint64_t Search::inode_of(Index t, std::uint32_t o, int end) const {
   const sc_op_record& r = history_.op[t][o];
   if (r.identified == 0) return 0;
@@ -240,8 +240,8 @@ void Search::begin_call(Node& next, Index t) const {
   if (const std::optional<Call> call = model::call_of(op, r)) model::begin(next.state, t, *call);
 }
 
-// Without fd.untouched as evidence: whatever was returned is taken as it is, and the state follows it. What the model
-// has opened at another number is put where it came; what it could not open is a file that it knows nothing about.
+// Used without fd.untouched as evidence: the state takes over the observed result. A file that the model opened at
+// another number moves to the observed one; if the model opened none, an unknown file is put there.
 void Search::force(Node& next, Index t, const sc_op_record& r, const model::Result& result) const {
   const sc_operation& op = operation(next, t);
   const Index table = next.state.tasks[t].table;
@@ -251,7 +251,7 @@ void Search::force(Node& next, Index t, const sc_op_record& r, const model::Resu
       const model::Entry* e = result.value[i] < 0 ? nullptr : next.state.table_of(t).find(result.value[i]);
       if (e == nullptr || e->description == model::none) continue;
       opened[i] = e->description;
-      next.state.hold(opened[i]);  // it outlives the removal
+      next.state.hold(opened[i]);  // keeps it over the removal
       next.state.remove(table, result.value[i], result.value[i]);
     }
   }
@@ -279,7 +279,7 @@ bool Search::is_done(const Node& node) const {
   for (Index t = 0; t < threads_; ++t) {
     if (!has_next(node, t)) continue;
     if (record(node, t).end != 0) return false;
-    // It had not returned: then it must be one that waits, unless the run was cut short.
+    // The operation did not return: in a run that ended blocked, it must be blocked in the model too.
     if (history_.end == SC_RUN_BLOCKED && node.state.tasks[t].flight.active) {
       State probe = node.state;
       model::Result ignored;
@@ -324,7 +324,7 @@ bool Search::visit(Owned owned, int depth) {
     if (move(copy(node), order[i], depth)) return true;
     if (exhausted_) return false;
   }
-  return count > 0 && move(std::move(owned), order[count - 1], depth);  // the last one needs no copy
+  return count > 0 && move(std::move(owned), order[count - 1], depth);  // the last move needs no copy
 }
 
 bool Search::move(Owned node, Index t, int depth) {
@@ -335,13 +335,13 @@ bool Search::move(Owned node, Index t, int depth) {
   return move_call(std::move(node), t, depth);
 }
 
-// One step (or all of them, until done or blocked) of the call under way, with each of its outcomes.
+// Makes one step of the call in flight (or all, until done or blocked), with each of its outcomes.
 bool Search::move_call(Owned next, Index t, int depth) {
   bool advanced = false;
   for (int i = 0; i < steps_of_operation_max; ++i) {
     unsigned count = model::outcome_count(kernel_, next->state, t);
     const bool by_number = next->state.tasks[t].flight.call.kind == static_cast<std::uint8_t>(CallKind::close_range);
-    if (by_number && !options_.steps) count = 1;  // whole operations: whole runs
+    if (by_number && !options_.steps) count = 1;  // whole operations close whole runs
     for (unsigned outcome = 1; outcome < count; ++outcome) {
       Owned other = copy(*next);
       model::Result result;
@@ -361,7 +361,7 @@ bool Search::move_call(Owned next, Index t, int depth) {
   return visit(std::move(next), depth + 1);
 }
 
-// After a step. A call that a signal has interrupted is made again.
+// Continues after a step. A call that a signal has interrupted is made again.
 bool Search::go_on(Owned next, Index t, Step made, const model::Result& result, int depth) {
   const bool is_over = made == Step::done && result.error != model::restart;
   if (is_over) return accept(*next, t, result) && finish(std::move(next), t, depth);
@@ -369,11 +369,11 @@ bool Search::go_on(Owned next, Index t, Step made, const model::Result& result, 
   return visit(std::move(next), depth + 1);
 }
 
-// Does the model's result agree with what was observed?
+// Returns true if the model's result agrees with the observed one, or if the disagreement is no evidence.
 bool Search::accept(Node& next, Index t, const model::Result& result) {
   const sc_op_record& r = record(next, t);
   const std::uint8_t kind = operation(next, t).kind;
-  if (r.end == 0) return history_.end != SC_RUN_BLOCKED;  // done in the model, but it never returned
+  if (r.end == 0) return history_.end != SC_RUN_BLOCKED;  // done in the model, but never returned in the run
   bool agrees = result.error == r.error;
   const bool has_value = kind != SC_OP_SETFD && kind != SC_OP_CLOSE && kind != SC_OP_FLOCK && kind != SC_OP_STORE;
   if (agrees && r.error == 0 && has_value)
@@ -406,7 +406,7 @@ bool Search::finish(Owned next, Index t, int depth) {
   return visit(std::move(next), depth + 1);
 }
 
-// wait and kill_child: what they do to the model is that the child's references become uncertain, or end.
+// wait and kill_child: in the model the child's references end (wait) or become uncertain (kill_child).
 bool Search::move_child_call(Owned owned, Index t, int depth) {
   Node& next = *owned;
   const sc_op_record& r = record(next, t);
@@ -425,7 +425,7 @@ bool Search::move_child_call(Owned owned, Index t, int depth) {
   return finish(std::move(owned), t, depth);
 }
 
-// A window under way: its pidfd may take its number, or it may close.
+// An open window: its pidfd may make its next step, or the window may close.
 bool Search::move_window(Owned node, Index t, int depth) {
   const SpawnCase& spawn = node->window[t].spawn();
   if (spawn.wants_pidfd && node->window[t].pidfd != Window::Pidfd::settled && move_pidfd(copy(*node), t, depth))
@@ -444,7 +444,7 @@ bool Search::move_window(Owned node, Index t, int depth) {
   return false;
 }
 
-// The pidfd's next step: its number is reserved (pidfd_prepare), the pidfd is installed, and where the spawn
+// The pidfd's next step: its number is reserved (pidfd_prepare), the pidfd is installed, and if the spawn
 // failed it is closed again.
 bool Search::step_pidfd(Node& next, Index t) {
   Window& w = next.window[t];
@@ -478,7 +478,7 @@ bool Search::step_pidfd(Node& next, Index t) {
     note_installed(next, w.pidfd_number);
     return true;
   }
-  // Whatever is there by now: who puts a file of his own at a number he does not own loses it.
+  // Closes any file there by now: a thread that put its file at a number it does not own loses the file.
   if (slot != nullptr && slot->description != model::none) next.state.remove(own, w.pidfd_number, w.pidfd_number);
   w.pidfd = Window::Pidfd::settled;
   return true;
@@ -487,7 +487,7 @@ bool Search::step_pidfd(Node& next, Index t) {
 bool Search::move_pidfd(Owned next, Index t, int depth) {
   const bool starts = next->window[t].pidfd == Window::Pidfd::untouched;
   if (!step_pidfd(*next, t)) return false;
-  if (starts && !options_.steps && !step_pidfd(*next, t)) return false;  // whole operations: both at once
+  if (starts && !options_.steps && !step_pidfd(*next, t)) return false;  // whole operations: both steps at once
   look_through_windows(*next);
   return visit(std::move(next), depth + 1);
 }
@@ -505,7 +505,7 @@ void Search::close_window(Node& next, Index t, std::uint64_t way) {
   const SpawnCase& spawn = window.spawn();
   if (spawn.succeeded) {
     next.children.push_back(settle_child(next.state, t, window, way));
-    // Whoever does not promise fd.released may hold what was dropped for a while yet.
+    // Without fd.released the child may still hold what was dropped for a while.
     if (!enforces(Clause::fd_released))
       for (model::Description& d : next.state.descriptions) d.held_for_good |= (d.held_in_window >> t & 1) != 0;
   }

@@ -15,16 +15,16 @@
 namespace spawncheck::explore {
 
 struct LinearizeOptions {
-  Clauses enforced;               // evidence for the other clauses is not looked at
-  bool reference_errors = false;  // err.exact as the reference promises it
-  bool resource_errors = true;    // accepted when few numbers are free
+  Clauses enforced;               // evidence for the other clauses is ignored
+  bool reference_errors = false;  // err.exact holds as the reference promises it
+  bool resource_errors = true;    // such errors are accepted when few numbers are free
   std::uint32_t habits = 0;       // of the implementation: model/contract/habits.h
-  bool steps = false;             // operations may interleave within themselves, at the kernel's own steps
+  bool steps = false;             // operations may interleave at the kernel's own steps
   std::uint64_t work_max = 200'000;
   bool explain = false;  // fill in observed, allowed and rule
-  // By the evidence of this clause, where some order is refused for it; else by that of any.
+  // Explain with the evidence of this clause if some order is refused for it, else with that of any clause.
   std::optional<Clause> explained_by;
-  model::Kernel kernel{};  // the one that made the history
+  model::Kernel kernel{};  // the kernel that made the history
 };
 
 enum class Explained : std::uint8_t { yes, no, unknown };
@@ -32,10 +32,10 @@ enum class Explained : std::uint8_t { yes, no, unknown };
 struct Linearization {
   Explained explained = Explained::unknown;
   std::uint64_t work = 0;               // states visited
-  std::string observed, allowed, rule;  // where the search got furthest: LinearizeOptions::explain
+  std::string observed, allowed, rule;  // of the order that got furthest; with LinearizeOptions::explain
 };
 
-// First with whole operations, which explains nearly all histories at once, then in steps.
+// Searches first with whole operations, which explains nearly all histories at once, then with steps.
 Linearization linearize(const Scenario&, const sc_history&, const LinearizeOptions&);
 
 }  // namespace spawncheck::explore

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// States from which nothing leads on are taken away, again and again (Kahn's topological order, from the ends): what
-// stays leads to a circle. What nothing of the rest leads to is taken away in the same manner: what stays then is on a
-// circle or between two.
+// Removes states without an outgoing edge, repeatedly (Kahn's topological order, from the ends): every remaining state
+// leads to a cycle. Then removes states without an incoming edge likewise: every remaining state is on a cycle or on a
+// path between two.
 #include "model/explore/livelock.h"
 
 #include <utility>
@@ -11,7 +11,7 @@ namespace spawncheck::explore {
 
 namespace {
 
-// Takes away what has no edge left in the direction; `gone` says what is.
+// Removes, repeatedly, states without an edge in the given direction. `gone`: the removed states.
 void peel(std::uint32_t states, const std::vector<Edge>& edges, std::uint32_t Edge::*end, std::uint32_t Edge::*other,
           std::vector<bool>& gone) {
   std::vector<std::uint32_t> first(states + 1), degree(states), waiting;

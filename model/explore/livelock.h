@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Is there a way round in a graph of states: steps that somebody can make for ever and get nowhere?
+// Livelock: is there a cycle in a graph of states, whose steps can be made for ever?
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@ struct Edge {
   std::uint32_t from, to;
 };
 
-// A state on a circle of 0..states-1, or one from which every way ends in a circle; of these the smallest that is on
-// one. None: every path ends. Linear in states and edges.
+// Returns the smallest state in 0..states-1 that is on a cycle or on a path from one cycle to another; nullopt if
+// every path ends. Linear in states and edges.
 std::optional<std::uint32_t> state_on_a_circle(std::uint32_t states, const std::vector<Edge>& edges);
 
 }  // namespace spawncheck::explore

@@ -11,7 +11,7 @@ namespace spawncheck::refine {
 
 namespace {
 
-// Three words where a word is one slot: what outgrows an allocation; else two.
+// Three words if a word is one slot, so that a table can outgrow an allocation; else two.
 unsigned slots_max(unsigned bits) { return bits == 1 ? 3 : 2 * bits; }
 
 enum class At : std::uint8_t { start, walking, size, allocate, copy, finish, done };
@@ -19,9 +19,9 @@ enum class At : std::uint8_t { start, walking, size, allocate, copy, finish, don
 struct Node {
   Bits table, copy;
   At at = At::start;
-  std::uint8_t cursor = 0, limit = 0;  // of the closing walk; of the copy: the next slot, and the slots its size covers
-  std::uint8_t room = 0;               // slots that have been allocated for the copy
-  std::uint32_t kept = 0;              // installed and not dropped, when the size was last taken
+  std::uint8_t cursor = 0, limit = 0;  // the closing walk's next slot and end; the copy's next slot and size
+  std::uint8_t room = 0;               // slots allocated for the copy
+  std::uint32_t kept = 0;              // installed and not dropped when the size was last computed
   std::uint32_t referenced = 0;
 
   std::uint64_t packed() const {
@@ -53,7 +53,7 @@ class Race {
         report_(report),
         kernel_(model::kernel_named(walk == Walk::copy_new ? "7.4" : "6.18")) {}
 
-  // From every table of one word.
+  // Explores from every table of one word.
   void run() {
     for (std::uint64_t number = 0; number < table_count(1, bits_); ++number) {
       Node node;
@@ -133,7 +133,7 @@ class Race {
   void close_step(const Node& node) {
     Node next = node;
     const unsigned slots = node.table.words * bits_;
-    if (node.at == At::start) {  // the bounds, once, under the lock
+    if (node.at == At::start) {  // reads the bounds once, under the lock
       next.at = At::walking;
       const bool is_except = (a_.flags & flag_except) != 0;
       next.cursor = static_cast<std::uint8_t>(is_except ? 0 : std::min(a_.first, slots));
@@ -177,7 +177,7 @@ class Race {
 
   unsigned size_of(const Bits& t) const { return words_of_copy(kernel_, t, a_, true, bits_) * bits_; }
 
-  // The size fits what is allocated: the bitmaps, and then slot by slot, all under the lock.
+  // The allocation is large enough: copies the bitmaps, then slot by slot, all under the lock.
   void begin_copy(Node next) {
     next.limit = static_cast<std::uint8_t>(std::min<unsigned>(size_of(next.table), next.room));
     if (walk_ == Walk::copy_unlocked) next.limit = next.room;
@@ -197,7 +197,7 @@ class Race {
     switch (node.at) {
       case At::start:
         next.at = At::size;
-        next.room = static_cast<std::uint8_t>(bits_);  // NR_OPEN_DEFAULT comes with it
+        next.room = static_cast<std::uint8_t>(bits_);  // NR_OPEN_DEFAULT slots are embedded
         reach(next);
         return;
       case At::size:
@@ -206,7 +206,7 @@ class Race {
         next.limit = static_cast<std::uint8_t>(size_of(node.table));
         reach(next);
         return;
-      case At::allocate:  // without the lock; then the size is taken again
+      case At::allocate:  // without the lock; then the size is computed again
         next.room = node.limit;
         if (walk_ == Walk::copy_unlocked) return begin_copy(next);
         next.at = At::size;

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::uint32_t slot(unsigned n) { return 1u << n; }
 
-// The bits of word `w` that first..last covers, as GENMASK has them: shifted to the word's own bit 0.
+// The bits of word `w` that first..last covers (GENMASK), with the word's first slot as bit 0.
 std::uint32_t range_in_word(std::uint32_t first, std::uint32_t last, unsigned w, unsigned bits) {
   const std::uint32_t low = w * bits, high = low + bits - 1;
   if (first > high || last < low) return 0;
@@ -27,7 +27,7 @@ std::uint32_t range_in_word(std::uint32_t first, std::uint32_t last, unsigned w,
 
 std::uint32_t word_of(std::uint32_t all, unsigned w, unsigned bits) { return all >> (w * bits) & ((1u << bits) - 1); }
 
-// What the call acts on, in one word, by the bits as they are now.
+// The slots of one word that the call acts on, by the current bits.
 std::uint32_t selected_in_word(const Bits& t, const Arguments& a, unsigned w, unsigned bits) {
   std::uint32_t selected = range_in_word(a.first, a.last, w, bits);
   if ((a.flags & flag_except) != 0) selected = ~selected & ((1u << bits) - 1);
@@ -67,8 +67,8 @@ unsigned words_of_copy(const Kernel& code, const Bits& t, const Arguments& a, bo
 
 namespace {
 
-// dup_fd: the bitmaps of the words that the size covers, then slot by slot: a file gets a reference, a claimed slot is
-// free.
+// dup_fd: copies the bitmaps of the words that the size covers, then goes slot by slot: a file gets a reference, a
+// claimed slot becomes free.
 Bits duplicate(const Kernel& code, const Bits& old, const Arguments& a, bool drops, unsigned bits,
                std::uint32_t& referenced) {
   Bits copy;
@@ -96,7 +96,7 @@ void set_cloexec(Bits& t, const Arguments& a, unsigned bits) {
   for (unsigned w = 0; w < t.words; ++w) t.cloexec |= selected_in_word(t, a, w, bits) << (w * bits);
 }
 
-// __range_close: what has a file, from the lowest up, with nobody else at the table.
+// __range_close: closes slots with a file, in ascending order, without other threads.
 void close_selected(Bits& t, const Arguments& a, unsigned bits) {
   for (unsigned w = 0; w < t.words; ++w)
     for (std::uint32_t rest = selected_in_word(t, a, w, bits) << (w * bits) & t.file; rest != 0; rest &= rest - 1) {
@@ -127,7 +127,7 @@ Outcome run(const Kernel& code, const Bits& table, const Arguments& a, unsigned 
     out.mine = duplicate(code, table, a, !sets, bits, out.referenced);
     out.is_copy = true;
     if (!sets && code.has(model::Behaviour::copy_leaves_dropped))
-      return out;  // the close is skipped: nothing of the range is there
+      return out;  // the close is skipped: the copy has nothing of the range
   }
   if (sets)
     set_cloexec(out.mine, a, bits);
@@ -147,7 +147,7 @@ bool is_selected(const Bits& t, const Arguments& a, unsigned n) {
 
 namespace {
 
-// Of the descriptors there were, those that stay, with their flag.
+// Returns true if, of the descriptors before, exactly those that must stay are there, with the right flag.
 bool refines(const Bits& before, const Arguments& a, const Outcome& out, unsigned slots) {
   for (unsigned n = 0; n < slots; ++n) {
     const bool was_open = (before.file & slot(n)) != 0, was_claimed = !was_open && (before.open & slot(n)) != 0;
@@ -160,8 +160,8 @@ bool refines(const Bits& before, const Arguments& a, const Outcome& out, unsigne
   return true;
 }
 
-// The copy has room for what it carries over. One that leaves behind what it drops is no larger than up to the last
-// descriptor that is not dropped, claimed ones counted.
+// Returns true if the copy has room for what it carries over. A copy that leaves out what the range drops must end
+// with the last slot, open or claimed, that is not dropped.
 bool is_sized(const Kernel& code, const Bits& before, const Arguments& a, const Outcome& out, unsigned bits) {
   const auto words_for = [&](int last) { return last < 0 ? 1u : static_cast<unsigned>(last) / bits + 1; };
   if (words_for(last_bit(out.mine.file)) > out.mine.words) return false;
@@ -218,7 +218,7 @@ std::string print(const Example& e, unsigned bits) {
 
 // ---- all of them -----------------------------------------------------------------------------------
 
-// Six states a slot: claimed and open are 2 and 4 with the close-on-exec bit as bit 0.
+// Six states for each slot: 0 free, 2 claimed, 4 open; plus 1 for the close-on-exec bit.
 Bits table_number(std::uint64_t number, unsigned words, unsigned bits) {
   Bits t;
   t.words = static_cast<std::uint8_t>(words);

@@ -24,8 +24,8 @@ inline constexpr std::uint32_t flag_unshare = model::close_range_unshare, flag_c
                                flag_cloexec_only = model::close_range_cloexec_only;
 inline constexpr std::uint32_t infinity = ~0u;
 
-// A table of `words` words of `word_bits` slots. A slot is free, claimed (open_fds bit, no file yet) or open; each with
-// the close-on-exec bit set or not, which close(2) leaves behind.
+// A table of `words` words of `word_bits` slots. A slot is free, claimed (open_fds bit, no file yet) or open; in each
+// case the close-on-exec bit may be set, since close(2) leaves it.
 struct Bits {
   std::uint32_t open = 0, file = 0, cloexec = 0;
   std::uint8_t words = 1;
@@ -39,38 +39,38 @@ struct Arguments {
 
 struct Outcome {
   int error = 0;
-  Bits mine, theirs;  // the caller's table afterwards; what the other user of the old one has
+  Bits mine, theirs;  // afterwards: the caller's table; the table of the old table's other user
   bool is_copy = false;
-  std::uint32_t referenced = 0;  // the copy took a reference (dup_fd, get_file)
+  std::uint32_t referenced = 0;  // slots whose file the copy referenced (dup_fd, get_file)
 };
 
-// As the code does it.
+// Computes the call as the kernel's code does.
 Outcome run(const model::Kernel&, const Bits&, const Arguments&, unsigned word_bits);
 
-// The number-th table of so many words, counted in base six, a digit a slot.
+// Table `number` of all tables with so many words: `number` in base six, one digit for each slot.
 Bits table_number(std::uint64_t number, unsigned words, unsigned word_bits);
 std::uint64_t table_count(unsigned words, unsigned word_bits);
 
-// Does the call act on slot n, as the table is now?
+// Returns true if the call acts on slot n of the table.
 bool is_selected(const Bits&, const Arguments&, unsigned n);
 
-// How large a copy is, in words (sane_fdtable_size). `drops`: what the range drops need not be in it.
+// The size of a copy in words (sane_fdtable_size). `drops`: the copy need not have what the range drops.
 unsigned words_of_copy(const model::Kernel&, const Bits&, const Arguments&, bool drops, unsigned word_bits);
 
-// 0 to all slots of two words, and infinity: each first with each last that is not below it.
+// All pairs first <= last of 0 to the last slot of two words and infinity.
 std::vector<Arguments> all_ranges(unsigned word_bits);
 
 enum class Property : std::uint8_t {
-  refines,   // the caller's table is what the flags mean
-  clone_ok,  // no file without its open bit, and in a copy no claimed slot
+  refines,   // the caller's table afterwards is what the flags mean
+  clone_ok,  // every file has its open bit, and a copy has no claimed slot
   sized,     // a copy reaches the last descriptor that it carries over; one that leaves the dropped behind, no further
   untransient,    // the copy references nothing that it drops
-  old_untouched,  // who shared the old table sees no change
+  old_untouched,  // the other user of the old table sees no change
   count
 };
 std::string_view name(Property);
 
-// The first property that does not hold, empty: all do. `untransient` is asked only when the code claims it.
+// The first property that does not hold; nullopt: all hold. Ask for `untransient` only if the code claims it.
 std::optional<Property> broken(const model::Kernel&, const Bits&, const Arguments&, const Outcome&, unsigned word_bits,
                                bool ask_untransient);
 
@@ -83,12 +83,12 @@ std::string print(const Bits&, const Arguments&, unsigned word_bits);
 std::string print(const Example&, unsigned word_bits);
 
 struct Report {
-  std::uint64_t tables = 0, states = 0, checks = 0;  // a state is a table with a range, or with none yet
-  std::uint64_t transient = 0;                       // checks in which something dropped was referenced
+  std::uint64_t tables = 0, states = 0, checks = 0;  // a state is a table with a range, or without one yet
+  std::uint64_t transient = 0;                       // checks in which the copy referenced something dropped
   std::optional<Example> violation, transient_example;
 };
 
-// All tables of one and of two words. `threads` of them share the work.
+// Checks all tables of one and of two words, with this many threads.
 Report check_all(const model::Kernel&, unsigned word_bits, unsigned threads, bool ask_untransient);
 
 }  // namespace spawncheck::refine

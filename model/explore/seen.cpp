@@ -9,7 +9,7 @@ Seen::Seen(std::uint64_t capacity) : capacity_(std::bit_ceil(capacity)), slots_(
 
 namespace {
 
-// Is the word `value` now? It may just have become so.
+// Sets the word to `value` if it is 0. Returns true if it is `value` now; set_here: this call set it.
 bool is_set_to(std::atomic<std::uint64_t>& word, std::uint64_t value, bool& set_here) {
   std::uint64_t there = word.load(std::memory_order_acquire);
   set_here = there == 0 && word.compare_exchange_strong(there, value, std::memory_order_acq_rel);

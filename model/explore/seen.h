@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The states that have been seen, by hash, with the step that led to each: a table that several threads fill without
-// locks while a level is expanded, and that one of them makes larger between two batches.
+// The seen states by hash, each with the step that led to it: a table that several threads fill without locks while
+// a level is expanded, and that one thread enlarges between two batches.
 #pragma once
 
 #include <atomic>
@@ -12,9 +12,9 @@
 
 namespace spawncheck::explore {
 
-// The step by which a state was reached: the number of the state it was made from, in the order of the levels, the
-// actor and the outcome. Of several steps to one state the smallest counts, which is the one that a single thread would
-// have found first.
+// The step by which a state was reached: the parent state's number (states are numbered level by level), the actor and
+// the outcome. Of several steps to one state the smallest is kept, which is the one that a single thread would have
+// found first.
 struct ParentEdge {
   static constexpr std::uint64_t root = 0;
   static std::uint64_t pack(std::uint64_t from, unsigned actor, unsigned outcome) {
@@ -31,23 +31,23 @@ class Seen {
   static constexpr std::uint64_t slot_bytes = 32;
   explicit Seen(std::uint64_t capacity);
 
-  // Thread-safe, while there is room. True: it is new.
+  // Thread-safe while there is room. Returns true if the state is new.
   bool insert(Hash, std::uint64_t came);
   std::uint64_t came(Hash hash) const { return slot(hash)->came.load(std::memory_order_relaxed); }
-  // The state's number, once its level is complete.
+  // The caller must set a state's number when its level is complete, and not read the number before.
   void set_number(Hash hash, std::uint64_t number) { slot(hash)->number = number; }
   std::uint64_t number(Hash hash) const { return slot(hash)->number; }
   std::uint64_t size() const { return size_.load(std::memory_order_relaxed); }
 
-  // One thread only. Makes room for `more` states: at most two thirds of the slots are taken then. The bytes that it
-  // would have afterwards, old and new table together while it moves: bytes_for().
+  // For one thread only. make_room() makes room for `more` states, with at most two thirds of the slots taken.
+  // bytes_for() tells the bytes needed for that, old and new table together while states move.
   std::uint64_t bytes_for(std::uint64_t more) const;
   void make_room(std::uint64_t more);
 
  private:
-  // Two words make one key, each set once. Whoever sets the second has taken the slot, whoever has set the first.
+  // Two words make one key, each set once. The thread that sets the second word has inserted the state.
   struct Slot {
-    std::atomic<std::uint64_t> low{0}, high{0};  // 0: not set
+    std::atomic<std::uint64_t> low{0}, high{0};  // 0: unset
     std::atomic<std::uint64_t> came{~0ull};
     std::uint64_t number = ~0ull;
   };

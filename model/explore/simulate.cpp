@@ -26,13 +26,13 @@ class Recorder : public NoObserver {
     const std::size_t o = driver.position(t);
     const sc_operation& op = driver.operation(t);
     sc_op_record& r = record(t, o);
-    if (r.begin != 0) return;  // it was interrupted, and is made again
+    if (r.begin != 0) return;  // the call was interrupted, and is made again
     r.begin = ++stamp_;
     mask_[t] = driver.state().tasks[t].mask;
     if (op.kind == SC_OP_PIPE || op.kind == SC_OP_SOCKETPAIR)
       for (int end = 0; end < 2; ++end) r.inode[end] = simulated_inode(scenario_, t, o, end);
     if (op.kind != SC_OP_KILL_CHILD) return;
-    for (const SimulatedSpawn& s : driver.spawns())  // as the executor does, while there is something to see
+    for (const SimulatedSpawn& s : driver.spawns())  // as the executor does, while the child can be observed
       if (s.parent() == t && Driver::pid_of(s) == driver.resolve(t, op.operand[0])) observe(driver, s);
   }
 
@@ -86,7 +86,7 @@ class Recorder : public NoObserver {
   const Setting& setting_;
   const Scenario& scenario_;
   sc_history& history_;
-  std::array<std::uint64_t, SC_THREADS_MAX> mask_{};  // of each thread when its operation began
+  std::array<std::uint64_t, SC_THREADS_MAX> mask_{};  // of each thread, when its operation began
   std::uint32_t stamp_ = 0;
   bool at_end_ = false;  // the parent's table is its final one
 };
@@ -104,7 +104,7 @@ void Recorder::reset() {
   history_.end = SC_RUN_COMPLETE;
   history_.end_signal = 0;
   history_.ran_in_child = 0;
-  history_.inherited = 0;  // nothing was read of anybody's attributes
+  history_.inherited = 0;  // no attributes were read
   for (unsigned t = 0; t < SC_THREADS_MAX; ++t) history_.made[t].known = history_.left[t].known = 0;
   std::memcpy(history_.world_inode, setting_.world_inode, sizeof history_.world_inode);
 }
@@ -151,14 +151,14 @@ void Recorder::describe(const Driver& driver, sc_process& out, Index task) const
   out.cwd = process.cwd;
 }
 
-// As the executor, who waits until the child is outside exec (impl/executor/observe/observe.c proc_is_settled): what is
-// read of it there is neither the old program nor the new one.
+// The executor waits until the child is outside exec (impl/executor/observe/observe.c proc_is_settled), because inside
+// it shows neither the old program nor the new one. The recorder does likewise.
 bool is_within_exec(const model::State& state, Index task) {
   const model::InFlightCall& flight = state.tasks[task].flight;
   return flight.active && static_cast<model::CallKind>(flight.call.kind) == model::CallKind::exec;
 }
 
-// A child that lives, and whose program goes on: a program that exits at once is not looked at.
+// Observes a child that lives, unless its program exits at once.
 void Recorder::observe(const Driver& driver, const SimulatedSpawn& s) {
   if (s.child() == model::none || driver.state().process_of(s.child()).program == SC_PROGRAM_EXIT) return;
   const sc_op_record& r = record(s.parent(), s.operation());
@@ -175,7 +175,7 @@ void Recorder::observe(const Driver& driver, const SimulatedSpawn& s) {
   child.argument_count = 1u + s.request().argument_count;
 }
 
-// Processes that no spawn which succeeded has reported.
+// Counts the processes that no successful spawn has reported.
 void Recorder::count_strays(const Driver& driver) {
   const model::State& state = driver.state();
   for (Index p = 1; p < state.processes.size(); ++p) {
@@ -229,7 +229,7 @@ class Simulation {
   }
 
  private:
-  // One step of the kernel, or as many as the call under way has.
+  // Makes one kernel step, or all steps of the call in flight.
   bool take(unsigned actor) {
     bool moved = false;
     for (std::uint32_t i = 0; i < options_.steps_max; ++i) {
@@ -241,7 +241,7 @@ class Simulation {
     return moved;
   }
 
-  // Thread t, or the n-th process that it has started.
+  // The turn names a thread, or the n-th process that it has started.
   bool take(Turn turn) {
     if (turn.thread >= driver_.threads()) return false;
     if (turn.child < 0) return take(static_cast<unsigned>(turn.thread));
@@ -251,7 +251,7 @@ class Simulation {
     return false;
   }
 
-  // Somebody who can go, uniformly.
+  // Picks an actor that can make a step, uniformly.
   bool take_any() {
     model::SmallVector<std::uint8_t, 16> turns;
     for (unsigned actor = 0; actor < driver_.actors(); ++actor)

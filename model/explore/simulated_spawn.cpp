@@ -19,7 +19,7 @@ using model::Step;
 
 namespace {
 
-// Of failed_step_: no step of the plan.
+// A value of failed_step_ that is no step of the plan.
 constexpr std::int32_t killed_before_exec = -5;
 
 constexpr const char* program_words[] = {
@@ -78,14 +78,14 @@ bool SimulatedSpawn::call(const Kernel& kernel, State& state, const Call& call, 
   return made != Step::blocked;
 }
 
-// A call of the caller's at one instant. False: it would have to wait, and has not begun.
+// Makes a call of the caller at one instant. Returns false if the call would block; it has not begun then.
 bool SimulatedSpawn::run(const Kernel& kernel, State& state, const Call& call, Result& result) const {
   if (model::run_call(kernel, state, parent_, call, result) != Step::blocked) return true;
   state.tasks[parent_].flight = {};
   return false;
 }
 
-// Other slots, then none.
+// Tries again: first with other slots, then without.
 void SimulatedSpawn::begin_again() {
   ++tries_;
   child_ = model::none;
@@ -124,8 +124,8 @@ bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state) {
       pidfd_ = result.value[1];
       return true;
     }
-    // A child that has not passed the point of no return of an exec, where its exit signal becomes SIGCHLD, nor said
-    // why is dead, or dying of a signal (impl/spawn/run.cpp died_before_exec).
+    // A child that has neither reported an error nor passed exec's point of no return, where its exit signal becomes
+    // SIGCHLD, has died or is dying of a signal (impl/spawn/run.cpp died_before_exec).
     case Stage::suspended:
       if (state.tasks[parent_].vfork_child != model::none) return false;
       if (waits_for_exec() && !reported_ && state.process_of(child_).is_clone_child) {
@@ -164,7 +164,7 @@ bool SimulatedSpawn::step_parent(const Kernel& kernel, State& state) {
   }
 }
 
-// Nothing: the model has no word for the step.
+// Returns nullopt if the model cannot express the step.
 std::optional<Call> SimulatedSpawn::call_of(const State& state, const spawn_step& s) const {
   const auto number = [&](std::int32_t n) { return n == SPAWN_TEMPORARY ? temporary_ : n; };
   switch (s.kind) {
@@ -233,16 +233,16 @@ std::optional<Call> SimulatedSpawn::call_of(const State& state, const spawn_step
     case SPAWN_STEP_EXEC:
       return exec_call(s.path);
     default:
-      // Priority, limits, credentials and their like, which the model does not have: a call about no signal. No
-      // scenario asks for them, nor for OPEN or EXEC_SEARCH; they are checked through the C interface
-      // (properties/spawn_features_test).
+      // Priority, limits, credentials and the like are not in the model: they become a call that changes
+      // nothing. No scenario asks for them, nor for OPEN or EXEC_SEARCH; they are checked through the C
+      // interface (properties/spawn_features_test).
       if (table_use_of(s) == SPAWN_TABLE_WRITES) return std::nullopt;
       return make_call(CallKind::dispositions, -1, SC_DISPOSITION_DEFAULT, 0, 0);
   }
 }
 
 void SimulatedSpawn::child_failed(State& state, int error) {
-  if (!has_returned()) {  // nobody listens any more
+  if (!has_returned()) {  // otherwise no caller waits for the error
     error_ = error;
     failed_step_ = planned_->steps[position_].kind;
     reported_ = true;
@@ -272,7 +272,7 @@ model::Hash128 SimulatedSpawn::hash(model::Hash128 h) const {
 
 bool SimulatedSpawn::step_child(const Kernel& kernel, State& state) {
   if (child_ == model::none || runs_program_ || state.tasks[child_].ended) return false;
-  if (position_ >= planned_->steps.size()) {  // a plan that does not end in exec is a mistake of the planner
+  if (position_ >= planned_->steps.size()) {  // a plan that does not end in exec is a bug of the planner
     --position_;
     child_failed(state, ENOEXEC);
     return true;

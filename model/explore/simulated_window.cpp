@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The caller's side of a spawn that stages: planning with the window's free slots, staging, undoing it, as
-// impl/spawn/window.cpp does, a system call a step.
+// The caller's side of a spawn that stages: it plans with the window's free slots, stages, and undoes
+// that, as impl/spawn/window.cpp does, one system call a step.
 #include "model/explore/simulated_window.h"
 
 #include <cerrno>
@@ -19,11 +19,11 @@ using model::State;
 
 namespace {
 
-// Of SimulatedSpawn::phase_: while it stages, and while it undoes that.
+// Values of SimulatedSpawn::phase_: while staging, and while undoing.
 enum : std::uint8_t { ask_witness, ask_slot, read_source, read_source_again, compare };
 enum : std::uint8_t { ask_home, ask_number, restore, ask_again, drop, ask_before_closing, close };
 
-// The numbers below 64 that the entries read.
+// The sources below 64 of the keep-list.
 std::uint64_t numbers_read(const KeepList& keep) {
   std::uint64_t numbers = 0;
   for (const auto& [source, target] : keep)
@@ -73,14 +73,14 @@ bool SimulatedSpawn::plan(State& state) {
   return true;
 }
 
-// window_read(): numbers of the window that the request reads itself are taken, so that nobody stages anything there;
-// those that another spawn has are returned.
+// window_read(): takes the window numbers that the request itself reads, so that no spawn stages there; returns those
+// that another spawn uses.
 std::uint64_t SimulatedSpawn::read_window(State& state) {
   model::Memory& memory = state.memories[state.tasks[parent_].memory];
   const std::uint64_t named = numbers_read(planned_->keep) & memory.window;
   read_taken_ = named & memory.window_free;
   memory.window_free &= ~read_taken_;
-  const std::uint64_t home = memory.window_home < 0 ? 0 : 1ull << memory.window_home;  // there may be no window
+  const std::uint64_t home = memory.window_home < 0 ? 0 : 1ull << memory.window_home;  // < 0: there is no window
   return named & ~read_taken_ & ~home;
 }
 
@@ -90,7 +90,7 @@ void SimulatedSpawn::give_back_read(State& state) {
 }
 
 bool SimulatedSpawn::is_own_slot(const State& state, std::int32_t n, Index description) const {
-  if (n < 0 || n >= 64 || state.tasks[parent_].memory == model::none) return false;  // its caller has ended
+  if (n < 0 || n >= 64 || state.tasks[parent_].memory == model::none) return false;  // the caller has ended
   const model::Memory& memory = state.memories[state.tasks[parent_].memory];
   if ((memory.window >> n & 1) == 0) return false;
   if (description == model::none || description == memory.placeholder) return true;
@@ -110,7 +110,7 @@ bool SimulatedSpawn::leaves_what_it_staged(const State& state) const {
   return false;
 }
 
-// What has been written of the source is undone; the rest goes back, but for `lost`.
+// Undoes what has been written for the source; gives the other numbers back, except `lost`.
 void SimulatedSpawn::stage_failed(State& state, int error, std::uint64_t lost) {
   model::Memory& memory = state.memories[state.tasks[parent_].memory];
   for (std::size_t i = staged_count_; i < staged_.size(); ++i)
@@ -132,7 +132,7 @@ void SimulatedSpawn::begin_unstage() {
   next_unstage();
 }
 
-// The next number that has been written, from the last source to the first.
+// Finds the next number that was written, from the last source to the first.
 void SimulatedSpawn::next_unstage() {
   phase_ = ask_home;
   for (; left_ != 0; --left_, which_ = of_slot)
@@ -151,8 +151,8 @@ bool SimulatedSpawn::only_asks() const {
          (phase_ == ask_home || phase_ == ask_number || phase_ == ask_again || phase_ == ask_before_closing);
 }
 
-// window_stage(): are both numbers placeholders; the source is read into both until they agree. Where the kernel had
-// what no kernel has, a dup3 would replace only what is expected there, and say what it put.
+// window_stage(): checks that both numbers have placeholders, then reads the source into both until they agree. With
+// `wishes`, which no kernel has, dup3 replaces only what is expected there, and tells what it put.
 bool SimulatedSpawn::stage_one(const Kernel& kernel, State& state) {
   if (staged_count_ == staged_.size()) {
     stage_ = Stage::clone;
@@ -184,7 +184,7 @@ bool SimulatedSpawn::stage_one(const Kernel& kernel, State& state) {
       Result result;
       if (!run(kernel, state, dup, result)) return false;
       const bool is_source_open =
-          file_at(state, parent_, s.source) != model::none;  // EBADF also where the limit is below the number
+          file_at(state, parent_, s.source) != model::none;  // EBADF also if the limit is below the number
       if (result.error != 0) return fail(result.error == EBADF && is_source_open ? EBUSY : result.error, 0);
       if (is_expected) s.put_before[newer_] = s.put[newer_];
       s.put[newer_] = has(newer_);
@@ -199,7 +199,7 @@ bool SimulatedSpawn::stage_one(const Kernel& kernel, State& state) {
       s.file = has(newer_);
       if (has(of_slot) == model::none || has(of_witness) == model::none) return fail(EBUSY, 0);
       if (has(of_slot) !=
-          has(of_witness)) {  // the source has been replaced, or other code has written there: it is read again
+          has(of_witness)) {  // the source was replaced, or other code has written to a number: it is read again
         newer_ = of_witness;
         phase_ = read_source;
         return true;
@@ -210,7 +210,7 @@ bool SimulatedSpawn::stage_one(const Kernel& kernel, State& state) {
   }
 }
 
-// Which of a source's two numbers are still ours, a bit each; before they have been compared, whatever is open.
+// Which of a source's two numbers are still ours, one bit each; before they were compared, all that are open.
 unsigned SimulatedSpawn::still_staged(const State& state) const {
   const Staged& s = staged_[left_ - 1];
   const Index slot = file_at(state, parent_, s.number[of_slot]),
@@ -222,7 +222,7 @@ unsigned SimulatedSpawn::still_staged(const State& state) const {
   return looks_like(state, witness, s.file) && witness == source ? witness_only : 0;
 }
 
-// The question of restore() in window.cpp.
+// Returns true if the number still has what this spawn put there, as restore() in window.cpp decides.
 bool SimulatedSpawn::is_ours(const Kernel& kernel, const State& state) {
   const Staged& s = staged_[left_ - 1];
   const Index now = file_at(state, parent_, s.number[which_]);
@@ -234,8 +234,8 @@ bool SimulatedSpawn::is_ours(const Kernel& kernel, const State& state) {
   return (ours_ >> which_ & 1) != 0;
 }
 
-// window_unstage(): has home a placeholder; is the number still ours; dup3; is it a placeholder. Without home's the
-// number is closed: the search for another placeholder is left out.
+// window_unstage(): checks that home has a placeholder and that the number is still ours; dup3; checks the
+// placeholder. If home has none the number is closed: the model leaves out the search for another placeholder.
 bool SimulatedSpawn::unstage_one(const Kernel& kernel, State& state) {
   model::Memory& memory = state.memories[state.tasks[parent_].memory];
   const std::int32_t number = staged_[left_ - 1].number[which_];

@@ -34,8 +34,8 @@ std::int32_t resolve(const Scenario& scenario, const sc_history& history, std::u
 
 namespace {
 
-// Targets are distinct, so that at most one entry leads to a number. Is there a number to which a way of more than one
-// entry leads back?
+// Returns true if following entries from source to target leads back to a number. Targets are distinct: at most one
+// entry leads to each number.
 bool has_cycle(const std::vector<Kept>& keep) {
   std::vector<Kept> by_target;
   for (const Kept& k : keep)
@@ -47,7 +47,7 @@ bool has_cycle(const std::vector<Kept>& keep) {
     return at != by_target.end() && at->target == number ? static_cast<std::size_t>(at - by_target.begin())
                                                          : by_target.size();
   };
-  std::vector<std::size_t> walk_of(by_target.size(), 0);  // the walk, from 1, that has come by an entry first
+  std::vector<std::size_t> walk_of(by_target.size(), 0);  // the first walk, from 1, that visited the entry
   for (std::size_t walk = 1; walk <= by_target.size(); ++walk)
     for (std::size_t at = walk - 1; at < by_target.size(); at = leading_to(by_target[at].source)) {
       if (walk_of[at] == walk) return true;
@@ -57,8 +57,8 @@ bool has_cycle(const std::vector<Kept>& keep) {
   return false;
 }
 
-// The contract: a negative number, a target twice: an error and no child. The reference says EBADF and
-// EINVAL; the contract leaves it to others which of the two they say.
+// The contract: a negative number or a repeated target is an error, without a child. The reference
+// returns EBADF and EINVAL; others may return either of the two.
 void add_keep_errors(SpawnCase& c, bool reference) {
   const bool is_negative =
       std::any_of(c.keep.begin(), c.keep.end(), [](const Kept& k) { return k.source < 0 || k.target < 0; });
@@ -85,9 +85,9 @@ void add_attribute_errors(SpawnCase& c, bool reference, bool is_group_known) {
   if (session && group && reference)
     add(c.always, {EINVAL});
   else if (session && group && c.pgroup == 0)
-    add(c.sometimes, {EINVAL, EPERM});  // a session's leader is its group's leader already
+    add(c.sometimes, {EINVAL, EPERM});  // a session leader already leads its group
   else if (group && (session || c.pgroup < 0))
-    add(c.always, {EINVAL, EPERM});  // both cannot be; there is no such group
+    add(c.always, {EINVAL, EPERM});  // a leader cannot join a group; no such group
   else if (group && c.pgroup != 0 && !is_group_known)
     add(c.sometimes, {EPERM, ESRCH});  // setpgid(2): no such group in the session
   const std::uint64_t dflt = (r.set & SPAWNCHECK_SET_DEFAULT) != 0 ? r.dflt : 0;
@@ -95,15 +95,15 @@ void add_attribute_errors(SpawnCase& c, bool reference, bool is_group_known) {
   if ((dflt & ignore) != 0 || ((dflt | ignore) & model::unblockable) != 0) c.sometimes.add(EINVAL);
 }
 
-// A call that the world refuses, or the run's fault refused once: what it gave is what the spawn may say, or that it
-// has no other way.
+// The scenario refuses a call, or the run's fault failed one: the spawn may return that error, or say that it has no
+// other way.
 void add_refused(SpawnCase& c, int error) {
   c.sometimes.add(error);
   if (error == ENOSYS || error == EPERM || error == EACCES)
-    c.sometimes.add(EOPNOTSUPP);  // a way that was asked for, and that the kernel has not
+    c.sometimes.add(EOPNOTSUPP);  // a forced way that the kernel lacks
 }
 
-// What the reference does without (impl/spawn/README.md): absent or forbidden, none of these makes it fail.
+// Calls that the reference can do without (impl/spawn/README.md): it does not fail if they are absent or forbidden.
 bool has_fallback(std::uint8_t call) {
   return call == SC_VISIBLE_clone3 || call == SC_VISIBLE_close_range || call == SC_VISIBLE_pidfd_open ||
          call == SC_VISIBLE_pidfd_getfd || call == SC_VISIBLE_unshare;
@@ -120,9 +120,9 @@ void add_refusals(SpawnCase& c, const sc_world& world, bool reference) {
   }
 }
 
-// Is the group that the spawn is to join known to exist in its caller's session: that of an earlier child of the
-// thread, started as the leader of its own, and not waited for? A zombie's group still does (kernel/sys.c setpgid,
-// kernel/exit.c __unhash_process).
+// Returns true if the group to join is known to exist in the caller's session: an earlier child of the thread
+// leads it and has not been waited for. A zombie's group still exists (kernel/sys.c setpgid, kernel/exit.c
+// __unhash_process).
 bool leads_group(const Scenario& scenario, const sc_history& history, const SpawnCase& c) {
   const auto& operations = scenario.threads[c.thread].operations;
   bool leads = false;
@@ -141,7 +141,7 @@ bool leads_group(const Scenario& scenario, const sc_history& history, const Spaw
   return leads;
 }
 
-// The child dies of a signal before it could find out that something is wrong, or before exec.
+// A signal may end the child before exec, or before the child finds the request's errors.
 void add_early_end(SpawnCase& c) {
   c.sometimes.add(ECANCELED);
   c.sometimes.add(c.always);
@@ -150,7 +150,7 @@ void add_early_end(SpawnCase& c) {
 
 }  // namespace
 
-// A program in no known format is sh's: nobody knows what becomes of that.
+// sh(1) runs a program in no known format.
 bool runs_by_shell(const SpawnCase& c) {
   return model::error_of_program(c.request->program) == ENOEXEC && lifts(c.habits, Rule::error_where_owed);
 }
@@ -182,7 +182,7 @@ SpawnCase spawn_case(const Scenario& scenario, const sc_history& history, std::u
   add_attribute_errors(c, reference_errors, !own_doing.may_have_reaped_children() && leads_group(scenario, history, c));
   if (const int error = model::error_of_program(c.request->program))
     (runs_by_shell(c) ? c.sometimes : c.always).add(error);
-  if (c.record->error == SPAWNCHECK_DECLINED) c.sometimes.add(SPAWNCHECK_DECLINED);  // before it has done anything
+  if (c.record->error == SPAWNCHECK_DECLINED) c.sometimes.add(SPAWNCHECK_DECLINED);  // declined before it did anything
   if (own_doing.may_have_ended_children()) add_early_end(c);
   const sc_fault& fault = history.fault;
   if (fault.kind == SC_FAULT_ERROR && fault.thread == thread && fault.operation == operation)

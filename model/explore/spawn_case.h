@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// One spawn of a history, seen from outside: what it was asked, what it said, and what its child held.
+// One spawn of a history, seen from outside: its request, its result, and what its child held.
 // Everything here is known before any order of operations is tried.
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace spawncheck::explore {
 
-// A few errno values, as a set.
+// A small set of errno values.
 class Errors {
  public:
   void add(int error) {
@@ -41,31 +41,31 @@ struct SpawnCase {
   const sc_op_record* record = nullptr;
   const sc_process* child = nullptr;  // null: not observed
   std::vector<Kept> keep;             // resolved to numbers
-  std::vector<std::int32_t> targets;  // of these, ascending
-  Errors always;                      // errors of the request alone, whatever the table: it must fail
-  Errors sometimes;                   // errors that are right as well as success
+  std::vector<std::int32_t> targets;  // of `keep`, ascending
+  Errors always;                      // errors of the request itself, whatever the table: it must fail
+  Errors sometimes;                   // errors that are allowed, as is success
   bool has_cycle = false;             // the keep-list needs a temporary number
   bool wants_pidfd = false;
   std::uint32_t habits = 0;  // of the implementation: model/contract/habits.h
-  std::int32_t pgroup = 0;   // resolved; counts where the request sets one
+  std::int32_t pgroup = 0;   // resolved; used if the request sets one
   bool returned = false, succeeded = false;
 
   bool is_target(std::int32_t number) const;
-  bool reads_table() const { return request->policy != 2; }  // not `only`: what is not kept may cross too
+  bool reads_table() const { return request->policy != 2; }  // not `only`: numbers that are not kept may cross too
 };
 
 SpawnCase spawn_case(const Scenario&, const sc_history&, std::uint32_t thread, std::uint32_t operation,
                      bool reference_errors, std::uint32_t habits = 0);
 
-// Is its program one that exec refuses with ENOEXEC, and that the implementation gives to sh(1)? Nothing is known then
-// of what the child is.
+// Returns true if exec refuses the program with ENOEXEC and the implementation runs it by sh(1): nothing is known of
+// such a child.
 bool runs_by_shell(const SpawnCase&);
 
-// What an operand is: its number, or what the variable's operation gave (-1 when that failed).
+// The value of an operand: its number, or the result of the variable's operation (-1 if that failed).
 std::int32_t resolve(const Scenario&, const sc_history&, std::uint32_t thread, std::uint32_t operation,
                      const sc_operand&);
 
-// Whether a description of the model can be what was observed.
+// Returns true if the model's description can be the observed file.
 bool is_same_file(const model::Description&, const sc_key& observed);
 
 }  // namespace spawncheck::explore

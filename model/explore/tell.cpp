@@ -23,7 +23,7 @@ constexpr const char* step_words[] = {
 
 const char* word_of(const spawn_step& step) { return step.kind < SPAWN_STEP_COUNT ? step_words[step.kind] : "?"; }
 
-// By SimulatedSpawn::Stage.
+// Indexed by SimulatedSpawn::Stage.
 constexpr const char* stage_words[] = {"check",   "block",       "stage",   "clone",   "suspended",
                                        "collect", "close-pidfd", "unstage", "restore", "returned"};
 constexpr const char* stage_meanings[] = {"checks the request",
@@ -95,7 +95,7 @@ class Teller : public NoObserver {
   bool had_released_ = false;
 };
 
-// What the actor's next step belongs to.
+// The thread and operation that the actor's next step belongs to.
 TraceStep about(const Driver& driver, unsigned actor) {
   const Index task = driver.task_of(actor);
   const model::InFlightCall& flight = driver.state().tasks[task].flight;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A path of the machine in words.
+// A path of the driver in words.
 #pragma once
 
 #include <string>
@@ -9,17 +9,17 @@
 
 namespace spawncheck::explore {
 
-// A step of a path, as it is told.
+// One step of a path, in words.
 struct TraceStep {
   enum class Who : std::uint8_t { thread, child } who = Who::thread;
-  std::uint8_t thread = 0, operation = 0;  // a child: of its spawn
-  bool is_call_done = false;               // the system call that it is a step of has returned
-  std::string call;  // an operation's word; of a spawn's caller its stage; of a child the plan's step, exit or program;
-                     // signal: it takes one
-  std::string text;  // as a line
+  std::uint8_t thread = 0, operation = 0;  // of a child: those of its spawn
+  bool is_call_done = false;               // the system call has returned with this step
+  std::string call;  // the operation's word; of a spawn's caller the stage; of a child the plan's step, exit, program;
+                     // "signal": the actor takes one
+  std::string text;  // the step as a line
 };
 
-// Makes the actor's step, and tells it. The step must be one that can be made.
+// Makes the actor's step and describes it. The actor must be able to make it.
 TraceStep tell_step(Driver&, unsigned actor, unsigned outcome);
 
 }  // namespace spawncheck::explore

@@ -17,8 +17,8 @@ using model::Table;
 
 namespace {
 
-// The parts of the ranges that keep(number range, entry) leaves: each range is cut at the table's entries,
-// and the parts for which `explained` holds disappear.
+// The parts of the ranges for which `explained` does not hold: each range is cut at the table's entries,
+// and `explained` is asked for each part.
 template <typename Explained>
 std::vector<Range> without(const std::vector<Range>& ranges, const Table& table, Explained explained) {
   std::vector<Range> left;
@@ -45,7 +45,7 @@ std::vector<Range> without(const std::vector<Range>& ranges, const Table& table,
 
 bool crosses(const Entry* e) { return e != nullptr && e->description != model::none && !e->cloexec; }
 
-// The given numbers without some more.
+// Removes first..last from the ranges.
 void cut(std::vector<Range>& ranges, std::int32_t first, std::int32_t last) {
   std::vector<Range> left;
   for (const Range& r : ranges) {
@@ -59,7 +59,7 @@ void cut(std::vector<Range>& ranges, std::int32_t first, std::int32_t last) {
   ranges = std::move(left);
 }
 
-// A run of targets at once.
+// Removes the targets, a run at a time.
 void cut_targets(const SpawnCase& c, std::vector<Range>& ranges) {
   for (std::size_t i = 0; i < c.targets.size();) {
     std::size_t end = i + 1;
@@ -69,7 +69,7 @@ void cut_targets(const SpawnCase& c, std::vector<Range>& ranges) {
   }
 }
 
-// The given numbers without those of the child's table and without the targets.
+// Removes the targets and the numbers of the child's table.
 void cut_known(const SpawnCase& c, std::vector<Range>& ranges) {
   cut_targets(c, ranges);
   if (c.child == nullptr) return;
@@ -177,7 +177,7 @@ void Window::look_at_errors(const State& state, Index task) {
   bool must_fail = false, may_fail = false;
   std::int32_t taken_by_kept = 0;
   for (const Kept& k : case_->keep) {
-    // dup2(2) onto itself asks for no limit: whoever keeps a number where it is may succeed above it.
+    // A number that stays where it is needs no dup2(2): the spawn may succeed above the limit.
     must_fail |= k.target >= limit && k.source != k.target;
     may_fail |= k.target >= limit;
     taken_by_kept += (k.target >= 0 && k.target < limit && table.find(k.target) == nullptr) ? 1 : 0;
@@ -187,7 +187,7 @@ void Window::look_at_errors(const State& state, Index task) {
   const std::int32_t free = table.count_free_below(limit);
   numbers_ever_exhausted_ |= table.count_free_below(lowest_limit_) == 0;
   numbers_ever_scarce_ |= free < 2 * static_cast<std::int32_t>(case_->keep.size()) + 8;
-  // A cycle needs one number besides the kept ones; `only` has closed all others by then.
+  // A cycle needs one number besides the kept ones. For `only`, all others are closed by then.
   std::int32_t room = table.count_free_below(lowest_limit_) - taken_by_kept;
   if (!case_->reads_table()) {
     std::vector<std::int32_t> used;
@@ -222,14 +222,14 @@ void Window::look(const State& state, Index task) {
 }
 
 bool Window::may_succeed() const {
-  // Whoever may have been ended by a signal before its exec has not told what stood in its way; its spawn may know
-  // nothing.
+  // A child that a signal may have ended before exec has reported no error, and the spawn may not know of
+  // any.
   if (case_->sometimes.has(ECANCELED) && case_->child == nullptr) return true;
   if (!case_->always.empty() || !sources_never_open_.is_empty() || !limit_ever_good_) return false;
   return case_->request->program != SC_PROGRAM_WRITTEN || program_ever_free_;
 }
 
-// Who tells no errno may say any where some error is right.
+// An implementation that reports no errno may return any error if some error is allowed.
 bool Window::may_fail(int error, bool resource_errors) const {
   if (!lifts(case_->habits, Rule::no_error_without_reason) || error == SPAWNCHECK_DECLINED)
     return may_fail_so(error, resource_errors);
@@ -244,7 +244,7 @@ bool Window::may_fail_so(int error, bool resource_errors) const {
   if (error == EINVAL && limit_ever_bad_) return true;
   if (error == ETXTBSY) return program_ever_busy_;
   if (error == EMFILE && ((case_->wants_pidfd && numbers_ever_exhausted_) || temporary_ever_exhausted_)) return true;
-  // fcntl(2) F_DUPFD: EINVAL where the number asked for is at the limit.
+  // fcntl(2) F_DUPFD: EINVAL if the requested number is not below the limit.
   const bool is_resource_error =
       error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN || error == EINVAL;
   return resource_errors && is_resource_error && numbers_ever_scarce_;
@@ -260,7 +260,7 @@ bool refuse(Window::Reason* reason, const Violation& violation) {
 
 }  // namespace
 
-// What is left unexplained, as facts. Only where somebody wants to know.
+// What is left unexplained, as facts: computed only for a report.
 SpawnFacts Window::facts() const {
   SpawnFacts f;
   f.request = case_->request;

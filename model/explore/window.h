@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// A spawn as a window: from its call to its return, what the parent was at some instant.
+// A spawn as a window: the parent's states from the spawn's call to its return.
 //
 // The contract lets each entry of the child's table be taken at any instant of the call, so the judge of
-// a free history need not know what the implementation does inside. It lets other threads' calls happen
-// one by one while the window is open, looks at the parent after each, and crosses out what that instant
-// explains. What is left when the window closes is unexplained, and a clause is violated.
+// a free history need not know what the implementation does inside. The judge lets other threads' calls
+// happen one by one while the window is open, looks at the parent after each, and removes what that
+// instant explains. What remains when the window closes is unexplained: a clause is violated.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ namespace spawncheck::explore {
 
 struct Range {
   std::int32_t first, last;
-  std::int32_t entry;  // of the child's observed table; -1: a number that is not there
+  std::int32_t entry;  // index in the child's observed table; -1: not in it
   bool operator==(const Range&) const = default;
 };
 
@@ -32,27 +32,27 @@ class Window {
   const SpawnCase& spawn() const { return *case_; }
 
   void open(const SpawnCase&, const model::State&, model::Index task);
-  void look(const model::State&, model::Index task);  // one instant
+  void look(const model::State&, model::Index task);  // takes in one instant
   // A number was installed without the table's lock while the window was open: a copy made meanwhile may
   // or may not have it (fs/file.c fd_install against dup_fd).
   void note_installed(std::int32_t number) { installed_.push_back(number); }
 
-  // May the spawn return as it did? Where not, `reason` (may be null) takes observed and allowed.
+  // Returns true if the spawn may return as it did. Otherwise fills `reason`, which may be null.
   struct Reason {
-    Clause clause{};  // whose evidence it is
+    Clause clause{};  // the evidence is of this clause
     std::string observed, allowed, rule;
   };
   bool may_close(Clauses enforced, bool resource_errors, Reason* reason) const;
 
-  // A pidfd that was asked for takes a number of the parent's table, at an instant of its own.
+  // A requested pidfd takes a number of the parent's table, at an instant of its own.
   enum class Pidfd : std::uint8_t { untouched, reserved, taken, settled };
-  // The spawn's own pidfd is no file of the caller's that could be kept: a source at its number is closed.
+  // The spawn's own pidfd is not a file that the caller could keep: a source at its number counts as closed.
   void note_own_pidfd(model::Index description) { own_pidfd_ = description; }
-  std::int32_t highest_limit() const { return highest_limit_; }  // RLIMIT_NOFILE, so far in this window
+  std::int32_t highest_limit() const { return highest_limit_; }  // of RLIMIT_NOFILE, so far in this window
   Pidfd pidfd = Pidfd::untouched;
   std::int32_t pidfd_number = -1;
 
-  // Which descriptions explain the single number `number` of the child.
+  // Number of the child and a description that explains it; a number may have several.
   const std::vector<std::pair<std::int32_t, model::Index>>& candidates() const { return candidates_; }
 
   model::Hash128 hash(model::Hash128 h) const;
@@ -72,13 +72,13 @@ class Window {
 
   const SpawnCase* case_ = nullptr;
   const decltype(model::State::descriptions)* descriptions_ = nullptr;  // during look() only
-  Bits kept_unexplained_, sources_never_open_;                          // by keep entry
+  Bits kept_unexplained_, sources_never_open_;                          // indexed by keep entry
   bool is_source_once_closed_ = false;
   std::vector<Range> unexplained_;      // numbers the child has, targets aside
-  std::vector<Range> always_crossing_;  // numbers that would have crossed at every instant, and are not there
+  std::vector<Range> always_crossing_;  // numbers that crossed at every instant, but that the child lacks
   std::vector<std::int32_t> installed_;
   std::vector<std::pair<std::int32_t, model::Index>>
-      candidates_;  // by number, and of one number in the order of instants
+      candidates_;  // ordered by number, and for one number in the order of instants
   model::Index own_pidfd_ = model::none;
   bool same_instant_ = false;
   bool limit_ever_good_ = false, limit_ever_bad_ = false;

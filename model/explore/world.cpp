@@ -18,7 +18,7 @@ using model::Table;
 
 namespace {
 
-// Equal from a number on but for pidfds: those a spawn may make and close.
+// Returns true if the tables are equal from number `from` on, except for pidfds, which a spawn may make and close.
 bool same_but_pidfds(const State& state, const Table& a, const Table& b, std::int32_t from = 0) {
   const auto counts = [&](const Entry& e) {
     return e.last >= from && e.description != model::none &&
@@ -38,8 +38,8 @@ bool same_but_pidfds(const State& state, const Table& a, const Table& b, std::in
   }
 }
 
-// The caller's table and what it was before a step of its spawn: nothing but slots of the window that are nobody
-// else's.
+// Returns true if a step of the spawn has changed the caller's table only in window slots of its
+// own.
 bool differs_in_own_slots(const State& state, const SimulatedSpawn& machine, const Table& before) {
   constexpr std::int32_t window_end = 64;
   const Table& now = state.table_of(machine.parent());
@@ -55,8 +55,8 @@ bool differs_in_own_slots(const State& state, const SimulatedSpawn& machine, con
   return same_but_pidfds(state, before, now, window_end);
 }
 
-// A spawn that fails closes its pidfd by number. Who has put a file there meanwhile did not own the number, and loses
-// it (linearize.cpp step_pidfd says the same of a run on the kernel).
+// A spawn that fails closes its pidfd by number. A thread that put a file there meanwhile did not own the number, and
+// loses the file (linearize.cpp step_pidfd says the same of a run on the kernel).
 bool differs_at_pidfd(const State& state, const Table& before, const Table& now, std::int32_t pidfd) {
   if (pidfd < 0 || pidfd >= 64) return false;
   return same_but_pidfds(state, before.without(std::uint64_t{1} << pidfd), now.without(std::uint64_t{1} << pidfd));
@@ -64,7 +64,7 @@ bool differs_at_pidfd(const State& state, const Table& before, const Table& now,
 
 }  // namespace
 
-// Looks at each step of a spawn while it is made.
+// Checks each step of a spawn while it is made.
 class Checker : public NoObserver {
  public:
   Checker(World& world, Violation& violation) : world_(world), violation_(violation) {}
@@ -99,7 +99,7 @@ class Checker : public NoObserver {
       violation_ = violated(Clause::fd_untouched, "the spawn changes the caller's table",
                             "nothing of ours is visible in it", rule(Rule::others_unaffected));
     if (!s.has_returned()) return;
-    if (s.error() == EOPNOTSUPP) {  // ways and strategies say so of what they cannot do, as an implementation declines
+    if (s.error() == EOPNOTSUPP) {  // a way or strategy that cannot do it, as an implementation declines
       violation_ = Verdict{};
       violation_->status = Status::unsupported;
       violation_->observed = "the way cannot make the spawn of thread " + std::to_string(s.parent()) + ", operation " +
@@ -139,7 +139,7 @@ class Checker : public NoObserver {
 
   World& world_;
   Violation& violation_;
-  Table before_;  // the caller's
+  Table before_;  // of the caller
   std::int32_t pidfd_before_ = -1;
   bool shares_ = false;
 };
@@ -148,7 +148,7 @@ bool World::step(unsigned actor, unsigned outcome, Violation& violation) {
   Checker checker(*this, violation);
   if (!driver_.step(actor, outcome, checker)) return false;
   for (std::size_t s = 0; s < seen_.size(); ++s) look(s);
-  // What has ended is owed nothing.
+  // A caller that has ended is owed nothing.
   if (driver_.caller_has_ended() && violation && violation->clause != Clause::sig_no_handler_in_child)
     violation.reset();
   if (!violation) violation = check_state();
@@ -159,7 +159,7 @@ Violation World::at_end(bool is_deadlock) const {
   if (!is_deadlock || driver_.caller_has_ended() || driver_.caller_is_stopped()) return std::nullopt;
   for (std::size_t s = 0; s < seen_.size(); ++s)
     if (!driver_.spawns()[s].has_returned()) return clauses::live_returns(facts(s), " never returns: nobody can go on");
-  return std::nullopt;  // the scenario's own operations wait for each other
+  return std::nullopt;  // only the scenario's own operations wait for each other
 }
 
 model::Hash128 World::hash() const {
