@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * THE table of attributes: what a program has of its caller, and what a spawn must leave alone in its caller. No
- * operation of a scenario changes any of them but `limit` (the soft limit of RLIMIT_NOFILE), so at the end the caller
- * has what it was made with.
+ * THE table of attributes: what a program inherits from its caller, and what a spawn must leave alone in its caller.
+ * The only operation that changes one is `limit` (the soft limit of RLIMIT_NOFILE), so at the end the caller has what
+ * it started with.
  *
- * Each value is one number, or the hash of a text. One reader fills them in (impl/executor/observe/attributes.c). Plain
- * C. */
+ * Each value is one number, or the hash of a text. One reader fills the values in (impl/executor/observe/attributes.c).
+ * Plain C. */
 #ifndef SPAWNCHECK_SCENARIO_ATTRIBUTES_H
 #define SPAWNCHECK_SCENARIO_ATTRIBUTES_H
 
@@ -21,7 +21,7 @@
  *   TASK      sched_getscheduler(2) and others; `at`: enum sc_attribute_of_task
  *   SPACES    the hash of all links below ns
  *
- * How it is shown: d decimal, o octal, x hexadecimal, # a hash, which shows nothing.
+ * How a value is shown: d decimal, o octal, x hexadecimal, # a hash, which is not shown.
  *
  * Columns: enumerator, what it is, where, name, at (for STATUS: the number's place and then its base), how it is shown,
  * source. */
@@ -79,13 +79,13 @@ enum sc_attribute {
       SC_ATTRIBUTE_COUNT
 };
 
-/* What was read of one process or thread: bit i of `known` says whether value[i] counts. */
+/* What was read of one process or thread. Bit i of `known` is set if value[i] is valid. */
 struct sc_attributes {
   uint64_t known;
   uint64_t value[SC_ATTRIBUTE_COUNT];
 };
 
-/* More attributes than bits of `known` do not compile. */
+/* Fails to compile if there are more attributes than bits of `known`. */
 typedef char sc_attributes_fit[SC_ATTRIBUTE_COUNT <= 64 ? 1 : -1];
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a scenario contains: operations and options by their words, and situations, each a row of one table.
+// The features of a scenario: operations and options by their words, and situations, each a row of one table.
 #include <algorithm>
 #include <bitset>
 #include <cerrno>
@@ -34,7 +34,7 @@ struct Asked {
   std::size_t thread, operation;
   const sc_request& request() const { return scenario.threads[thread].operations[operation].request; }
 
-  // Any entry, or the first or last of a run, whose source is a number.
+  // Tests each entry, of a run the first and last, whose source is a number.
   template <typename Test>
   bool any_kept(Test test) const {
     const sc_request& r = request();
@@ -46,7 +46,7 @@ struct Asked {
     }
     return false;
   }
-  // Where a single entry moves what is at a number, -1: it stays.
+  // The target to which a single entry moves the number, -1: none.
   std::int32_t next(std::int32_t number) const {
     const sc_request& r = request();
     for (std::uint32_t i = 0; i < r.keep_count; ++i)
@@ -68,7 +68,7 @@ struct Asked {
     return false;
   }
   bool asks(std::uint32_t bit) const { return (request().set & bit) != 0; }
-  // Of a child of this thread: was something done to it before?
+  // Returns true if the thread did such an operation on the child before.
   bool was_before(std::uint8_t kind, const sc_operand& child) const {
     return any_before([&](const sc_operation& o) {
       return o.kind == kind && o.operand[0].variable == child.variable && o.operand[0].value == child.value;
@@ -107,7 +107,7 @@ bool is_group(const Asked& a, bool of_child, bool is_gone) {
          (!of_child || (a.was_before(SC_OP_KILL_CHILD, g) || a.was_before(SC_OP_WAIT, g)) == is_gone);
 }
 
-// Columns: word, when a spawn has it.
+// Columns: word, test whether a spawn has the feature.
 struct SpawnFeature {
   std::string_view word;
   bool (*has)(const Asked&);

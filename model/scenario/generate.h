@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// Random scenarios that mean something: valid, small, and about one subject each.
+// Random scenarios with a purpose: valid, small, and about one subject each.
 //
-// A scenario belongs to a family, which decides what its threads do; then some variations are applied to it, each of
-// which adds one thing that every subject should meet: another mask, a tight limit, a closed source. Families,
-// variations and chances are tables (generate/tables.h); features() says what a scenario contains, so that a test can
-// show the distribution and require every feature, and `check --coverage` shows which features met.
+// A scenario belongs to a family, which decides what its threads do; then some variations are applied, each of which
+// adds one thing that every subject should meet: another mask, a tight limit, a closed source. Families, variations
+// and chances are tables (generate/tables.h); features() says what a scenario contains, so that a test can show the
+// distribution and require every feature, and `check --coverage` shows which features met.
 #pragma once
 
 #include <cstdint>
@@ -45,29 +45,29 @@ inline constexpr int family_count = 0 SPAWNCHECK_FAMILIES(SPAWNCHECK_ROW);
 #undef SPAWNCHECK_ROW
 std::string_view name(Family);
 
-// Every family, as often as its weight says, spread evenly: what the i-th scenario of a search is about.
+// The family of the i-th scenario of a search: every family as often as its weight says, spread evenly.
 Family family_in_turn(std::uint64_t i);
 
 struct GenerateOptions {
-  std::uint32_t policies = 7;    // bit (1 << SPAWNCHECK_FDS_*): those that may be asked for
-  std::uint32_t sets = 127;      // SPAWNCHECK_SET_*: those that may be asked for
+  std::uint32_t policies = 7;    // bit (1 << SPAWNCHECK_FDS_*): policies that requests may have
+  std::uint32_t sets = 127;      // SPAWNCHECK_SET_*: fields that requests may set
   std::uint32_t families = ~0u;  // bit per Family
   std::uint32_t threads_max = 3;
   bool varies = true;            // variations are applied
-  bool own_descriptors = false;  // threads touch only what is theirs: own.h
+  bool own_descriptors = false;  // threads touch only their own descriptors: own.h
   bool waits = true;             // threads wait for their children
 };
 
-// Takes out of a scenario, which may be mutated, what the options leave out.
+// Removes from a scenario, for example a mutated one, what the options exclude.
 void suit(Scenario&, const GenerateOptions&);
 
 // With no family or no policy allowed: the keep-list family, the policy `only`.
 Scenario generate(Random&, const GenerateOptions& = {});
 
-// What is in a scenario: words of feature_words(), ascending, each once.
+// What a scenario contains: words of feature_words(), ascending, without duplicates.
 std::vector<std::string> features(const Scenario&);
-// Every word that features() knows, ascending: operations, "policy:only", "program:hold", "world:memfd", swap, race,
-// ...
+// Every word that features() can return, ascending: operations, "policy:only", "program:hold", "world:memfd", swap,
+// race, ...
 const std::vector<std::string>& feature_words();
 
 }  // namespace spawncheck

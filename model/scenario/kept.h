@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The entries that a request's keep-list stands for, each a single one (sc_keep::more is 0), in order:
+// The entries that a request's keep-list stands for, in order, each single (sc_keep::more is 0):
 //
 //   for (const sc_keep& k : kept(request)) ...
 #pragma once

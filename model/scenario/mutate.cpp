@@ -13,7 +13,7 @@ namespace spawncheck {
 
 namespace {
 
-// A scenario grows no further by mutation: each thread makes a run slower, and few races need more.
+// Mutation adds no threads beyond this: each makes a run slower, and few races need more.
 constexpr std::size_t threads_grown_max = 8;
 
 class Mutator {
@@ -51,21 +51,21 @@ class Mutator {
         if (op.kind == SC_OP_SPAWN) all.push_back(&op.request);
     return all.empty() ? nullptr : all[below(all.size())];
   }
-  // Numbers of the world, its neighbours, and where tables change their size.
+  // A number of the world, a neighbour of one, or one at which tables change their size.
   std::int32_t some_number() {
     constexpr std::int32_t edges[] = {0, 1, 2, 3, 62, 63, 64, 65, 127, 128, 255, 1023, 1024};
     if (s_.world.line_count > 0 && random_.chance(1, 2))
       return s_.world.line[below(s_.world.line_count)].number + random_.between(-1, 1);
     return random_.chance(1, 3) ? edges[below(std::size(edges))] : random_.between(0, 16);
   }
-  // Mostly a descriptor of the world: what is not open is soon said.
+  // Mostly a descriptor of the world: closed ones have few different outcomes.
   sc_operand some_operand() {
     if (s_.world.line_count > 0 && random_.chance(1, 2)) return {s_.world.line[below(s_.world.line_count)].number, 0};
     return {random_.chance(1, 3) ? random_.between(0, 6) : some_number(),
             static_cast<std::uint8_t>(random_.chance(1, 3))};
   }
 
-  // Mostly single entries; runs end where lists and tables change their size.
+  // Mostly a single entry; runs have lengths at which lists and tables change their size.
   std::int32_t some_more() {
     constexpr std::int32_t edges[] = {1, 2, 15, 16, 31, 32, 62, 63, 64, 127, 128, 255, 256, 1023};
     return random_.chance(2, 3) ? 0 : edges[below(std::size(edges))];

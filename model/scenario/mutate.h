@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Small changes to a scenario that leave it valid, for the fuzzers.
+// Small changes to a scenario that keep it valid, for the fuzzers.
 #pragma once
 
 #include "model/scenario/random.h"
@@ -9,7 +9,7 @@
 namespace spawncheck {
 
 Scenario mutate(const Scenario&, Random&);
-// Threads and world lines of both.
+// A scenario with threads and world lines of both.
 Scenario cross(const Scenario&, const Scenario&, Random&);
 
 }  // namespace spawncheck

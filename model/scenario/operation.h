@@ -3,9 +3,9 @@
  * One line of a scenario as plain data, and THE table of operations.
  *
  * The table drives the parser, the printer, the generator, the mutator, the documentation
- * (`spawncheck list ops`), the arena's dispatch and the model's. Nobody else enumerates operations: a
- * new one is a row here, a function in the arena and a rule in the model, and whoever forgets one of
- * them does not link.
+ * (`spawncheck list ops`), the arena's dispatch and the model's. No other code enumerates operations:
+ * a new one is a row here, a function in the arena and a rule in the model; if one is missing the
+ * build fails to link.
  *
  * Plain C, no dependency: the arena is built from the same header, also against musl. */
 #ifndef SPAWNCHECK_SCENARIO_OPERATION_H
@@ -13,13 +13,13 @@
 
 #include <stdint.h>
 
-/* Bounds of the language. Whatever is larger is malformed. */
+/* Bounds of the language. A scenario beyond one is malformed. */
 #define SC_THREADS_MAX 24
 #define SC_OPS_MAX 32       /* of one thread */
 #define SC_VARIABLES_MAX 32 /* of one thread: $0 .. $31 */
 #define SC_WORLD_MAX 64     /* lines that open descriptors in the initial world */
-#define SC_KEEP_MAX 32      /* entries of one keep-list as it is written; a run is one */
-#define SC_KEPT_MAX 8192    /* entries that it stands for */
+#define SC_KEEP_MAX 32      /* entries of a keep-list as written; a run is one entry */
+#define SC_KEPT_MAX 8192    /* entries that a keep-list stands for */
 #define SC_MEMFDS_MAX 512   /* numbers that the world's `memfds` lines open */
 #define SC_REFUSALS_MAX 8   /* system calls that the world refuses */
 #define SC_CELLS_MAX 8      /* memory cells, named by number */
@@ -28,7 +28,7 @@
 #define SC_SIGNAL_MAX 64
 #define SC_ARGUMENTS_MAX 4096 /* extra arguments of a spawned program, 32 bytes each */
 
-/* Operand signatures, one letter an operand, in order of appearance on the line.
+/* Operand signatures: one letter for each operand, in the order on the line.
  *   f  a descriptor: a number, or $N (a result of an earlier operation of the same thread)
  *   k  a child: $N, the pid result of an earlier spawn of the same thread
  *   n  a plain number 0..SC_NUMBER_MAX
@@ -126,14 +126,14 @@ struct sc_operand {
 struct sc_keep {
   struct sc_operand source;
   int32_t target;
-  int32_t more; /* how many follow the first */
+  int32_t more; /* how many entries follow the first */
 };
 
 /* On the line: spawn POLICY PROGRAM [NAME] [keep S>T,S..S>T,...] [mask SET] [default SET] [ignore SET]
  *                [pgroup N|$N] [session] [cwd NAME] [arguments N] [pidfd] [-> $pid [$pidfd]]
  * A run 300..302>10 stands for 300>10,301>11,302>12. pgroup $N is the group of an earlier child of the same thread.
- * POLICY is inherit, drop or only. `set` holds SPAWNCHECK_SET_* bits (impl/peers/implementation.h): which
- * of the fields were given. */
+ * POLICY is inherit, drop or only. `set` holds SPAWNCHECK_SET_* bits (impl/peers/implementation.h): the
+ * fields that were given. */
 struct sc_request {
   uint8_t policy;  /* SPAWNCHECK_FDS_* */
   uint8_t program; /* enum sc_program */
@@ -206,26 +206,26 @@ struct sc_world_line {
 };
 
 /* On the line: refuse CALL ERRNO, as in `refuse close_range ENOSYS`. From the moment the race begins, every such call
- * of the scenario's threads and of the processes they start gives that error and is not made. Not what the scenario's
- * own operations need: validate.h. */
+ * of the scenario's threads and of the processes they start is not made and fails with that error. A call that the
+ * scenario's own operations need cannot be refused: validate.h. */
 struct sc_refusal {
   uint8_t call;  /* enum sc_visible */
   int32_t error; /* errno */
 };
 
-/* What a scheduled run is to suffer, on purpose. */
+/* The faults that can be injected into a scheduled run. */
 enum sc_fault_kind {
   SC_FAULT_NONE,
-  SC_FAULT_ERROR,        /* the call is not made and gives errno `value` */
+  SC_FAULT_ERROR,        /* the call is not made and fails with errno `value` */
   SC_FAULT_SIGNAL,       /* signal `value` is sent to the arena's process */
-  SC_FAULT_SIGNAL_CHILD, /* to the spawn's child */
+  SC_FAULT_SIGNAL_CHILD, /* signal `value` is sent to the spawn's child */
   SC_FAULT_KILL_CHILD,   /* the spawn's child is ended by SIGKILL */
-  SC_FAULT_STOP_CHILD,   /* it is stopped, and continued once nothing else can go */
+  SC_FAULT_STOP_CHILD,   /* the spawn's child is stopped, and continued once no other task can go */
   SC_FAULT_KILL_PARENT   /* the arena's process is ended by SIGKILL */
 };
 
-/* At the `at`-th visible call (from 0) of operation `operation` of thread `thread`, by whichever of its tasks: before
- * the call is made. */
+/* Injected before the `at`-th visible call (from 0) of operation `operation` of thread `thread`, in whichever of its
+ * tasks makes that call. */
 struct sc_fault {
   uint8_t kind, thread, operation;
   uint16_t at;
@@ -235,7 +235,7 @@ struct sc_fault {
 struct sc_world {
   uint32_t line_count;
   struct sc_world_line line[SC_WORLD_MAX];
-  int32_t limit;    /* RLIMIT_NOFILE, soft; 0: not set, the arena's own */
+  int32_t limit;    /* RLIMIT_NOFILE, soft; 0: unset, the arena's own limit */
   uint64_t mask;    /* of every thread */
   uint64_t ignored; /* dispositions; a signal is in at most one of the two */
   uint64_t handled;

@@ -26,7 +26,7 @@ bool replaces(std::uint8_t kind) { return kind == SC_OP_DUP2 || kind == SC_OP_DU
 
 bool names_descriptor(const sc_operation& op) { return row_of(op).operands.starts_with('f'); }
 
-// The numbers of the world that some operation replaces, and how often each is closed.
+// The world's numbers that an operation replaces, and how often each number is closed.
 struct OfWorld {
   std::set<std::int32_t> replaced;
   std::map<std::int32_t, unsigned> closed;
@@ -94,8 +94,8 @@ bool is_own_source(const sc_world& world, const OfWorld& of_world, const Variabl
   return true;
 }
 
-// Calls `with(operation, is_own)` for each spawn, in the order of its thread; is_own says of an entry whether its
-// source is one.
+// Calls `with(operation, is_own)` for each spawn, in the order of its thread; is_own(entry) is true if the
+// entry's source is the thread's own.
 template <typename Operations, typename With>
 void for_each_spawn(Operations& threads, const sc_world& world, const OfWorld& of_world, With with) {
   for (auto& thread : threads) {
@@ -131,7 +131,7 @@ bool keeps_own_only(const Scenario& scenario) {
 
 bool is_own_only(const Scenario& scenario) { return touches_own_only(scenario) && keeps_own_only(scenario); }
 
-// Each turn has one operation less that is against it, or can be.
+// Terminates: each round leaves fewer operations that break the rule, or can.
 void make_own_only(Scenario& scenario) {
   while (const std::optional<Place> at = first_breach(scenario)) {
     auto& operations = scenario.threads[at->thread].operations;

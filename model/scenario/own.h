@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: MIT
 //
-// Do the threads of a scenario touch only what is theirs? A library may have descriptors of its own in the caller's
-// table, during a call or for good. Whoever closes such a number, puts something else there or duplicates it breaks the
-// library, which says nothing about it. Theirs is what a thread has opened itself, and what the world has put at a
-// number.
+// Whether the threads of a scenario touch only their own descriptors. A library may have descriptors of its own in the
+// caller's table, during a call or for good. A thread that closes such a number, replaces or duplicates its file breaks
+// the library, which is no evidence against the library. A thread's own are those that it has opened, and those of the
+// world.
 #pragma once
 
 #include "model/scenario/scenario.h"
 
 namespace spawncheck {
 
-// Each number that a thread closes, replaces, marks or duplicates is then open by the scenario's own doing, whatever
-// the order of the operations:
-// - a variable's, of an operation that opens a new number, before the thread closes it;
-// - one of the world, which some operation closes at most once and then nobody replaces.
-// close_range(2) names numbers that nobody has opened, and has no place there. The sources of keep-lists are not looked
-// at: a spawn touches nothing.
+// Returns true if each number that a thread closes, replaces, marks or duplicates was
+// opened by the scenario itself, in every order of the operations: - a variable's, of an
+// operation that opens a new number, before the thread closes it; - one of the world, which
+// operations close at most once and never replace after that. close_range(2) names numbers
+// that no thread has opened: false. The sources of keep-lists are ignored: a spawn touches
+// nothing.
 bool touches_own_only(const Scenario&);
 
-// Likewise each source of a keep-list. A closed one may be a descriptor of the implementation's for a moment.
+// Likewise for each source of a keep-list. A closed source may for a moment be a descriptor of the implementation.
 bool keeps_own_only(const Scenario&);
 
-// Both.
+// touches_own_only() and keeps_own_only().
 bool is_own_only(const Scenario&);
 
-// Leaves out, or replaces by one that opens something new, each operation that is against it. Where there are several
-// threads, also each kept source that keeps_own_only() is against: a thread alone may ask for a closed one.
+// Removes each operation that breaks touches_own_only(), or replaces it by one that opens a new file. With several
+// threads also removes each source that breaks keeps_own_only(): a single thread may keep a closed one.
 void make_own_only(Scenario&);
 
-// Does an operation close, replace, mark, duplicate or keep what is at this number, by its number?
+// Returns true if an operation closes, replaces, marks, duplicates or keeps the descriptor at this number by naming it.
 bool names_number(const Scenario&, std::int32_t number);
 
 }  // namespace spawncheck

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A line is cut into words; the first word says what the line is; the signature of the operation's row
-// says how to read the others. The first mistake ends the parse, with its place.
+// A line is cut into words; the first word selects the kind of line; the signature of the operation's
+// row tells how to read the others. The first error ends the parse, with its place.
 #include <charconv>
 
 #include "impl/peers/implementation.h"
@@ -44,7 +44,7 @@ class Parser {
   struct ThreadUse {  // threads may be named before they are written
     int thread, line, column;
   };
-  struct Place {  // of what depends on operations that follow
+  struct Place {  // of a line that depends on later operations
     int line = 0, column = 0;
   };
 

@@ -182,7 +182,7 @@ bool operator==(const Scenario& a, const Scenario& b) {
       a.world.line_count != b.world.line_count || a.threads.size() != b.threads.size() || a.schedule != b.schedule ||
       a.expectations != b.expectations)
     return false;
-  return print(a) == print(b);  // the text says everything that counts
+  return print(a) == print(b);  // the text contains everything that matters
 }
 
 std::string print(const std::vector<Turn>& schedule) {

@@ -7,7 +7,7 @@
 
 namespace spawncheck {
 
-// splitmix64 (Steele, Lea, Flood 2014): every 64-bit value once in its period.
+// splitmix64 (Steele, Lea, Flood 2014): yields every 64-bit value once in its period.
 class Random {
  public:
   explicit Random(std::uint64_t seed) : state_(seed) {}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What a scenario may refuse, and what may go wrong on purpose: only what an implementation can live without, or can
-// report. A correct spawn must have a way out.
+// Which calls a scenario may refuse or fail by injection: only those that an implementation can do without, or whose
+// failure it can report. A correct spawn must have a way out.
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
@@ -63,8 +63,8 @@ bool needs(const sc_operation& op, std::string_view call) {
   return is_among(calls_of_operation[op.kind], call);
 }
 
-// Not what cannot fail for want of a right or of room, what the arena or the program that is spawned asks for itself,
-// or what nobody can end, wait for or undo anything without.
+// Returns false for calls that cannot fail for lack of permission or resources, that the arena or the spawned program
+// needs itself, or without which no task can end, wait or undo anything.
 bool may_be_refused(std::uint8_t call) {
   switch (sc_visible_calls[call].effect) {
     case SC_EFFECT_ALLOCATE:
@@ -85,13 +85,13 @@ bool may_be_refused(std::uint8_t call) {
   }
 }
 
-// What an old kernel, a sandbox or a full machine says. Others say something of the arguments, which would be untrue.
+// Returns true for errors of an old kernel, a sandbox or a full machine. Others would blame the arguments, wrongly.
 bool says_nothing_of_arguments(int error) {
   constexpr int errors[] = {ENOSYS, EPERM, EACCES, EMFILE, ENFILE, ENOMEM, EAGAIN, EINTR, EBUSY, ENOSPC};
   return std::find(std::begin(errors), std::end(errors), error) != std::end(errors);
 }
 
-// "Try again", from a call that is rightly made again for as long as it says so.
+// Returns true for a "try again" error of a call that a correct caller retries without bound.
 bool is_tried_for_ever(const sc_refusal& r) {
   const bool says_again = r.error == EINTR || r.error == EAGAIN || r.error == EBUSY;
   return says_again && (sc_visible_calls[r.call].sleeps != 0 || sc_visible_calls[r.call].effect == SC_EFFECT_REPLACE);

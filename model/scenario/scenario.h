@@ -43,7 +43,7 @@ struct Thread {
   std::vector<sc_operation> operations;
 };
 
-// Who makes the next visible system call: thread t, or (child >= 0) the n-th process that it has started.
+// The task that makes the next visible system call: thread t, or (child >= 0) the n-th process that it has started.
 struct Turn {
   std::uint8_t thread = 0;
   std::int8_t child = -1;
@@ -59,8 +59,8 @@ int exit_status(Status);  // 0, 1, 3, 4, 5; 2 is bad usage or a malformed scenar
 struct Expectation {
   Status status = Status::holds;
   std::string clause;          // empty: any
-  std::string implementation;  // empty: whichever runs
-  std::string kernel;          // on the model: model/kernel/behaviours.h behaviours_in(); empty: whichever runs
+  std::string implementation;  // empty: any
+  std::string kernel;          // on the model: model/kernel/behaviours.h behaviours_in(); empty: the running one
   bool operator==(const Expectation&) const = default;
 };
 
@@ -72,7 +72,7 @@ struct Scenario {
   std::vector<Expectation> expectations;
 };
 
-// Whether it can only be run scheduled.
+// Returns true if the scenario can only be run scheduled.
 inline bool is_scheduled(const Scenario& s) { return !s.schedule.empty() || s.fault.kind != SC_FAULT_NONE; }
 
 inline constexpr std::size_t schedule_turns_max = 4096;
@@ -89,10 +89,10 @@ struct ParseError {
   std::string message() const;  // "line 3, column 8: expected a descriptor number 0..19999 or $N"
 };
 
-// Never throws on any input, takes time and memory linear in the text.
+// Never throws. Takes time and memory linear in the text.
 std::variant<Scenario, ParseError> parse(std::string_view text);
 
-// Canonical text, ends in a newline.
+// Canonical text, with a newline at the end.
 std::string print(const Scenario&);
 std::string print(const sc_operation&);
 std::string print(const std::vector<Turn>&);  // "0*12 1 0.0"; empty for none
@@ -102,11 +102,11 @@ std::string print(const std::vector<Turn>&);  // "0*12 1 0.0"; empty for none
 std::string print(const sc_fault&);
 std::optional<sc_fault> fault_named(std::string_view text);
 
-// What a scenario must satisfy beyond syntax, so that generator, mutator and shrinker can build freely
-// and repair: bounds of operation.h; a variable is used only after an operation of the same thread gave
-// it; world numbers are distinct and below the limit, an alias names an earlier line; a thread index
-// exists; a refused call is none that the operations make; a fault is a spawn's. parse() reports a breach at its place;
-// repair() drops what breaches.
+// What a scenario must satisfy beyond syntax, so that generator, mutator and shrinker can build freely and repair:
+// bounds of operation.h; a variable is used only after an operation of the same thread has set it; world numbers
+// are distinct and below the limit, an alias names an earlier line; a thread index exists; no refused call is one
+// that the operations make; a fault belongs to a spawn. parse() reports a breach at its place; repair() removes
+// what breaks a rule.
 bool is_valid(const Scenario&);
 void repair(Scenario&);
 

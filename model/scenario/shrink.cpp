@@ -84,7 +84,7 @@ class Shrinker {
           --c.fault.thread;
       });
   }
-  // Halves, quarters, ... and single ones.
+  // Drops halves, quarters, ... and single operations.
   void drop_runs_of_operations() {
     for (std::size_t t = 0; t < s_.threads.size(); ++t) {
       const std::size_t n = s_.threads[t].operations.size();
@@ -115,7 +115,7 @@ class Shrinker {
       if (s_.world.line[i].kind == SC_WORLD_MEMFDS) shrink_memfds(i);
     }
   }
-  // To its first half, its second half, one number.
+  // Reduces the line to its first half, its second half, or one number.
   void shrink_memfds(std::uint32_t i) {
     const std::int32_t middle = (s_.world.line[i].number + s_.world.line[i].second) / 2;
     with([&](Scenario& c) { c.world.line[i].second = middle; });
@@ -132,7 +132,7 @@ class Shrinker {
         --c.world.refusal_count;
       });
   }
-  // The calls of a smaller spawn are fewer.
+  // A smaller spawn makes fewer calls, so the fault moves to an earlier one.
   void simplify_fault() {
     if (s_.fault.kind == SC_FAULT_NONE) return;
     with([](Scenario& c) { c.fault = {}; });

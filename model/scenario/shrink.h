@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The smallest scenario that still does something. Every candidate is smaller by one measure: threads,
+// The smallest scenario that still shows something. Every candidate is smaller by one measure: threads,
 // operations, world lines, schedule, keep entries and request fields, then the numbers' sum; so shrinking ends.
 #pragma once
 
@@ -11,13 +11,13 @@
 
 namespace spawncheck {
 
-// The biggest steps come first. All are valid.
+// Smaller scenarios, the biggest reductions first. All are valid.
 std::vector<Scenario> smaller(const Scenario&);
 
-// Greedy, to a fixpoint or until still_fails was asked tries_max times.
+// Shrinks greedily, to a fixpoint or until still_fails has been called tries_max times.
 Scenario shrink(Scenario, const std::function<bool(const Scenario&)>& still_fails, unsigned tries_max);
 
-// What smaller() makes smaller.
+// The measure that smaller() reduces.
 std::uint64_t size_of(const Scenario&);
 
 }  // namespace spawncheck

@@ -14,7 +14,7 @@ namespace {
 bool is_run(std::uint8_t kind) { return kind == SC_WORLD_FILL || kind == SC_WORLD_WINDOW || kind == SC_WORLD_MEMFDS; }
 bool is_pair(std::uint8_t kind) { return kind == SC_WORLD_PIPE || kind == SC_WORLD_SOCKETPAIR; }
 
-// The numbers a line opens: one, two single ones, or a run.
+// Returns true if the line opens the number: a line opens one, two single ones, or a run.
 bool opens(const sc_world_line& line, std::int32_t number) {
   if (is_run(line.kind)) return line.number <= number && number <= line.second;
   return number == line.number || (is_pair(line.kind) && number == line.second);
@@ -157,7 +157,7 @@ void repair_request(sc_request& r, std::uint32_t defined) {
   }
 }
 
-// Brings an operand into its letter's range; false: the operation cannot stay.
+// Brings an operand into its letter's range. Returns false if the operation must be removed.
 bool repair_operand(char letter, sc_operand& o, std::uint32_t defined, std::size_t threads) {
   auto limited = [&](std::int32_t low, std::int32_t high) {
     o.variable = 0;
@@ -193,7 +193,7 @@ bool repair_operand(char letter, sc_operand& o, std::uint32_t defined, std::size
     case 'v':
       return limited(0, INT32_MAX);
     default:
-      return limited(0, 0);  // S, R: the value is elsewhere
+      return limited(0, 0);  // S, R: the value is in another field
   }
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * THE table of visible system calls: those that another task can see the effect of, or that see the effect
- * of another task's. Scheduled runs stop at exactly these; the seccomp filter, the trace's text, the independence
- * relation and lockstep are made from it. A call that is missing here is not scheduled: it happens
- * together with the visible call before it.
+ * THE table of visible system calls: those whose effect another task can see, or that can see the effect of
+ * another task's call. Scheduled runs stop at exactly these; the seccomp filter, the trace's text, the
+ * independence relation and lockstep are made from the table. A call that is not here is not scheduled: it
+ * happens together with the visible call before it.
  *
- * A query is not visible: rt_sigprocmask(2) and rt_sigaction(2) without a new value, sigaltstack(2) likewise
- * (filter.c lets them pass). rt_sigaction's old value is only read back by who set it.
+ * A query is not visible: rt_sigprocmask(2), rt_sigaction(2) and sigaltstack(2) without a new value
+ * (filter.c lets them pass). rt_sigaction's old value is read back only by the task that set it.
  *
- * Columns: name as in SYS_name, effect (below), can it sleep, arguments, one letter each:
+ * Columns: name as in SYS_name, effect (below), whether it can sleep, arguments, one letter each:
  *   d number   f descriptor   x bits   i a process or a thread   p address (only null or not counts)
  *   m address of a signal set   a address of a struct sigaction   c address of a struct clone_args
  *   l address of a struct rlimit (only the new one: its soft limit is read)
@@ -26,13 +26,13 @@
  *   fcntl      by its command: number or allocate
  *   range      the numbers from its first to its second argument
  *   file       a file, lock, queue, port or pipe, from outside the table
- *   attribute  something of the caller's own that nobody else sees
- *   mask       the caller's mask: what it can be sent now
+ *   attribute  an attribute of the caller that no other task sees
+ *   mask       the caller's mask: which signals it takes now
  *   disposition, send   the process's dispositions, another task's pending signals
  *   limit      the process's RLIMIT_NOFILE
  *   clone, exec, exit, wait   the life of a process, and its table
  *   memory     a word or a mapping of the process: futexes
- *   anything   whatever: conflicts with all */
+ *   anything   unknown: conflicts with every call */
 enum sc_effect {
   SC_EFFECT_ALLOCATE,
   SC_EFFECT_ALLOCATE2,
@@ -140,13 +140,13 @@ enum sc_visible {
 #define SC_ROW(name, effect, sleeps, arguments) SC_VISIBLE_##name,
   SC_VISIBLE_CALLS(SC_ROW) SC_VISIBLE_CALLS_OLD(SC_ROW)
 #undef SC_ROW
-  /* Not the kernel's: what the arena says before an operation that makes no call (store, load), so that
-   * it is scheduled as well. Its argument is the cell. */
+  /* Not a kernel call: the arena makes it before an operation without a call (store, load), so that the
+   * operation is scheduled as well. Its argument is the cell. */
   SC_VISIBLE_marker,
   SC_VISIBLE_COUNT
 };
 
-/* Its rows, by enum sc_visible. */
+/* The table's rows, indexed by enum sc_visible. */
 struct sc_visible_call {
   const char *name, *arguments;
   unsigned char effect, sleeps; /* enum sc_effect */
@@ -158,6 +158,6 @@ static const struct sc_visible_call sc_visible_calls[SC_VISIBLE_COUNT] = {
 #undef SC_ROW
         {"marker", "d", SC_EFFECT_MEMORY, 0}};
 
-#define SC_MARKER_NUMBER 0x5c00 /* no kernel has a call of this number */
+#define SC_MARKER_NUMBER 0x5c00 /* no kernel has a call with this number */
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The words of the language, as tables: what operation.h lists, for C++. Parser, printer, generator,
-// mutator and the tool's lists read these and nothing else.
+// The words of the language as tables: operation.h, for C++. Parser, printer, generator, mutator and
+// the tool's lists read only these.
 #pragma once
 
 #include <cstdint>
@@ -24,10 +24,10 @@ struct ProgramRow {
   std::string_view word, summary;
 };
 
-// How a line of the initial world looks after its word.
+// The form of a line of the initial world.
 struct WorldRow {
   std::string_view line;  // fd, fds, alias, fill, memfds or window
-  std::string_view word;  // of fd and fds: what is opened
+  std::string_view word;  // of fd and fds: the kind of file
   bool named;
 };
 
@@ -41,7 +41,7 @@ std::span<const std::string_view> policy_words();
 
 inline const OperationRow& row_of(const sc_operation& op) { return operation_rows()[op.kind]; }
 
-// Index of a word in a list, -1: not there.
+// The index of a word in a list; -1: not in it.
 int index_of(std::span<const std::string_view> words, std::string_view word);
 
 // 1..64 for a name with or without SIG, or a number; 0: none.
@@ -50,11 +50,11 @@ std::string signal_name(int signal);         // USR1; 34
 std::string signal_set_text(std::uint64_t);  // none, all, or names joined by commas
 std::uint64_t signal_bit(int signal);
 
-int errno_named(std::string_view word);  // EMFILE; 0: none of that name
-std::string errno_name(int error);       // empty: it has none
-int call_named(std::string_view word);   // enum sc_visible, -1: none that is visible
+int errno_named(std::string_view word);  // of EMFILE; 0: no errno has the name
+std::string errno_name(int error);       // empty: it has no name
+int call_named(std::string_view word);   // enum sc_visible, -1: no visible call
 
-// An operation with nothing set: zero, results not taken.
+// An operation with all fields zero, whose results no variable takes.
 sc_operation blank_operation(std::uint8_t kind);
 
 }  // namespace spawncheck

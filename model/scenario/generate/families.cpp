@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a scenario is about: a function a family.
+// What a scenario is about: one function for each family.
 #include <algorithm>
 
 #include "model/scenario/generate/generator.h"
@@ -87,7 +87,7 @@ void Generator::signals() {
   open_at(0, false);
   set_signals();
   if (random_.chance(1, 2)) more_dispositions();
-  const std::uint64_t quiet = scenario_.world.handled | scenario_.world.ignored;  // nobody is ended by these
+  const std::uint64_t quiet = scenario_.world.handled | scenario_.world.ignored;  // these end no process
   auto& ops = thread();
   if (random_.chance(1, 3)) {
     sc_operation mask = op(SC_OP_MASK, random_.between(0, 2));
@@ -100,7 +100,7 @@ void Generator::signals() {
   for (std::uint32_t i = 0; i < spawns; ++i) {
     sc_operation o = plain_spawn(happens(Chance::missing_program) ? SC_PROGRAM_MISSING : SC_PROGRAM_HOLD);
     add_attributes(o.request, 3);
-    // What may reach the child must not end it; who cannot set its mask has children that may be ended.
+    // Signals that may reach the child must not end it. Without SET_MASK its children may be ended.
     if (group && allows(SPAWNCHECK_SET_MASK)) {
       o.request.set |= SPAWNCHECK_SET_MASK;
       o.request.mask |= quiet & ~signal_bit(sig_winch);
@@ -190,7 +190,7 @@ void Generator::two_spawns() {
   if (happens(Chance::own_masks)) masks_differ();
 }
 
-// Take something, spawn, give it back, take it again: it must be free.
+// Takes a resource, spawns, gives it back, takes it again: it must be free.
 void Generator::released() {
   open_standard();
   open_some(random_.below(3));
@@ -244,7 +244,7 @@ void Generator::limits() {
   }
 }
 
-// Tens to hundreds of sources, each a file of its own: in order, moved up or down by one, reversed in pieces.
+// Tens to hundreds of sources, each with its own file: in order, moved up or down by one, or reversed in pieces.
 void Generator::long_lists() {
   open_standard();
   open_some(random_.below(3));
@@ -258,7 +258,7 @@ void Generator::long_lists() {
         random_.chance(1, 2) ? std::max(0, first + shifts[below(std::size(shifts))]) : random_.between(0, 80);
     o.request.keep[0] = {{first, 0}, target, length - 1};
     o.request.keep_count = 1;
-    if (random_.chance(1, 3)) {  // the two halves change places
+    if (random_.chance(1, 3)) {  // the two halves are swapped
       const std::int32_t half = length / 2;
       o.request.keep[0] = {{first, 0}, first + half, half - 1};
       o.request.keep[1] = {{first + half, 0}, first, half - 1};
@@ -279,7 +279,7 @@ void Generator::groups() {
   if (random_.chance(1, 2)) other_group();
 }
 
-// Some children are waited for, some stay zombies, some are ended by their own thread.
+// Some children are waited for, some stay zombies, some are killed by the thread that started them.
 void Generator::children() {
   open_standard();
   if (random_.chance(2, 3))

@@ -30,7 +30,7 @@ constexpr std::uint32_t weights_of(std::uint32_t chosen) {
 
 constexpr std::uint32_t round = weights_of(~0u);
 
-// Smooth weighted round robin: in each place the family that is furthest behind its share.
+// Smooth weighted round robin: each place gets the family that is furthest behind its share.
 constexpr std::array<std::uint8_t, round> order_of_families() {
   std::array<std::uint8_t, round> order{};
   std::int32_t credit[family_count] = {};

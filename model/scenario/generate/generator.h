@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The generator: a member function a family and a variation, and what they have in common.
+// The generator: one member function for each family and variation, and what they share.
 #pragma once
 
 #include <vector>
@@ -47,8 +47,8 @@ class Generator {
   void open_some(std::uint32_t count);
   void open_at(std::int32_t number, bool cloexec);
   void open_wide();
-  std::int32_t open_numbered(std::int32_t count);  // a file each; the first of them, -1: there is no room
-  std::int32_t open_alike(std::int32_t count);     // one file; so many that the limit is raised
+  std::int32_t open_numbered(std::int32_t count);  // opens a file at each; returns the first, -1: no room
+  std::int32_t open_alike(std::int32_t count);     // all on one file; raises the limit
   void set_signals();
   bool is_open(std::int32_t number) const { return spawncheck::is_open(scenario_.world, number); }
   std::int32_t highest_open() const { return spawncheck::highest_open(scenario_.world); }
@@ -56,8 +56,8 @@ class Generator {
   std::int32_t edge() { return edge_numbers[below(std::size(edge_numbers))]; }
 
   // operations.cpp: operations and requests.
-  Operations& thread();               // a new one
-  Operations& enter(std::size_t at);  // an earlier one: what it creates gets variables of its own
+  Operations& thread();               // a new thread
+  Operations& enter(std::size_t at);  // an earlier thread; what it creates gets new variables
   bool has_room_for_thread() const { return scenario_.threads.size() < options_.threads_max; }
   sc_operation op(std::uint8_t kind, std::int32_t a = 0, std::int32_t b = 0);
   sc_operation creating(std::uint8_t kind, bool cloexec, std::int32_t a = 0, std::int32_t b = 0);
@@ -84,7 +84,7 @@ class Generator {
   std::vector<Place> spawns() const;
   std::optional<Place> some_spawn();  // none: no spawn
   sc_request& request(Place p) { return scenario_.threads[p.thread].operations[p.operation].request; }
-  // Before a spawn: the operation moves on. false: its thread has no room.
+  // Inserts operations before a spawn, whose place moves on. Returns false if the thread has no room.
   bool insert(Place& at, const Operations& before);
 
 #define SPAWNCHECK_ROW(id, word, weight, what) void id();
@@ -98,7 +98,7 @@ class Generator {
   Random& random_;
   const GenerateOptions& options_;
   Scenario scenario_;
-  std::vector<std::int32_t> open_;  // numbers of the world, runs aside
+  std::vector<std::int32_t> open_;  // numbers of the world, without runs
   std::int8_t variable_ = 0;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Operations, requests, and what threads do that every family needs.
+// Operations, requests, and the work of threads that every family needs.
 #include <algorithm>
 
 #include "model/scenario/generate/generator.h"
@@ -63,7 +63,7 @@ std::int32_t Generator::some_open() {
   return open_[below(open_.size())];
 }
 
-// Small numbers collide most: with sources, with what an implementation opens itself, with 0 to 2.
+// Small numbers collide most: with sources, with descriptors that an implementation opens, with 0 to 2.
 std::int32_t Generator::some_target() {
   switch (pick(targets)) {
     case Target::standard:
@@ -81,7 +81,7 @@ std::int32_t Generator::some_target() {
 std::uint8_t Generator::policy() {
   if ((options_.policies & 7) == 0) return SPAWNCHECK_FDS_ONLY;
   for (;;) {
-    const std::uint32_t p = random_.below(4);  // `only` twice
+    const std::uint32_t p = random_.below(4);  // `only` has two chances
     const std::uint32_t policy = p == 3 ? 2 : p;
     if (options_.policies >> policy & 1) return static_cast<std::uint8_t>(policy);
   }
@@ -91,7 +91,7 @@ void Generator::keep(sc_request& r, sc_operand source, std::int32_t target) {
   if (r.keep_count < SC_KEEP_MAX) r.keep[r.keep_count++] = {source, target, 0};
 }
 
-// Sources of the world onto one another's numbers: swaps, cycles, chains.
+// Moves sources of the world onto each other's numbers: swaps, cycles, chains.
 void Generator::add_permutation(sc_request& r) {
   std::vector<std::int32_t> from;
   for (const std::int32_t n : open_)
@@ -149,7 +149,7 @@ sc_operation Generator::spawn() {
   return o;
 }
 
-// What another thread does to the table meanwhile: opens and closes, now and then without close-on-exec.
+// Another thread's work on the table meanwhile: opens and closes, sometimes without close-on-exec.
 void Generator::opener(Operations& ops, std::uint32_t count) {
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::uint8_t kind = pick(creators);
@@ -175,7 +175,7 @@ void Generator::opener(Operations& ops, std::uint32_t count) {
   }
 }
 
-// Changes the very numbers that another thread is keeping.
+// Changes numbers that another thread's spawn keeps.
 void Generator::disturber(Operations& ops) {
   const std::uint32_t count = 1 + random_.below(4);
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -209,7 +209,7 @@ void Generator::disturber(Operations& ops) {
   }
 }
 
-// Sends signals of the set `harmless`, which must end and stop nobody.
+// Sends signals of the set `harmless`, which must end or stop no process.
 void Generator::sender(Operations& ops, std::uint32_t count, std::uint64_t harmless, bool to_group) {
   harmless &= ~unblockable;
   if (harmless == 0) return;

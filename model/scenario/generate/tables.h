@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The weights of the generator. Whoever finds that something is made too rarely changes a number here, and reads what
-// it did from `spawncheck check --coverage`.
+// The weights of the generator. If something is generated too rarely, change a number here; `spawncheck check
+// --coverage` shows the effect.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace spawncheck::generating {
 
-// Columns: enumerator, so many times in so many, what happens then.
+// Columns: enumerator, probability as times and total, what happens then.
 #define SPAWNCHECK_CHANCES(X)                                                             \
   X(all_standard, 1, 2, "0, 1 and 2 are all open; else any subset of them")               \
   X(standard_cloexec, 1, 6, "one of 0 to 2 is close-on-exec")                             \
@@ -54,8 +54,8 @@ inline constexpr ChanceRow chances[] = {
 #undef SPAWNCHECK_ROW
 };
 
-// What is added to a scenario of any family. Columns: enumerator (and member function of the generator), weight, what
-// it adds.
+// Additions to a scenario of any family. Columns: enumerator (and member function of the generator), weight, what it
+// adds.
 #define SPAWNCHECK_VARIATIONS(X)                                                                   \
   X(masks_differ, 6, "each thread has a mask of its own")                                          \
   X(stacks_differ, 3, "some threads have an alternate stack")                                      \
@@ -82,11 +82,11 @@ inline constexpr ChanceRow chances[] = {
   X(other_group, 3, "a group is asked for: a new one, a child's, a foreign one, one that is gone") \
   X(refused_call, 3, "a system call is refused: the kernel or a sandbox lacks it, or memory is short")
 
-// How many variations a scenario gets: so many times each, of the sum.
+// Weights of 0, 1, 2, ... variations for a scenario.
 inline constexpr std::uint32_t variation_counts[] = {6, 6, 3, 1};
 
-// Where tables, bitmaps and bit words change: 64 numbers a word, the smallest tables of dup_fd (fs/file.c), an fd_set's
-// 1024.
+// Numbers at which tables, bitmaps and words end: 64 numbers to a word, the smallest tables of dup_fd (fs/file.c), an
+// fd_set's 1024.
 inline constexpr std::int32_t edge_numbers[] = {62, 63, 64, 65, 127, 128, 191, 200, 255, 256, 511, 512, 1022, 1023};
 
 template <typename T>
@@ -98,7 +98,7 @@ struct Weighted {
 inline constexpr Weighted<std::uint8_t> world_kinds[] = {
     {SC_WORLD_MEMFD, 3}, {SC_WORLD_EVENTFD, 1}, {SC_WORLD_NULL, 1}, {SC_WORLD_MQUEUE, 1}, {SC_WORLD_FILE, 1}};
 
-// What another thread opens.
+// The operations by which another thread opens files.
 inline constexpr Weighted<std::uint8_t> creators[] = {{SC_OP_MEMFD, 2}, {SC_OP_NULL_DEVICE, 1}, {SC_OP_EVENTFD, 1},
                                                       {SC_OP_PIPE, 1},  {SC_OP_SOCKETPAIR, 1},  {SC_OP_MQUEUE, 1},
                                                       {SC_OP_FILE, 1},  {SC_OP_DUP, 1},         {SC_OP_DUPFD, 1}};
@@ -128,7 +128,7 @@ enum class Group : std::uint8_t { fresh, of_child, foreign, of_gone, of_member }
 inline constexpr Weighted<Group> group_kinds[] = {
     {Group::fresh, 2}, {Group::of_child, 4}, {Group::foreign, 1}, {Group::of_gone, 1}, {Group::of_member, 1}};
 
-// How long a long keep-list is.
+// The length of a long keep-list.
 inline constexpr Weighted<std::int32_t> list_lengths[] = {{17, 3},  {31, 2},  {32, 2},  {33, 2},  {63, 1},  {64, 2},
                                                           {65, 2},  {100, 1}, {127, 1}, {128, 1}, {200, 1}, {255, 2},
                                                           {256, 4}, {257, 2}, {300, 2}, {4097, 1}};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What is added to a scenario of any family: a function a variation. A variation that finds nothing to add to leaves
-// the scenario alone.
+// Additions to a scenario of any family: one function for each variation. A variation that does not apply leaves the
+// scenario unchanged.
 #include <algorithm>
 #include <cerrno>
 
@@ -51,7 +51,7 @@ void Generator::stacks_differ() {
   }
 }
 
-// Mostly a few of all; now and then most of them.
+// Mostly a few signals; sometimes most of them.
 void Generator::more_dispositions() {
   sc_world& world = scenario_.world;
   std::uint64_t handled = random_.next() & random_.next(), ignored = random_.next() & random_.next() & random_.next();
@@ -70,7 +70,7 @@ void Generator::more_signals() {
     sender(ops, 1 + random_.below(8), to_group ? signal_bit(sig_urg) | signal_bit(sig_winch) : harmless, to_group);
 }
 
-// Blocked by the thread, then sent to it. SIGCHLD comes of a child that has ended, in child_ends_before().
+// Signals that the thread blocks and is then sent. SIGCHLD comes from a child that has ended, in child_ends_before().
 void Generator::pending_signals() {
   auto at = some_spawn();
   if (!at) return;
@@ -82,7 +82,7 @@ void Generator::pending_signals() {
   for (std::uint32_t i = 0; i < count; ++i) {
     int s = 1 + static_cast<int>(random_.below(64));
     while ((mask.signals & ~unblockable & signal_bit(s)) == 0) s = s % 64 + 1;
-    const bool is_alone = scenario_.threads.size() == 1;  // another thread, which does not block it, would be ended
+    const bool is_alone = scenario_.threads.size() == 1;  // else it ends another thread, which does not block it
     before.push_back(is_alone && random_.chance(1, 2) ? op(SC_OP_KILL, s)
                                                       : op(SC_OP_TGKILL, static_cast<std::int32_t>(at->thread), s));
   }
@@ -120,14 +120,14 @@ void Generator::other_group() {
   if (kind == Group::foreign) group.value = 1;
   if (kind == Group::of_child || kind == Group::of_gone || kind == Group::of_member) {
     sc_operation leader = plain_spawn(SC_PROGRAM_HOLD);
-    if (kind != Group::of_member) leader.request.set |= SPAWNCHECK_SET_PGROUP;  // else it leads none
+    if (kind != Group::of_member) leader.request.set |= SPAWNCHECK_SET_PGROUP;  // else the child leads no group
     Operations before{leader};
     group = result_of(leader);
     sc_operation end = op(SC_OP_KILL_CHILD, 0, sig_kill), wait = op(SC_OP_WAIT);
     end.operand[0] = wait.operand[0] = group;
     if (kind == Group::of_gone) {
       before.push_back(end);
-      if (random_.chance(2, 3)) before.push_back(wait);  // else it is a zombie, and its group is there
+      if (random_.chance(2, 3)) before.push_back(wait);  // else the child is a zombie, and its group exists
     }
     if (!insert(*at, before)) return;
   }
@@ -177,7 +177,7 @@ void Generator::tight_limit() {
   scenario_.world.limit = std::clamp(limit, 1, SC_NUMBER_MAX);
 }
 
-// Between the targets of its own spawns, where it can.
+// Sets limits between the targets of the thread's own spawns, if possible.
 void Generator::changing_limit() {
   auto at = some_spawn();
   if (!at) return;
@@ -186,13 +186,13 @@ void Generator::changing_limit() {
   for (std::uint32_t i = 0; i < r.keep_count; ++i) highest = std::max(highest, r.keep[i].target + r.keep[i].more);
   std::int32_t limit = random_.chance(1, 2) ? highest + random_.between(0, 2) : highest_open() + random_.between(1, 40);
   const bool rises = random_.chance(1, 2) && r.keep_count > 0;
-  if (rises) {  // a target is allowed that was not
+  if (rises) {  // a target becomes allowed
     scenario_.world.limit = std::max(scenario_.world.limit, highest_open() + 1 + random_.between(0, 20));
     limit = scenario_.world.limit + random_.between(5, 60);
     request(*at).keep[below(r.keep_count)].target = random_.between(scenario_.world.limit, limit - 1);
   }
   Operations before{op(SC_OP_LIMIT, std::clamp(limit, 1, SC_NUMBER_MAX))};
-  if (rises || random_.chance(1, 2)) {  // an earlier spawn saw another one
+  if (rises || random_.chance(1, 2)) {  // an earlier spawn saw another limit
     enter(at->thread);
     before.insert(before.begin(), plain_spawn(SC_PROGRAM_HOLD));
   }
@@ -227,7 +227,7 @@ void Generator::closed_source() {
     case Closed::low:
       source = lowest_closed(random_.between(0, 20));
       break;
-    case Closed::lowest_free:  // what the pidfd gets, or an error pipe
+    case Closed::lowest_free:  // the number that the pidfd or an error pipe gets
       source = lowest_closed(0);
       if (random_.chance(1, 4)) source = lowest_closed(source + 1);
       if (allows(SPAWNCHECK_WANT_PIDFD) && random_.chance(2, 3)) r.set |= SPAWNCHECK_WANT_PIDFD;
@@ -262,7 +262,7 @@ void Generator::edge_source() {
   keep(request(*at), {source, 0}, happens(Chance::keep_identity) ? source : some_target());
 }
 
-// By something of its own, again and again, while it is kept.
+// Another thread replaces a source by its own file, repeatedly, while the source is kept.
 void Generator::replaced_source() {
   const auto at = some_spawn();
   if (!at || request(*at).keep_count == 0 || !has_room_for_thread()) return;
@@ -307,10 +307,10 @@ void Generator::closed_meanwhile() {
                        [&](const sc_keep& other) { return !other.source.variable && other.source.value == k.target; });
   };
   for (int tries = 0; tries < 3 && !is_moved_on(); ++tries)
-    k = r.keep[below(r.keep_count)];  // chains and cycles are what goes wrong
+    k = r.keep[below(r.keep_count)];  // chains and cycles go wrong most
   if (k.source.variable) return;
   Operations& ops = thread();
-  if (random_.chance(1, 3)) ops.push_back(creating(SC_OP_MEMFD, random_.chance(1, 2)));  // a moment later
+  if (random_.chance(1, 3)) ops.push_back(creating(SC_OP_MEMFD, random_.chance(1, 2)));  // gives the race a moment
   ops.push_back(op(SC_OP_CLOSE, k.source.value + random_.between(0, k.more)));
 }
 

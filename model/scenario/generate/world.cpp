@@ -7,7 +7,7 @@ namespace spawncheck::generating {
 
 namespace {
 
-constexpr std::int32_t wide_first = 300, wide_last = 950;  // below an fd_set's and the default limit's 1024
+constexpr std::int32_t wide_first = 300, wide_last = 950;  // below 1024, the size of an fd_set and the default limit
 
 }  // namespace
 
@@ -37,7 +37,7 @@ void Generator::open_at(std::int32_t number, bool cloexec) {
   open_.push_back(number);
 }
 
-// A window for two sources and more, where the reference could use one.
+// A window for two or more sources, if the reference could use one.
 void Generator::add_window() {
   sc_world& world = scenario_.world;
   const bool has_high = std::any_of(world.line, world.line + world.line_count,
@@ -68,7 +68,7 @@ void Generator::open_some(std::uint32_t count) {
   }
 }
 
-// Many descriptors: what closes them one by one takes long, and races get their time.
+// Many descriptors: closing them one by one takes long, which gives races time.
 void Generator::open_wide() {
   sc_world& world = scenario_.world;
   if (world.line_count >= SC_WORLD_MAX) return;
