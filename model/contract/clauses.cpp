@@ -78,7 +78,7 @@ std::vector<Breach> breaches_of(const Verdict& v) {
 }
 
 Verdict named(std::vector<Breach> found) {
-  // Causes before what follows from them; the others in the order in which they were found.
+  // Causes before their consequences; the others in the order in which they were found.
   constexpr Clause first[] = {Clause::live_returns,   Clause::sig_no_handler_in_child,
                               Clause::mm_released,    Clause::mm_unwritten,
                               Clause::proc_unzombied, Clause::fd_untouched,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The habits that an implementation may say it has (impl/peers/implementation.h), and which rule of the contract each
-// one lifts. The only place that knows: a clause asks lifts(), so that a habit that is not said lifts nothing.
+// The habits that an implementation may declare (impl/peers/implementation.h), and the rule of the contract that each
+// lifts. Clauses ask lifts(), and no other code decides: a habit that is not declared lifts nothing.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace spawncheck {
 
-// Columns: SPAWNCHECK_*, word, the rule that it lifts ("none": it is the executor's business), what is accepted then.
+// Columns: SPAWNCHECK_*, word, the rule that it lifts ("none": only the executor uses it), what is accepted then.
 #define SPAWNCHECK_HABITS(X)                                                                                           \
   X(REAPS, "reaps", Rule::status_once,                                                                                 \
     "a wait for a child gives ECHILD, its group may be gone, and its pidfd may name nobody")                           \
@@ -40,8 +40,8 @@ struct HabitRow {
 };
 std::span<const HabitRow> habits();
 
-// Does one of these habits lift the rule?
+// Returns true if one of these habits lifts the rule.
 bool lifts(std::uint32_t habits, Rule);
-std::string habit_words(std::uint32_t habits);  // by their words, separated by spaces; "none"
+std::string habit_words(std::uint32_t habits);  // their words, separated by spaces; "none"
 
 }  // namespace spawncheck

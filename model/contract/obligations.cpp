@@ -12,9 +12,9 @@ namespace {
 
 using model::bit;
 
-// What the operations that have begun may have sent.
+// The signals that operations which have begun may have sent.
 struct Sent {
-  std::uint64_t to_caller = 0, to_children = 0;  // a bit a signal
+  std::uint64_t to_caller = 0, to_children = 0;  // one bit for each signal
 };
 
 Sent sent(const Scenario& scenario, const sc_history& history) {
@@ -62,7 +62,7 @@ OwnDoing::OwnDoing(const Scenario& scenario, const sc_history& history, std::uin
   const bool is_named = history.end_signal >= 1 && history.end_signal <= SC_SIGNAL_MAX;
   ended_caller_ = history.end == SC_RUN_KILLED && is_named && (by_default & fatal & bit(history.end_signal)) != 0;
   ended_caller_ |= history.end == SC_RUN_KILLED && history.fault.kind == SC_FAULT_KILL_PARENT;
-  // A signal that libc keeps for itself, with a handler that nobody but libc may call: glibc's of 33 crashes
+  // A signal that libc reserves, with a handler that only libc may trigger: glibc's handler of 33 crashes
   // (nptl/nptl_setxid.c).
   ended_caller_ |= history.end == SC_RUN_KILLED && (all.to_caller & history.caught_by_libc) != 0;
   stopped_caller_ = history.end == SC_RUN_STOPPED && ((by_default | all.to_children) & model::stops_by_default) != 0;

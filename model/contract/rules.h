@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The contract, line by line: what each clause asks, with the rule's source; which errors are allowed, and when; where
-// a scenario shows a clause kept and broken. contract.md beside this file is the same for people, with the reasons, and
+// The contract as tables: what each clause requires, with the rule's source; which errors are allowed, and when; which
+// scenario shows a clause kept and broken. contract.md beside this file is the same for people, with the reasons, and
 // properties/contract_test.cpp checks it against these tables and runs the scenarios. A verdict cites the rule it rests
 // on: rule(Rule::kept_is_source).
 #pragma once
@@ -169,7 +169,7 @@ constexpr const RuleRow& row(Rule r) { return rule_rows[static_cast<std::size_t>
 inline std::string rule(Rule r) {
   return "contract " + std::string(row(r).identifier) + "; " + std::string(row(r).source);
 }
-// A rule line of that clause: `cited` where it is one, else that of the clause's first rule.
+// A rule line of that clause: `cited` if it is one, else the line of the clause's first rule.
 inline std::string rule_of(Clause clause, const std::string& cited) {
   if (cited.starts_with("contract " + std::string(name(clause)) + "/")) return cited;
   for (std::size_t r = 0; r < std::size(rule_rows); ++r)
@@ -224,8 +224,8 @@ struct AllowedErrorRow {
 };
 std::span<const AllowedErrorRow> allowed_errors();
 
-// Columns: clause, a scenario below corpus/, who keeps the clause there, who breaks it, how the breach is seen (run: by
-// the judge, in up to 300 runs by chance schedules; explore: on the model).
+// Columns: clause, a scenario below corpus/, the implementation that keeps the clause there, the one that breaks it,
+// how the breach is seen (run: by the judge, in up to 300 runs by chance schedules; explore: on the model).
 #define SPAWNCHECK_EXAMPLES(X)                                                                                  \
   X(fd_exact, "contract/fd.exact.scenario", "reference", "mutants/no-sweep", "run")                             \
   X(fd_snapshot, "contract/fd.snapshot.scenario", "reference:copy", "mutants/captured-twice", "run")            \

@@ -33,8 +33,8 @@ namespace {
 constexpr std::uint64_t bit(int signal) { return 1ull << (signal - 1); }
 constexpr std::uint64_t unblockable = bit(9) | bit(19);  // KILL, STOP
 constexpr std::uint64_t libc_internal =
-    bit(32) | bit(33) | bit(34);                            // glibc keeps the first two for itself, musl all three
-constexpr std::uint64_t of_no_program = bit(32) | bit(33);  // whose dispositions a libc hides
+    bit(32) | bit(33) | bit(34);  // a libc may reserve these: glibc the first two, musl all three
+constexpr std::uint64_t of_no_program = bit(32) | bit(33);  // a libc hides their dispositions
 
 std::string of_libc(std::uint64_t difference) {
   return (difference & ~libc_internal) == 0 ? "; only 32 to 34 differ" : "";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The clauses by name, and what the judge says.
+// The clauses by name, and the verdict.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace spawncheck {
 
-// Columns: enumerator, name, promised (1: owed only by who promises it), what must hold.
+// Columns: enumerator, name, promised (1: owed only if promised), what must hold.
 #define SPAWNCHECK_CLAUSES(X)                                                                                         \
   X(fd_exact, "fd.exact", 0,                                                                                          \
     "the child's table is exactly what the policy says, each entry as the parent's table was at some instant of the " \
@@ -49,16 +49,16 @@ inline constexpr int clause_count = 0 SPAWNCHECK_CLAUSES(SPAWNCHECK_ROW);
 
 std::string_view name(Clause);
 std::string_view meaning(Clause);
-bool is_promised(Clause);  // owed only by who promises it
+bool is_promised(Clause);  // owed only by an implementation that promises it
 std::optional<Clause> clause_named(std::string_view);
 
 // A set of clauses, one bit each.
 class Clauses {
  public:
   constexpr Clauses() = default;
-  static Clauses basic();  // what everyone owes
-  // Basic ones and those named, space separated, as in spawncheck_implementation.promises. Unknown names
-  // are ignored here; `spawncheck list implementations` shows them.
+  static Clauses basic();  // those that every implementation owes
+  // The basic clauses and those named, separated by spaces, as in spawncheck_implementation.promises.
+  // Unknown names are ignored here; `spawncheck list implementations` shows them.
   static Clauses promised_by(std::string_view promises);
   constexpr bool has(Clause c) const { return bits_ >> static_cast<int>(c) & 1; }
   constexpr Clauses with(Clause c) const { return Clauses(bits_ | 1u << static_cast<int>(c)); }
@@ -74,37 +74,37 @@ class Clauses {
 struct Breach {
   Clause clause;
   std::string observed, allowed;
-  std::string rule;  // where the rule comes from: man page, POSIX, kernel function
+  std::string rule;  // the rule's source: man page, POSIX, kernel function
 };
 
-// What the documentation of an implementation excepts of a clause (impl/peers/implementation.h).
+// An exception from a clause that the implementation documents (impl/peers/implementation.h).
 struct DocumentedLimit {
   Clause clause;
   std::string what, source;
 };
 
-// A violation is named by one clause; what else the same run violated stands in `also`, each clause once.
+// A violation is named by one clause; the other clauses that the run violated are in `also`, each once.
 struct Verdict {
   Status status = Status::holds;
   std::optional<Clause> clause;  // of a violation
-  std::string observed;          // a violation's; else the reason
+  std::string observed;          // of a violation; otherwise the reason
   std::string allowed;
   std::string rule;
   std::vector<Breach> also;
-  std::vector<DocumentedLimit> limits;  // violated as well, within these: they accuse nobody
+  std::vector<DocumentedLimit> limits;  // documented limits that explain other violations of the run
   std::uint64_t work = 0;               // states the judge visited
 
-  bool violates(Clause) const;  // by name, or also
-  void name_by(Clause);         // one of those that it violates: the others stand in `also`
-  // *unsupported* since it is violated within documented limits, and not beyond.
+  bool violates(Clause) const;  // by `clause` or in `also`
+  void name_by(Clause);         // names it by one of its clauses; the others go to `also`
+  // *unsupported* because all violations are within documented limits.
   bool is_limited() const { return status == Status::unsupported && !limits.empty(); }
   bool is_within_limit(Clause) const;
 };
 
-std::vector<Breach> breaches_of(const Verdict&);  // of a violation: all of them, its name's first
-// A violation of these, at least one. It is named by the cause rather than by what follows from it: a child that does
-// not run its program (proc.child) follows from an error that was not reported (err.exact), a spawn that finds its
-// source closed (err.exact) from another one that closed it (fd.untouched).
+std::vector<Breach> breaches_of(const Verdict&);  // all breaches of a violation, that of `clause` first
+// A violation of these breaches, at least one. It is named by the cause, not by the consequence: a child that does
+// not run its program (proc.child) is a consequence of an unreported error (err.exact); a spawn that finds its source
+// closed (err.exact) is one of another spawn that closed it (fd.untouched).
 Verdict named(std::vector<Breach>);
 
 }  // namespace spawncheck

@@ -9,8 +9,8 @@ std::string where(const explore::SpawnCase& s) {
 
 namespace {
 
-// What a spawn may have left different in its caller, in the order in which it is told; those that are asked at the
-// return first.
+// What a spawn may have left changed in its caller, in the order in which reports name it; first what is checked at
+// the return.
 constexpr struct {
   std::uint32_t bit;
   const char* text;
@@ -19,7 +19,7 @@ constexpr struct {
     SC_DISTURBANCES(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
 };
-constexpr std::uint64_t of_libc = 7ull << 31;  // 32 to 34: musl leaves the last ignored once it has used it
+constexpr std::uint64_t of_libc = 7ull << 31;  // 32 to 34: musl leaves 34 ignored once it has used it
 constexpr std::uint32_t at_once =
     SC_DISTURBED_MASK | SC_DISTURBED_MASK_OF_LIBC | SC_DISTURBED_ALTSTACK | SC_DISTURBED_CANCEL;
 constexpr std::uint32_t later = SC_DISTURBED_CANCEL_TYPE | SC_DISTURBED_TIMERS | SC_DISTURBED_DUMPABLE |
@@ -60,7 +60,7 @@ SpawnFacts spawn_facts(const Facts& facts, const explore::SpawnCase& s) {
   f.is_left_at_once = is_disturbed(at_once);
   f.actions = s.record->actions & ~named_by_dispositions(facts.scenario) & ~of_libc;
   if (s.succeeded && s.wants_pidfd) f.pidfd = s.record->value[1] < 0 ? PidfdFact::missing : PidfdFact::unknown;
-  // What it ignores is a matter of the order of operations: the search asks (explore/window.cpp).
+  // The signals that the child ignores depend on the order of operations: the search checks them (explore/window.cpp).
   if (s.child != nullptr) f.child = {s.child->mask, s.child->ignored, s.child->caught};
   return f;
 }

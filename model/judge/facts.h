@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the clauses are evaluated over, and the clauses of a history that need no search for an order of operations:
-// each is one function from the facts to a violation, or nothing. Those of one spawn alone are in model/clauses.
+// The facts of a history, and the clauses that need no search for an order of operations: each is one function from
+// the facts to a violation, or nothing. The clauses of one spawn alone are in model/contract/spawn_facts.h.
 #pragma once
 
 #include <functional>
@@ -20,26 +20,26 @@ struct Facts {
   const sc_history& history;
   const JudgeOptions& options;
   OwnDoing own_doing{scenario, history, options.habits};
-  std::vector<explore::SpawnCase> spawns{};  // those that began
+  std::vector<explore::SpawnCase> spawns{};  // the spawns that began
 };
 
 std::string where(const explore::SpawnCase&);  // "thread 0, operation 2: spawn ..."
 
-// What the history says of a spawn, for the clauses that everybody asks (model/contract).
+// The facts of one spawn, for the clauses shared with the explorer (model/contract).
 SpawnFacts spawn_facts(const Facts&, const explore::SpawnCase&);
 
-// The mask a thread has after its first `operations` operations: masks are a thread's own business.
+// The mask of a thread after its first `operations` operations: no other thread can change it.
 std::uint64_t mask_of_thread(const Facts&, std::uint32_t thread, std::size_t operations);
 
-// Signals whose disposition some operation sets.
+// Signals whose disposition an operation sets.
 std::uint64_t named_by_dispositions(const Scenario&);
 const char* disturbance_text(std::uint32_t bit);  // of SC_DISTURBED
 
-// result.cpp: what spawn gave.
+// result.cpp: the results of spawns.
 Violation err_result(const Facts&);
 Violation proc_result(const Facts&);
 
-// left.cpp: what the caller has at the end, and what its programs have of it.
+// left.cpp: the caller's attributes at the end, and those that its programs inherited.
 Violation attributes_at_end(const Facts&);
 Violation proc_attributes(const Facts&);
 Violation descriptions_of_caller(const Facts&);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The order of the questions: can this be judged at all; do the clauses hold that need no order of
-// operations; does an order explain the rest. When none does, each clause's evidence is left out in turn:
-// the clauses without which the run can be explained are those that are violated.
+// The judge asks in this order: can the run be judged at all; do the clauses hold that need no order of
+// operations; does some order explain the rest. If none does, each clause's evidence is left out in turn:
+// a clause without whose evidence the run can be explained is violated.
 #include "model/judge/judge.h"
 
 #include <algorithm>
@@ -37,7 +37,7 @@ Breach breach_of(Clause clause, Verdict v) {
   return {clause, std::move(v.observed), std::move(v.allowed), std::move(v.rule)};
 }
 
-// A clause of one spawn alone, asked of each: the first violation that is within no limit, else the first.
+// Checks a clause of one spawn on each spawn. Returns the first violation beyond documented limits, else the first.
 template <Violation (*clause)(const SpawnFacts&)>
 Violation of_each(const Facts& f) {
   Violation first;
@@ -49,7 +49,7 @@ Violation of_each(const Facts& f) {
   return first;
 }
 
-// Each clause that needs no search, with the clause it speaks for.
+// A check that needs no search, with its clause.
 struct Check {
   Clause clause;
   Violation (*check)(const Facts&);
@@ -77,8 +77,8 @@ constexpr Check checks[] = {
     {Clause::sig_none_lost, judging::sig_none_lost},
 };
 
-// Clauses whose evidence the search looks at, in the order in which a violation is looked for: those that
-// only its promises owe first, then the narrow, then the wide.
+// Clauses whose evidence the search uses, in the order in which blame is tried: first those owed only if
+// promised, then the narrow, then the wide.
 constexpr Clause searched[] = {Clause::fd_snapshot, Clause::fd_untransient,      Clause::fd_released,
                                Clause::err_exact,   Clause::sig_disposition,     Clause::fd_kept,
                                Clause::fd_exact,    Clause::sig_parent_restored, Clause::proc_child,
@@ -109,7 +109,7 @@ bool has_any_returned(const Facts& f) {
   return false;
 }
 
-// A spawn failed for want of processes, memory or files: the judge does not see how full the machine is.
+// A spawn failed for lack of processes, memory or files: the judge does not know how full the machine is.
 std::optional<std::string> machine_is_full(const Facts& f) {
   for (const explore::SpawnCase& s : f.spawns) {
     const int error = s.record->error;
@@ -133,8 +133,8 @@ LinearizeOptions search_options(const Facts& f, Clauses enforced) {
   return o;
 }
 
-// The clauses without whose evidence the run can be explained: a single one where that is enough, else as few of the
-// searched ones as must be left out together. Empty: not even without all of them.
+// The clauses without whose evidence the run can be explained: a single one if that suffices, else a minimal
+// set of searched ones to leave out together. Empty: the run cannot be explained even without all of them.
 std::vector<Clause> culprits(const Facts& f, std::uint64_t work_max, std::uint64_t& work) {
   auto is_explained = [&](Clauses enforced) {
     LinearizeOptions options = search_options(f, enforced);
@@ -152,7 +152,7 @@ std::vector<Clause> culprits(const Facts& f, std::uint64_t work_max, std::uint64
     rest = rest.without(clause);
     left_out.push_back(clause);
     if (!is_explained(rest)) continue;
-    // The last one is needed. Of the others, those without which it can be explained have nothing to do with it.
+    // The last one is needed. Of the others, each whose evidence need not be left out is acquitted.
     for (std::size_t i = left_out.size() - 1; i-- > 0;) {
       if (!is_explained(rest.with(left_out[i]))) continue;
       rest = rest.with(left_out[i]);
@@ -185,7 +185,7 @@ bool has(const std::vector<Breach>& found, Clause clause) {
   return std::any_of(found.begin(), found.end(), [&](const Breach& b) { return b.clause == clause; });
 }
 
-// Each clause's own evidence: the others' is left out.
+// The breach of one clause by its own evidence: that of the other clauses in `all` is left out.
 Breach breach_of(const Facts& f, Clause clause, const std::vector<Clause>& all) {
   Clauses enforced = f.options.owed;
   for (const Clause other : all)
@@ -198,8 +198,8 @@ Breach breach_of(const Facts& f, Clause clause, const std::vector<Clause>& all) 
   return {clause, std::move(why.observed), std::move(why.allowed), rule_of(clause, why.rule)};
 }
 
-// What an order of the operations cannot explain. `found` has what has been found without one: then a search that comes
-// to no end says nothing more.
+// Searches an order that explains the run. `found`: the breaches found without a search; if there are any, a search
+// that reaches its bound adds nothing.
 Verdict search(const Facts& f, std::vector<Breach>& found) {
   if (f.history.end == SC_RUN_TIMEOUT) return undecided(Status::inconclusive, "the run reached its bound in time");
   const std::uint64_t work_max = found.empty() ? f.options.work_max : f.options.work_max / 10;
@@ -265,7 +265,7 @@ Verdict judge(const Scenario& scenario, const sc_history& history, const JudgeOp
         facts.spawns.push_back(
             explore::spawn_case(scenario, history, t, o, !options.resource_errors_allowed, options.habits));
   if (history.fault.kind == SC_FAULT_KILL_PARENT && history.end == SC_RUN_KILLED)
-    return {};  // nobody is left to be owed anything
+    return {};  // no process is left to be owed anything
   if (const auto reason = unsupported(facts)) return undecided(Status::unsupported, *reason);
   constexpr int kill = 9;
   if (history.end == SC_RUN_KILLED && history.end_signal == kill && !facts.own_doing.ended_caller())

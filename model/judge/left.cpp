@@ -55,7 +55,7 @@ bool changes_limit(const Scenario& scenario) {
 
 constexpr std::uint64_t attribute(sc_attribute a) { return 1ull << a; }
 
-// The first of `among` that is known of both and differs; -1: none.
+// The first attribute of `among` that is known on both sides and differs; -1: none.
 int first_difference(const sc_attributes& a, const sc_attributes& b, std::uint64_t among) {
   among &= a.known & b.known;
   for (int i = 0; i < SC_ATTRIBUTE_COUNT; ++i)
@@ -105,12 +105,12 @@ Violation proc_attributes(const Facts& f) {
 
 namespace {
 
-// Of these it is known how they were opened: without any status flag, at position 0; and no operation changes that.
+// Returns true for files that are known to be opened without any status flag, at position 0; no operation changes that.
 bool is_known(const sc_entry& e) {
   return e.key.kind != SC_FILE_NONE && e.key.kind != SC_FILE_PIDFD && e.key.kind != SC_FILE_OTHER;
 }
 
-// A shell that is given what is no script says so on its 2, which may be any of these.
+// True if a shell may have been given a file that is no script: it writes an error to its 2, which may be any file.
 bool may_have_written(const Facts& f) {
   return std::any_of(f.spawns.begin(), f.spawns.end(),
                      [](const SpawnCase& s) { return s.succeeded && explore::runs_by_shell(s); });

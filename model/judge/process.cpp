@@ -20,7 +20,7 @@ Violation live_returns(const Facts& f) {
                     "it runs the program or ends", rule(Rule::child_goes_on));
   }
   if (f.history.end != SC_RUN_BLOCKED && f.history.end != SC_RUN_KILLED && f.history.end != SC_RUN_STOPPED) return {};
-  // A child that the scenario has stopped before its program suspends its caller.
+  // A child that the scenario has stopped before exec keeps its caller suspended.
   if (f.own_doing.ended_caller() || f.own_doing.stopped_caller() || f.own_doing.may_have_stopped_children()) return {};
   const bool has_exited = f.history.end == SC_RUN_KILLED && f.history.end_signal == 0;
   const std::string by =
@@ -40,7 +40,7 @@ Violation live_returns(const Facts& f) {
 Violation proc_unzombied(const Facts& f) {
   if (f.history.stray_count == 0) return {};
   for (const SpawnCase& s : f.spawns)
-    if (!s.returned) return {};  // it may be its own
+    if (!s.returned) return {};  // the stray may be its child
   return violated(
       Clause::proc_unzombied,
       std::to_string(f.history.stray_count) + " process(es) were left that no successful spawn had reported", "none",
@@ -49,7 +49,7 @@ Violation proc_unzombied(const Facts& f) {
 
 namespace {
 
-// Has the thread of the spawn sent a signal to the child?
+// Returns true if the spawn's thread has sent the child a signal.
 bool is_ended_by_its_thread(const Facts& f, const SpawnCase& s) {
   const auto& operations = f.scenario.threads[s.thread].operations;
   for (std::uint32_t o = s.operation + 1u; o < operations.size(); ++o)
@@ -132,8 +132,8 @@ Violation proc_child(const Facts& f) {
   return {};
 }
 
-// The exit status of a child arrives once, and is that of the child: 7 for the program that exits, else
-// the number of a signal that was sent to it.
+// wait(2) reports each child once, with its own status: 7 for the program that exits, else the number
+// of a signal that was sent to the child.
 Violation proc_wait(const Facts& f) {
   for (std::uint32_t t = 0; t < f.scenario.threads.size(); ++t) {
     const auto& operations = f.scenario.threads[t].operations;
@@ -168,7 +168,7 @@ Violation proc_wait(const Facts& f) {
 }
 
 Violation mm_unwritten(const Facts& f) {
-  // The gravest first.
+  // The most serious first.
   constexpr struct {
     std::uint32_t what;
     Rule rule;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Clauses of what spawn gives.
+// Clauses of a spawn's result.
 #include "impl/peers/implementation.h"
 #include "model/contract/describe.h"
 #include "model/contract/rules.h"

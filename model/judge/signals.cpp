@@ -37,7 +37,7 @@ Violation sig_no_handler_in_child(const Facts& f) {
   return {};
 }
 
-// Also of threads that spawned nothing, or whose spawn has not said so.
+// Covers threads that spawned nothing, too, and those whose spawn did not report the mask.
 Violation sig_masks_at_end(const Facts& f) {
   if (f.history.end != SC_RUN_COMPLETE) return {};
   for (std::uint32_t t = 0; t < f.scenario.threads.size(); ++t) {
@@ -77,7 +77,7 @@ Sent sent(const Facts& f, int signal) {
   return count;
 }
 
-// KILL is pending only in a child that is being ended.
+// KILL is pending only in a child that is being killed.
 bool pending_in_child_was_sent(const Facts& f, std::uint64_t pending) {
   pending &= ~unblockable;
   if (f.history.fault.kind == SC_FAULT_SIGNAL_CHILD) pending &= ~bit(f.history.fault.value);
@@ -90,7 +90,7 @@ bool pending_in_child_was_sent(const Facts& f, std::uint64_t pending) {
   return pending == 0;
 }
 
-// Signals that are blocked for the thread from the world on, whatever its operations do; that are never.
+// The signals that are blocked for the thread from start to end; below, those that never are.
 std::uint64_t always_blocked(const Facts& f, std::size_t thread) {
   std::uint64_t set = f.scenario.world.mask;
   for (const sc_operation& op : f.scenario.threads[thread].operations) {
@@ -114,8 +114,8 @@ std::uint32_t handled_in_caller(const Facts& f, int signal) {
   return runs;
 }
 
-// What was pending and blocked before a spawn, and afterwards is not, and has not been handled. A signal of the process
-// stays where no thread takes it, and the main thread blocks all; stop signals and CONT also remove one another
+// Signals that were pending and blocked before a spawn, are not afterwards, and have not been handled. A signal to the
+// process stays if no thread takes it, and the main thread blocks all; stop signals and CONT remove each other
 // (kernel/signal.c prepare_signal).
 std::uint64_t swallowed(const Facts& f, const SpawnCase& s) {
   const bool is_alone = f.scenario.threads.size() == 1;
@@ -130,7 +130,7 @@ std::uint64_t swallowed(const Facts& f, const SpawnCase& s) {
   return lost;
 }
 
-// CONT removes the stop signals that are pending, and each of these CONT (kernel/signal.c prepare_signal).
+// CONT removes pending stop signals, and a stop signal removes a pending CONT (kernel/signal.c prepare_signal).
 bool may_be_removed(const Facts& f, int signal) {
   const bool is_stop = (model::stops_by_default & bit(signal)) != 0;
   if (!is_stop && signal != cont) return false;
@@ -151,8 +151,8 @@ bool has_waited_for_child(const Facts& f) {
   return false;
 }
 
-// The end of a child sends CHLD before anybody can have waited for it (kernel/exit.c exit_notify), and a thread that
-// never blocks it takes it.
+// A child that ends sends CHLD before any thread can have waited for it (kernel/exit.c exit_notify), and a thread
+// that never blocks CHLD takes it.
 bool child_signal_is_lost(const Facts& f) {
   if (f.history.tells_chld == 0) return false;
   if ((f.scenario.world.handled & ~named_by_dispositions(f.scenario) & bit(chld)) == 0 || !has_waited_for_child(f))
@@ -165,8 +165,8 @@ bool child_signal_is_lost(const Facts& f) {
 
 }  // namespace
 
-// Counts of handler runs against counts of sends, for signals that the world handles and nobody changes.
-// Standard signals may merge while pending, real-time ones (34 and up) may not.
+// Compares counts of handler runs with counts of sends, for signals that the world handles and no
+// operation changes. Standard signals may merge while pending, real-time ones (34 and up) may not.
 Violation sig_none_lost(const Facts& f) {
   for (const SpawnCase& s : f.spawns) {
     if (s.child != nullptr && !pending_in_child_was_sent(f, s.child->pending | s.child->shared_pending))

@@ -16,14 +16,14 @@ using model::State;
 
 namespace {
 
-// Every execution; `end` is called with each that cannot go on, once for equal ones. False: there are too many.
+// Explores all executions; calls `end` once for each distinct one that cannot continue. False: there are too many.
 template <typename End>
 bool for_each_end(const Execution& first, std::uint64_t& states, End end) {
   std::unordered_map<model::Hash128, Execution> seen;
   std::vector<const Execution*> open;
   const auto add = [&](Execution&& e) {
     const auto [at, is_new] = seen.emplace(e.hash(), std::move(e));
-    if (is_new) open.push_back(&at->second);  // nodes do not move
+    if (is_new) open.push_back(&at->second);  // references to nodes stay valid
   };
   add(Execution(first));
   while (!open.empty()) {
@@ -50,7 +50,7 @@ bool is_regular_end(const Test& test, const Execution& e) {
   return e.ended_by() == 0 && !e.is_stopped();
 }
 
-// The numbers that any outcome could show, and two more, where what should not be would show first.
+// Chooses the numbers that any outcome could show, and two more, at which a wrong result would show first.
 bool choose_numbers(Test& test, const std::vector<Execution>& ends) {
   std::set<std::int32_t> numbers;
   for (const Execution& e : ends)

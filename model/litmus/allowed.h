@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The set of outcomes that the model allows for a litmus test: the ends of all its executions. States are compared as
-// wholes, not by their hashes: no collision can take an outcome away.
+// The set of outcomes that the model allows for a litmus test: the ends of all its executions. States are compared in
+// full, not by hash: no collision can lose an outcome.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +18,13 @@ struct Allowed {
   Outcomes outcomes;
   std::uint64_t states = 0;
   bool is_complete =
-      false;  // false: there are more than states_max, or more numbers than can be looked at: nothing can be said
+      false;  // false: there are more than states_max states, or too many numbers to look at: the set is unknown
 };
 
 inline constexpr std::uint64_t states_max = 100'000;
 
-// Completes test.data: the numbers that are looked at, and SC_LITMUS_FRESH where an outcome is no return of all
-// operations.
+// Completes test.data: the numbers to look at, and SC_LITMUS_FRESH if in some outcome not all operations
+// return.
 Allowed allowed(Test&, const model::Kernel&);
 
 }  // namespace spawncheck::litmus

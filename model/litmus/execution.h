@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// One state of a litmus test on the model: the driver's, and what only a litmus test asks, how often each handler has
-// run and which signal has ended the process. The test's outcomes are the ends of all its executions.
+// One state of a litmus test on the model: the driver's state, how often each handler has run, and which signal has
+// ended the process. The test's outcomes are the ends of all its executions.
 #pragma once
 
 #include <array>
@@ -17,11 +17,11 @@ class Execution {
   unsigned actors() const { return driver_.actors(); }
   bool may_go(unsigned actor) const { return driver_.may_go(actor); }
   unsigned choices(unsigned actor) const { return driver_.choices(actor); }
-  // Makes the actor's next step. False: it cannot go; the execution is of no use any more.
+  // Makes the actor's next step. Returns false if the actor cannot make one; the execution is then invalid.
   bool step(unsigned actor, unsigned choice);
 
   bool is_finished(unsigned thread) const { return driver_.is_finished(thread); }
-  // Null: it has not returned.
+  // The operation's result; null if it has not returned.
   const model::Result* result(unsigned thread, std::size_t operation) const {
     return operation < driver_.position(thread) ? &driver_.result(thread, operation) : nullptr;
   }
@@ -30,7 +30,7 @@ class Execution {
   bool is_stopped() const { return driver_.caller_is_stopped(); }
   unsigned handled(int signal) const { return handled_[static_cast<std::size_t>(signal)]; }
 
-  // Equal for executions that differ in the names of files and tables only.
+  // Equal for executions that differ only in the names of files and tables.
   model::Hash128 hash() const;
 
  private:
@@ -40,7 +40,7 @@ class Execution {
   std::uint8_t ended_by_ = 0;
 };
 
-// What drives a test on the model. The scenario and the kernel outlive it; there is no spawn in it to plan.
+// The setting of a test, without spawns to plan. The scenario and the kernel must outlive it.
 explore::Setting setting_of(const Scenario&, const model::Kernel&);
 
 }  // namespace spawncheck::litmus

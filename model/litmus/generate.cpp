@@ -15,7 +15,7 @@ namespace {
 
 using Operations = std::vector<sc_operation>;
 
-// What is tried for an operand.
+// The values that are tried for an operand.
 std::vector<std::int32_t> values_of(const World& world, char letter, std::int32_t threads) {
   switch (letter) {
     case 'f':
@@ -61,7 +61,7 @@ bool is_tried(const World& world, std::uint8_t kind) {
          world.left_out.find(" " + std::string(row.word) + " ") == std::string_view::npos;
 }
 
-// Every operand of a kind in the world; results are not taken.
+// The operation with every combination of operands in the world, without variables for results.
 Operations of_kind(const World& world, std::uint8_t kind, std::int32_t threads) {
   Operations all;
   const OperationRow& row = operation_rows()[kind];
@@ -90,7 +90,7 @@ Operations every_operation(const World& world, std::int32_t threads) {
   return all;
 }
 
-// One of each kind, without those whose path through the kernel is another's here.
+// One operation of each kind, without those that take the same path through the kernel as another one here.
 Operations core(const World& world, std::int32_t threads) {
   Operations all;
   for (std::uint8_t kind = 0; kind < SC_OP_COUNT; ++kind) {
@@ -106,7 +106,7 @@ Operations core(const World& world, std::int32_t threads) {
   return all;
 }
 
-// The operation on what variable 0 is, where it takes a descriptor.
+// The operation on variable 0, if it takes a descriptor.
 sc_operation on_result(sc_operation op, const sc_operation& first) {
   const std::string_view letters = row_of(op).operands;
   for (std::size_t i = 0; i < letters.size() && i < 2; ++i)

@@ -11,7 +11,7 @@ namespace spawncheck::litmus {
 
 namespace {
 
-// Numbers of 0..39 are the tests', and those above what the arena keeps for itself.
+// Tests may use the numbers 0..39 and those above the arena's own.
 bool is_usable(std::int32_t number) { return number < SC_LITMUS_NUMBER_BOUND || (number > 63 && number < 512); }
 
 std::string breach_of(const Scenario& s) {
@@ -46,7 +46,7 @@ void add_signal(sc_litmus_test& data, std::int32_t signal) {
     data.signal[data.signal_count++] = static_cast<std::uint8_t>(signal);
 }
 
-// What the operations can change beyond the table.
+// Notes what the operations can change beyond the table.
 void note_looks(sc_litmus_test& data, const Scenario& s) {
   unsigned memfds = 0, eventfds = 0;
   for (const Thread& thread : s.threads)
@@ -72,7 +72,7 @@ void note_looks(sc_litmus_test& data, const Scenario& s) {
   if (memfds > 1 || eventfds > 1) data.looks |= SC_LITMUS_CREATORS;
 }
 
-// Two lines open the same file: its descriptions cannot be told by a mark.
+// Returns true if two lines open the same file: a mark in it cannot tell the descriptions apart.
 bool has_twins(const sc_world& world) {
   for (std::uint32_t i = 0; i < world.line_count; ++i)
     for (std::uint32_t j = 0; j < i; ++j) {

@@ -9,8 +9,8 @@ constexpr std::int32_t USR1 = 10, TERM = 15, CHLD = 17, CONT = 18, STOP = 19, TS
 constexpr std::uint64_t bit(std::int32_t signal) { return 1ull << (signal - 1); }
 constexpr std::string_view every_letter = "fnrNdsShDotcv";
 
-// Tight: one number is free below the limit. Holes: the lowest free number is in between. High: beyond the first word
-// of the table, so that a copy of it is allocated in steps (fs/file.c dup_fd).
+// Tight: one number is free below the limit. Holes: the lowest free number is between others. High: numbers beyond
+// the table's first word, so that its copy is allocated in steps (fs/file.c dup_fd).
 const std::vector<World>& table() {
   static const std::vector<World> all = {
       {.name = "all",

@@ -14,13 +14,13 @@ namespace spawncheck::litmus {
 
 struct World {
   std::string_view name, text;
-  std::string_view letters;  // operations are tried whose operands have these letters only
-  bool creators = false;     // and those without operands
+  std::string_view letters;  // operations are tried whose operands have only these letters
+  bool creators = false;     // also operations without operands
   bool flags = false;        // with and without close-on-exec
   std::vector<std::int32_t> f{}, n{}, r{}, names{}, signals{};  // for the letters f, n, r, N and s of operation.h
   std::vector<std::uint64_t> sets{};                            // for S
-  std::string_view left_out{};                                  // words of operations, each between spaces
-  std::string_view shapes{};                                    // of "pair", "chain" and "triple"
+  std::string_view left_out{};                                  // words of excluded operations, each between spaces
+  std::string_view shapes{};                                    // some of "pair", "chain" and "triple"
 };
 
 std::span<const World> worlds();

@@ -20,7 +20,7 @@ std::string state_text(const model::State& state, const model::Entry* e) {
   return (d.wildcard ? "open" : describe(d.key)) + (e->cloexec ? ", close-on-exec" : "");
 }
 
-// With Follow::operations the caller's window is its spawns' business, and left aside.
+// With Follow::operations the numbers of the caller's window are ignored: spawns may change them.
 bool tables_agree(Walk& walk, Index task, const sc_snapshot& snapshot, const sc_trace& trace) {
   const model::State& state = walk.state();
   const std::uint64_t window = walk.how() == Follow::operations ? state.memories[state.tasks[task].memory].window : 0;
@@ -63,7 +63,7 @@ bool attributes_agree(Walk& walk, Index task, const sc_snapshot& s) {
   return true;
 }
 
-// The lowest task of the batch that shares it with `task`.
+// The lowest task of the batch that shares the object with `task`.
 template <typename Named>
 std::uint8_t lowest_sharer(const Walk& walk, std::span<const sc_snapshot> batch, std::uint8_t task, Named named) {
   const auto mine = named(walk.state().tasks[walk.task(task)]);
@@ -74,7 +74,7 @@ std::uint8_t lowest_sharer(const Walk& walk, std::span<const sc_snapshot> batch,
 
 bool sharing_agrees(Walk& walk, std::span<const sc_snapshot> batch, const sc_snapshot& s) {
   const auto told = [&](const char* what, unsigned seen, unsigned expected) {
-    // Not where the one that it was found to share with had no room in the batch.
+    // Not compared if the task it shares with had no room in the batch.
     if (std::none_of(batch.begin(), batch.end(), [&](const sc_snapshot& other) { return other.task == seen; }))
       return true;
     const auto with = [&](unsigned other) {
@@ -91,14 +91,14 @@ bool sharing_agrees(Walk& walk, std::span<const sc_snapshot> batch, const sc_sna
               lowest_sharer(walk, batch, s.task, [](const model::Task& t) { return t.memory; }));
 }
 
-// All that was recorded after one step, ascending by task.
+// Compares all snapshots recorded after one step, ascending by task.
 bool snapshots_agree(Walk& walk, std::span<const sc_snapshot> batch, const sc_trace& trace) {
   if (walk.how() == Follow::operations) {
     walk.comparison().snapshots += !batch.empty() && batch.front().task == 0;
     return batch.empty() || batch.front().task != 0 || tables_agree(walk, 0, batch.front(), trace);
   }
   if (walk.state().tasks[0].ended)
-    return true;  // threads that end with their process were still looked at, and share what goes
+    return true;  // threads that end with their process were still recorded, and share what is being released
   for (const sc_snapshot& s : batch) {
     const Index task = walk.task(s.task);
     if (task == model::none || walk.state().tasks[task].ended)
@@ -120,7 +120,7 @@ Comparison compare(const model::Kernel& kernel, const Scenario& scenario, const 
   Walk walk(kernel, scenario, trace, history, how);
   std::uint32_t next = 0;
   const std::uint32_t steps =
-      trace.is_cut ? trace.step_count - (trace.step_count != 0) : trace.step_count;  // the last one has no result
+      trace.is_cut ? trace.step_count - (trace.step_count != 0) : trace.step_count;  // the last step has no result
   for (std::uint32_t i = 0; i < steps; ++i) {
     if (!walk.follow(i)) break;
     const std::uint32_t first = next;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Is the model's kernel this kernel? A recorded run, step by step on the model.
+// Lockstep: follows a recorded run step by step on the model, to test whether the model's kernel is this kernel.
 #pragma once
 
 #include <cstdint>
@@ -20,24 +20,24 @@ struct Disagreement {
 };
 
 struct Comparison {
-  std::uint32_t steps = 0;                   // followed
-  std::uint32_t checked = 0;                 // of them: a result, a sleep, a signal or a death that the model foretold
+  std::uint32_t steps = 0;                   // steps that were followed
+  std::uint32_t checked = 0;                 // of these: steps with a predicted result, sleep, signal or death
   std::uint32_t snapshots = 0;               // tables and attributes compared
-  std::optional<Disagreement> disagreement;  // the first; it ends the comparison
-  bool is_declined = false;                  // no run was made: the scenario has what no kernel of the model does
-  std::string unknown;  // not empty: the model has no word for this, and the comparison ended there
+  std::optional<Disagreement> disagreement;  // the first one, which ends the comparison
+  bool is_declined = false;                  // no run was made: the scenario needs what no kernel of the model has
+  std::string unknown;  // not empty: the comparison ended here, since the model cannot express this
 };
 
-// What the model takes part in.
+// Which steps the model follows.
 enum class Follow : std::uint8_t {
   everything,
-  // Only what the scenario's own operations do to the caller's table: a spawn is allowed nothing there but to make the
-  // pidfd it was asked for. A disagreement says where it did more (contract fd.untouched).
+  // Only what the scenario's own operations do to the caller's table: a spawn may only add the requested pidfd there.
+  // A disagreement shows where the spawn did more (contract fd.untouched).
   operations
 };
 
-// The trace must have been recorded with every call's result (sc_policy.results) and without a fault. `history` is of
-// the same run: it gives the inodes that identify the world's pipes and sockets.
+// The caller must pass a trace with every call's result (sc_policy.results) and without a fault, and the history of
+// the same run: it has the inodes that identify the world's pipes and sockets.
 Comparison compare(const model::Kernel&, const Scenario&, const sc_trace&, const sc_history&,
                    Follow = Follow::everything);
 

@@ -25,7 +25,7 @@ std::uint32_t bits(const sc_step& s, unsigned i) { return static_cast<std::uint3
 
 std::uint32_t cloexec(bool is_set) { return is_set ? static_cast<std::uint32_t>(SC_FLAG_CLOEXEC) : 0u; }
 
-// Does a new descriptor start with close-on-exec? The calls' man pages; what is not listed has no such flag.
+// Returns true if the new descriptor starts with close-on-exec (man pages); unlisted calls have no such flag.
 bool is_born_cloexec(const sc_step& s) {
   switch (s.call) {
     case SC_VISIBLE_openat:
@@ -57,7 +57,7 @@ bool is_born_cloexec(const sc_step& s) {
   }
 }
 
-// What the scenario's own operation opens is known by its kind and name.
+// The file that a scenario's operation opens is known by its kind and name.
 RawCall of_operation(const sc_step& s, const sc_operation& op, std::uint64_t identity, const std::uint64_t inode[2]) {
   model::Resolved resolved;
   resolved.identity = identity;
@@ -246,7 +246,7 @@ std::uint64_t clone_flags(const sc_step& s) {
 
 model::Result result_of(const sc_step& s) {
   model::Result r;
-  if (s.call == SC_VISIBLE_marker) return r;  // no call of the kernel's: ENOSYS
+  if (s.call == SC_VISIBLE_marker) return r;  // not a kernel call: ENOSYS
   if (s.result < 0 && s.result > -4096) {
     r.error = static_cast<std::int32_t>(-s.result);
     return r;

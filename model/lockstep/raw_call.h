@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// From a system call as it was made to a call of the model.
+// Translates a recorded system call into a call of the model.
 #pragma once
 
 #include <string>
@@ -12,14 +12,14 @@
 
 namespace spawncheck::lockstep {
 
-// What the model says about it.
+// What the model can predict of the call.
 enum class Known : std::uint8_t {
-  call,      // `call` foretells the result and the effect
-  creation,  // likewise, but the file is one the model cannot know: any error but EMFILE may come instead
-  file,      // a call on a descriptor that changes no table: EBADF is foretold, nothing else
-  nothing,   // no effect that the model has
+  call,      // `call` predicts the result and the effect
+  creation,  // likewise, but of a file unknown to the model: any error but EMFILE may come instead
+  file,      // a call on a descriptor that changes no table: only EBADF is predicted
+  nothing,   // the call has no effect in the model
   special,   // not of a table: clone, exec, exit, wait, signals sent, bind; see walk.cpp and walk_signals.cpp
-  unknown    // it may change what the model has, in a way the model does not know
+  unknown    // may change the model's state in a way unknown to the model
 };
 
 struct RawCall {
@@ -27,17 +27,17 @@ struct RawCall {
   model::Call call;
 };
 
-// `operation`: the scenario's, when the call is its own and not that of a spawn; else null. `identity`, `inode`: of
-// what it creates (sc_identity_of_op; of a pair's two ends).
+// `operation`: the scenario's operation that makes the call; null for a call of a spawn. `identity`, `inode`: of
+// the files that the call creates (sc_identity_of_op; of a pair's two ends).
 RawCall translate(const sc_step&, const sc_operation* operation, std::uint64_t identity, const std::uint64_t inode[2]);
 
-// Of a call that starts a process, whichever: the flags and the exit signal, as clone(2) has them.
+// The flags and the exit signal, as in clone(2), of any call that starts a process.
 std::uint64_t clone_flags(const sc_step&);
 
-// What a call that succeeded gave, as the model would say it.
+// The result of a successful call, in the model's form.
 model::Result result_of(const sc_step&);
 
-// A result in words: the error, else the value where the call gives one that means anything.
+// A result in words: the error, else the value if has_value.
 std::string text(const model::Result&, bool has_value);
 
 }  // namespace spawncheck::lockstep

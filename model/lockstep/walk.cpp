@@ -22,14 +22,14 @@ using model::Step;
 
 namespace {
 
-// What the kernel returns inside when a signal ended a sleep (include/linux/errno.h): the call is made again.
+// Returns true for the kernel's internal "restart" results (include/linux/errno.h): the call is made again.
 bool is_restart(const sc_step& s) {
   return s.result == -512 || s.result == -513 || s.result == -514 || s.result == -516;
 }
 
 bool may_sleep(CallKind kind) { return kind == CallKind::open_fifo; }
 
-// Does the value that the call gives mean anything to the model?
+// Returns true if the model predicts the call's value.
 bool gives_value(CallKind kind) {
   switch (kind) {
     case CallKind::create:
@@ -116,7 +116,7 @@ bool Walk::follow(std::uint32_t at) {
   return true;
 }
 
-// Follow::operations. Signals and processes are left alone.
+// Follows a step with Follow::operations: signals and processes are ignored.
 bool Walk::make_own(const sc_step& s) {
   const sc_task& task = trace_.task[s.task];
   const sc_operation* op = task.child >= 0 || s.outside ? nullptr : operation(s);
@@ -126,7 +126,7 @@ bool Walk::make_own(const sc_step& s) {
     if (op->kind == SC_OP_MASK || op->kind == SC_OP_KILL || op->kind == SC_OP_KILL_GROUP || op->kind == SC_OP_TGKILL)
       return true;
     const int error = result_of(s).error;
-    if (error == EADDRINUSE || error == EAGAIN || error == ETXTBSY) return true;  // a child may have what it says
+    if (error == EADDRINUSE || error == EAGAIN || error == ETXTBSY) return true;  // a child may hold what is busy
     ++comparison_.steps;
     return s.kind == SC_STEP_WAKES ? wakes(s) : call(s);
   }
@@ -173,7 +173,7 @@ bool Walk::call(const sc_step& s) {
   if (how_ == Follow::everything) {
     const int first = known_[s.task].taken != 0 ? known_[s.task].taken : next(s.task);
     if (first != 0) return disagree("makes its call", "takes signal " + std::to_string(first) + " first");
-    // Who rests at a call when its process is stopped has begun it, and stops when it returns.
+    // A task that is at a call when its process is stopped has begun the call, and stops when it returns.
     const Index task = known_[s.task].task;
     if (state_.process_of(task).stopped_by != 0 && !model::may_begin_call(state_, task))
       return disagree("makes its call", "is stopped");
@@ -182,7 +182,7 @@ bool Walk::call(const sc_step& s) {
   const std::uint8_t thread = trace_.task[s.task].thread;
   const std::uint64_t* inode = history_.op[thread][s.operation].inode;
   RawCall raw = translate(s, operation(s), sc_identity_of_op(thread, s.operation), inode);
-  // A spawn's child has a pidfd of its caller, or of nobody.
+  // A spawn's child has a pidfd of its caller, or none.
   if (s.call == SC_VISIBLE_pidfd_getfd && trace_.task[s.task].child >= 0)
     raw = {Known::call, make_call(CallKind::fetch, static_cast<std::int32_t>(s.arg[1]), -1, SC_FLAG_CLOEXEC)};
   if (s.call == SC_VISIBLE_setpgid && raw.known == Known::call) raw.call.a = group_named(raw.call.a);
@@ -226,7 +226,7 @@ bool Walk::call(const sc_step& s) {
   }
 }
 
-// Where the model has a choice (a lock or a program that may be busy) the kernel's is taken.
+// If the model has several outcomes (a lock or a program that may be busy), the walk takes the kernel's.
 bool Walk::modelled(const sc_step& s, const RawCall& raw) {
   const Index task = known_[s.task].task;
   const auto kind = static_cast<CallKind>(raw.call.kind);
@@ -285,12 +285,12 @@ bool Walk::on_file(const sc_step& s, const RawCall& raw) {
   const bool is_open = e != nullptr && e->description != model::none;
   const Result got = result_of(s);
   ++comparison_.checked;
-  // A wrong direction is EBADF as well (fs/read_write.c), so an open one may say it.
+  // A wrong direction is EBADF as well (fs/read_write.c), so a call on an open descriptor may return it.
   if (!is_open && got.error != EBADF) return disagree(text(got, true), "EBADF");
   return true;
 }
 
-// net/ipv4: the port belongs to the description. What is no socket of the scenario is not foretold.
+// net/ipv4: the port belongs to the description. Calls on other than the scenario's sockets are not predicted.
 bool Walk::bind(const sc_step& s) {
   const sc_operation* op = operation(s);
   const model::Entry* e = state_.table_of(known_[s.task].task).find(static_cast<std::int32_t>(s.arg[0]));
@@ -324,7 +324,7 @@ bool Walk::clone(const sc_step& s) {
   add(0x100000000ull, SPAWN_START_CLEAR_SIGHAND);
   add(CLONE_PIDFD, SPAWN_START_PIDFD);
   const bool succeeded = s.outcome == SC_OUTCOME_SUSPENDED || s.result > 0;
-  if (!succeeded && s.result != -EMFILE) return true;  // no memory, no more processes
+  if (!succeeded && s.result != -EMFILE) return true;  // no memory, or too many processes
   Result result;
   model::run_call(kernel_, state_, task, call, result);
   ++comparison_.checked;
@@ -333,7 +333,7 @@ bool Walk::clone(const sc_step& s) {
   if (next_child_ >= known_.size()) return unknown("a child that the trace has not");
   const Index child = known_[next_child_++].task = static_cast<Index>(result.value[0]);
   if ((flags & CLONE_PARENT) !=
-      0) {  // its maker's parent is its own, and so is the signal (kernel/fork.c copy_process)
+      0) {  // the child gets its creator's parent and exit signal (kernel/fork.c copy_process)
     const model::Process& maker = state_.process_of(task);
     state_.process_of(child).parent = maker.parent;
     state_.process_of(child).is_clone_child = maker.is_clone_child;
@@ -389,7 +389,7 @@ bool Walk::wait(const sc_step& s) {
   const Index self = known_[s.task].task;
   Result result;
   const Step made = model::run_call(kernel_, state_, self, call, result);
-  if (made == Step::blocked) state_.tasks[self].flight = {};  // whoever sleeps in a wait is asked again when it wakes
+  if (made == Step::blocked) state_.tasks[self].flight = {};  // a wait that sleeps is evaluated again on waking
   ++comparison_.checked;
   const std::string expected = made == Step::blocked  ? "sleeps"
                                : result.error != 0    ? text(result, false)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The model takes the steps of a trace.
+// The walk: the model makes the steps of a trace.
 #pragma once
 
 #include <optional>
@@ -16,20 +16,20 @@ class Walk {
   Walk(const model::Kernel&, const Scenario&, const sc_trace&, const sc_history&, Follow);
   Follow how() const { return how_; }
 
-  // Follows step `at`. False: the comparison has ended, see comparison().
+  // Follows step `at`. Returns false if the comparison has ended: see comparison().
   bool follow(std::uint32_t at);
 
   Comparison& comparison() { return comparison_; }
   const model::State& state() const { return state_; }
   model::Index task(unsigned trace_task) const { return known_[trace_task].task; }  // model::none: not begun
-  std::uint64_t mask(unsigned trace_task) const;  // what handlers that have not returned block included
+  std::uint64_t mask(unsigned trace_task) const;  // with the signals blocked by handlers that have not returned
   bool disagree(std::string kernel, std::string model);
 
  private:
-  // What the model's state does not have of a task of the trace.
+  // What is known of a task of the trace beyond the model's state.
   struct Tracked {
     model::Index task = model::none;
-    int taken = 0;  // a signal: pending no more, and nothing has come of it yet
+    int taken = 0;  // a signal that was taken, but has had no effect yet; 0: none
     bool is_program = false, program_sleeps = false;
   };
 
@@ -53,11 +53,11 @@ class Walk {
   bool send(const sc_step&);
   bool unknown(std::string what);
 
-  const sc_operation* operation(const sc_step&) const;  // the scenario's, null: a spawn's call, or nobody's
+  const sc_operation* operation(const sc_step&) const;  // null: a spawn's call, or outside any operation
   const sc_operation* spawn(const sc_step&) const;
-  int task_with_pid(std::int64_t pid) const;         // of the trace, -1: none
-  std::int32_t group_named(std::int32_t pid) const;  // as the model's setpgid asks for it
-  int next(unsigned trace_task) const;  // the signal that it takes next, 0: none, or one that passes without a stop
+  int task_with_pid(std::int64_t pid) const;         // task of the trace, -1: none
+  std::int32_t group_named(std::int32_t pid) const;  // in the form of the model's setpgid
+  int next(unsigned trace_task) const;               // the signal that the task stops for next; 0: none
   int take(unsigned trace_task);
   int take_all(model::Index task);
   void settle_deaths();

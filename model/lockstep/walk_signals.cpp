@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The signals of a walk: what a task takes on its way to its next call, what is sent, and who dies of it.
+// The signals of a walk: which signals a task takes on its way to its next call, which are sent, and which tasks die.
 #include <signal.h>
 
 #include "model/lockstep/walk.h"
@@ -13,7 +13,7 @@ using model::CallKind;
 using model::Index;
 using model::Result;
 
-// What the task blocks when it takes its next signal, where that is its next step and SIGCHLD.
+// The task's mask when it takes its next signal, if that is its next step and the signal is SIGCHLD.
 std::optional<std::uint64_t> Walk::mask_at_sigchld(unsigned trace_task) const {
   for (std::uint32_t i = at_ + 1; i < trace_.step_count; ++i) {
     const sc_step& s = trace_.step[i];
@@ -24,12 +24,12 @@ std::optional<std::uint64_t> Walk::mask_at_sigchld(unsigned trace_task) const {
   return std::nullopt;
 }
 
-// On its way to its next call the task takes a signal that its mask lets through; when it has none, a handler returns,
-// and signals are looked for again. A child's SIGCHLD may come while handlers run: as many have returned by then as the
-// mask says that the task had when it took it.
+// On its way to its next call the task takes a signal that its mask allows; if there is none, a handler returns, and
+// the task looks for signals again. A child's SIGCHLD may come while handlers run: the mask recorded with it tells how
+// many handlers had returned by then.
 void Walk::rest(unsigned trace_task) {
   const Index task = known_[trace_task].task;
-  if (known_[trace_task].taken != 0) return;  // it is still to stop at that one: its child's SIGCHLD came between
+  if (known_[trace_task].taken != 0) return;  // the task has yet to stop for it: its child's SIGCHLD came first
   model::Frames& frames = state_.tasks[task].frames;
   std::optional<std::uint64_t> interrupted;
   if (!frames.empty()) interrupted = mask_at_sigchld(trace_task);
@@ -44,7 +44,7 @@ void Walk::rest(unsigned trace_task) {
 
 namespace {
 
-// A SIGCHLD that nobody handles passes without a stop: children send them at any time.
+// Returns true for a SIGCHLD without a handler, which passes without a stop: children send it at any time.
 bool passes(const model::State& state, Index task, int signal) {
   return signal == SIGCHLD && model::effect_of(state, task, signal) != model::Delivery::handled;
 }
@@ -67,14 +67,14 @@ int Walk::next(unsigned trace_task) const {
 
 std::uint64_t Walk::mask(unsigned trace_task) const { return model::blocked_signals(state_, task(trace_task)); }
 
-// A program has no handlers: it takes all there is at once. The signal that ends it, 0: none does.
+// A program has no handlers: it takes all pending signals at once. Returns the signal that ends it, 0: none.
 int Walk::take_all(Index task) {
   while (const int signal = model::take_signal(state_, task))
     if (model::deliver(state_, task, signal) == model::Delivery::terminated) return signal;
   return 0;
 }
 
-// KILL needs no turn, and a program that sleeps wakes for a signal by itself.
+// KILL needs no turn, and a sleeping program wakes for a signal by itself.
 void Walk::settle_deaths() {
   for (unsigned i = 0; i < next_child_; ++i) {
     const Index task = known_[i].task;
@@ -119,7 +119,7 @@ bool Walk::signal(const sc_step& s) {
   Tracked& known = known_[s.task];
   const int signal = static_cast<int>(s.arg[0]);
   if (signal == 0) return true;
-  // Children send SIGCHLD at any time, which the model does not foretell: its handler runs all the same.
+  // Children send SIGCHLD at any time, which the model does not predict: the handler runs nevertheless.
   const bool is_of_child = signal == SIGCHLD && known.taken != SIGCHLD &&
                            (known.taken != 0 || model::next_signal(state_, known.task) != SIGCHLD);
   if (is_of_child) {
@@ -142,7 +142,7 @@ bool Walk::signal(const sc_step& s) {
   return true;
 }
 
-// A fatal signal ends who sleeps within a call, and that call gives nothing.
+// A fatal signal ends a task that sleeps within a call, and the call returns nothing.
 bool Walk::dies_asleep(const sc_step& s) {
   const Index task = known_[s.task].task;
   if (how_ == Follow::operations || state_.tasks[task].ended) return true;
