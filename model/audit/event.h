@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What an audited run did, event by event: plain data, made by impl/audit/tracer or written by a test.
+// The events of an audited run, as plain data: recorded by impl/audit/tracer or written by a test.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace spawncheck::audit {
 
-using TaskId = std::int32_t;  // counts from 0 in the order of births; kernel thread ids are reused, these are not
+using TaskId = std::int32_t;  // counts from 0 in the order of births; never reused, unlike kernel thread ids
 inline constexpr std::uint32_t nothing = std::numeric_limits<std::uint32_t>::max();
 
 enum class What : std::uint8_t {
@@ -34,17 +34,17 @@ const char* name(What);
 enum class EventKind : std::uint8_t {
   clone,        // a task was born: child, flags (CLONE_*)
   exec,         // the task runs another program: facts
-  exec_failed,  // errno in number
+  exec_failed,  // `number` is the errno
   exit,
   create,       // number, cloexec, what, may_write, object (its channel, 0: none)
   duplicate,    // from -> number, cloexec
   flag,         // F_SETFD: number, cloexec
   close,        // number
   close_range,  // number..last, flags (CLOSE_RANGE_*)
-  unshare,      // a table of its own (CLONE_FILES)
-  list,         // the task lists /proc/self/fd or /dev/fd: it closes what it finds
-  release,      // what happened before may be waited for: object
-  acquire,      // what happened before a release of the object has happened
+  unshare,      // the task gets a private table (CLONE_FILES)
+  list,         // the task lists /proc/self/fd or /dev/fd, and is taken to close what it finds
+  release,      // object: other tasks may wait for what happened before this
+  acquire,      // object: everything before a release of it has happened
   handler       // a handler of signal `number` runs in this task
 };
 
@@ -62,16 +62,16 @@ struct Event {
   std::uint32_t facts = nothing;  // exec: Recording::execs
   std::uint64_t object = 0;
   std::uint64_t begin_ns = 0,
-                end_ns = 0;  // since the start of the run: the call's entry, and when its effect was known
+                end_ns = 0;  // since the start of the run: at the call's entry; when its effect was known
 };
 
-// Objects of release and acquire: a kind in the upper 16 bits, so that those of two kinds never meet.
+// Objects of release and acquire have their kind in the upper 16 bits, so that objects of two kinds differ.
 enum class ObjectKind : std::uint16_t { channel = 1, futex, process, signal, lock, exited };
 constexpr std::uint64_t object(ObjectKind kind, std::uint64_t id) {
   return static_cast<std::uint64_t>(kind) << 48 | (id & 0xffff'ffff'ffffull);
 }
 
-// Where a call was made: the instruction after it, and the first caller outside the C library.
+// One frame of a call: the instruction after the call, or the first caller outside the C library.
 struct Place {
   std::uint32_t module = nothing;  // Recording::texts: a file, or [name] of a mapping without one
   std::uint64_t offset = 0;        // in the file
@@ -92,11 +92,11 @@ struct OpenNumber {
 };
 struct ExecFacts {
   std::string program;
-  std::vector<std::string> arguments;      // a bounded part
+  std::vector<std::string> arguments;      // the first of them, bounded
   std::vector<OpenNumber> open;            // ascending
-  std::vector<std::int32_t> named;         // numbers that arguments and environment name (LISTEN_FDS, /dev/fd/N, ...)
+  std::vector<std::int32_t> named;         // numbers named by arguments and environment (LISTEN_FDS, /dev/fd/N, ...)
   std::uint64_t blocked = 0, ignored = 0;  // bit n-1 is signal n
-  bool is_set_id = false;                  // its file has a set-user-ID or set-group-ID bit
+  bool is_set_id = false;                  // the file has a set-user-ID or set-group-ID bit
 };
 
 struct TaskFacts {
@@ -105,7 +105,7 @@ struct TaskFacts {
   std::uint64_t blocked_at_birth = 0, caught_at_birth = 0, ignored_at_birth = 0;
 };
 
-// What was noticed and is not about descriptors that an exec inherited.
+// An observation that is not about inherited descriptors.
 struct Remark {
   enum class Kind : std::uint8_t {
     zombie,
@@ -126,12 +126,12 @@ struct Recording {
   std::vector<std::string> texts;
   std::vector<Site> sites;
   std::vector<ExecFacts> execs;
-  std::vector<TaskFacts> tasks;  // by TaskId
+  std::vector<TaskFacts> tasks;  // indexed by TaskId
   std::vector<Remark> remarks;
-  std::vector<OpenNumber> passed_through;  // what the program had from the start, which is its own parent's affair
+  std::vector<OpenNumber> passed_through;  // what the program's own parent left open for it
   std::uint64_t blocked_at_start = 0, ignored_at_start = 0;
   std::uint64_t duration_ns = 0;
-  std::int32_t status = 0;   // of the audited program, as waitpid(2) gives it
+  std::int32_t status = 0;   // of the audited program, as from waitpid(2)
   bool is_complete = false;  // every task was followed to its end
 };
 

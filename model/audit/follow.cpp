@@ -7,7 +7,7 @@ namespace spawncheck::audit {
 
 namespace {
 
-// clone(2), close_range(2): of the kernel's interface.
+// Flags of clone(2) and close_range(2), from the kernel's interface.
 constexpr std::uint32_t clone_files = 0x400;
 constexpr std::uint32_t range_unshare = 2, range_cloexec = 4;
 
@@ -139,7 +139,7 @@ void Follower::flag(const Event& event, std::uint32_t index, Task& task, Copy* c
   const auto found = table.entries.find(event.number);
   if (found == table.entries.end()) {
     if (event.cloexec) return;
-    Entry entry;  // made with close-on-exec by a call that was not followed
+    Entry entry;  // opened with close-on-exec by a call that was not followed
     entry.number = event.number;
     entry.description = ++descriptions_;
     put(event, index, entry);
@@ -157,7 +157,7 @@ void Follower::flag(const Event& event, std::uint32_t index, Task& task, Copy* c
   }
 }
 
-// Files are compared by name: where two names lead to one file, the exec's failure is seen and its cause is not.
+// Files are compared by name: if two names lead to one file, the exec's failure is seen but not its cause.
 void Follower::note_busy(const Event& event, std::uint32_t index) {
   if (event.number != text_busy || event.text == nothing) return;
   const std::string& path = recording_.texts[event.text];
@@ -223,7 +223,7 @@ void Follower::end_window(Entry& entry, const Event& event, Window::End end) {
   if (entry.window == nothing) return;
   Window& window = windows_[entry.window];
   if (tables_[window.table].entries.count(entry.number) == 0 || &tables_[window.table].entries[entry.number] != &entry)
-    return;  // a copy's: the window is that of the table it came from
+    return;  // an entry of a copy: its window belongs to the table it came from
   if (window.end != Window::End::open) return;
   window.end = end;
   window.end_ns = event.end_ns;
@@ -233,7 +233,7 @@ void Follower::end_window(Entry& entry, const Event& event, Window::End end) {
 }
 
 void Follower::keep_past(Table& table, const Event& event, const Entry& entry) {
-  const bool is_one = event.kind != EventKind::close_range;  // of many, it is not known which is waited for
+  const bool is_one = event.kind != EventKind::close_range;  // of many, it is unknown which one is waited for
   table.past[entry.number] = {entry, event.task, is_one ? std::numeric_limits<std::uint64_t>::max() : event.end_ns};
   if (is_one) tasks_[event.task].ended_number = entry.number;
 }
@@ -279,7 +279,7 @@ void Follower::clone(const Event& event, std::uint32_t index) {
   tasks_[event.child] = child;
 }
 
-// As unshare(2), close_range(2) and exec do it: a copy of the shared table, for this task alone.
+// Gives the task a private copy of its shared table, as unshare(2), close_range(2) and exec do.
 void Follower::own_table(TaskId id, const Event& event) {
   Task& task = tasks_[id];
   const std::uint32_t from = task.table;
@@ -294,7 +294,7 @@ void Follower::own_table(TaskId id, const Event& event) {
   --tables_[from].users;
 }
 
-// The task gets what its table has now as a table of its own, and has not come to an exec with it.
+// Gives the task a private copy of its table, with which it has not reached an exec yet.
 void Follower::give_copy(Task& task, Copy copy, const Event& event) {
   copy.table = task.table;
   copy.begin_ns = event.begin_ns;
@@ -336,8 +336,8 @@ void Follower::close_range(const Event& event) {
   }
 }
 
-// The kernel's order and the order in which stops are seen may differ for calls of two tasks that overlap in time. What
-// a child has and should not have by the order seen may come from a call that was in flight when its table was copied.
+// For overlapping calls of two tasks the kernel's order may differ from the order in which stops are seen. A descriptor
+// that the child should not have by the order seen may come from a call in flight when its table was copied.
 void Follower::explain(Table& table, Inherited& item) {
   item.is_seen = false;
   if (table.copied_from == nothing) return;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Descriptor tables with provenance. Follower steps over the events of a run and keeps, for each task, the table it
-// has; what it says at the end are facts: windows, clones, children, execs. It judges nothing (rules.h).
+// Descriptor tables with provenance. Follower steps over the events of a run and keeps each task's table; its
+// results are facts: windows, clones, children, execs. It judges nothing (rules.h).
 //
-// These are not the tables of model/kernel: those are made to be compared and hashed, at a few small processes; here a
-// run has thousands of tasks, and an entry carries where it came from.
+// These are not the tables of model/kernel, which are made for comparing and hashing a few small processes: here a run
+// has thousands of tasks, and each entry carries its origin.
 #pragma once
 
 #include <array>
@@ -21,19 +21,19 @@
 
 namespace spawncheck::audit {
 
-// A descriptor that lacks close-on-exec, from when it does to when it no longer does or is gone.
+// The time for which a descriptor lacks close-on-exec: until the flag is set, or it is closed or replaced.
 struct Window {
   enum class End : std::uint8_t { open, flagged, closed, replaced };
   std::uint32_t table = 0;
   std::int32_t number = -1;
   TaskId creator = -1;
-  std::uint32_t create_event = nothing;  // also where its site and its text are
+  std::uint32_t create_event = nothing;  // its site and its text are there
   std::uint64_t begin_ns = 0, end_ns = 0;
   End end = End::open;
-  std::uint32_t calls = 0;  // followed calls of others on the same table meanwhile
+  std::uint32_t calls = 0;  // followed calls of other tasks on the same table meanwhile
   std::uint64_t description = 0;
-  std::array<Instant, 2> start, stop;  // by each of Follower's orders
-  bool is_shared = false;              // another task had the table meanwhile
+  std::array<Instant, 2> start, stop;  // one for each of Follower's orders
+  bool is_shared = false;              // another task used the table meanwhile
 };
 
 // A clone without CLONE_FILES: a copy of the table.
@@ -42,12 +42,12 @@ struct Copy {
   std::uint32_t table = 0, event = nothing;  // the copied table
   std::uint64_t begin_ns = 0, end_ns = 0;
   std::array<Instant, 2> at;
-  bool is_table_shared = false;  // between tasks, when it was copied
+  bool is_table_shared = false;  // several tasks used it when it was copied
   // What the child did to its table until its last exec:
-  std::vector<std::pair<std::int64_t, std::int64_t>> swept;  // numbers that it closed, open or not
-  bool lists_all = false;                                    // it listed its descriptors, to close them
-  std::set<std::int32_t> asked;                              // numbers that it placed, or whose flag it cleared
-  // Likewise after its first exec; it counts from its next exec on: the first program was a helper.
+  std::vector<std::pair<std::int64_t, std::int64_t>> swept;  // numbers that the child closed, open or not
+  bool lists_all = false;                                    // the child listed its descriptors, to close them
+  std::set<std::int32_t> asked;                              // numbers that the child placed, or whose flag it cleared
+  // Likewise after its first exec; used from the next exec on, since the first program was a helper.
   std::vector<std::pair<std::int64_t, std::int64_t>> swept_late;
   bool lists_all_late = false;
   std::vector<std::uint32_t> execs;  // Follower::execs()
@@ -57,26 +57,26 @@ struct Copy {
 struct Inherited {
   std::int32_t number = -1;
   std::string link;
-  std::uint32_t window = nothing;  // from which it came; nothing: see below
+  std::uint32_t window = nothing;  // the window it came from; nothing: see the flags
   bool is_passed_through = false, is_asked = false, is_standard = false,
-       is_own = false;  // own: opened by the child itself
-  bool is_seen = true;  // false: by a call that was not followed
+       is_own = false;  // is_own: opened by the child itself
+  bool is_seen = true;  // false: it came by a call that was not followed
 };
 
 struct Exec {
   TaskId task = -1;
   std::uint32_t event = nothing, copy = nothing;  // Follower::copies(); nothing: the first program, or a thread's exec
   std::vector<Inherited> inherited;
-  std::vector<std::int32_t> lost;  // followed as open, and not there
+  std::vector<std::int32_t> lost;  // open according to the events, but not in the kernel's list
 };
 
-// An exec failed with ETXTBSY while a child of another clone, not yet at its exec, held the file open for writing.
+// An exec that failed with ETXTBSY while the child of another clone, before its exec, held the file open for writing.
 struct BusyExec {
   std::uint32_t event = nothing, copy = nothing, create_event = nothing;
   std::int32_t number = -1;
 };
 
-// The last writer closed its end while a child, not yet at its exec, held a copy: the reader's end of file came late.
+// A late end of file: the last writer closed its end while a child, before its exec, held a copy.
 struct LateEnd {
   std::uint32_t event = nothing, copy = nothing, create_event = nothing;
   std::int32_t number = -1;
@@ -93,15 +93,15 @@ struct Entry {
 
 class Follower {
  public:
-  // The orders: what every program must wait for (births, data, waits, signals), and besides what only this run may
-  // have waited for (futexes, file locks, the end of a thread).
+  // The orders. strict: what every run must wait for (births, data, waits, signals). all: also what only this run
+  // may have waited for (futexes, file locks, the end of a thread).
   enum { strict, all, orders };
 
   explicit Follower(Recording& recording) : recording_(recording) {}
 
-  void begin(TaskId first, const std::vector<OpenNumber>& open);  // the first task, and what it had
-  void apply(std::uint32_t event);                                // of the recording, in its order
-  void apply(const Event&);                                       // adds it to the recording and applies it
+  void begin(TaskId first, const std::vector<OpenNumber>& open);  // the first task, and its open numbers
+  void apply(std::uint32_t event);                                // an event of the recording; call in its order
+  void apply(const Event&);                                       // adds the event to the recording and applies it
 
   const std::vector<Window>& windows() const { return windows_; }
   const std::vector<Copy>& copies() const { return copies_; }
@@ -114,12 +114,12 @@ class Follower {
   const Recording& recording() const { return recording_; }
 
   const Entry* find(TaskId, std::int32_t number) const;
-  std::vector<Entry> entries(TaskId) const;  // of its table, where it is the only one that has it
+  std::vector<Entry> entries(TaskId) const;  // of the task's table, if no other task uses it
   std::uint32_t users_of(std::uint32_t table) const { return tables_[table].users; }
 
  private:
-  // Of one number: what it was a moment ago, for copies that the kernel made before it made the call that ended it.
-  // Such a call is recorded at its entry; it is over for certain when its task makes the next.
+  // The former entry of a number, for copies that the kernel made before the call that ended the entry. Such a call
+  // is recorded at its entry; it has certainly returned when its task makes the next call.
   struct Past {
     Entry entry;
     TaskId ended_by = -1;
@@ -138,7 +138,7 @@ class Follower {
     std::uint32_t table = nothing, copy = nothing;
     bool is_before_exec = false;
     std::int32_t process = -1;
-    std::int32_t ended_number = -1;  // whose Past waits for this task's next call, in its table
+    std::int32_t ended_number = -1;  // the Past of this number waits for the task's next call
   };
 
   void put(const Event&, std::uint32_t index, Entry);
@@ -154,7 +154,7 @@ class Follower {
   void give_copy(Task&, Copy, const Event&);
   void leave(TaskId, const Event&);
   std::array<Instant, 2> now(TaskId);
-  void explain(Table&, Inherited&);  // a number that was not followed: by what was in flight
+  void explain(Table&, Inherited&);  // explains an unexpected number by a call in flight
   void note_busy(const Event&, std::uint32_t index);
   void note_late_end(const Event&, std::uint32_t index, std::uint32_t table);
   void flag(const Event&, std::uint32_t index, Task&, Copy*);

@@ -16,7 +16,7 @@ bool is_within(const Clock& a, const Clock& b) {
   return std::all_of(a.begin(), a.end(), [&](const auto& e) { return known_of(b, e.first) >= e.second; });
 }
 
-// The later of both for each task.
+// For each task the later of both.
 std::shared_ptr<const Clock> joined(const std::shared_ptr<const Clock>& a, const std::shared_ptr<const Clock>& b) {
   if (a == b || is_within(*b, *a)) return a;
   if (is_within(*a, *b)) return b;

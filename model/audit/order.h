@@ -13,7 +13,7 @@
 
 namespace spawncheck::audit {
 
-// How much of each task's past is known to lie before something; ascending by task.
+// How much of each task's past is known to be before an instant; ascending by task.
 using Clock = std::vector<std::pair<TaskId, std::uint32_t>>;
 
 struct Instant {
@@ -22,7 +22,7 @@ struct Instant {
   std::shared_ptr<const Clock> seen;
 };
 
-// False: not known to be ordered, either way round.
+// Returns true if a is known to be before b.
 bool is_before(const Instant& a, const Instant& b);
 
 class Order {

@@ -9,8 +9,8 @@ namespace spawncheck::audit {
 
 namespace {
 
-constexpr std::size_t of_a_site_max = 64;  // windows, and clones, of one place that are compared
-// What the C library keeps for itself (nptl(7)): its posix_spawn(3) ignores them in the child.
+constexpr std::size_t of_a_site_max = 64;  // windows, and clones, of one site that are compared
+// Signals that the C library reserves (nptl(7)): its posix_spawn(3) ignores them in the child.
 constexpr std::uint64_t own_signals = 1ull << 31 | 1ull << 32;
 constexpr std::uint32_t clone_vm = 0x100, clone_thread = 0x10000;
 
@@ -51,8 +51,8 @@ std::string signals_text(std::uint64_t set) {
   return out;
 }
 
-// The copy by which a descriptor of the window's table came to the child. A number that a child between them asked for
-// is asked for.
+// The copy by which a descriptor of the window's table came to the child. is_asked: a child in between asked for the
+// number.
 std::uint32_t copy_across(const Follower& f, std::uint32_t copy, const Window& window, bool& is_asked) {
   for (std::size_t bound = f.copies().size() + 1; copy != nothing && bound != 0; --bound) {
     if (f.copies()[copy].asked.count(window.number) != 0) is_asked = true;
@@ -120,7 +120,7 @@ class Judge {
     return out;
   }
 
-  // Made before the copy and taken away after it in every order, and never meant to be closed by an exec.
+  // True if the window surrounds the copy in every order, and close-on-exec was never set: it was meant.
   static bool is_meant(const Window& w, const Copy& c) {
     if (w.end == Window::End::flagged || !is_before(w.start[Follower::all], c.at[Follower::all])) return false;
     return w.end == Window::End::open || is_before(c.at[Follower::all], w.stop[Follower::all]);
@@ -160,7 +160,7 @@ class Judge {
   }
 
   void predict() {
-    // By table and place: what is compared is bounded.
+    // By table and site, so that the number of comparisons is bounded.
     std::map<std::uint32_t, std::map<Site, std::vector<std::uint32_t>>> windows, copies;
     for (std::uint32_t w = 0; w < f_.windows().size(); ++w) {
       const Window& window = f_.windows()[w];

@@ -25,7 +25,7 @@ std::string trimmed(const std::string& line) {
   return first == std::string::npos ? std::string() : line.substr(first, last - first + 1);
 }
 
-// Characters that a pattern gives a meaning to, and control characters, match as any one.
+// Makes a pattern that matches the text: special and control characters become "any one character".
 std::string literal(std::string text) {
   for (char& c : text)
     if (c == '*' || static_cast<unsigned char>(c) < ' ') c = '?';

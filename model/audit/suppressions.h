@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Findings that a user has looked at and does not want to see again, in a file in the manner of valgrind's.
+// Findings that a user has reviewed and does not want to see again, in a file like valgrind's.
 //
 //     {
 //        a name of your choice
@@ -12,7 +12,7 @@
 //     }
 //
 // Every line after the rule must match; * stands for any text, ? for a character. created and cloned match if one of
-// their lines does. # begins a comment.
+// their lines matches. # begins a comment.
 #pragma once
 
 #include <string>
@@ -37,7 +37,7 @@ struct SuppressionError {
 std::variant<std::vector<Suppression>, SuppressionError> parse_suppressions(const std::string& text);
 bool matches(const Suppression&, const Described&);
 bool matches_pattern(const std::string& pattern, const std::string& text);
-// Offsets become *: another build of the program is matched as well.
+// Returns a suppression for the finding. Offsets become *, so that it matches another build of the program too.
 std::string suggest(const Described&, unsigned number);
 
 }  // namespace spawncheck::audit
