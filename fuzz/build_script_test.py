@@ -26,7 +26,7 @@ class BuildScript(unittest.TestCase):
         cls.out = top / "out"
         for name in ("src", "out", "work"):
             (top / name).mkdir()
-        # The image copies the tree to $SRC/spawncheck; a link will do, since nothing is written there.
+        # The image copies the tree to $SRC/spawncheck; a link is enough, since nothing is written there.
         (top / "src/spawncheck").symlink_to(ROOT)
         shutil.copy(ROOT / ".clusterfuzzlite/build.sh", top / "src/build.sh")
         environment = {
@@ -35,7 +35,7 @@ class BuildScript(unittest.TestCase):
             "CC": "clang", "CXX": "clang++", "CFLAGS": SANITIZED, "CXXFLAGS": SANITIZED, "LIB_FUZZING_ENGINE": "-fsanitize=fuzzer",
             "SANITIZER": "address", "FUZZING_ENGINE": "libfuzzer", "ARCHITECTURE": "x86_64", "FUZZING_LANGUAGE": "c++",
             "SPAWNCHECK_FUZZ_TARGETS": " ".join(TARGETS),
-            # Paths count from the build's own folder: what one test has compiled the next one has.
+            # Paths are relative to the build's folder, so that a later test reuses what an earlier one compiled.
             "CCACHE_BASEDIR": str(top), "CCACHE_NOHASHDIR": "1", "CCACHE_SLOPPINESS": "pch_defines,time_macros",
         }
         done = subprocess.run(["bash", "-eu", str(top / "src/build.sh")], cwd=top / "src/spawncheck", env=environment, stdin=subprocess.DEVNULL,
@@ -51,7 +51,7 @@ class BuildScript(unittest.TestCase):
         return Path(place.name)
 
     def run_target(self, target, *arguments, **more):
-        # As their runner does: from elsewhere, with nothing of this project in the environment.
+        # As their runner does: from another folder, with nothing of this project in the environment.
         environment = {"PATH": os.environ["PATH"], "ASAN_OPTIONS": "detect_leaks=0", **more}
         with tempfile.TemporaryDirectory(prefix="spawncheck-runner-") as elsewhere:
             return subprocess.run([self.out / f"fuzz-{target}", *arguments], cwd=elsewhere, env=environment, stdin=subprocess.DEVNULL,

@@ -11,9 +11,9 @@
 
 #include "fuzz/target.h"
 
-// libFuzzer counts every byte of its section as it counts edges (Fuzzer/FuzzerExtraCounters). AFL++ has a place in its
-// map for each guard of its section (afl-compiler-rt __sanitizer_cov_trace_pc_guard_init), so we bring guards of our
-// own.
+// libFuzzer counts every byte of its section as it counts edges (Fuzzer/FuzzerExtraCounters). AFL++ reserves a place
+// in its map for each guard in its section (afl-compiler-rt __sanitizer_cov_trace_pc_guard_init), so we define guards
+// of our own.
 constexpr std::size_t features_max = 4096;
 #if defined(SPAWNCHECK_ENGINE_AFL)
 extern "C" void __sanitizer_cov_trace_pc_guard(std::uint32_t*);

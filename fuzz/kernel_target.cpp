@@ -22,8 +22,8 @@ std::unique_ptr<Session> session;
 
 constexpr unsigned runs_per_try_of_race = 20, seconds_of_tries_max = 10;
 
-// A violation that comes back in no try is no finding: it is told, kept where $SPAWNCHECK_SAVE says, and the fuzzer
-// goes on. An input that does not fail again would tell nobody anything.
+// Returns true for a violation that no retry reproduces. It is no finding, since its input would not fail again: it
+// is reported, saved to $SPAWNCHECK_SAVE, and the fuzzer continues.
 bool is_suspected(const Scenario& scenario, const Verdict& verdict, std::uint64_t seed) {
   FindingOptions how;
   how.runs_per_try = scenario.threads.size() > 1 ? runs_per_try_of_race : 1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the two targets on the kernel share. The implementation is $SPAWNCHECK_IMPLEMENTATION, the
-// reference where that is not set. Scenarios run in the arena, never in the fuzzer's own process.
+// Shared by the two targets on the kernel. The implementation is $SPAWNCHECK_IMPLEMENTATION, or
+// the reference if that is not set. Scenarios run in the arena, never in the fuzzer's own process.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@
 namespace spawncheck::fuzz {
 
 void start_session(const char* target);
-// Runs and judges; a violation, and a broken run, is a finding. Seed 0 provokes no race.
+// Runs and judges. A violation or a broken run is a finding. Seed 0 provokes no race.
 void run_and_judge(const char* target, const Scenario&, std::uint64_t seed);
-// One scheduled run, led by POS.
+// Makes one scheduled run, led by POS.
 void run_scheduled_and_judge(const char* target, const Scenario&, std::uint64_t seed);
 
 }  // namespace spawncheck::fuzz

@@ -10,7 +10,7 @@ namespace spawncheck::fuzz {
 
 namespace {
 
-// The parser's error paths are worth inputs too: a few bytes go wrong.
+// Damages a few bytes: the parser's error paths are worth inputs too.
 std::string damage(std::string_view text, Random& random) {
   std::string out(text);
   const std::uint32_t count = 1 + random.below(3);

@@ -10,8 +10,8 @@
 
 namespace spawncheck::fuzz {
 
-// Never empty, never longer than `bytes_max`, except that what cannot be made to fit is returned as it was. A
-// text that does not parse is replaced by a generated scenario, mostly.
+// Returns a text that is not empty and not longer than `bytes_max`; a text that cannot be made to fit is
+// returned unchanged. A text that does not parse is mostly replaced by a generated scenario.
 std::string mutate_text(std::string_view text, std::size_t bytes_max, std::uint64_t seed);
 std::string cross_text(std::string_view a, std::string_view b, std::size_t bytes_max, std::uint64_t seed);
 

@@ -54,7 +54,7 @@ std::string limit_text(std::uint64_t amount) {
   return amount == SPAWN_UNLIMITED ? "unlimited" : std::to_string(amount);
 }
 
-// Of one child, with the words of what is wrong.
+// Looks at one child, and keeps the words of what is wrong.
 class Looked {
  public:
   Looked(const spawn_request& request, pid_t pid) : r_(request), pid_(pid), process_(std::to_string(pid)) {}
@@ -68,7 +68,7 @@ class Looked {
     scheduling();
     limits();
     table();
-    // Limits may have ended it meanwhile: then there was nothing to see.
+    // Its limits may have ended the child meanwhile: then there was nothing to see.
     if (!wrong_.empty() && r_.limit_count != 0 && has_ended()) return "";
     return wrong_;
   }
@@ -162,13 +162,13 @@ class Looked {
     }
   }
 
-  // Not by prlimit(2), which asks for a right that tracing does not (kernel/sys.c check_prlimit_permission).
+  // Does not use prlimit(2), which needs a permission that tracing does not (kernel/sys.c check_prlimit_permission).
   void limits() {
     for (std::uint32_t i = 0; i < r_.limit_count; ++i) {
       const spawn_limit& l = r_.limit[i];
       std::istringstream text(read_file("/proc/" + process_ + "/limits"));
       std::string line, soft,
-          hard;  // a title, then a line a resource: 26 columns of name, then the two (fs/proc/base.c proc_pid_limits)
+          hard;  // a title, then a line a resource: name in 26 columns, soft, hard (fs/proc/base.c proc_pid_limits)
       for (std::uint32_t n = 0; n <= l.resource + 1; ++n) std::getline(text, line);
       std::istringstream columns(line.size() > 26 ? line.substr(26) : "");
       columns >> soft >> hard;

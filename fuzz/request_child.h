@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A child against its request, seen from outside, and what of a caller must not change.
+// Compares a child, seen from outside, with its request; and the caller's state that a spawn must not change.
 #pragma once
 
 #include <spawncheck/spawn/request.h>
@@ -10,10 +10,10 @@
 namespace spawncheck::fuzz {
 
 // Descriptors below 110 with their flags and files, mask, dispositions, credentials, umask, directory, limits,
-// priority, CPUs, dumpable: of this process, as text to compare.
+// priority, CPUs, dumpable: the state of this process, as text to compare.
 std::string caller_state();
 
-// What of the child is not as requested; empty: nothing. The child runs spawncheck-hold, its caller is this process.
+// What in the child is not as requested; empty: nothing. This process must be the caller, spawncheck-hold the program.
 std::string child_is_wrong(const spawn_request&, const spawn_result&);
 
 }  // namespace spawncheck::fuzz

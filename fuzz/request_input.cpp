@@ -41,7 +41,7 @@ constexpr std::uint32_t modes[] = {0, 0600, 0644, 07777, 010000, ~0u};
 
 RequestInput::RequestInput(const std::uint8_t* data, std::size_t size, const Places& places)
     : at_(data), end_(data + size), places_(places) {
-  texts_.reserve(64);  // what points into them stays
+  texts_.reserve(64);  // pointers into them stay valid
   request_.policy = SPAWN_FDS_ONLY;
   request_.path = places_.program.c_str();
   request_.argv = one_argument;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // Bytes -> a request of the C interface, any field of it right or wrong. A letter names a field, the bytes after it its
-// values: a number N is the character '0' + N, so ':' is 10 and '/' is -1; where the value is one of a table, N
-// modulo its size. Bytes that are no letter below are skipped, missing ones are '0'. So inputs can be written by hand,
-// and whatever a mutator does to them is an input again.
+// values: a number N is the character '0' + N, so ':' is 10 and '/' is -1; where the value is one of a table, N modulo
+// its size. A byte that is no letter below is skipped, a missing one is '0'. So inputs can be written by hand, and
+// every mutation of an input is an input.
 //
 //   P policy  S strategy  B set bit N, whatever it needs       p path  F program_fd  s search  a argv  e envp
 //   k source target  K a wrong keep-list                       m mask  d default  i ignore: signal N + 1 more
@@ -22,11 +22,11 @@
 
 namespace spawncheck::fuzz {
 
-// What the paths of an input are below.
+// The files and directories that the paths of an input name.
 struct Places {
   std::string program;    // spawncheck-hold
   std::string programs;   // its directory
-  std::string directory;  // ours, for files
+  std::string directory;  // our own, for files
 };
 
 class RequestInput {

@@ -44,8 +44,8 @@ void place(int fd, int number, int flags) {
   }
 }
 
-// What a request finds open: 3 and 4 two files, one without close-on-exec; 5 a directory; 6 the program, 8 again
-// without close-on-exec; 7 a terminal. SIGUSR2 is ignored, SIGUSR1 caught.
+// The open numbers of a caller: 3 and 4 two files, one without close-on-exec; 5 a directory; 6 the program, and
+// 8 the program without close-on-exec; 7 a terminal. SIGUSR2 is ignored, SIGUSR1 caught.
 class Server {
  public:
   Server(const Places& places, const char* planted) : places_(places), planted_(planted) {
@@ -70,7 +70,7 @@ class Server {
     if (chdir("/") != 0) std::_Exit(2);
   }
 
-  // Where the answer goes; empty: as it should be.
+  // Runs one request. Returns what is wrong; empty: nothing.
   std::string run(const std::uint8_t* data, std::size_t size, spawn_result& result) {
     const RequestInput input(data, size, places_);
     const spawn_request& r = input.request();
@@ -86,7 +86,7 @@ class Server {
       while (waitpid(result.pid, nullptr, 0) < 0 && errno == EINTR) continue;
     }
     if (result.pidfd >= 0) close(result.pidfd);
-    if ((r.set & SPAWN_SET_TERMINAL) != 0 && result.error == 0) open_terminal();  // its session ended: it was hung up
+    if ((r.set & SPAWN_SET_TERMINAL) != 0 && result.error == 0) open_terminal();  // the end of its session hung it up
     if ((r.set & SPAWN_ALLOW_UNDUMPABLE) != 0) prctl(PR_SET_DUMPABLE, 1);
     if (wrong.empty() && (waitpid(-1, nullptr, WNOHANG | __WALL) >= 0 || errno != ECHILD)) wrong = "a child is left";
     const std::string after = caller_state();
@@ -166,7 +166,7 @@ RequestServer::RequestServer(const Places& places, const char* planted) {
   place(answers[1], answers_number, O_CLOEXEC);
   Server server(places, planted);
   char byte;
-  while (read(commands_number, &byte, 1) == 1) {  // until the other end is closed, whatever the reason
+  while (read(commands_number, &byte, 1) == 1) {  // until the other end is closed, for whatever reason
     spawn_result result{};
     const std::string wrong = server.run(shared_->input, shared_->size, result);
     shared_->error = result.error;
@@ -188,7 +188,7 @@ RequestServer::~RequestServer() {
   munmap(shared_, sizeof *shared_);
 }
 
-// libFuzzer's own timer interrupts now and then: the wait begins again, a bounded number of times.
+// libFuzzer's timer interrupts the wait, which is retried a bounded number of times.
 bool RequestServer::answers() const {
   pollfd answer{from_, POLLIN, 0};
   for (int interruptions = 0; interruptions < 100; ++interruptions) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // A small clean process, forked before the engine has threads, handlers or timers, that runs requests on the kernel: it
-// is the caller that must be as it was afterwards, and looks at each child from outside.
+// is the caller whose state must not change, and looks at each child from outside.
 #pragma once
 
 #include <cstdint>
@@ -12,19 +12,19 @@
 namespace spawncheck::fuzz {
 
 struct RequestReport {
-  std::string wrong;  // empty: everything as it should be
+  std::string wrong;  // what is wrong; empty: nothing
   int error = 0, failed = 0;
   std::string field;
 };
 
 class RequestServer {
  public:
-  // `planted`: the word of a step that every plan then lacks, so that the checks have something to find; null: none.
+  // `planted`: the word of a step that is removed from every plan, for the checks to find; null: none.
   RequestServer(const Places& places, const char* planted);
   ~RequestServer();
   RequestServer(const RequestServer&) = delete;
   RequestServer& operator=(const RequestServer&) = delete;
-  // A server that dies, or does not answer in time, is wrong too.
+  // A server that dies or does not answer in time is reported as wrong, too.
   RequestReport run(const std::uint8_t* data, std::size_t size);
 
  private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // A fuzz target is one function; the engines' mains call it. A finding is abort() after a report on
-// standard error. Inputs that are not of interest return at once.
+// standard error. A target returns at once on inputs of no interest.
 #pragma once
 
 #include <cstddef>
@@ -13,20 +13,20 @@
 
 namespace spawncheck::fuzz {
 
-// Once, before the first input.
+// Called once, before the first input.
 void start();
 void one(const std::uint8_t* data, std::size_t size);
 
-// For the targets: larger inputs are not worth their time.
+// Targets may skip larger inputs, which are not worth their time.
 inline constexpr std::size_t input_bytes_max = 8192;
 
-// The scenario, when the input is one.
+// The scenario; nullopt if the input is none.
 std::optional<Scenario> scenario_of(const std::uint8_t* data, std::size_t size);
 
-// Says why, and aborts.
+// Reports the finding, and aborts.
 [[noreturn]] void finding(std::string_view what, const Scenario&, const Verdict&);
 
-// An environment variable, or what stands in for it.
+// The value of an environment variable, or `otherwise` if it is not set.
 std::string_view setting(const char* name, std::string_view otherwise);
 
 }  // namespace spawncheck::fuzz

@@ -18,12 +18,12 @@ from findings import Findings
 from store import Busy, Store
 
 SLICE_SECONDS_MIN, SLICE_SECONDS_MAX = 20, 300
-SLICES_OF_PAIR = 4  # at least, where the time allows
-END_SECONDS = 10  # a process that was asked to end has so long
+SLICES_OF_PAIR = 4  # at least, if the time allows
+END_SECONDS = 10  # after which a process that was asked to end is killed
 LOG_TAIL_BYTES = 1 << 16
 TICK_SECONDS, MEASURE_SECONDS, MINIMISE_SECONDS = 0.3, 30, 600
 FAILED_STARTS_MAX = 3  # in a row, without an execution: the pair is given up
-# It holds for the canary: what an engine finds, it has found by its own changes.
+# The canary passes on this seed: an engine that finds the canary has done so by its own mutations.
 CANARY_SEED = b"fd 3 memfd\nfd 4 memfd cloexec\nthread\n  spawn only hold -> $0\nthread\n  memfd -> $0\n"
 EXIT_NOTHING, EXIT_FINDINGS, EXIT_USAGE, EXIT_BROKEN = 0, 1, 2, 5
 
@@ -41,7 +41,7 @@ class Pair:
         self.canary_found = False
 
     def key(self, instance):
-        """Of an instance's executions."""
+        """The key under which an instance's executions are booked."""
         return f"{self.name}/{instance}"
 
 
@@ -111,7 +111,7 @@ class Campaign:
         return self.store.state["seconds"].get(pair.name, 0) + running
 
     def start_next(self):
-        """Of the pairs that may run, the one that has had the least time."""
+        """The pair that may run and has had the least time."""
         candidates = [p for p in self.pairs if not p.is_given_up and not p.canary_found]
         if not candidates or self.left() < 1:
             return False
@@ -133,7 +133,7 @@ class Campaign:
     def running(self):
         return [p for pair in self.pairs for p in pair.processes.values()]
 
-    # ---- what a process says ----------------------------------------------------------------------------
+    # ---- what a process reports ----------------------------------------------------------------------------
 
     def look_at(self, process):
         pair = process.pair
@@ -145,7 +145,7 @@ class Campaign:
                 self.findings.add(pair.target, pair.engine.name, artifact)
 
     def ended(self, process):
-        """Books what a process did, and whether it did anything."""
+        """Books what an ended process did, and whether it did anything."""
         pair = process.pair
         del pair.processes[process.instance]
         self.look_at(process)
@@ -234,7 +234,7 @@ class Campaign:
         self.screen.show(self.lines)
 
     def is_full(self):
-        """Asked now and then: walking the directory takes time."""
+        """Walks the directory only now and then, since that takes time."""
         now = time.monotonic()
         if now < self.next_measure:
             return False
@@ -266,7 +266,7 @@ class Campaign:
         self.screen.say(f"{target}: {text}")
 
     def stop_processes(self):
-        """All are asked, then all are waited for; who does not listen is killed."""
+        """Asks every process to end, then waits for each; kills one that does not end."""
         for process in self.running():
             process.ask_to_end()
         for process in self.running():

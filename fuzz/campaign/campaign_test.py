@@ -129,7 +129,7 @@ class Kept(WithStore):
 
 
 class Booked(unittest.TestCase):
-    """What a process leaves in the books of a campaign, told without a process."""
+    """What a campaign books of an ended process, tested without a process."""
 
     class Ended:
         def __init__(self, pair, returncode):
@@ -150,7 +150,7 @@ class Booked(unittest.TestCase):
         self.addCleanup(self.campaign.findings.end)
 
     def end(self, engine, executions, returncode):
-        """A process of the engine ends after so many executions by its own count."""
+        """Lets a process of the engine end after this many executions by its own count."""
         pair = next((p for p in self.campaign.pairs if p.engine.name == engine), None)
         if pair is None:
             self.skipTest(f"{engine} is not installed")
@@ -196,7 +196,7 @@ class Commands(unittest.TestCase):
 
 
 class Work(WithStore):
-    """A finding from the artifact to the file, with a target that is a script."""
+    """The way of a finding from the artifact to the file, with a script as the target."""
 
     def setUp(self):
         super().setUp()

@@ -12,8 +12,8 @@ class Stopped(Exception):
 
 
 def run(arguments, environment, seconds, stopped):
-    """Status and output of both streams; status None: it ran longer than that, and was killed. `stopped`: a threading.Event."""
-    # It is killed with the thread that waits for it, should that end without a word (prctl(2) PR_SET_PDEATHSIG).
+    """Returns the status and the output of both streams; status None: killed at the time bound. `stopped`: a threading.Event."""
+    # The command is killed if the thread that waits for it ends early (prctl(2) PR_SET_PDEATHSIG).
     process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, env=environment, start_new_session=True)
     deadline = time.monotonic() + seconds

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The engines: how a process of one is started, what it says of itself, and where it puts what it found."""
+"""The engines: how to start a process, how to read its figures, and where it puts what it found."""
 
 import os
 import re
@@ -14,7 +14,7 @@ MEMORY_MB_MAX = 4096
 
 @dataclass
 class Figures:
-    """What a process has said of itself so far."""
+    """The figures that a process has reported so far."""
 
     executions: int = 0
     rate: float = 0
@@ -67,14 +67,14 @@ class LibFuzzer:
         place = self.directory(target, instance) / "artifacts"
         if not place.is_dir():
             return []
-        return sorted(p for p in place.iterdir() if not p.name.startswith("slow-unit-"))  # slow is no failure
+        return sorted(p for p in place.iterdir() if not p.name.startswith("slow-unit-"))  # a slow input is not a failure
 
     def found(self, target, instance):
         """New inputs: libFuzzer writes them into the shared corpus by itself."""
         return []
 
     def forget(self, target):
-        """What the pair keeps besides the shared corpus: nothing."""
+        """Drops what the pair keeps besides the shared corpus: nothing."""
 
 
 class Afl:
@@ -112,7 +112,7 @@ class Afl:
             "AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES": "1",
             "AFL_NO_AFFINITY": "1",
             "AFL_NO_CRASH_README": "1",
-            "AFL_NO_STARTUP_CALIBRATION": "1",  # of hundreds of inputs, at the begin of each slice
+            "AFL_NO_STARTUP_CALIBRATION": "1",  # would run hundreds of inputs at the start of each slice
             "AFL_IMPORT_FIRST": "1",
             "AFL_FORKSRV_INIT_TMOUT": "20000",
         }
@@ -142,24 +142,24 @@ class Afl:
         return sorted(p for kind in ("crashes", "hangs") for p in place.glob(f"{kind}/id:*"))
 
     def found(self, target, instance):
-        """New inputs, those aside that came from elsewhere."""
+        """New inputs, without those that came from elsewhere."""
         queue = self.directory(target, instance) / "queue"
         if not queue.is_dir():
             return []
         return [p for p in queue.iterdir() if p.name.startswith("id:") and "orig:" not in p.name and "sync:" not in p.name]
 
     def forget(self, target):
-        """The queue is in the shared corpus by now; the next process starts from that."""
+        """Removes the queue: its inputs are in the shared corpus, from which the next process starts."""
         shutil.rmtree(self.output(target), ignore_errors=True)
 
 
 ENGINES = {engine.name: engine for engine in (LibFuzzer, Afl)}
 TARGETS = ("language", "model", "explorer", "kernel", "races", "request")
-RACING_TARGETS = ("kernel", "races")  # that ask an implementation, so that the canary can stand in its place
+RACING_TARGETS = ("kernel", "races")  # those that run an implementation, which the canary can replace
 
 
 def environment_of_target(root: Path, store, target):
-    """What every process of a target is told, whatever runs it (fuzz/kernel_target.cpp, fuzz/feedback.cpp)."""
+    """The environment of every process of a target (fuzz/kernel_target.cpp, fuzz/feedback.cpp)."""
     return dict(
         os.environ,
         SPAWNCHECK_BIN=str(root / "build" / "dev" / "bin"),

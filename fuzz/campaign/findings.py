@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What becomes of an input that failed: it is run again, told apart, made small, and written as a regression candidate."""
+"""Failed inputs: each is run again, classified, shrunk, and written as a regression candidate."""
 
 import hashlib
 import queue
@@ -23,7 +23,7 @@ _clause = re.compile(r"violated (?P<clause>[a-z]+\.[a-z_]+)")
 
 
 def kind_of(output: bytes, returncode):
-    """What went wrong, in a word or two that are the same for each input of one bug; None: nothing did."""
+    """What went wrong, in words that are the same for every input of one bug; None: nothing."""
     if found := _finding.search(output):
         return found["what"].decode(errors="replace").strip()
     if found := _summary.search(output):
@@ -36,12 +36,12 @@ def kind_of(output: bytes, returncode):
 
 
 class Findings:
-    """A thread of its own looks at what failed, one input after the other, while the engines go on."""
+    """A separate thread works on failed inputs, one after the other, while the engines continue."""
 
     def __init__(self, root: Path, store, environment, implementation, stopped, say):
         self.root, self.store, self.environment, self.say = root, store, environment, say
         self.implementation = implementation
-        self._stopped = stopped  # what was not looked at by then is looked at by the next campaign here
+        self._stopped = stopped  # the next campaign here looks at the rest
         self._queue, self._queued = queue.Queue(), set()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -64,7 +64,7 @@ class Findings:
         if not self.store.is_new(artifact):
             return False
         data = artifact.read_bytes()
-        self.store.remove(target, data)  # no process is to begin with it again
+        self.store.remove(target, data)  # so that no process starts from it again
         copy = self.store.directory / "inputs" / f"{target}-{hashlib.sha1(data).hexdigest()[:12]}"
         copy.parent.mkdir(exist_ok=True)
         copy.write_bytes(data)
@@ -72,7 +72,7 @@ class Findings:
         return True
 
     def finish(self):
-        """Until the queue is empty, the campaign is stopped, or FINISH_SECONDS are over."""
+        """Waits until the queue is empty, the campaign is stopped, or FINISH_SECONDS are over."""
         deadline = time.monotonic() + FINISH_SECONDS
         while self.waiting() and time.monotonic() < deadline and not self._stopped.wait(0.2):
             pass
@@ -125,7 +125,7 @@ class Findings:
         return command.run(arguments, self.environment(target), seconds, self._stopped)
 
     def _rerun(self, target, file):
-        """By the build without sanitizers first, then by libFuzzer's."""
+        """Runs the input with the build without sanitizers first, then with libFuzzer's."""
         runners = [self.root / "build" / preset / "bin" / f"fuzz-{target}" for preset in ("dev", "libfuzzer")]
         runners = [r for r in runners if r.exists()]
         for attempt in range(TRIES):
@@ -136,7 +136,7 @@ class Findings:
         return None, b""
 
     def _write(self, target, kind, input_file: Path, output: bytes):
-        """The smallest form that was reached, with its report beside it. Returns the file's name."""
+        """Writes the smallest form that was reached, with its report beside it. Returns the file's name."""
         clause = _clause.search(kind)
         if clause and target in ("kernel", "races"):
             before = set(self.store.findings.glob("*.scenario"))

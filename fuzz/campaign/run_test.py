@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A campaign as its user has it: it finds the canary, is stopped in the middle, and goes on. Needs the builds of both engines."""
+"""A campaign as a user runs it: it finds the canary, is stopped in the middle, and resumes. Needs the builds of both engines."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BOUND_SECONDS = 240  # of what is waited for; nothing is asserted about time
+BOUND_SECONDS = 240  # of each wait; no time is asserted
 
 
 class Run(unittest.TestCase):
@@ -60,7 +60,7 @@ class Run(unittest.TestCase):
         again = subprocess.run(["build/dev/bin/" + replay[0]], shell=True, cwd=ROOT, capture_output=True, text=True, timeout=BOUND_SECONDS, check=False)
         self.assertIn("violated", again.stdout)
 
-        # The same directory again: what was found and counted is still there.
+        # The same directory again: findings and counts are still there.
         before = self.state()
         campaign = self.start("--target", "language", "--seconds", "12", "--jobs", "2")
         output, _ = campaign.communicate(timeout=BOUND_SECONDS)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What is seen of a campaign. A terminal shows one screen, written over; elsewhere a block is printed now and then."""
+"""The display of a campaign. A terminal shows one screen, overwritten; elsewhere a block is printed now and then."""
 
 import sys
 import threading
 import time
 
-LINES_SECONDS = 30  # between two blocks, where there is no terminal
+LINES_SECONDS = 30  # between two blocks, without a terminal
 SCREEN_SECONDS = 1
 
 
@@ -20,7 +20,7 @@ def age(then, now):
 
 
 def table(rows):
-    """rows: of each pair, as campaign.py row_of() gives them."""
+    """rows: one for each pair, from campaign.py row_of()."""
     lines = [f"{'target':<9} {'engine':<10} {'processes':>9} {'time':>8} {'executions':>12} {'exec/s':>8} {'corpus':>7} {'edges':>7} {'features':>9} {'pairs':>6} {'findings':>8}"]
     for r in rows:
         features = r["features"] or "-"  # AFL++ counts edges alone
@@ -34,10 +34,10 @@ class Screen:
     def __init__(self, out=sys.stdout):
         self.out, self.is_terminal = out, out.isatty()
         self.next, self.height = 0.0, 0
-        self._guard = threading.Lock()  # the thread of the findings says something too
+        self._guard = threading.Lock()  # the findings thread prints too
 
     def say(self, text):
-        """A line that stays: above the screen, or in the log."""
+        """Prints a line that stays: above the screen, or in the log."""
         with self._guard:
             self._erase()
             print(text, file=self.out, flush=True)

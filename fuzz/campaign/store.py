@@ -19,7 +19,7 @@ class Busy(Exception):
     pass
 
 
-_INPUT_NAME = re.compile(r"[0-9a-f]{40}")  # what add() gives; no file that is still being written
+_INPUT_NAME = re.compile(r"[0-9a-f]{40}")  # as named by add(); not a file that is still being written
 
 
 class Store:
@@ -35,8 +35,8 @@ class Store:
         except OSError as e:
             self._lock.close()
             raise Busy(f"{directory}: another campaign runs here") from e
-        self.guard = threading.Lock()  # of `state`, which the thread of the findings changes too
-        self._gathered = set()  # files of the engines that are in the shared corpus
+        self.guard = threading.Lock()  # of `state`, which the findings thread changes too
+        self._gathered = set()  # the engines' files that are in the shared corpus already
         try:
             self.state = json.loads((directory / "campaign.json").read_text())
         except (OSError, ValueError):
@@ -44,7 +44,7 @@ class Store:
         self._looked_at = set(self.state["looked_at"])
 
     def close(self):
-        """Another campaign may have the directory."""
+        """Releases the directory to another campaign."""
         self._lock.close()
 
     def save(self):
@@ -54,12 +54,12 @@ class Store:
         self._write_whole(self.directory / "campaign.json", text.encode())
 
     def _write_whole(self, path: Path, data: bytes):
-        """A reader sees the old file or the new one, and no engine sees a part as an input."""
+        """Writes the file atomically: a reader sees the old file or the new one, and no engine takes a part for an input."""
         partial = self._partial / f"{path.name}-{threading.get_ident()}"
         partial.write_bytes(data)
         partial.replace(path)
 
-    # ---- the corpus of a target: files named by what they hold ------------------------------------------
+    # ---- the corpus of a target: files named by their content -------------------------------------------
 
     def corpus(self, target):
         return self.directory / "corpus" / target
@@ -112,7 +112,7 @@ class Store:
             try:
                 data = file.read_bytes()
             except OSError:
-                continue  # it was made superfluous meanwhile
+                continue  # dropped as superfluous meanwhile
             if len(data) <= bytes_max:
                 self.add(target, data)
 
@@ -133,7 +133,7 @@ class Store:
                 try:
                     newest = max(newest, entry.stat().st_mtime)
                 except OSError:
-                    pass  # a partial file that has its name by now
+                    pass  # a partial file that has been renamed meanwhile
         return newest
 
     def count_pairs(self, target):

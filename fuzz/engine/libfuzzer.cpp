@@ -6,7 +6,7 @@
 
 using namespace spawncheck::fuzz;
 
-// The judge recurses: with whole stacks kept for each allocation, ASan's own memory would grow for ever.
+// The judge recurses: if ASan kept the whole stack of each allocation, its own memory would grow for ever.
 extern "C" const char* __asan_default_options();
 extern "C" const char* __asan_default_options() { return "malloc_context_size=2"; }
 
@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   return 0;
 }
 
-#ifndef SPAWNCHECK_INPUT_IS_BYTES  // else the engine's own mutators
+#ifndef SPAWNCHECK_INPUT_IS_BYTES  // otherwise the engine's own mutators work
 
 namespace {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A plain main: runs the target on files, or on every file below directories. For the debugger, and so that
-// every target always compiles. With --repeat N it runs all of them N times and says how fast.
+// A plain main: runs the target on files, or on every file below directories. It serves the debugger, and
+// keeps every target compiling. With --repeat N it runs all files N times and prints the speed.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>

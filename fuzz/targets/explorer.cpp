@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The explorer against itself: every interleaving of the scenario on the model, with what commutes left out and with
-// nothing left out, for a way and a kernel drawn from the input; both come to the same. No system call is made.
+// The explorer against itself: it explores the scenario on the model with and without the reduction, for a way and a
+// kernel drawn from the input; both results must agree. No system call is made.
 #include <bit>
 #include <string>
 
@@ -20,7 +20,7 @@ constexpr const char* some_ways[] = {
 
 bool is_same(const explore::Exploration& with, const explore::Exploration& without) {
   if (with.verdict.status != without.verdict.status) return false;
-  if (with.verdict.status != Status::holds) return true;  // of a violation the shortest paths may differ
+  if (with.verdict.status != Status::holds) return true;  // the shortest paths to a violation may differ
   for (const explore::ObservedRow& row : explore::observed_rows)
     if ((with.*row.what).is_broken != (without.*row.what).is_broken) return false;
   return with.end_hashes == without.end_hashes;
@@ -49,7 +49,7 @@ void one(const std::uint8_t* data, std::size_t size) {
   note(static_cast<std::uint64_t>(with.verdict.status) << 8 | static_cast<std::uint64_t>(std::bit_width(with.states)));
   options.reduce = false;
   const explore::Exploration without = explore::explore(*scenario, planner, options);
-  if (without.verdict.status == Status::inconclusive || is_same(with, without)) return;  // or beyond the bound
+  if (without.verdict.status == Status::inconclusive || is_same(with, without)) return;  // equal, or beyond the bound
   Verdict wrong;
   wrong.status = Status::broken;
   wrong.observed = "with what commutes left out: " + told(with);

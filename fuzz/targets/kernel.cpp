@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The reference against the model, on the kernel, one thread: everything is determined, nothing races.
+// The reference against the model, on the kernel, with one thread: deterministic, without races.
 #include "fuzz/kernel_target.h"
 #include "fuzz/target.h"
 

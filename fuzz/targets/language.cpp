@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The language: any bytes parse or are refused at a place that exists; what parses prints canonically, and
-// breaches nothing that repair() would mend.
+// has nothing that repair() would change.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>

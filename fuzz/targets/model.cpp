@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Planner and model against the contract: the scenario runs on the model, its spawns by the reference's
-// plans, in an order drawn from the input; the judge must find nothing. No system call is made.
+// Planner and model against the contract: the scenario runs on the model, with the reference's plans for
+// its spawns, in an order drawn from the input; the judge must find no violation. No system call is made.
 #include <spawncheck/spawn/plan.h>
 
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace spawncheck::fuzz {
 
 namespace {
 
-// Many threads make many orders, and few new ones worth the time.
+// Many threads have many orders, few of which are worth the time.
 bool is_too_large(const Scenario& scenario) {
   std::size_t operations = 0;
   for (const Thread& thread : scenario.threads) operations += thread.operations.size();
@@ -32,7 +32,7 @@ bool inherits(const Scenario& scenario) {
   return false;
 }
 
-// The strategies whose needs the model's own kernel has.
+// The strategies that the model's kernel supports.
 std::vector<std::uint32_t> strategies() {
   std::vector<std::uint32_t> out;
   for (std::uint32_t s = SPAWN_STRATEGY_AUTOMATIC + 1; s < SPAWN_STRATEGY_COUNT; ++s) {
@@ -69,8 +69,8 @@ void one(const std::uint8_t* data, std::size_t size) {
   note_history(*scenario, *history);
   JudgeOptions judge_options;
   judge_options.owed = Clauses::promised_by(reads_at_once ? "fd.snapshot fd.released" : "fd.released");
-  // Fetched, which staged falls back to without slots, needs a number for the pidfd of its caller (spawn_run() then
-  // takes another strategy).
+  // The fetched strategy, to which staged falls back without slots, needs a number for the pidfd of its caller
+  // (without one, spawn_run() takes another strategy).
   judge_options.resource_errors_allowed = !reads_at_once;
   judge_options.work_max = 5'000;
   const Verdict verdict = judge(*scenario, *history, judge_options);

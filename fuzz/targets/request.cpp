@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The C interface: any request, also a wrong one, on the kernel. A bad one is refused by name; a good one's child has
-// what was asked for; and nothing is left in the caller. Check and planner also run here, where their edges count.
+// The C interface: any request, right or wrong, on the kernel. A bad one is refused by its field; the child of a good
+// one has what was requested; nothing is left in the caller. Check and planner also run here, for their edges.
 #include <unistd.h>
 
 #include <cstdio>
@@ -36,7 +36,7 @@ std::string own_directory() {
   std::abort();
 }
 
-// Each field's name, as a bad request is said to name it.
+// Returns true if the text names a field of the request, as a refusal must.
 bool names_a_field(const std::string& text) {
   static const char* const names[] = {
       "policy",      "strategy", "set",       "path",     "program_fd", "argv",         "keep",       "keep_count",
