@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The set of outcomes that the model allows for a litmus test: the ends of all its executions. States are compared in
-// full, not by hash: no collision can lose an outcome.
+// The set of outcomes that the model allows for a litmus test: the ends of all its executions. States are told apart
+// by a 128-bit hash: only a collision could lose an outcome.
 #pragma once
 
 #include <cstdint>
