@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * APR: a file that is set aside for one child arrives in another.
+ * APR: a file that is meant for one child arrives in another.
  *
  * What happens: apr_procattr_child_in_set duplicates the caller's file by dup(2), without close-on-exec. A child that
- * is started before the one that the file is for, by another thread say, inherits the duplicate. What should:  the
- * file, which the caller has flagged close-on-exec, reaches the child whose attributes name it. Rule: apr_portable.h
- * and apr_file_io.h: a file is inherited where apr_file_inherit_set was called for it; the caller did not. Where:
- * file_io/unix/filedup.c file_dup; threadproc/unix/proc.c apr_procattr_child_in_set. Seen with 1.7.2. Upstream:     no
- * report found; unchanged in trunk of March 2024.
+ *   is started before the one that the file is for, for example by another thread, inherits the duplicate.
+ * What should:  the file, which the caller has marked close-on-exec, reaches only the child whose attributes name it.
+ * Rule:         apr_portable.h and apr_file_io.h: a file is inherited if apr_file_inherit_set was called for it; the
+ *   caller did not call it.
+ * Where:        file_io/unix/filedup.c file_dup; threadproc/unix/proc.c apr_procattr_child_in_set. Seen with 1.7.2.
+ * Upstream:     no report found; unchanged in trunk of March 2024.
  *
  *   cc apr-duplicate-inherited.c -o apr-duplicate-inherited $(pkg-config --cflags --libs apr-1) */
 #ifndef _GNU_SOURCE
@@ -23,7 +24,7 @@
 #include <unistd.h>
 
 int main(void) {
-  /* Exits with 0 where one of its descriptors is the memfd called "secret". */
+  /* Exits with 0 if one of its descriptors is the memfd called "secret". */
   static const char* const argv[] = {"/bin/sh", "-c", "ls -l /proc/$$/fd | grep -q memfd:secret", NULL};
   static const char* const environment[] = {"PATH=/usr/bin:/bin", NULL};
   apr_pool_t* pool;
@@ -38,7 +39,7 @@ int main(void) {
       apr_procattr_create(&first, pool) != APR_SUCCESS || apr_procattr_create(&second, pool) != APR_SUCCESS ||
       apr_procattr_cmdtype_set(second, APR_PROGRAM) != APR_SUCCESS)
     return 77;
-  /* `first` is for another child. Its thread would call apr_proc_create next. */
+  /* `first` is for another child, whose thread would call apr_proc_create next. */
   if (apr_procattr_child_in_set(first, file, NULL) != APR_SUCCESS ||
       apr_proc_create(&process, argv[0], argv, environment, second, pool) != APR_SUCCESS ||
       apr_proc_wait(&process, &code, &why, APR_WAIT) != APR_CHILD_DONE || why != APR_PROC_EXIT || code > 1)

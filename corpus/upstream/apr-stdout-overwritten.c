@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * APR: where the caller's 0 is closed, the child's stdout is overwritten by its stdin.
+ * APR: if the caller's 0 is closed, the child's stdout is overwritten by its stdin.
  *
  * What happens: apr_procattr_child_out_set duplicates the file to the lowest free number, 0. In the child dup2 puts
- * child_in onto 0 and then takes 0 for child_out: the child writes to its stdin's file. What should:  the child's 1 is
- * the file that was given to apr_procattr_child_out_set. Rule:         apr_thread_proc.h, apr_procattr_child_out_set:
- * "Set the child_out and parent_out values to existing apr_file_t values". Where:        threadproc/unix/proc.c
- * apr_proc_create. Seen with 1.7.2. Upstream:     no report found.
+ *   child_in onto 0 and then takes 0 for child_out: the child writes to its stdin's file.
+ * What should:  the child's 1 is the file that was given to apr_procattr_child_out_set.
+ * Rule:         apr_thread_proc.h, apr_procattr_child_out_set: "Set the child_out and parent_out values to existing
+ *   apr_file_t values".
+ * Where:        threadproc/unix/proc.c apr_proc_create. Seen with 1.7.2.
+ * Upstream:     no report found.
  *
  *   cc apr-stdout-overwritten.c -o apr-stdout-overwritten $(pkg-config --cflags --libs apr-1) */
 #ifndef _GNU_SOURCE
@@ -35,7 +37,7 @@ int main(void) {
   const int in = fcntl(memfd_create("in", 0), F_DUPFD_CLOEXEC, 20);
   const int out = fcntl(memfd_create("out", 0), F_DUPFD_CLOEXEC, 20);
   if (in < 0 || out < 0 || apr_initialize() != APR_SUCCESS || apr_pool_create(&pool, NULL) != APR_SUCCESS) return 77;
-  close(0); /* as a daemon has it */
+  close(0); /* closed, as in a daemon */
   if (apr_procattr_create(&attributes, pool) != APR_SUCCESS ||
       apr_procattr_cmdtype_set(attributes, APR_PROGRAM) != APR_SUCCESS ||
       apr_procattr_child_out_set(attributes, file_of(out, pool), NULL) != APR_SUCCESS ||

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * GLib: a spawn that fails closes descriptors of the caller's that have nothing to do with it.
+ * GLib: a spawn that fails closes unrelated descriptors of the caller.
  *
- * What happens: with LEAVE_DESCRIPTORS_OPEN the sources of a mapping are duplicated first; where the second duplicate
- * fails, the cleanup closes as many numbers as there are sources, and those that were never set are what the memory had
- * before. What should:  nothing of the caller's is closed. Rule:         close(2) is for descriptors that one owns.
+ * What happens: with LEAVE_DESCRIPTORS_OPEN the sources of a mapping are duplicated first. If the second duplicate
+ *   fails, the cleanup closes as many numbers as there are sources; the numbers that were never set are uninitialised
+ *   memory.
+ * What should:  no descriptor of the caller is closed.
+ * Rule:         close(2) is for descriptors that one owns.
  * Where:        glib/gspawn.c do_posix_spawn: duped_source_fds. Seen with 2.74.6.
  * Upstream:     GLib commit 96552fc9, in 2.81.0.
  *
@@ -29,7 +31,7 @@ int main(void) {
     source[i] = i == 0 ? null : CLOSED; /* the second one cannot be duplicated */
     target[i] = 60 + i;
   }
-  for (int i = 0; i < 7; ++i) { /* memory that was used before, as a program's is */
+  for (int i = 0; i < 7; ++i) { /* leaves used memory behind, as in a real program */
     gint* volatile used = g_new(gint, COUNT);
     for (int k = 0; k < COUNT; ++k) used[k] = INNOCENT;
     g_free(used);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * GLib: the child loses the descriptor of its error pipe before it can say that it lost it.
+ * GLib: the child loses the descriptor of its error pipe before it can report that loss.
  *
- * What happens: a target equals the number of the error pipe, so the child moves the pipe away; no number is free; the
- * child writes the error to the descriptor -1, which is what it has just got. The caller sees the end of the pipe: a
- * success, of a child that has exited with 1. What should:  FALSE and an error. Rule:         documentation: "Errors
- * are reported even if they occur in the child". Where:        glib/gspawn.c do_exec: child_err_report_fd =
- * dupfd_cloexec(child_err_report_fd, ...). Up to 2.86. Upstream:     GLib commit ff9b245b, in 2.87.0.
+ * What happens: a target equals the number of the error pipe, so the child moves the pipe away; no number is free, and
+ *   the child writes the error to the descriptor -1, which the failed duplicate has returned. The caller sees the end
+ *   of the pipe: success, for a child that has exited with 1.
+ * What should:  FALSE and an error.
+ * Rule:         documentation: "Errors are reported even if they occur in the child".
+ * Where:        glib/gspawn.c do_exec: child_err_report_fd = dupfd_cloexec(child_err_report_fd, ...). Up to 2.86.
+ * Upstream:     GLib commit ff9b245b, in 2.87.0.
  *
  *   cc glib-error-descriptor-lost.c -o glib-error-descriptor-lost $(pkg-config --cflags --libs glib-2.0) */
 #define _GNU_SOURCE
@@ -28,7 +30,7 @@ int main(void) {
   for (int fd = open("/dev/null", O_RDWR | O_CLOEXEC); fd >= 0 && fd < 3;) fd = dup(fd);
   for (int fd = 4; fd < 64; ++fd) close(fd);
   if (fcntl(3, F_GETFD) < 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0) return 77;
-  limit.rlim_cur = 7; /* 6 is for the duplicate of the source, and then nothing is free above the target for the pipe */
+  limit.rlim_cur = 7; /* 6 is for the source's duplicate; then no number above the target is free for the pipe */
   if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return 77;
   const gboolean is_success = g_spawn_async_with_pipes_and_fds(
       NULL, (const gchar* const*)argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CLOEXEC_PIPES, NULL, NULL, -1, -1, -1,

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * GLib: a mapped descriptor is closed in the child when its target is the number that stdin_fd had.
+ * GLib: a mapped descriptor is closed in the child if its target is the number that stdin_fd had.
  *
- * What happens: with LEAVE_DESCRIPTORS_OPEN, stdin_fd = 5 and a mapping 6 -> 5 the child's 5 is closed: the file action
- * that closes the source of stdin comes after the mapping has put another file there. What should:  the child's 5 is
- * the file that 6 was. Rule:         documentation of g_spawn_async_with_pipes_and_fds: "FD remappings are processed
- * after standard FDs, so any target FDs which equal stdin_fd, stdout_fd or stderr_fd will overwrite them in the spawned
- * process". Where:        glib/gspawn.c do_posix_spawn: child_close. Seen with 2.74.6; by fork it is right. Upstream:
- * no report found.
+ * What happens: with LEAVE_DESCRIPTORS_OPEN, stdin_fd = 5 and a mapping 6 -> 5 the child's 5 is closed: the file
+ *   action that closes the source of stdin comes after the mapping has put another file there.
+ * What should:  the child's 5 is the file that 6 was.
+ * Rule:         documentation of g_spawn_async_with_pipes_and_fds: "FD remappings are processed after standard FDs, so
+ *   any target FDs which equal stdin_fd, stdout_fd or stderr_fd will overwrite them in the spawned process".
+ * Where:        glib/gspawn.c do_posix_spawn: child_close. Seen with 2.74.6; by fork it is right.
+ * Upstream:     no report found.
  *
  *   cc glib-mapped-target-closed.c -o glib-mapped-target-closed $(pkg-config --cflags --libs glib-2.0) */
 #define _GNU_SOURCE

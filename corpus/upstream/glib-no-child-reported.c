@@ -2,12 +2,13 @@
  *
  * GLib: a spawn that started nothing is reported as a success.
  *
- * What happens: with LEAVE_DESCRIPTORS_OPEN and a mapped descriptor, where no number is free for a duplicate of it,
- *   g_spawn_async_with_pipes_and_fds returns TRUE, sets no error, and leaves child_pid as it was.
+ * What happens: with LEAVE_DESCRIPTORS_OPEN and a mapped descriptor, if no number is free for its duplicate,
+ *   g_spawn_async_with_pipes_and_fds returns TRUE, sets no error, and leaves child_pid unchanged.
  * What should:  FALSE, and an error: the child was not started.
  * Rule:         documentation: "Returns: TRUE on success, FALSE if an error was set".
  * Where:        glib/gspawn.c do_posix_spawn: goto out_close_fds after dupfd_cloexec has failed, with r == 0. Seen
- * with 2.74.6. Upstream:     no report found.
+ *   with 2.74.6.
+ * Upstream:     no report found.
  *
  *   cc glib-no-child-reported.c -o glib-no-child-reported $(pkg-config --cflags --libs glib-2.0) */
 #define _GNU_SOURCE
@@ -25,7 +26,7 @@ int main(void) {
   struct rlimit limit;
   const int null = open("/dev/null", O_RDWR);
   if (null < 0 || dup2(null, 0) != 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0) return 77;
-  limit.rlim_cur = 16; /* the duplicate is to be above the highest target, 15 */
+  limit.rlim_cur = 16; /* the duplicate must be above the highest target, 15 */
   if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return 77;
   const gboolean is_success = g_spawn_async_with_pipes_and_fds(
       NULL, (const gchar* const*)argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_LEAVE_DESCRIPTORS_OPEN, NULL, NULL, -1,

@@ -3,10 +3,13 @@
  * GLib: stdin_fd = 0 takes the child's stdin away.
  *
  * What happens: g_spawn_async_with_pipes_and_fds with stdin_fd = 0 (or stdout_fd = 1, stderr_fd = 2) starts a child
- * whose 0 is closed: the source is marked close-on-exec (fork), or closed by a file action (posix_spawn), after it has
- * been duplicated onto itself. What should:  the child's 0 is the caller's 0. Rule:         documentation of
- * g_spawn_async_with_pipes_and_fds: "stdin_fd: file descriptor to use for child's stdin". Where:        glib/gspawn.c
- * do_exec: set_cloexec(stdin_fd); do_posix_spawn: child_close. Seen with 2.74.6. Upstream:     no report found.
+ *   whose 0 is closed: after the source has been duplicated onto itself, it is marked close-on-exec (fork), or closed
+ *   by a file action (posix_spawn).
+ * What should:  the child's 0 is the caller's 0.
+ * Rule:         documentation of g_spawn_async_with_pipes_and_fds: "stdin_fd: file descriptor to use for child's
+ *   stdin".
+ * Where:        glib/gspawn.c do_exec: set_cloexec(stdin_fd); do_posix_spawn: child_close. Seen with 2.74.6.
+ * Upstream:     no report found.
  *
  *   cc glib-stdin-onto-itself.c -o glib-stdin-onto-itself $(pkg-config --cflags --libs glib-2.0) */
 #define _GNU_SOURCE
@@ -16,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* 1: the child has a descriptor 0. */
+/* Returns 1 if the child has a descriptor 0. */
 static int has_stdin(GSpawnFlags more) {
   gchar* argv[] = {"/bin/sh", "-c", "[ -e /proc/self/fd/0 ]", NULL};
   GPid pid;

@@ -2,11 +2,12 @@
  *
  * GLib: g_spawn_async_with_pipes_and_fds overwrites a descriptor that it still needs.
  *
- * What happens: with stdin_fd = 1 and stdout_fd = 0, the child gets the caller's 1 as 0 and as 1: the second dup2 reads
- *   what the first has written. Likewise where a pipe that GLib makes lands on 0 to 2.
+ * What happens: with stdin_fd = 1 and stdout_fd = 0, the child gets the caller's 1 as 0 and as 1: the second dup2
+ *   reads what the first has written. The same happens if a pipe that GLib makes gets a number of 0 to 2.
  * What should:  the child's 0 is the file that stdin_fd was, its 1 the file that stdout_fd was.
  * Rule:         documentation of g_spawn_async_with_pipes_and_fds: "stdin_fd: file descriptor to use for child's
- * stdin". Where:        glib/gspawn.c do_exec, do_posix_spawn. Versions: up to 2.74; mended for fork in 2.75.0.
+ *   stdin".
+ * Where:        glib/gspawn.c do_exec, do_posix_spawn. Versions: up to 2.74; fixed for fork in 2.75.0.
  * Upstream:     GLib issue 16.
  *
  *   cc glib-stdio-swap.c -o glib-stdio-swap $(pkg-config --cflags --libs glib-2.0) && ./glib-stdio-swap */
@@ -17,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The child writes "x" to its descriptor 1; was that the file that the caller had as 0? */
+/* The child writes "x" to its descriptor 1. Returns whether that was the file that the caller had as 0. */
 static int is_swapped(GSpawnFlags more, int zero, int one) {
   gchar* argv[] = {"/bin/sh", "-c", "echo x 2>/dev/null", NULL};
   GPid pid;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * glibc: system(3) that could not create a child says that the shell exited with 127.
+ * glibc: system(3) that could not create a child reports that the shell exited with 127.
  *
  * What happens: clone fails with EAGAIN; system returns 0x7f00, as if the shell could not be executed.
  * What should:  -1, and errno EAGAIN.
  * Rule:         POSIX, system(): "If a child process cannot be created, or if the termination status for the command
- * language interpreter cannot be obtained, system() shall return -1 and set errno to indicate the error". Where:
- * sysdeps/posix/system.c do_system. Versions: 2.30 to 2.40; mended in 2.41. Upstream:     glibc bug 32450.
+ *   language interpreter cannot be obtained, system() shall return -1 and set errno to indicate the error".
+ * Where:        sysdeps/posix/system.c do_system. Versions: 2.30 to 2.40; fixed in 2.41.
+ * Upstream:     glibc bug 32450.
  *
  *   cc glibc-system-no-child.c -o glibc-system-no-child && ./glibc-system-no-child */
 #define _GNU_SOURCE
@@ -23,7 +24,7 @@
 #define FAILS(number, error) \
   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error))
 
-/* From here on no process can be made; clone3 is said to be missing, so that clone is tried. */
+/* From here on no process can be created; clone3 is reported as missing, so that libc tries clone. */
 static int refuse_children(void) {
   struct sock_filter code[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),

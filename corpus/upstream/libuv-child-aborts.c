@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * libuv: a spawn is a success where the child aborted before exec, for lack of descriptors.
+ * libuv: a spawn is a success although the child aborted before exec, for lack of descriptors.
  *
- * What happens: the handler of pthread_atfork(3) that libuv has registered makes a pipe in the child. Where no two
- *   numbers are free, below a limit that the program has lowered say, it calls abort(3). The error pipe closes with
- *   nothing in it, and uv_spawn returns 0.
- * What should:  uv_spawn returns UV_EMFILE, and no child was started; or the child needs no pipe, since it calls exec.
+ * What happens: the handler of pthread_atfork(3) that libuv has registered makes a pipe in the child. If no two
+ *   numbers are free, for example below a limit that the program has lowered, the handler calls abort(3). The error
+ *   pipe closes with nothing in it, and uv_spawn returns 0.
+ * What should:  uv_spawn returns UV_EMFILE, and no child was started; or the child makes no pipe, since it calls exec.
  * Rule:         libuv documentation, uv_spawn: "If the process is successfully spawned, this function will return 0.
  *   Otherwise, the negative error code corresponding to the reason it couldn't spawn is returned."
  * Where:        src/unix/signal.c uv__signal_global_reinit, src/unix/process.c uv__spawn_and_init_child. Seen with
@@ -37,7 +37,7 @@ int main(void) {
   struct rlimit limit;
   int first = -1;
   if (setrlimit(RLIMIT_CORE, &no_core) != 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0) return 77;
-  /* A program that has files open, and lowers its limit once it has its loop, whose pipes are above the limit then. */
+  /* The program has files open, and lowers its limit once it has its loop, whose pipes are then above the limit. */
   for (int i = 0; i < 8; ++i) {
     const int number = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (i == 0) first = number;

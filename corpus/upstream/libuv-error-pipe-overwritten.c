@@ -2,10 +2,11 @@
  *
  * libuv: a stdio array that reaches the number of the error pipe overwrites it, and a failed exec is a success.
  *
- * What happens: uv_spawn makes its error pipe at the lowest free numbers; the child puts stdio[n] at n without looking
- * whether n is that pipe. The errno of a failed exec goes into the user's file, and uv_spawn returns 0. What should:
- * uv_spawn returns UV_ENOENT, and nothing is written to the user's file. Rule:         libuv documentation, uv_spawn:
- * "Possible reasons for failing to spawn would include (but not be limited to) the file to execute not existing".
+ * What happens: uv_spawn makes its error pipe at the lowest free numbers; the child puts stdio[n] at n without
+ *   checking whether n is that pipe. The errno of a failed exec goes into the user's file, and uv_spawn returns 0.
+ * What should:  uv_spawn returns UV_ENOENT, and nothing is written to the user's file.
+ * Rule:         libuv documentation, uv_spawn: "Possible reasons for failing to spawn would include (but not be
+ *   limited to) the file to execute not existing".
  * Where:        src/unix/process.c uv__process_child_init: the second loop. Seen with 1.44.2.
  * Upstream:     no report found.
  *

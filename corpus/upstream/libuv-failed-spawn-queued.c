@@ -2,12 +2,13 @@
  *
  * libuv: a uv_spawn that returns an error has started a child, and its handle stays in the loop.
  *
- * What happens: the child is started and the handle is queued; then a stream of the caller's cannot be opened, here
- * because it is given twice, and uv_spawn returns UV_EBUSY. Who frees the handle of the spawn that failed leaves the
- * loop with a pointer to it, which SIGCHLD follows. What should:  the handle of a failed spawn is not active. Rule:
- * libuv documentation, uv_spawn: "If the process is successfully spawned, this function will return 0. Otherwise, the
- *   negative error code corresponding to the reason it couldn't spawn is returned".
- * Where:        src/unix/process.c uv_spawn: after uv__process_open_stream. Seen with 1.44.2; mended in 1.52.
+ * What happens: the child is started and the handle is queued; then a stream of the caller cannot be opened, here
+ *   because it is given twice, and uv_spawn returns UV_EBUSY. A caller that frees the handle of the failed spawn
+ *   leaves a dangling pointer in the loop, which SIGCHLD follows.
+ * What should:  the handle of a failed spawn is not active.
+ * Rule:         libuv documentation, uv_spawn: "If the process is successfully spawned, this function will return 0.
+ *   Otherwise, the negative error code corresponding to the reason it couldn't spawn is returned".
+ * Where:        src/unix/process.c uv_spawn: after uv__process_open_stream. Seen with 1.44.2; fixed in 1.52.
  * Upstream:     libuv issue 4980.
  *
  *   cc libuv-failed-spawn-queued.c -o libuv-failed-spawn-queued $(pkg-config --cflags --libs libuv) */

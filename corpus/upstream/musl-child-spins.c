@@ -2,16 +2,18 @@
  *
  * musl: a child of posix_spawn whose parent was killed, and which cannot start its program, runs for ever.
  *
- * What happens: the child tells its error through a pipe. Where the parent was killed, nobody reads it, and where
- * SIGPIPE is ignored write(2) fails with EPIPE; the child tries again, without an end, and takes a processor. What
- * should:  the child exits. Rule:         vfork(2): the child of a killed parent goes on by itself; it has nobody to
- * report to. Where:        src/process/posix_spawn.c child: while (write(p, &ret, sizeof ret) < 0). Versions: up
- * to 1.2.4; mended in 1.2.5. Upstream:     musl commit d3a61059.
+ * What happens: the child reports its error through a pipe. If the parent was killed, the pipe has no reader, and if
+ *   SIGPIPE is ignored write(2) fails with EPIPE; the child retries without end, and occupies a processor.
+ * What should:  the child exits.
+ * Rule:         vfork(2): the child of a killed parent continues by itself; it has no process to report to.
+ * Where:        src/process/posix_spawn.c child: while (write(p, &ret, sizeof ret) < 0). Versions: up to 1.2.4; fixed
+ *   in 1.2.5.
+ * Upstream:     musl commit d3a61059.
  *
  *   musl-gcc -static musl-child-spins.c -o musl-child-spins && ./musl-child-spins
  *
  * The child's first file action opens a FIFO, and waits there. The parent is killed meanwhile, then the FIFO is opened;
- * the second action fails. The child is a child of this process then (PR_SET_CHILD_SUBREAPER), which looks at how it
+ * the second action fails. The child is then a child of this process (PR_SET_CHILD_SUBREAPER), which watches how it
  * ends. */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -26,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SPIN_TICKS = 20 }; /* of processor time, 10 ms each: what a failed exec never takes */
+enum { SPIN_TICKS = 20 }; /* of processor time, 10 ms each: more than a failed exec ever takes */
 
 static char directory[] = "/tmp/musl-child-spins-XXXXXX", fifo[sizeof directory + 8];
 
@@ -42,7 +44,7 @@ static void spawn_behind_fifo(void) {
   _exit(0);
 }
 
-/* The state of a process and the processor time that it has used, in ticks; 0: it is gone. */
+/* The state of a process; 0: it is gone. `ticks`: the processor time that it has used. */
 static char state_of(pid_t pid, unsigned long* ticks) {
   char path[64], text[1024] = "", state = 0;
   unsigned long user = 0, system_ticks = 0;
@@ -56,7 +58,7 @@ static char state_of(pid_t pid, unsigned long* ticks) {
   return state;
 }
 
-/* The one child of `parent`; 0: it has none yet. */
+/* The only child of `parent`; 0: none yet. */
 static pid_t child_of(pid_t parent) {
   char path[64];
   int pid = 0;
