@@ -189,6 +189,14 @@ TEST(Lockstep, FollowsAChildsSigchldAmongHandlersThatHaveNotReturned) {
   EXPECT_EQ(children, 1u);
 }
 
+// -1 is of 32 bits, whatever the upper half of the register has.
+TEST(Lockstep, GivesUpAtAWaitForAnyChild) {
+  Record record("fd 0 null\nthread\n  spawn only missing -> $0\n",
+                directory_of_binaries() + "/mutants/waited-for-any.so");
+  EXPECT_FALSE(record.first().disagreement) << told(record.first(), record.trace(), record.scenario());
+  EXPECT_EQ(record.first().unknown, "a wait for any child");
+}
+
 // Nothing is given up: a stop, what it does to the other threads, and a signal that ends all of them.
 TEST(Lockstep, FollowsStopsAndTheEndOfTheScenariosOwnProcess) {
   for (const char* own : {"thread\n  kill STOP\n  memfd\nthread\n  memfd\n  memfd\n",

@@ -373,7 +373,8 @@ bool Walk::exit(const sc_step& s) {
 
 bool Walk::wait(const sc_step& s) {
   const bool is_waitid = s.call == SC_VISIBLE_waitid;
-  if (is_waitid ? s.arg[0] != P_PID : s.arg[0] <= 0) return unknown("a wait for any child");
+  const auto named = static_cast<std::int32_t>(s.arg[0]);  // of a register of which the upper half says nothing
+  if (is_waitid ? named != P_PID : named <= 0) return unknown("a wait for any child");
   const std::int64_t pid = is_waitid ? s.arg[1] : static_cast<std::int32_t>(s.arg[0]);
   const auto options = static_cast<std::uint32_t>(s.arg[is_waitid ? 3 : 2]);
   const int child = task_with_pid(pid);
