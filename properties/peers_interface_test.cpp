@@ -287,6 +287,33 @@ TEST(Interface, WhatIsHeldIsNotComparedInLockstep) {
   EXPECT_EQ(lockstep_verdict(c, session->history()).status, Status::inconclusive);
 }
 
+lockstep::Comparison followed(const char* does) {
+  std::string error;
+  const std::unique_ptr<Session> session = started(does, 0, error);
+  if (session == nullptr) {
+    ADD_FAILURE() << error;
+    return {};
+  }
+  sc_policy policy = policy_of(Turns::lenient);
+  policy.snapshot_every = 1;
+  return session->run_lockstep(scenario_of("fd 0 null\nthread\n  spawn only hold keep 0>3 -> $0\n"), policy);
+}
+
+TEST(Interface, EachKindOfDescriptorThatIsOpenedIsKnownInLockstep) {
+  const lockstep::Comparison c = followed("opens");
+  EXPECT_FALSE(c.disagreement) << c.disagreement->kernel << "; the model: " << c.disagreement->model;
+  EXPECT_EQ(c.unknown, "");
+  EXPECT_GT(c.steps, 50u);
+}
+
+// ioctl(2) FIOCLEX is no call that stops.
+TEST(Interface, WhatIsMarkedUnseenIsNoticedInLockstep) {
+  const lockstep::Comparison c = followed("marks");
+  ASSERT_TRUE(c.disagreement);
+  EXPECT_EQ(c.disagreement->kernel, "task 0's 32 is /dev/null, close-on-exec");
+  EXPECT_EQ(c.disagreement->model, "/dev/null");
+}
+
 TEST(Interface, WhatIsHeldIsKnownHoweverHighItIs) {
   const Verdict v =
       run("holds-high-descriptors", SPAWNCHECK_HOLDS_DESCRIPTORS, "limit 10000\nthread\n  spawn drop hold -> $0\n");

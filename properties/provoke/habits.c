@@ -12,11 +12,19 @@
 #include "impl/mutants/mutant.c"
 #undef spawncheck_implementation_v1
 
+#include <mqueue.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 
 static int does(const char* word) {
   const char* what = getenv("SPAWNCHECK_DOES");
@@ -49,8 +57,44 @@ static int by_shell(const struct spawncheck_request* request, struct spawncheck_
   return mutant_spawn(&r, result);
 }
 
+/* A descriptor of each kind of call that can make one with close-on-exec from birth, and closed again. */
+static void open_and_close(void) {
+  sigset_t none;
+  sigemptyset(&none);
+  struct mq_attr one = {.mq_maxmsg = 1, .mq_msgsize = 1};
+  char name[32];
+  snprintf(name, sizeof name, "/habits-%d", (int)getpid());
+  const int opened[] = {memfd_create("habits", MFD_CLOEXEC),
+                        eventfd(0, EFD_CLOEXEC),
+                        epoll_create1(EPOLL_CLOEXEC),
+                        inotify_init1(IN_CLOEXEC),
+                        signalfd(-1, &none, SFD_CLOEXEC),
+                        timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC),
+                        accept4(-1, NULL, NULL, SOCK_CLOEXEC),
+                        mq_open(name, O_RDONLY | O_CREAT | O_CLOEXEC, 0600, &one),
+                        socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  const struct msghdr nothing = {0};
+  mq_unlink(name);
+  sendmsg(-1, &nothing, 0);
+  for (size_t i = 0; i < sizeof opened / sizeof *opened; ++i)
+    if (opened[i] >= 0) close(opened[i]);
+}
+
+/* By a call that nothing here follows: a descriptor becomes close-on-exec for the time of the spawn. */
+static int spawn_beside_a_mark(const struct spawncheck_request* request, struct spawncheck_result* result) {
+  const int fd = fcntl(0, F_DUPFD, 32);
+  if (fd >= 0) ioctl(fd, FIOCLEX);
+  const int error = mutant_spawn(request, result);
+  if (fd >= 0) close(fd);
+  return error;
+}
+
 static int habit_spawn(const struct spawncheck_request* request, struct spawncheck_result* result) {
   const struct spawncheck_request r = with_habits(request);
+  const int before = errno;
+  if (does("opens")) open_and_close();
+  errno = before;
+  if (does("marks")) return spawn_beside_a_mark(&r, result);
   if (does("declines") && r.keep_count != 0) return decline(result);
   if (does("declines-and-opens") && r.keep_count != 0) {
     open("/dev/null", O_RDONLY | O_CLOEXEC);
