@@ -24,7 +24,7 @@ from pathlib import Path
 
 # Where the rows of a table are declared, and where lines that cite them are.
 TABLES = {"model/contract/rules.h": ("model/contract", "model/judge", "model/explore"), "model/audit/rules.h": ("model/audit",)}
-MAKERS = ("model/scenario/generate/", "model/scenario/mutate.cpp", "model/scenario/own.cpp", "model/scenario/features.cpp")
+MAKERS = tuple("model/scenario/" + name for name in ("generate", "random.h", "mutate.cpp", "own.cpp", "features.cpp"))
 ROW = re.compile(r"^\s*X\((\w+), ", re.MULTILINE)
 CITED = re.compile(r"(?<!\w)Rule::(\w+)")
 LIFTED = re.compile(r"lifts\([^()]*$")  # asks whether a rule is waived: cites nothing

@@ -53,16 +53,17 @@ json entry_json(const sc_entry& e) {
           {"position", e.position}};
 }
 
+constexpr std::string_view attribute_words[] = {
+#define SPAWNCHECK_ROW(id, text, where, name, at, shown, source) text,
+    SC_ATTRIBUTES(SPAWNCHECK_ROW)
+#undef SPAWNCHECK_ROW
+};
+
 // By their words, what is known.
 json attributes_json(const sc_attributes& a) {
-  constexpr std::string_view words[] = {
-#define SPAWNCHECK_ROW(id, text, where, name, at, shown, source) text,
-      SC_ATTRIBUTES(SPAWNCHECK_ROW)
-#undef SPAWNCHECK_ROW
-  };
   json out = json::object();
   for (int i = 0; i < SC_ATTRIBUTE_COUNT; ++i)
-    if ((a.known >> i & 1) != 0) out[std::string(words[i])] = a.value[i];
+    if ((a.known >> i & 1) != 0) out[std::string(attribute_words[i])] = a.value[i];
   return out;
 }
 
