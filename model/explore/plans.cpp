@@ -23,8 +23,6 @@ spawn_table_use table_use_of(const spawn_step& step) {
 bool PlannedSpawn::leaves_table_alone() const {
   if ((start & SPAWN_START_FILES) == 0) return true;
   for (const spawn_step& s : steps) switch (s.kind) {
-      case SPAWN_STEP_CLOSE_PIDFD:  // a number that no other thread has asked for
-        break;
       case SPAWN_STEP_UNSHARE:
       case SPAWN_STEP_EXEC:
       case SPAWN_STEP_EXEC_FD:
