@@ -255,10 +255,10 @@ TEST(Explore, ALivelockIsFound) {
 }
 
 TEST(Explore, TheSmallestStateOnACircleIsFound) {
-  using explore::state_on_a_circle;
-  EXPECT_FALSE(state_on_a_circle(4, {{0, 1}, {1, 2}, {0, 2}, {2, 3}}));
-  EXPECT_EQ(state_on_a_circle(5, {{0, 1}, {1, 2}, {2, 3}, {3, 2}, {3, 4}}), 2u);
-  EXPECT_EQ(state_on_a_circle(2, {{0, 1}, {1, 1}}), 1u);
+  using explore::state_on_cycle;
+  EXPECT_FALSE(state_on_cycle(4, {{0, 1}, {1, 2}, {0, 2}, {2, 3}}));
+  EXPECT_EQ(state_on_cycle(5, {{0, 1}, {1, 2}, {2, 3}, {3, 2}, {3, 4}}), 2u);
+  EXPECT_EQ(state_on_cycle(2, {{0, 1}, {1, 1}}), 1u);
 }
 
 // "Holds" rests on hashes: of two that agree in one half neither hides the other, and the bound is said.
@@ -269,10 +269,10 @@ TEST(Explore, SaysWhatItRestsOn) {
   EXPECT_TRUE(seen.insert({1, 6}, 30));
   EXPECT_FALSE(seen.insert({2, 5}, 15));
   EXPECT_EQ(seen.size(), 3u);
-  EXPECT_EQ(seen.came({1, 5}), 10u);
-  EXPECT_EQ(seen.came({2, 5}), 15u) << "the smallest step to it";
+  EXPECT_EQ(seen.edge({1, 5}), 10u);
+  EXPECT_EQ(seen.edge({2, 5}), 15u) << "the smallest step to it";
   seen.make_room(1000);
-  EXPECT_EQ(seen.came({1, 6}), 30u);
+  EXPECT_EQ(seen.edge({1, 6}), 30u);
   const explore::Exploration e = explore::explore(scenario_of(three_threads), ReferencePlanner(), {});
   EXPECT_EQ(e.collision_bound(), static_cast<double>(e.states) * static_cast<double>(e.states) * 0x1p-129);
   EXPECT_LT(e.collision_bound(), 1e-24);

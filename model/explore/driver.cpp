@@ -45,8 +45,8 @@ Driver::Driver(const Setting& setting)
 }
 
 bool Driver::step(unsigned actor, unsigned outcome) {
-  NoObserver nobody;
-  return step(actor, outcome, nobody);
+  NoObserver observer;
+  return step(actor, outcome, observer);
 }
 
 bool Driver::all_finished() const {

@@ -34,16 +34,16 @@ constexpr bool (World::*breaks[])() const = {
 };
 
 struct Found {
-  std::uint64_t came;
+  std::uint64_t edge;
   Hash128 hash;
   std::unique_ptr<World> world;
 };
 
 struct Hit {  // a step that breaks something
-  std::uint64_t came = ~0ull;
+  std::uint64_t edge = ~0ull;
   std::uint64_t end_of = ~0ull;  // or the number of a state in which no actor can make a step
   Violation violation;
-  std::uint64_t order() const { return end_of != ~0ull ? ParentEdge::pack(end_of, 0xff, 0xff) : came; }
+  std::uint64_t order() const { return end_of != ~0ull ? ParentEdge::pack(end_of, 0xff, 0xff) : edge; }
 };
 
 struct HashEdge {
@@ -95,8 +95,8 @@ class Search {
         expand_batch(level, at, end, next);
         for (std::size_t i = at; i < end; ++i) level[i].world.reset();
       }
-      for (Found& f : next) f.came = seen_.came(f.hash);
-      std::sort(next.begin(), next.end(), [](const Found& a, const Found& b) { return a.came < b.came; });
+      for (Found& f : next) f.edge = seen_.edge(f.hash);
+      std::sort(next.begin(), next.end(), [](const Found& a, const Found& b) { return a.edge < b.edge; });
       level = std::move(next);
     }
     result_.states = seen_.size();
@@ -107,16 +107,16 @@ class Search {
  private:
   // Numbers the states of a level, and records the step that led to each.
   void number(const std::vector<Found>& level) {
-    level_number_ = came_.size();
+    level_number_ = parent_edges_.size();
     for (const Found& f : level) {
-      seen_.set_number(f.hash, came_.size());
-      came_.push_back(f.came);
+      seen_.set_number(f.hash, parent_edges_.size());
+      parent_edges_.push_back(f.edge);
     }
   }
 
   bool has_room(std::size_t worlds, std::size_t batch) {
     const std::uint64_t more = batch * children_of_state_max;
-    const std::uint64_t kept = seen_.bytes_for(more) + came_.size() * 8 + edges_.size() * sizeof(HashEdge) +
+    const std::uint64_t kept = seen_.bytes_for(more) + parent_edges_.size() * 8 + edges_.size() * sizeof(HashEdge) +
                                (worlds + more / 4) * bytes_of_world;
     result_.bytes = std::max(result_.bytes, kept);
     if (kept >= options_.bytes_max) return give_up("the bound of memory");
@@ -171,7 +171,7 @@ class Search {
     const Hit* hit = nullptr;
     for (const Finds& f : finds) {
       for (std::size_t i = 0; i < observed_count; ++i)
-        for (const Hash128& hash : f.without[i]) first[i] = std::min(first[i], seen_.came(hash));
+        for (const Hash128& hash : f.without[i]) first[i] = std::min(first[i], seen_.edge(hash));
       if (f.hit.violation && (hit == nullptr || f.hit.order() < hit->order())) hit = &f.hit;
       if (f.is_too_large && !is_over_) give_up("more than 64 files");
     }
@@ -179,13 +179,13 @@ class Search {
     if (hit == nullptr) return;
     is_over_ = true;
     result_.verdict = *hit->violation;
-    result_.trace = told(hit->end_of != ~0ull ? path_to(hit->end_of) : path_by(hit->came));
+    result_.trace = told(hit->end_of != ~0ull ? path_to(hit->end_of) : path_by(hit->edge));
   }
 
-  void observe(Observed& what, std::uint64_t came) const {
-    if (what.is_broken || came == ~0ull) return;
+  void observe(Observed& what, std::uint64_t edge) const {
+    if (what.is_broken || edge == ~0ull) return;
     what.is_broken = true;
-    what.trace = told(path_by(came));
+    what.trace = told(path_by(edge));
   }
 
   void expand(const Found& found, std::uint64_t number, Finds& finds) const {
@@ -212,19 +212,19 @@ class Search {
     Violation violation;
     if (!after->step(actor, outcome, violation)) return false;
     ++finds.steps;
-    const std::uint64_t came = ParentEdge::pack(number, actor, outcome);
+    const std::uint64_t edge = ParentEdge::pack(number, actor, outcome);
     if (violation) {
-      finds.note({came, ~0ull, std::move(violation)});
+      finds.note({edge, ~0ull, std::move(violation)});
       return true;
     }
     const Hash128 hash = after->hash();
     if (has_all_edges_) finds.edges.push_back({static_cast<std::uint32_t>(number), hash});
-    if (!seen_.insert(hash, came)) return true;
+    if (!seen_.insert(hash, edge)) return true;
     for (std::size_t i = 0; i < observed_count; ++i)
       if (const Observed& o = result_.*observed_rows[i].what; o.is_asked && !o.is_broken && ((*after).*breaks[i])())
         finds.without[i].push_back(hash);
     finds.is_too_large |= after->is_too_large();
-    finds.next.push_back({came, hash, std::move(after)});
+    finds.next.push_back({edge, hash, std::move(after)});
     return true;
   }
 
@@ -243,7 +243,7 @@ class Search {
     std::vector<Edge> edges;
     edges.reserve(edges_.size());
     for (const HashEdge& e : edges_) edges.push_back({e.from, static_cast<std::uint32_t>(seen_.number(e.to))});
-    const auto state = state_on_a_circle(static_cast<std::uint32_t>(came_.size()), edges);
+    const auto state = state_on_cycle(static_cast<std::uint32_t>(parent_edges_.size()), edges);
     if (!state) return;
     result_.verdict =
         violated(Clause::live_returns, "from this state on, steps can be made for ever that lead back to it",
@@ -255,23 +255,24 @@ class Search {
 
   std::vector<std::uint64_t> path_to(std::uint64_t number) const {
     std::vector<std::uint64_t> path;
-    for (std::uint64_t came = came_[number]; came != ParentEdge::root; came = came_[ParentEdge::from(came)])
-      path.push_back(came);
+    for (std::uint64_t edge = parent_edges_[number]; edge != ParentEdge::root;
+         edge = parent_edges_[ParentEdge::from(edge)])
+      path.push_back(edge);
     std::reverse(path.begin(), path.end());
     return path;
   }
 
-  std::vector<std::uint64_t> path_by(std::uint64_t came) const {
-    std::vector<std::uint64_t> path = path_to(ParentEdge::from(came));
-    path.push_back(came);
+  std::vector<std::uint64_t> path_by(std::uint64_t edge) const {
+    std::vector<std::uint64_t> path = path_to(ParentEdge::from(edge));
+    path.push_back(edge);
     return path;
   }
 
   std::vector<TraceStep> told(const std::vector<std::uint64_t>& path) const {
     std::vector<TraceStep> steps;
     Driver driver(setting_);
-    for (const std::uint64_t came : path)
-      steps.push_back(tell_step(driver, ParentEdge::actor(came), ParentEdge::outcome(came)));
+    for (const std::uint64_t edge : path)
+      steps.push_back(tell_step(driver, ParentEdge::actor(edge), ParentEdge::outcome(edge)));
     return steps;
   }
 
@@ -281,7 +282,7 @@ class Search {
   const unsigned workers_;
   Exploration result_;
   mutable Seen seen_;
-  std::vector<std::uint64_t> came_;  // by state number
+  std::vector<std::uint64_t> parent_edges_;  // by state number
   std::vector<HashEdge> edges_;
   std::uint64_t level_number_ = 0;
   bool has_all_edges_ = true, is_over_ = false;

@@ -35,7 +35,7 @@ void peel(std::uint32_t states, const std::vector<Edge>& edges, std::uint32_t Ed
 
 }  // namespace
 
-std::optional<std::uint32_t> state_on_a_circle(std::uint32_t states, const std::vector<Edge>& edges) {
+std::optional<std::uint32_t> state_on_cycle(std::uint32_t states, const std::vector<Edge>& edges) {
   std::vector<bool> gone(states);
   peel(states, edges, &Edge::from, &Edge::to, gone);
   peel(states, edges, &Edge::to, &Edge::from, gone);

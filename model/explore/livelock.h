@@ -15,6 +15,6 @@ struct Edge {
 
 // Returns the smallest state in 0..states-1 that is on a cycle or on a path from one cycle to another; nullopt if
 // every path ends. Linear in states and edges.
-std::optional<std::uint32_t> state_on_a_circle(std::uint32_t states, const std::vector<Edge>& edges);
+std::optional<std::uint32_t> state_on_cycle(std::uint32_t states, const std::vector<Edge>& edges);
 
 }  // namespace spawncheck::explore

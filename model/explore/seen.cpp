@@ -18,14 +18,14 @@ bool is_set_to(std::atomic<std::uint64_t>& word, std::uint64_t value, bool& set_
 
 }  // namespace
 
-bool Seen::insert(Hash hash, std::uint64_t came) {
+bool Seen::insert(Hash hash, std::uint64_t edge) {
   hash = key(hash);
   for (std::uint64_t at = hash.low & (capacity_ - 1);; at = (at + 1) & (capacity_ - 1)) {
     Slot& slot = slots_[at];
     bool is_first = false, is_new = false;
     if (!is_set_to(slot.low, hash.low, is_first) || !is_set_to(slot.high, hash.high, is_new)) continue;
-    std::uint64_t known = slot.came.load(std::memory_order_relaxed);
-    while (came < known && !slot.came.compare_exchange_weak(known, came, std::memory_order_relaxed)) {
+    std::uint64_t known = slot.edge.load(std::memory_order_relaxed);
+    while (edge < known && !slot.edge.compare_exchange_weak(known, edge, std::memory_order_relaxed)) {
     }
     if (is_new) size_.fetch_add(1, std::memory_order_relaxed);
     return is_new;
@@ -65,7 +65,7 @@ void Seen::make_room(std::uint64_t more) {
     while (slots_[at].low.load(std::memory_order_relaxed) != 0) at = (at + 1) & (capacity - 1);
     slots_[at].low.store(low, std::memory_order_relaxed);
     slots_[at].high.store(old[i].high.load(std::memory_order_relaxed), std::memory_order_relaxed);
-    slots_[at].came.store(old[i].came.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    slots_[at].edge.store(old[i].edge.load(std::memory_order_relaxed), std::memory_order_relaxed);
     slots_[at].number = old[i].number;
   }
 }

@@ -20,9 +20,9 @@ struct ParentEdge {
   static std::uint64_t pack(std::uint64_t from, unsigned actor, unsigned outcome) {
     return (from + 1) << 16 | std::uint64_t{actor} << 8 | outcome;
   }
-  static std::uint64_t from(std::uint64_t came) { return (came >> 16) - 1; }
-  static unsigned actor(std::uint64_t came) { return came >> 8 & 0xff; }
-  static unsigned outcome(std::uint64_t came) { return came & 0xff; }
+  static std::uint64_t from(std::uint64_t edge) { return (edge >> 16) - 1; }
+  static unsigned actor(std::uint64_t edge) { return edge >> 8 & 0xff; }
+  static unsigned outcome(std::uint64_t edge) { return edge & 0xff; }
 };
 
 class Seen {
@@ -32,8 +32,8 @@ class Seen {
   explicit Seen(std::uint64_t capacity);
 
   // Thread-safe while there is room. Returns true if the state is new.
-  bool insert(Hash, std::uint64_t came);
-  std::uint64_t came(Hash hash) const { return slot(hash)->came.load(std::memory_order_relaxed); }
+  bool insert(Hash, std::uint64_t edge);
+  std::uint64_t edge(Hash hash) const { return slot(hash)->edge.load(std::memory_order_relaxed); }
   // The caller must set a state's number when its level is complete, and not read the number before.
   void set_number(Hash hash, std::uint64_t number) { slot(hash)->number = number; }
   std::uint64_t number(Hash hash) const { return slot(hash)->number; }
@@ -48,7 +48,7 @@ class Seen {
   // Two words make one key, each set once. The thread that sets the second word has inserted the state.
   struct Slot {
     std::atomic<std::uint64_t> low{0}, high{0};  // 0: unset
-    std::atomic<std::uint64_t> came{~0ull};
+    std::atomic<std::uint64_t> edge{~0ull};
     std::uint64_t number = ~0ull;
   };
   static_assert(sizeof(Slot) == slot_bytes);
