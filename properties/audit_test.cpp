@@ -178,6 +178,7 @@ TEST(Audit, WhatCannotBeFollowedIsUnsupported) {
 }
 
 TEST(Audit, EachExecIsListedWithWhatItGotAndWhereThatCameFrom) {
+  if (access("/bin/bash", X_OK) != 0) GTEST_SKIP() << "unsupported: no /bin/bash";
   const Audit got = audit("-- /bin/bash -c 'exec 5</etc/passwd; /bin/true; exit 0'");
   EXPECT_EQ(got.grave(), std::set<std::string>{}) << "one thread's own sloppiness is no race";
   for (const json& o : got.objects) {

@@ -16,6 +16,7 @@
 #include "impl/session/running_kernel.h"
 #include "impl/session/watch.h"
 #include "properties/on_the_kernel.h"
+#include "properties/rounds.h"
 
 namespace spawncheck {
 namespace {
@@ -86,8 +87,7 @@ void say(const Claim& claim, const std::string& what) {
 // searched completely all the same, and that an emulated machine with other work is through within its limit.
 SearchLimits limits() {
   SearchLimits out;
-  if (const char* slowness = std::getenv("SPAWNCHECK_SLOWNESS"))
-    out.runs = static_cast<unsigned>(std::max(100, 600 / std::max(1, std::atoi(slowness))));
+  if (slowness_of_machine() > 1) out.runs = rounds(600, 100);
   return out;
 }
 

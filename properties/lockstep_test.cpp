@@ -62,7 +62,7 @@ TEST_P(EachImplementation, IsFollowed) {
   const Totals total = follow(GetParam(), GetParam() == std::string("canary") ? 40 : rounds(400, 60), 77);
   EXPECT_GT(total.checked, total.steps * 7 / 10);
   EXPECT_GT(total.snapshots, total.runs);
-  EXPECT_LT(total.early, total.runs / 20);
+  EXPECT_LT(total.early, total.runs / 10);
 }
 INSTANTIATE_TEST_SUITE_P(Peers, EachImplementation,
                          ::testing::Values("reference", "reference staged", "reference fetched", "posix_spawn",

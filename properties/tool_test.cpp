@@ -16,6 +16,7 @@
 #include "impl/session/running_kernel.h"
 #include "properties/command.h"
 #include "properties/on_the_kernel.h"
+#include "properties/rounds.h"
 
 namespace spawncheck {
 namespace {
@@ -30,10 +31,13 @@ class Tool : public ::testing::Test {
   const std::string directory = scratch.path;
 };
 
+// "--seconds N", N longer where the machine is said to be slow.
+std::string seconds(unsigned n) { return " --seconds " + std::to_string(n * slowness_of_machine()) + " "; }
+
 const char swap[] = "fd 3 memfd\nfd 4 memfd\nthread\n  spawn only hold keep 3>4,4>3 -> $0\n";
 
 TEST_F(Tool, CheckAllCollectsDistinctFindings) {
-  const Output out = spawncheck("check --all --json --implementation canary --seconds 12 --save " + directory);
+  const Output out = spawncheck("check --all --json --implementation canary" + seconds(12) + "--save " + directory);
   EXPECT_EQ(out.status, 1) << out.text;
   nlohmann::json last;
   std::istringstream lines(out.text);
@@ -473,14 +477,14 @@ TEST_F(Tool, AsksClaimsOnAnyKernel) {
 }
 
 TEST_F(Tool, SecondsBoundTheCall) {
-  const Output out = spawncheck("check --seconds 2");
+  const Output out = spawncheck("check" + seconds(2));
   EXPECT_EQ(out.status, 0) << out.text;
 }
 
 // The first spawn outlasts the time that there is: then one try again is made, no smaller scenario and no 20 tries.
 TEST_F(Tool, SecondsBoundShrinkingAndConfirmingToo) {
   const Output out = shell("SPAWNCHECK_SLOW=" + directory + "/byte-a-spawn " + directory_of_binaries() +
-                           "/spawncheck check --seconds 1 --json" + provoke("slow"));
+                           "/spawncheck check --json" + seconds(1) + provoke("slow"));
   ASSERT_EQ(out.status, 1) << out.text;
   EXPECT_EQ(objects(out.text).at(0)["runs"], 1) << out.text;
   EXPECT_LT(std::filesystem::file_size(directory + "/byte-a-spawn"), 20u) << out.text;

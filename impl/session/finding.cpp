@@ -14,6 +14,7 @@
 #include "impl/session/running_kernel.h"
 #include "impl/session/scheduled.h"
 #include "impl/session/shrink_schedule.h"
+#include "impl/session/slowness.h"
 #include "model/scenario/own.h"
 #include "model/scenario/shrink.h"
 
@@ -40,7 +41,7 @@ class Repeater {
       : session_(session),
         f_(finding),
         options_(options),
-        deadline_(Clock::now() + std::chrono::seconds(options.seconds_max)) {}
+        deadline_(Clock::now() + std::chrono::seconds(options.seconds_max * slowness_of_machine())) {}
 
   bool is_late() const { return Clock::now() > deadline_ || (options_.is_over && options_.is_over()); }
 

@@ -37,7 +37,7 @@ struct FindingOptions {
   unsigned shrink_tries_max = 400;
   unsigned runs_per_try = 1;  // free races are repeated
   unsigned confirm_tries = 20;
-  unsigned seconds_max = 30;   // of the whole
+  unsigned seconds_max = 30;   // of the whole, on a usual machine (slowness.h)
   bool is_only_tried = false;  // the first try that violates ends it, and nothing is made smaller
   // Which violations of the clause are this one; empty: all.
   std::function<bool(const Scenario&, const Breach&)> is_wanted;

@@ -11,6 +11,7 @@
 #include "impl/session/possible_faults.h"
 #include "impl/session/running_kernel.h"
 #include "impl/session/scheduled.h"
+#include "impl/session/slowness.h"
 #include "impl/session/watch.h"
 #include "model/scenario/own.h"
 #include "model/scenario/validate.h"
@@ -52,13 +53,6 @@ std::int32_t held_and_named(const Scenario& scenario, const std::vector<std::int
   for (const std::int32_t n : held)
     if (names_number(scenario, n)) return n;
   return -1;
-}
-
-// $SPAWNCHECK_SLOWNESS: how many times longer than on a usual machine a run may take, 1 to 100: in emulation, on a
-// stolen processor.
-std::uint32_t slowness() {
-  const char* set = std::getenv("SPAWNCHECK_SLOWNESS");
-  return set == nullptr ? 1 : static_cast<std::uint32_t>(std::clamp(std::atoi(set), 1, 100));
 }
 
 int badness(Status s) {
@@ -117,7 +111,7 @@ std::unique_ptr<Session> Session::start(const SessionOptions& options, std::stri
   ExecutorOptions e;
   e.implementation = options.implementation;
   e.strategy = options.strategy;
-  e.timeout_ms = options.timeout_ms * slowness();
+  e.timeout_ms = options.timeout_ms * slowness_of_machine();
   std::unique_ptr<Executor> executor = Executor::start(e, error);
   if (executor == nullptr) return nullptr;
   error = unknown_clause(executor->implementation());

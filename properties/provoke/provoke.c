@@ -19,7 +19,9 @@
   4 /* takes more than a second, leaves a descriptor open, and adds a byte to file $SPAWNCHECK_SLOW */
 
 static void be_slow_and_wrong(void) {
-  const struct timespec duration = {.tv_sec = 1, .tv_nsec = 100 * 1000 * 1000};
+  const char* slowness = getenv("SPAWNCHECK_SLOWNESS");
+  const int longer = slowness != NULL ? atoi(slowness) : 1;
+  const struct timespec duration = {.tv_sec = longer < 1 ? 1 : longer, .tv_nsec = 100 * 1000 * 1000};
   clock_nanosleep(CLOCK_MONOTONIC, 0, &duration, NULL);
   const char* name = getenv("SPAWNCHECK_SLOW");
   const int fd = name != NULL ? open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
