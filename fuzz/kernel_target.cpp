@@ -7,7 +7,7 @@
 #include <cstring>
 #include <memory>
 
-#include "fuzz/feedback.h"
+#include "fuzz/pairs.h"
 #include "fuzz/target.h"
 #include "impl/schedules/search/guided.h"
 #include "impl/schedules/search/walks.h"
@@ -39,7 +39,6 @@ bool is_suspected(const Scenario& scenario, const Verdict& verdict, std::uint64_
 }
 
 void judge(const char* target, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed) {
-  note(static_cast<std::uint64_t>(verdict.status));
   if (verdict.status == Status::violated && is_suspected(scenario, verdict, seed)) return;
   if (verdict.status == Status::violated || verdict.status == Status::broken) finding(target, scenario, verdict);
 }
@@ -53,26 +52,22 @@ void start_session(const char* target) {
   options.work_max = 50'000;
   std::string error;
   session = Session::start(options, error);
-  const bool has_feedback = choose_feedback();
-  if (session != nullptr && has_feedback && share_pairs()) return;
-  if (!has_feedback)
-    error = "SPAWNCHECK_FEEDBACK: none or overlaps";
-  else if (session != nullptr)
-    error = std::string("SPAWNCHECK_PAIRS: ") + std::strerror(errno);
+  if (session != nullptr && share_pairs()) return;
+  if (session != nullptr) error = std::string("SPAWNCHECK_PAIRS: ") + std::strerror(errno);
   std::fprintf(stderr, "spawncheck: fuzz target %s: %s\n", target, error.c_str());
   std::exit(2);
 }
 
 void run_and_judge(const char* target, const Scenario& scenario, std::uint64_t seed) {
   const Verdict verdict = session->run(scenario, seed);
-  note_history(scenario, session->history());
+  note_pairs(scenario, session->history());
   judge(target, scenario, verdict, seed);
 }
 
 void run_scheduled_and_judge(const char* target, const Scenario& scenario, std::uint64_t seed) {
   PosWalk walk;
   const Verdict verdict = run_guided(*session, scenario, walk, {seed});
-  note_history(scenario, session->history());
+  note_pairs(scenario, session->history());
   Scenario as_run = scenario;
   if (verdict.status == Status::violated) as_run.schedule = turns_of(session->trace());
   judge(target, as_run, verdict, seed);

@@ -159,7 +159,7 @@ RACING_TARGETS = ("kernel", "races")  # those that run an implementation, which 
 
 
 def environment_of_target(root: Path, store, target):
-    """The environment of every process of a target (fuzz/kernel_target.cpp, fuzz/feedback.cpp)."""
+    """The environment of every process of a target (fuzz/kernel_target.cpp, fuzz/pairs.cpp)."""
     return dict(
         os.environ,
         SPAWNCHECK_BIN=str(root / "build" / "dev" / "bin"),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import command
 
-PAIR_BYTES = 64 * 64 * 4  # fuzz/feedback.h: a byte for each pair of operations that overlapped, and how
+PAIR_BYTES = 64 * 64 * 4  # fuzz/pairs.h: a byte for each pair of operations that overlapped, and how
 
 
 class Busy(Exception):

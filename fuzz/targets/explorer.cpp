@@ -2,10 +2,8 @@
 //
 // The explorer against itself: it explores the scenario on the model with and without the reduction, for a way and a
 // kernel drawn from the input; both results must agree. No system call is made.
-#include <bit>
 #include <string>
 
-#include "fuzz/feedback.h"
 #include "fuzz/target.h"
 #include "impl/session/claims.h"
 #include "model/kernel/behaviours.h"
@@ -46,7 +44,6 @@ void one(const std::uint8_t* data, std::size_t size) {
   options.bytes_max = bytes_max;
   options.collect_ends = true;
   const explore::Exploration with = explore::explore(*scenario, planner, options);
-  note(static_cast<std::uint64_t>(with.verdict.status) << 8 | static_cast<std::uint64_t>(std::bit_width(with.states)));
   options.reduce = false;
   const explore::Exploration without = explore::explore(*scenario, planner, options);
   if (without.verdict.status == Status::inconclusive || is_same(with, without)) return;  // equal, or beyond the bound

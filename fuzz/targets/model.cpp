@@ -8,7 +8,6 @@
 #include <memory>
 #include <vector>
 
-#include "fuzz/feedback.h"
 #include "fuzz/target.h"
 #include "impl/session/reference_planner.h"
 #include "impl/session/running_kernel.h"
@@ -66,7 +65,6 @@ void one(const std::uint8_t* data, std::size_t size) {
   options.seed = seed;
   options.steps = seed % 2 == 0;
   explore::simulate(*scenario, planner, options, *history);
-  note_history(*scenario, *history);
   JudgeOptions judge_options;
   judge_options.owed = Clauses::promised_by(reads_at_once ? "fd.snapshot fd.released" : "fd.released");
   // The fetched strategy, to which staged falls back without slots, needs a number for the pidfd of its caller
@@ -74,7 +72,6 @@ void one(const std::uint8_t* data, std::size_t size) {
   judge_options.resource_errors_allowed = !reads_at_once;
   judge_options.work_max = 5'000;
   const Verdict verdict = judge(*scenario, *history, judge_options);
-  note(static_cast<std::uint64_t>(verdict.status));
   if (verdict.observed.ends_with(window_is_used)) return;  // the reference's documented limit (impl/peers/reference.c)
   if (verdict.status == Status::violated || verdict.status == Status::broken) finding("model", *scenario, verdict);
 }
