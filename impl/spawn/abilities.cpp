@@ -2,7 +2,7 @@
 //
 // What this process may use. Each probe asks for something that the kernel refuses with EINVAL or EFAULT
 // when it knows the call, so that nothing happens; ENOSYS and EPERM are what old kernels and sandboxes
-// answer. One word of atomics remembers; what is refused later is forgotten (run.cpp).
+// answer. One atomic word keeps the answers; run.cpp clears the bit of an ability that is refused later.
 #include "abilities.h"
 
 #include <errno.h>
@@ -20,8 +20,8 @@ unsigned remembered;
 
 bool is_refused(long result) { return result == -ENOSYS || result == -EPERM; }
 
-// Everything outside 0..~0 is nothing. Only where unknown flags are refused, asked of a range that nobody has: whoever
-// ignored them would close everything.
+// CLOSE_RANGE_EXCEPT of 0..~0 closes nothing. It is tried only if the kernel refuses an unknown flag for a range with
+// no open number: a kernel that ignores unknown flags would close everything.
 unsigned probe_except() {
   constexpr unsigned nobody_has = 0x7ffffff0u, unknown_flag = 1u << 30, except = SPAWN_CLOSE_RANGE_EXCEPT;
   if (call(SYS_close_range, nobody_has, nobody_has, unknown_flag) != -EINVAL) return 0;

@@ -10,6 +10,6 @@ constexpr unsigned can_clone3 = 1, can_clear_sighand = 2, can_pidfd = 4, can_pid
 
 unsigned abilities_known();  // probed once; async-signal-safe, thread-safe
 void abilities_forget(unsigned bits);
-spawn_abilities abilities_of(unsigned bits);  // the window aside
+spawn_abilities abilities_of(unsigned bits);  // without the window's fields
 
 }  // namespace spawncheck_spawn

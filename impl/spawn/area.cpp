@@ -3,17 +3,17 @@
 // Mapping, protecting, touching and unmapping a stack costs a fifth of a whole spawn, so a few areas are kept. Hazards,
 // and what is done:
 //
-// - Two spawns on one stack. An area is taken out of its slot by an exchange: what is in a slot is nobody's, what was
-//   taken is one spawn's. Neither a lock nor a thread's own variable: a handler that spawns while its thread does takes
-//   another one, or maps one.
-// - fork(2) meanwhile. Both processes have their own copy of the slots and of what is in them. An area that was taken
-// at
-//   that instant stays mapped in the new process, where nobody runs on it.
-// - Memory kept for good. At most areas_max, as many as ever spawned at once, of which each has a few pages; a
-//   request with a long keep-list has a mapping of its own, gone when the spawn returns.
+// - Two spawns on one stack. A spawn takes an area out of its slot by an atomic exchange: an area in a slot has no
+//   owner, an area that was taken has one. There is no lock and no thread-local variable: a signal handler that spawns
+//   while its thread spawns takes another area, or maps one.
+// - fork(2) meanwhile. Each process has its own copy of the slots and
+//   of the areas in them. An area that was taken
+//   at that instant stays mapped in the new process, unused.
+// - Memory kept for good. At most areas_max areas of a few pages each, no more than ran at once; a
+//   request with a long keep-list gets a mapping of its own, which is unmapped when the spawn returns.
 //
-// Rejected: a piece of the caller's stack, which has no guard there and may be a small alternate one; MAP_GROWSDOWN,
-// which grows down to the mapping below and has no gap where that one is next to it (mmap(2)).
+// Rejected: a piece of the caller's stack, which has no guard and may be a small alternate stack; MAP_GROWSDOWN,
+// which may grow down until it touches the mapping below it, without a gap (mmap(2)).
 #include "area.h"
 
 #include <sys/mman.h>
@@ -28,12 +28,12 @@ constexpr size_t page = 4096, guard_size = 16 * page, steps_size = 4 * page;
 constexpr size_t usual_size = guard_size + Area::stack_size + steps_size;
 constexpr int areas_max = 16;
 
-// Bases of areas of the usual size, guards in place; null: empty.
+// Bases of areas of the usual size, with their guards; null: an empty slot.
 char* kept[areas_max];
 
 char* take() {
   for (char*& slot : kept) {
-    if (__atomic_load_n(&slot, __ATOMIC_RELAXED) == nullptr) continue;  // a plain read, where there is nothing to take
+    if (__atomic_load_n(&slot, __ATOMIC_RELAXED) == nullptr) continue;  // empty: a plain read suffices
     if (char* base = __atomic_exchange_n(&slot, nullptr, __ATOMIC_ACQUIRE)) return base;
   }
   return nullptr;

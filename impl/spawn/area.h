@@ -9,20 +9,20 @@
 
 namespace spawncheck_spawn {
 
-// Nobody else's until the destructor, which must not run before the child is off it. Async-signal-safe.
+// One spawn owns it until the destructor, which must not run before the child has left it. Async-signal-safe.
 class Area {
  public:
-  // Shared: also with a child that has a copy of the memory.
+  // is_shared: a child with a copy of the memory shares the area all the same.
   explicit Area(size_t step_bytes, bool is_shared = false);
   ~Area();
   Area(const Area&) = delete;
   Area& operator=(const Area&) = delete;
 
   static constexpr size_t stack_size = 65536;
-  int error() const { return error_; }  // errno of mmap(2), 0: the rest is there
+  int error() const { return error_; }  // errno of mmap(2); 0: the area is mapped
   char* stack() const;                  // lowest address
   spawn_step* steps() const;
-  // What such a child tells by: at the stack's far end. Null: it is not shared.
+  // Where a child with a copy of the memory reports: the stack's lowest address. Null if the area is not shared.
   Shared* shared() const { return is_shared_ ? reinterpret_cast<Shared*>(stack()) : nullptr; }
 
  private:

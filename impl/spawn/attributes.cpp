@@ -17,8 +17,8 @@
 
 namespace spawncheck_spawn {
 
-// The target is closed first: then the lowest free number is not above it unless all below are taken, and
-// there is always a number for the open.
+// The target is closed first: so the open always has a free number, and the lowest free number is never above the
+// target.
 long open_at(int target, const char* path, int flags, uint32_t mode) {
   close_fd(target);
   const long fd = call(SYS_openat, AT_FDCWD, path, flags | O_NOCTTY, mode);
@@ -51,8 +51,8 @@ long set_groups(uint32_t count, const void* groups) { return call(SYS_setgroups,
 long set_gid(uint32_t gid) { return call(SYS_setresgid, gid, gid, gid); }
 long set_uid(uint32_t uid) { return call(SYS_setresuid, uid, uid, uid); }
 
-// The parent may have been killed before the signal was asked for: then it will never come. getppid() is 0
-// where the parent is outside the child's PID namespace; then nothing can be said.
+// If the parent was killed before this prctl, the signal never comes. getppid() is 0 if the parent is
+// outside the child's PID namespace; then the parent's death cannot be detected.
 long set_death_signal(int signal, int parent) {
   if (const long error = call(SYS_prctl, PR_SET_PDEATHSIG, signal, 0, 0, 0)) return error;
   const long now = call(SYS_getppid);
@@ -63,8 +63,8 @@ long set_no_new_privs() { return call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0
 
 namespace {
 
-// Copies up to the end or a colon; the end of what was written, null: it does not fit before `end`. Not in a form that
-// a compiler would make a call of memcpy of: that may be a first call, bound by the dynamic linker.
+// Copies up to the end or a colon. Returns the end of what was written, or null if it does not fit before `end`. The
+// loop must not become a call of memcpy: its first call may run the dynamic linker.
 char* append(char* to, const char* end, const char* from) {
   for (; *from != 0 && *from != ':'; ++from) {
     if (to >= end) return nullptr;

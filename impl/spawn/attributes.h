@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What a child is besides its descriptors and signals: the checks of those fields of a request, and the
-// child's steps for them. One function a row of the plan's table; 0 or a negative errno.
+// A child's attributes other than descriptors and signals: the checks of those fields of a request, and the
+// child's steps for them. One function per row of the plan's table; each returns 0 or a negative errno.
 #pragma once
 
 #include <spawncheck/spawn/request.h>
@@ -9,7 +9,7 @@
 
 namespace spawncheck_spawn {
 
-// The fields from `open` on. 0, or an errno with *field (if not null) naming field and reason. Pure.
+// Checks the fields from `open` on. Returns 0, or an errno with *field (if not null) naming field and reason. Pure.
 int check_attributes(const spawn_request& request, const char** field);
 
 // Between clone and exec. Async-signal-safe: raw calls on the caller's stack, at most 5 KiB of it.

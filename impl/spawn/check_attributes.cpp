@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What can be said of the attributes of a request without asking the kernel.
+// Checks the attributes of a request as far as that is possible without a system call.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -129,7 +129,7 @@ class Check {
     return any == 0 ? no("cpus: none") : 0;
   }
 
-  // With the other policies a number that is not named here may be there too.
+  // With the other policies the child may have numbers that the request does not name.
   bool may_be_open(int number) const {
     return r_.policy != SPAWN_FDS_ONLY || is_kept(number) || is_opened(number, r_.open_count);
   }

@@ -3,7 +3,7 @@
 // The child between clone and exec: a loop over the plan's steps, on a stack of its own, in the parent's
 // memory.
 //
-// Hazard: whatever it writes is written in the parent; whatever lock it takes is the parent's; a handler
+// Hazard: every write of the child is a write to the parent's memory; every lock is the parent's; a handler
 // that runs here runs on the parent's data. So: no allocation, no libc, no errno, no stack protector or
 // sanitizer (this file is compiled without), every signal blocked until the MASK step, and _exit only.
 // Rejected: calling libc's wrappers and restoring errno afterwards (another thread cannot see this
@@ -25,7 +25,7 @@ namespace spawncheck_spawn {
 
 namespace {
 
-constexpr unsigned open_numbers_max = 1u << 20;  // bound of the loops that must do without /proc
+constexpr unsigned open_numbers_max = 1u << 20;  // bound of the loops that run without /proc
 
 struct Child {
   Shared* shared;
@@ -67,7 +67,7 @@ struct DirectoryEntry {  // struct linux_dirent64, getdents64(2)
   char name[1];
 };
 
-// Calls visit(number) for every open number, /proc/self/fd or not. Numbers may be closed meanwhile.
+// Calls visit(number) for every open number, with or without /proc/self/fd. visit may close numbers.
 template <typename Visit>
 void for_each_open(Visit visit) {
   const long directory = call(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
@@ -110,7 +110,7 @@ STEP(UMASK) {
 STEP(CHDIR) { return call(SYS_chdir, s.path); }
 STEP(FCHDIR) { return call(SYS_fchdir, s.a); }
 STEP(UNSHARE) { return call(SYS_unshare, CLONE_FILES); }
-// The last two are read by the kernel of ci/kernels.d/array alone, for a flag that no plan of the reference has.
+// Only the kernel of ci/kernels.d/array reads the last two, for a flag that no plan of the reference uses.
 STEP(CLOSE_RANGE) { return call(SYS_close_range, s.first, s.last, s.flags, s.data, s.a); }
 STEP(CLOSE_EACH) {
   for_each_open([&](int n) {
@@ -122,18 +122,18 @@ STEP(CLOSE_PIDFD) {
   if (child.shared->pidfd >= 0) close_fd(child.shared->pidfd);
   return 0;
 }
-STEP(STAGE) { return 0; }  // the caller has made it
+STEP(STAGE) { return 0; }  // the caller did it before clone
 STEP(CHECK_STAGED) {
   for (unsigned i = 0; i < child.shared->staged_count; ++i) {
     const Staged& staged = child.shared->staged[i];
     const bool is_as_staged =
         identity_of(staged.slot) == staged.file && is_same_description(staged.slot, staged.witness, staged.file);
-    if (!is_as_staged) return -EBADF;  // in a copy that nobody else writes to
+    if (!is_as_staged) return -EBADF;  // read from a table that only this child writes
   }
   return 0;
 }
-// A thread may have unshared its table from the process's: it is the thread that is named, where the kernel can
-// (PIDFD_THREAD, Linux 6.9); before, the main thread only. A caller in an outer pid namespace has no number here.
+// A thread may have unshared its table from the process's, so the pidfd names the thread (PIDFD_THREAD, Linux 6.9);
+// older kernels can name the main thread only. A caller in an outer pid namespace has no number here.
 STEP(CALLER) {
   constexpr unsigned of_thread = O_EXCL;
   const long process = call(SYS_getppid);
@@ -145,7 +145,7 @@ STEP(CALLER) {
   return child.caller == s.a ? 0 : -EBADFD;
 }
 STEP(FETCH) {
-  if (s.a == child.shared->pidfd) return -EBADF;  // whoever had this number has closed it
+  if (s.a == child.shared->pidfd) return -EBADF;  // the source was closed, and CLONE_PIDFD took its number
   const long fd = call(SYS_pidfd_getfd, child.caller, s.a, 0u);
   if (fd < 0) return fd;
   return fd == s.b ? 0 : -EBADFD;
@@ -156,7 +156,7 @@ STEP(CLOSE) {
 }
 STEP(DUP_TO_TEMPORARY) {
   const long fd = call(SYS_fcntl, child.number(s.a), F_DUPFD_CLOEXEC, s.b);
-  if (fd < 0) return fd == -EINVAL ? -EMFILE : fd;  // EINVAL: the limit is at or below b, so there is no number
+  if (fd < 0) return fd == -EINVAL ? -EMFILE : fd;  // EINVAL: RLIMIT_NOFILE is at or below b, so no number is free
   (s.flags != 0 ? child.program : child.temporary) = static_cast<int>(fd);
   return 0;
 }

@@ -10,8 +10,8 @@
 
 namespace spawncheck_spawn {
 
-// Lives in the parent's frame, which waits. The child writes error and step, at most once, and only
-// before it exits; nothing else of the parent's memory.
+// Lives in the frame of the parent, which waits. The child writes error and step, at most once and only
+// before it exits, and nothing else of the parent's memory.
 struct Shared {
   const spawn_plan* plan;
   uint64_t caller_mask;
@@ -19,7 +19,7 @@ struct Shared {
   int error;   // 0: no step failed
   int step;    // index of the failing step
   int parent;  // the caller's process, for SPAWN_STEP_DEATH_SIGNAL
-  int caller;  // the calling thread's id; of interest to CALLER only
+  int caller;  // the calling thread's id; only CALLER reads it
   const Staged* staged;
   unsigned staged_count;
 };

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// A client under valgrind. Its clone(2) knows threads, fork and vfork, and runs vfork as fork; anything else ends the
-// process
+// A client under valgrind. Valgrind's clone(2) knows threads, fork and vfork, and runs vfork as fork; any other
+// clone ends the process
 // ("Valgrind does not support general clone()"). clone3, pidfd_open and pidfd_send_signal are ENOSYS there.
 // (valgrind 3.19, coregrind/m_syswrap/syswrap-linux.c, sys_clone)
 //
-// So the child is forked: the same plan, on a copy of memory and table. What it says of a failure crosses in a shared
-// page. Its exec nobody announces: no descriptor for that can be had, since the plan closes it. The parent asks, every
-// millisecond, whether there is still a child that has not exec'd (__WCLONE, as in run.cpp). What is lost is what
-// sharing is for: the cost, and fd.untransient. The rest holds as for strategy copy.
+// So the child is forked: it runs the same plan on a copy of memory and table. It reports a failure in a shared page.
+// Nothing announces its exec: a descriptor for that is impossible, since the plan would close it. So the parent asks
+// every millisecond whether the child has not exec'd yet (__WCLONE, as in run.cpp). The benefits of sharing are lost:
+// low cost, and fd.untransient. All other clauses hold as for strategy copy.
 //
-// Rejected: to start like that wherever memory turns out not to be shared (valgrind has ended the process by then).
+// Rejected: forking only after memory turns out not to be shared (by then valgrind has ended the process).
 // Checked by impl/spawn/consumer/check clients: the same client program under memcheck, with its failures.
 #include "emulated.h"
 
@@ -33,7 +33,7 @@ bool is_emulated() { return RUNNING_ON_VALGRIND != 0; }
 
 namespace {
 
-// Until the child has exec'd or ended: as long as the vfork of the real start would suspend its caller.
+// Returns when the child has exec'd or ended, which is when the real start's vfork would resume its caller.
 void wait_for_exec(int pid) {
   for (;;) {
     siginfo_t info = {};

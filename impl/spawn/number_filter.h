@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A set of descriptor numbers that may say yes wrongly and never no: it spares a walk over the keep-list for each
-// entry of it, without allocation and in half a kilobyte of stack. Exact for numbers that differ by less than 4096.
+// A set of descriptor numbers with false positives and no false negatives: it saves a walk over the keep-list for each
+// of its entries, without allocation and in half a kilobyte of stack. Exact for numbers that differ by less than 4096.
 #pragma once
 
 #include <stdint.h>

@@ -8,18 +8,18 @@
 //   anything other threads change happens to the child. So the first step that touches the table makes it
 //   private, and nothing before does more than read it. With policy `only` that step is
 //   close_range(highest source + 1, ~0, UNSHARE): the kernel then references nothing above the word of 64
-//   that holds the highest source (fs/file.c sane_fdtable_size), which is why it is the first range and
-//   not the last. A range with first > last would be EINVAL and would not unshare: none is ever made.
-//   Staged is the same plan with each source of 64 and above put in a slot below, and compared with its witness in the
-//   child's own copy; fetched has no source in its own table at all; except names what stays.
+//   that holds the highest source (fs/file.c sane_fdtable_size), so it is the first range and
+//   not the last. A range with first > last would be EINVAL and would not unshare: the planner makes none.
+//   Strategy staged has the same plan, with each source of 64 and above in a slot below 64, compared with its witness
+//   in the child's own copy; with fetched the child's own table has no source; except names the range that stays.
 // - The pidfd. CLONE_PIDFD with CLONE_FILES puts it into the shared table, at the lowest free number. A kept
 //   source that another thread closes meanwhile may be that number. The child closes its own entry before
 //   it reads any source, so that the read fails with EBADF instead of passing the pidfd on.
-// - The keep-list is a simultaneous assignment. A move whose target nobody has still to read can be made;
-//   when no such move is left, what remains is cycles, and one temporary opens each. By then every
-//   remaining target is an open number, so the lowest free one cannot be a target, provided that the
-//   sources still are: another thread may have closed one before the table became private, and a
-//   temporary at its number would be read in its place. So every number of a cycle is asked for first
+// - The keep-list is a simultaneous assignment. A move can be made once no other move has its target to read;
+//   when no such move is left, only cycles remain, and one temporary opens each. By then every
+//   remaining target is an open number, so the lowest free one is no target, provided that all
+//   sources are still open: another thread may have closed one before the table became private, and a
+//   temporary at its number would be read in its place. So the child first checks every number of a cycle
 //   (SET_CLOEXEC: all of them are overwritten anyway; EBADF for a closed one).
 //
 // Rejected: moving sources to high numbers first (needs free numbers below the limit, twice the calls);
@@ -125,15 +125,15 @@ class Planner {
   const spawn_abilities& can_;
   spawn_plan& plan_;
   bool overflow_ = false;
-  spawn_step discarded_ = {};  // takes what has no room; such a plan is refused
+  spawn_step discarded_ = {};  // takes the steps that do not fit; such a plan is refused
   int program_ = -1;           // number, or SPAWN_PROGRAM_TEMPORARY
   uint64_t done_[SPAWN_KEEP_MAX / 64] = {};
-  spawncheck_spawn::NumberFilter targets_, sources_;  // of the moves: most targets are nobody's source
+  spawncheck_spawn::NumberFilter targets_, sources_;  // of the moves: most targets are no move's source
   uint64_t word_ = 0;                                 // the sources from word_first_ on
   int word_first_ = 0;
   spawn_keep staged_[SPAWN_COPIED_ALWAYS] = {};  // source -> slot
   uint32_t staged_count_ = 0;
-  // Of the child's table while it is filled: as many are open as have been fetched, and two more.
+  // The child's table while it is filled. Open at a time: the fetched numbers and at most two more.
   static constexpr int used_max = SPAWN_KEEP_MAX + 64;
   uint64_t used_[used_max / 64] = {};
 };
@@ -154,13 +154,13 @@ int Planner::choose() {
     plan_.start |= SPAWN_START_INTO_CGROUP;
     plan_.cgroup_fd = place_of(r_.cgroup_fd);
   }
-  // New credentials make memory undumpable: not the caller's, unless it says that it may be (request.h).
+  // New credentials make memory undumpable; the caller's stays dumpable unless the request allows it (request.h).
   if (spawncheck_spawn::copies_memory(r_)) plan_.start &= ~uint32_t{SPAWN_START_VM};
   return 0;
 }
 
-// Dispositions first: until handlers are reset every signal stays blocked. The directory changes before
-// descriptors do, since it may be named by one.
+// Dispositions come first: until handlers are reset every signal stays blocked. The directory changes before
+// descriptors do, since a descriptor may name it.
 void Planner::attributes() {
   if ((plan_.start & SPAWN_START_CLEAR_SIGHAND) == 0) add(SPAWN_STEP_RESET_HANDLERS);
   if (asks(SPAWN_SET_DEFAULT) && r_.dflt != 0) add(SPAWN_STEP_DEFAULT).bits = r_.dflt;
@@ -181,8 +181,8 @@ bool Planner::is_target(int number) const {
   return false;
 }
 
-// Each distinct source of 64 and above gets a witness and a slot, the lowest numbers first; the slots lie above the
-// witnesses, so that these survive the first range, which begins above the highest slot, and go together.
+// Each distinct source of 64 and above gets a witness and a slot, the lowest numbers first. The slots lie above the
+// witnesses, so that the witnesses survive the first range, which begins above the highest slot, and close together.
 void Planner::stage() {
   if (!is(SPAWN_STRATEGY_STAGED)) return;
   uint64_t witnesses = spawncheck_spawn::usable_window(r_, can_), slots = witnesses;
@@ -197,7 +197,7 @@ void Planner::stage() {
   }
 }
 
-// Where the child finds what the caller has at `number`.
+// Returns the child's number for what the caller has at `number`.
 int Planner::place_of(int number) const {
   if (number >= 0 && number < SPAWN_COPIED_ALWAYS && (can_.window_in_use >> number & 1) != 0) return can_.placeholder;
   uint32_t begin = 0, end = number < SPAWN_COPIED_ALWAYS ? 0 : staged_count_;
@@ -215,8 +215,8 @@ void Planner::for_each_source(Visit visit) const {
   if (asks(SPAWN_PROGRAM_FD)) visit(place_of(r_.program_fd));
 }
 
-// The smallest number above `after` that must survive until the moves are done, INT_MAX: none. A walk over all of them
-// looks at the whole list once for every 64 numbers, since sources mostly are neighbours.
+// Returns the smallest number above `after` that must survive until the moves are done, or INT_MAX. A walk over all of
+// them reads the whole list once per 64 numbers, since sources are mostly neighbours.
 int Planner::next_source(int after) {
   const auto in_word = [&](int above) {
     const int from = above + 1 - word_first_;
@@ -260,7 +260,7 @@ void Planner::drop_all_but_sources() {
   close_gaps(0);
 }
 
-// What lies between two sources.
+// Closes the numbers between the sources.
 void Planner::close_gaps(uint16_t flags) {
   int before = next_source(-1);
   for (int n = before == INT_MAX ? INT_MAX : next_source(before); n != INT_MAX; n = next_source(n)) {
@@ -269,7 +269,7 @@ void Planner::close_gaps(uint16_t flags) {
   }
 }
 
-// What is to go is everything, or what is close-on-exec; outside the sources nothing of it is even copied.
+// Drops all numbers, or all close-on-exec ones, outside the range of the sources; none of them is even copied.
 void Planner::drop_all_but_window() {
   const uint16_t what = only() ? uint16_t{0} : cloexec_only_flag;
   const int lowest = next_source(-1);
@@ -289,14 +289,14 @@ int Planner::next_unused() const {
   return n;
 }
 
-// The child's table is its own and has nothing, so that each new number is known: the lowest that is not used. Number 0
-// is the pidfd of the caller; an entry for it comes last and replaces that.
+// The child's table is private and empty, so each new number is predictable: the lowest unused one. Number 0
+// is the pidfd of the caller; an entry with target 0 comes last and replaces the pidfd.
 void Planner::fetch_all() {
   close_gap(0, to_the_end, unshare_flag);
   if (r_.keep_count == 0 && !asks(SPAWN_PROGRAM_FD)) return;
   add(SPAWN_STEP_CALLER, 0);
   set_used(0);
-  uint32_t last = r_.keep_count;  // the entry for 0
+  uint32_t last = r_.keep_count;  // the entry with target 0
   for (int target = 0; target != INT_MAX;) {
     uint32_t next = r_.keep_count;
     int next_target = INT_MAX;
@@ -309,7 +309,7 @@ void Planner::fetch_all() {
     target = next_target;
     if (next < r_.keep_count) fetch(next);
   }
-  if (asks(SPAWN_PROGRAM_FD)) {  // no target is left but 0, so it is in nobody's way
+  if (asks(SPAWN_PROGRAM_FD)) {  // only target 0 is left, so it blocks no target
     program_ = next_unused();
     add(SPAWN_STEP_FETCH, place_of(r_.program_fd), program_);
     set_used(program_);
@@ -320,7 +320,7 @@ void Planner::fetch_all() {
     add(SPAWN_STEP_CLOSE, 0);
 }
 
-// One entry. A source is read from the caller's table once: a further entry for it takes what the first got.
+// Fetches one entry. Each source is read from the caller's table once; a further entry for it copies the first.
 void Planner::fetch(uint32_t i) {
   const int target = r_.keep[i].target;
   set_done(i);
@@ -350,7 +350,7 @@ void Planner::protect_program() {
   }
   for (uint32_t i = 0; i < r_.open_count; ++i)
     if (r_.open[i].target > highest) highest = r_.open[i].target;
-  if (is_identity) return;  // it is kept where it is
+  if (is_identity) return;  // a keep entry keeps it at its own number
   if (!is_target(program_)) return add(SPAWN_STEP_SET_CLOEXEC, program_);
   spawn_step& s = add(SPAWN_STEP_DUP_TO_TEMPORARY);
   s.a = program_;
@@ -366,7 +366,7 @@ bool Planner::is_still_read(int number, uint32_t except) const {
   return false;
 }
 
-// The entry that overwrites `number`; of a cycle there is one.
+// Returns the entry that overwrites `number`; a number of a cycle has exactly one.
 uint32_t Planner::writer_of(int number) const {
   uint32_t i = 0;
   while (i + 1 < r_.keep_count && r_.keep[i].target != number) ++i;
@@ -393,7 +393,7 @@ void Planner::move_kept() {
     if (is_pending(i)) move_cycle(i);
 }
 
-// What is left over is cycles, each number read once and written once. The first target's content is put
+// Only cycles are left; each of their numbers is read once and written once. The first target's content is put
 // aside; then each move frees the target of the next.
 void Planner::move_cycle(uint32_t start) {
   const int aside = r_.keep[start].target;
@@ -435,14 +435,14 @@ void Planner::descriptors() {
   protect_program();
   move_kept();
   if (only()) close_sources();
-  // exec(2) closes what is close-on-exec only after it has woken the parent (6.18): closing it before is
-  // what lets fd.released hold when spawn returns.
+  // exec(2) closes close-on-exec descriptors only after it has woken the parent (6.18). The child closes them
+  // before, so that fd.released holds when spawn returns.
   else if (!is(SPAWN_STRATEGY_EXCEPT))
     add(SPAWN_STEP_SWEEP_CLOEXEC, program_);
 }
 
-// Limits after the descriptors, whose moves a low RLIMIT_NOFILE would refuse. Credentials after all that needs
-// the caller's; what credentials clear after them.
+// Limits come after the descriptors, since a low RLIMIT_NOFILE would refuse their moves. Credentials come after all
+// steps that need the caller's; attributes that a change of credentials clears come after it.
 void Planner::open_and_attributes() {
   for (uint32_t i = 0; i < r_.open_count; ++i) {
     spawn_step& s = add(SPAWN_STEP_OPEN);
@@ -468,7 +468,7 @@ void Planner::open_and_attributes() {
   if (asks(SPAWN_NO_NEW_PRIVS)) add(SPAWN_STEP_NO_NEW_PRIVS);
 }
 
-// The list that a search without one goes by.
+// The list of directories for a search whose request has none.
 const char* path_of(char* const* envp) {
   for (; envp != nullptr && *envp != nullptr; ++envp) {
     const char* v = *envp;
@@ -505,8 +505,8 @@ const spawn_strategy_row strategies[] = {
 
 }  // namespace
 
-// Attributes, sweep, mask, exec and the program's descriptor: at most 34. Per entry: a stage, a gap, a question, a
-// move, a temporary and its close, a source to close. One for each that is opened, and for each limit.
+// Attributes, sweep, mask, exec and the program's descriptor: at most 34 steps. Per keep entry: a stage, a gap, a
+// check, a move, a temporary and its close, a source to close. One step for each opened file and each limit.
 uint32_t spawn_plan_steps_max(const spawn_request* request) {
   return 34 + 7 * (request->keep_count + 1) + request->open_count + request->limit_count;
 }

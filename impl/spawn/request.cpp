@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What can be said of a request without asking the kernel.
+// Checks a request as far as that is possible without a system call.
 #include <errno.h>
 #include <spawncheck/spawn/request.h>
 
@@ -47,7 +47,7 @@ int spawn_request_check(const spawn_request* r, const char** field) {
     return has(r, SPAWN_PROGRAM_FD) ? refuse(field, "program_fd: negative", EBADF)
                                     : refuse(field, "path: null", EINVAL);
   if (r->argv == nullptr) return refuse(field, "argv: null", EINVAL);
-  // An empty list is the program's own bug in waiting, and newer kernels change it (fs/exec.c do_execveat_common).
+  // Many programs break on an empty argv, and newer kernels add an empty argv[0] (fs/exec.c do_execveat_common).
   if (r->argv[0] == nullptr) return refuse(field, "argv: without argv[0]", EINVAL);
   // setsid(2) makes the child the leader of a new group; setpgid(2) refuses session leaders.
   if (has(r, SPAWN_SET_PGROUP | SPAWN_NEW_SESSION)) return refuse(field, "pgroup: together with a new session", EINVAL);

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: MIT
 //
-// The parent's side: check, plan, start, learn how it went, leave nothing.
+// The parent's side: checks, plans, starts the child, learns the outcome and releases everything.
 //
 // Hazards, and what is done:
 //
 // - A handler of the parent could run in the child, on the parent's memory. Every signal is blocked before
 //   clone, 32 and 33 included (libc's sigfillset leaves them out), and the child unblocks last.
 // - A child that failed could be reaped by another thread's wait-any, announce itself by SIGCHLD, or be
-//   reaped by the kernel where SIGCHLD is ignored. It is started with exit_signal 0: such a child is
-//   invisible to all of that and is collected here with __WALL (kernel/exit.c eligible_child). A
-//   successful exec sets its exit_signal to SIGCHLD (fs/exec.c de_thread), so that from then on it is a child
-//   like any other.
-// - A child that is killed before exec leaves no error behind and would look like success. After the wake
-//   the parent asks for it with __WCLONE, which matches only a child that has not exec'd: none means that
-//   exec happened; one means that it is dead or dying.
-// - Nothing of this may be a cancellation point or touch errno: all calls are raw.
+//   reaped by the kernel where SIGCHLD is ignored. So it is started with exit_signal 0: no such wait sees
+//   it, and it is reaped here with __WALL (kernel/exit.c eligible_child). A
+//   successful exec sets its exit_signal to SIGCHLD (fs/exec.c de_thread), so that from then on it is an
+//   ordinary child.
+// - A child that is killed before exec reports no error and would look like success. After the wake
+//   the parent waits for it with __WCLONE, which matches only a child that has not exec'd: no match means that
+//   exec happened; a match means that the child is dead or dying.
+// - No call here may be a cancellation point or touch errno: all calls are raw.
 //
-// - New credentials make the memory of whoever has them undumpable, for good, and with it that of everybody who
+// - A change of credentials makes the process's memory undumpable for good, also for every process that
 //   shares it (kernel/cred.c commit_creds). Restoring it afterwards would race: with the caller's own threads,
 //   and, worse, with the next child that runs under another user's id on this memory, which that user could then
-//   trace. So such a child starts on a copy of the memory (a plan without SPAWN_START_VM), and what it has to say is
-//   in a shared mapping.
-// - What is staged in the window is in the caller's table until the child has its copy, and must be gone from there
-// when
-//   the spawn returns, on every path: it is the destructor's, with every signal still blocked, so that no handler
+//   trace. So such a child starts on a copy of the memory (a plan without SPAWN_START_VM), and reports in a shared
+//   mapping.
+// - Staged descriptors are in the caller's table until the child has its
+//   copy, and must be undone when the spawn
+//   returns, on every path: the destructor of Stage does it, with every signal still blocked, so that no handler
 //   leaves by siglongjmp in between.
 //
 // Rejected: an error pipe (two descriptors visible in the parent's table, and in concurrent children);
@@ -44,7 +44,7 @@ namespace spawncheck_spawn {
 
 namespace {
 
-constexpr int retries_max = 8;  // each retry goes with one ability fewer
+constexpr int retries_max = 8;  // each retry has one ability fewer
 
 int fail(spawn_result* result, int error, int failed, const char* field = nullptr) {
   result->pid = result->pidfd = -1;
@@ -84,7 +84,7 @@ long wait_for(int pid, int* status) {
   return got;
 }
 
-// The child died without a word: by which signal. 0: it runs its program.
+// Returns the signal that killed the child before exec, or 0 if the child runs its program.
 int died_before_exec(int pid, int* status) {
   siginfo_t info;
   info.si_pid = 0;
@@ -121,16 +121,16 @@ void reset(spawn_result* result) {
   result->step = -1;
 }
 
-// Whether a child has a number for its caller. The first child in a new pid namespace is its init: one that found out
-// by itself, and failed, would end the namespace (pid_namespaces(7)). Where /proc does not say, it is left to the
-// child.
+// Returns true if the caller has a pid in the child's pid namespace. The first child in a new pid namespace is its
+// init: if it failed on finding no such pid, the namespace would end (pid_namespaces(7)). Without /proc: true, and the
+// child checks.
 bool has_number_for_caller() {
   char own[32], of_children[32];
   const long own_size = call(SYS_readlinkat, AT_FDCWD, "/proc/thread-self/ns/pid", own, sizeof own);
   if (own_size <= 0) return true;
   const long size =
       call(SYS_readlinkat, AT_FDCWD, "/proc/thread-self/ns/pid_for_children", of_children, sizeof of_children);
-  if (size != own_size) return false;  // ENOENT: a namespace that has no process yet
+  if (size != own_size) return false;  // ENOENT: the new namespace has no process yet
   for (long i = 0; i < size; ++i)
     if (own[i] != of_children[i]) return false;
   return true;
@@ -142,10 +142,10 @@ bool has_step(const spawn_plan& plan, uint16_t kind) {
   return false;
 }
 
-// The plan's first steps, in the caller's table; whatever was staged is undone when this goes.
+// Runs the plan's first steps, those in the caller's table; the destructor undoes what was staged.
 class Stage {
  public:
-  // What has no placeholder any more, or no source, is the index of the failing step, with the errno.
+  // Returns 0, or an errno with *failing the step whose number has lost its placeholder or whose source is closed.
   long make(const spawn_plan& plan, uint64_t slots, int* failing) {
     long error = 0;
     for (uint32_t i = 0; i < plan.step_count && plan.step[i].kind == SPAWN_STEP_STAGE; ++i) {
@@ -161,7 +161,7 @@ class Stage {
       else if (*failing < 0)
         *failing = static_cast<int>(i);
     }
-    window_give_back(slots);  // what the plan had no use for
+    window_give_back(slots);  // those that the plan does not use
     return error;
   }
   ~Stage() {
@@ -175,7 +175,7 @@ class Stage {
   unsigned count_ = 0;
 };
 
-// `slots`: of the window, taken for this plan.
+// `slots`: numbers of the window that were taken for this plan.
 int run_on(const spawn_plan& plan, uint64_t slots, const Area& area, spawn_result* result) {
   result->strategy = plan.strategy;
   result->reason = plan.reason;
@@ -193,7 +193,7 @@ int run_on(const spawn_plan& plan, uint64_t slots, const Area& area, spawn_resul
     shared.staged = stage.staged();
     shared.staged_count = stage.count();
     const long pid = error != 0 ? 0 : start_child(plan, area.stack(), shared);
-    // A kernel before 5.7 answers the unknown flag so, or the size of what it does not know.
+    // A kernel before 5.7 refuses the unknown flag with EINVAL, or the larger struct with E2BIG.
     const bool is_old = (plan.start & SPAWN_START_INTO_CGROUP) != 0 && (pid == -EINVAL || pid == -E2BIG);
     if (error != 0)
       fail(result, static_cast<int>(-error), SPAWN_STEP_STAGE);
@@ -206,7 +206,7 @@ int run_on(const spawn_plan& plan, uint64_t slots, const Area& area, spawn_resul
   return result->error;
 }
 
-// Where CLONE_PIDFD is not available: the child runs already, and its pid cannot be another's before it
+// For kernels without CLONE_PIDFD. The child runs already, but its pid cannot be reused before it
 // is waited for.
 int open_pidfd(spawn_result* result) {
   const long fd = call(SYS_pidfd_open, result->pid, 0);
@@ -220,7 +220,7 @@ int open_pidfd(spawn_result* result) {
   return fail(result, static_cast<int>(-fd), SPAWN_FAILED_CLONE);
 }
 
-// What only the kernel knows of a request: the limit, and which sources are open.
+// Checks what only the kernel knows: the targets against RLIMIT_NOFILE, and that each source is open.
 int check_table(const spawn_request* r, const char** field) {
   struct rlimit limit = {};
   if (const long error = call(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &limit)) return static_cast<int>(-error);
@@ -254,7 +254,7 @@ int check_table(const spawn_request* r, const char** field) {
   return 0;
 }
 
-// What the planner has no way for.
+// Returns the field that the planner cannot serve with these abilities, and why; null: it can serve all.
 const char* unavailable(const spawn_request& r, const spawn_abilities& can) {
   if ((r.set & SPAWN_SET_CGROUP) != 0 && !can.clone3) return "cgroup_fd: needs clone3(2)";
   if ((r.set & SPAWN_WANT_PIDFD) != 0 && !can.pidfd && !can.pidfd_open)
@@ -262,7 +262,7 @@ const char* unavailable(const spawn_request& r, const spawn_abilities& can) {
   return "strategy: not available here";
 }
 
-// Numbers of the window that a request names are the caller's for the time of the call, whatever the strategy.
+// While it lives, the window's numbers that the request names are reserved for reading, whatever the strategy.
 class ReadOfWindow {
  public:
   explicit ReadOfWindow(const spawn_request& request) : read_(window_read(numbers_read(request))) {}
@@ -275,9 +275,9 @@ class ReadOfWindow {
   const Read read_;
 };
 
-// Slots are taken only for a plan that will use them, and the plan is made of those. They are taken of what is free
-// then, not of what was when the abilities were asked for: other spawns have given some back meanwhile and taken
-// others.
+// Slots are taken only for a plan that will use them, and the plan uses exactly those. They are taken from the slots
+// that are free now, not from those that were free at the probe: other spawns may have taken and returned slots
+// since.
 int build(const spawn_request* request, spawn_abilities abilities, uint64_t allowed_slots, spawn_plan* plan,
           uint64_t* slots) {
   Choice choice;
@@ -315,7 +315,7 @@ int run_with(const spawn_request* request, spawn_abilities abilities, uint64_t a
   return pidfd_missing ? open_pidfd(result) : 0;
 }
 
-// Which abilities may be to blame for a refusal, 0: none.
+// Returns the abilities that may have caused the refusal, 0: none.
 unsigned blamed(const spawn_result& result, const spawn_abilities& a, bool wants_pidfd) {
   const bool is_refused = result.error == ENOSYS || result.error == EPERM || result.error == EACCES;
   const bool is_unknown = is_refused || result.error == EINVAL;
@@ -337,14 +337,14 @@ unsigned blamed(const spawn_result& result, const spawn_abilities& a, bool wants
   }
 }
 
-// What failed is the strategy's own: a slot that other code has closed, no number left for a pidfd. Other slots get one
-// try; then the strategy is out, for this request.
+// Returns true if the failure comes from the strategy itself: other code closed a slot, or no number was free for a
+// pidfd. Other slots get one retry; then this request avoids the strategy.
 bool is_worth_another(const spawn_request& request, const spawn_result& result, int tries, spawn_abilities* avoided) {
   switch (result.failed) {
     case SPAWN_STEP_STAGE:
     case SPAWN_STEP_CHECK_STAGED:
       if (result.failed == SPAWN_STEP_STAGE && result.error == EBADF)
-        return false;  // a source that has been closed since it was checked
+        return false;  // a source was closed after the check
       if (tries > 0) avoided->window = ~0ull;
       return true;
     case SPAWN_STEP_CALLER:

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// What costs least, of what there is. A copy of the table costs a reference and a close for each open number in the
-// words of 64 up to the highest source (0.08 us here), the first word in any case. So with every source below 64
-// nothing is cheaper than unshare. Above that: except, where its window has little between the sources; staged, which
-// costs the caller 16 calls a source; fetched, which costs the child two calls and three a source, and needs ptrace
+// Chooses the cheapest available strategy. A copy of the table costs a reference and a close per open number in the
+// words of 64 up to the highest source (0.08 us here), and always for the first word. So with every source below 64
+// unshare is the cheapest. Otherwise, in this order: except, if its range is short enough; staged, which
+// costs the caller 16 calls per source; fetched, which costs the child two calls and three per source, and needs ptrace
 // rights.
 //
-// What is inherited crosses by a copy in any case, so for the other policies there is copy, or, where the kernel can
+// Inherited descriptors need a copy of the table, so the other policies have copy only, or, where the kernel can
 // leave close-on-exec descriptors behind, except.
 #include "strategy.h"
 
@@ -20,7 +20,7 @@ constexpr int copied_always = SPAWN_COPIED_ALWAYS;
 
 bool is_only(const spawn_request& r) { return r.policy == SPAWN_FDS_ONLY; }
 
-// Whether a strategy is available to a request: a function for each row of SPAWN_STRATEGIES, of its name.
+// Says whether a strategy is available to a request: one function per row of SPAWN_STRATEGIES, with its name.
 struct Availability {
   const spawn_request& r;
   const spawn_abilities& can;

@@ -140,7 +140,7 @@ long call(long number, Words... words) {
   return call6(number, w[0], w[1], w[2], w[3], w[4], w[5]);
 }
 
-// The kernel's struct sigaction; signal sets are 64 bits, all of them.
+// The kernel's struct sigaction; its signal sets have 64 bits.
 struct Action {
   void (*handler)(int);
   unsigned long flags;
@@ -151,9 +151,9 @@ struct Action {
 inline long set_mask(const uint64_t* set, uint64_t* old) {
   return call(SYS_rt_sigprocmask, SIG_SETMASK, set, old, sizeof *set);
 }
-// Which file, as far as fstat(2) tells: descriptions of one file are alike, and so are all files of anonymous inodes.
+// Identifies a file by fstat(2): all descriptions of one file are equal, and so are all files of anonymous inodes.
 struct Identity {
-  uint64_t device = 0, inode = 0;  // {0, 0}: of no file
+  uint64_t device = 0, inode = 0;  // {0, 0}: no file
   bool operator==(const Identity& other) const { return device == other.device && inode == other.inode; }
 };
 inline Identity identity_of(int fd) {
@@ -163,9 +163,9 @@ inline Identity identity_of(int fd) {
 }
 
 enum class Same { yes, no, unknown };
-// Do two numbers refer to the same open file description? Unknown: the kernel does not say (kcmp(2), before 6.10, in a
-// sandbox). A process may always compare its own (kernel/ptrace.c __ptrace_may_access). EBADF of the query says
-// nothing: before 6.10 it is also the answer for what was opened with O_PATH (fs/fcntl.c check_fcntl_cmd).
+// Says if two numbers have the same open file description. Unknown: before 6.10, in a sandbox that refuses kcmp(2).
+// A process may always compare its own numbers (kernel/ptrace.c __ptrace_may_access). EBADF of the query proves
+// nothing: before 6.10 it is also the answer for a file opened with O_PATH (fs/fcntl.c check_fcntl_cmd).
 inline Same same_description(int a, int b) {
   constexpr unsigned dupfd_query = 1027;  // F_DUPFD_QUERY, Linux 6.10
   const long query = call(SYS_fcntl, a, dupfd_query, b);
@@ -176,7 +176,7 @@ inline Same same_description(int a, int b) {
   if (order == -EBADF) return Same::no;
   return order < 0 ? Same::unknown : order == 0 ? Same::yes : Same::no;
 }
-// Where the kernel does not say: are both `file`?
+// The same; if the kernel cannot say, returns true if both numbers have `file`.
 inline bool is_same_description(int a, int b, const Identity& file) {
   const Same same = same_description(a, b);
   return same == Same::unknown ? identity_of(a) == file && identity_of(b) == file : same == Same::yes;

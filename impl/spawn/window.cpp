@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: MIT
 //
-// The window: numbers below 64 that this process has set aside, so that a copy of 64 slots has what is kept.
+// The window: numbers below 64 that this process has reserved, so that a copy of 64 slots holds every kept source.
 //
 // Hazard: these numbers are in the caller's table, where any code may close them by mistake (a daemon's loop over all
-// numbers, a double close) and the kernel gives them to the next open. A descriptor that is not ours must never be
-// overwritten or closed. So every number is asked what it is right before it is written.
+// numbers, a double close) and the kernel gives them to the next open. The spawn must never overwrite or close a
+// descriptor that other code opened. So it checks what each number holds right before it writes the number.
 //
-// A placeholder is known by its file: an empty memfd that is mapped for as long as there is a window, so that its inode
-// number is nobody else's even when every descriptor of it is gone.
+// A placeholder is recognised by its file: an empty memfd that stays mapped as long as the window exists, so that no
+// other file gets its inode number even when all its descriptors are closed.
 //
-// What is staged is known by its witness. A source is put at two numbers of the window, the slot that the child reads
-// and a witness that nobody reads; as long as both are the same open file description (F_DUPFD_QUERY, else kcmp(2)),
-// both are ours, whatever has become of the source meanwhile. The source alone cannot say so, since any thread may
-// replace it, nor can fstat(2), since all files of anonymous inodes (eventfd, epoll, timerfd, ...) look alike to it.
-// Both numbers are read from the source, one dup3 each. A source that is replaced between the two is read again until
-// they agree, so that a file that other code put at one of them is never taken for the source. Where the slot and its
-// witness differ when they are to be undone, other code has written to one of them: the one that can be told to be ours
-// by the source is undone, the other one is left alone, and what is left alone is out of the window for good.
+// A staged source is recognised by its witness. A source is put at two numbers of the window, the slot that the child
+// reads and a witness that nothing reads; as long as both have the same open file description (F_DUPFD_QUERY, else
+// kcmp(2)), both are ours, even if the source has changed since. The source alone is no proof, since any thread may
+// replace it, nor is fstat(2), to which all files of anonymous inodes (eventfd, epoll, timerfd, ...) look alike.
+// Both numbers are read from the source, one dup3 each. If the source is replaced between the two, it is read again
+// until they agree, so that a file that other code put at one of them is never taken for the source. If the slot and
+// its witness differ when they are undone, other code has written to one of them: the number that has the source's
+// description is undone; the other number is left as it is, out of the window for good.
 //
-// What remains is one instant: other code closes a number of the window and gets it again from an open or dup2 of its
-// own within the few calls between a question and the write that rests on it (the kernel has no call that replaces a
-// descriptor only if it is a certain one), or within those between the first dup3 of a source and the comparison (the
+// One race remains: other code closes a number of the window and gets it again from an open or dup2 of its
+// own within the few calls between a check and the write that relies on it (the kernel has no call that replaces a
+// descriptor only if it is the expected one), or between the first dup3 of a source and the comparison (the
 // kernel has no call that says which description a dup3 put there). And where neither F_DUPFD_QUERY nor kcmp(2) is
-// allowed (a sandbox before Linux 6.10) descriptions are compared by fstat(2) only.
+// allowed (a sandbox before Linux 6.10), descriptions are compared by fstat(2) only.
 //
-// A number of the window that a request names as a source is the caller's to name: it is a placeholder, and the child
-// gets that (window_read). It is taken out of circulation for the time of that spawn, so that no other spawn stages
+// A request may name a number of the window as a source: that number holds a placeholder, and the child
+// gets the placeholder (window_read). The number is reserved for that spawn, so that no other spawn stages
 // anything there.
 //
 // Rejected: comparing the slot with the source (the source may be replaced at any time: a slot was lost, and what was
-// staged stayed open); one number, and the child's copy as the witness (gone with exec, and kcmp(2) of another process
-// may be refused); closing the placeholder and taking the number by F_DUPFD (the close is the same race, and in between
-// the number is free for everybody); telling a placeholder by comparing it with another of ours (a loop that closes
+// staged stayed open); one number, with the child's copy as the witness (exec ends it, and kcmp(2) of another process
+// may be refused); closing the placeholder and taking the number by F_DUPFD (the close has the same race, and then
+// any open may get the number); recognising a placeholder by comparing it with another one (a loop that closes
 // everything and a dup2 of standard input make two numbers alike); a lock around take and give back (a fork or a
-// handler in between). Checked by properties/window_test and by the model, which has the same steps
+// handler may come in between). Checked by properties/window_test and by the model, which has the same steps
 // (model/explore/simulated_spawn.cpp).
 #include "window.h"
 
@@ -51,19 +51,19 @@ namespace spawncheck_spawn {
 namespace {
 
 constexpr int lowest_number = 3;     // standard input, output and error are never taken
-constexpr int tries_max = 64;        // each ends in a slot fewer, or another thread went first
-constexpr int readings_max = 64;     // of a source that is replaced again and again
-constexpr unsigned noexec_seal = 8;  // MFD_NOEXEC_SEAL: where vm.memfd_noexec wants it
+constexpr int tries_max = 64;        // each loses a slot or a race against another thread
+constexpr int readings_max = 64;     // of a source that other threads keep replacing
+constexpr unsigned noexec_seal = 8;  // MFD_NOEXEC_SEAL: vm.memfd_noexec may require it
 constexpr size_t page = 4096;
 
 enum State : uint32_t { none, changing, ready };
 
-// Of `held`, `free` are nobody's. What else is here is written while the state is `changing`, and read by who has taken
-// a slot: as long as a slot is taken there is no other window.
+// held: the slots of the window; free: those that no spawn has taken. The other fields are written in state `changing`
+// and read by a spawn that has taken a slot: while a slot is taken, the window cannot be replaced.
 struct Window {
   uint32_t state;
   uint64_t held, free;
-  int home;  // a placeholder that is no slot: what the others are restored from
+  int home;  // a placeholder that is never a slot; slots are restored from it
   Identity placeholder;
   void* mapping;
 } window;
@@ -79,14 +79,14 @@ bool exchange(Word* word, Word from, Word to) {
 
 bool is_placeholder(int number) { return identity_of(number) == window.placeholder; }
 
-// Out of the window for good; whoever calls has it taken.
+// Removes the slots from the window for good. The caller must have taken them.
 void lose(uint64_t slots) { __atomic_fetch_and(&window.held, ~slots, __ATOMIC_ACQ_REL); }
 
 bool is_file(int number, const Identity& file) { return identity_of(number) == file; }
 
 enum Pair : unsigned { neither = 0, slot_only = 1, witness_only = 2, both = 3 };
 
-// Which of the two numbers still have what was staged there.
+// Returns which of the two numbers still hold what was staged there.
 Pair still_staged(const Staged& s) {
   if (is_file(s.slot, s.file) && is_same_description(s.slot, s.witness, s.file)) return both;
   const auto is_of_source = [&](int number) {
@@ -98,7 +98,7 @@ Pair still_staged(const Staged& s) {
 
 enum class Restored { yes, no_placeholder, is_foreign };
 
-// A placeholder again at `number`, from a number that has one; `is_ours` is asked right before that.
+// Copies a placeholder from another number to `number` if is_ours(), which is called right before the dup3.
 template <typename Question>
 Restored restore_from_another(int number, Question is_ours) {
   uint64_t others = load(&window.held) & ~bit(number);
@@ -107,7 +107,7 @@ Restored restore_from_another(int number, Question is_ours) {
       if (!is_ours()) return Restored::is_foreign;
       const bool is_made = call(SYS_dup3, from, number, O_CLOEXEC) == number;
       if (is_made && is_placeholder(number)) return Restored::yes;
-      // `from` was reused in that instant, and its file is at `number` now; else it is the number that somebody has.
+      // Other code reused `from` before the dup3, so `number` has that file; or it reused `number` after the dup3.
       if (is_made && same_description(number, from) == Same::yes) close_fd(number);
       if (is_made) return Restored::is_foreign;
     }
@@ -115,7 +115,7 @@ Restored restore_from_another(int number, Question is_ours) {
   }
 }
 
-// Where no placeholder is left the number is closed. It is the window's again, or out of it for good.
+// Restores the placeholder; if none is left, closes the number. Gives the number back, or loses it for good.
 template <typename Question>
 void restore(int number, Question is_ours) {
   const Restored restored = restore_from_another(number, is_ours);
@@ -126,7 +126,7 @@ void restore(int number, Question is_ours) {
 
 bool is_open(int number) { return get_fd_flags(number) >= 0; }
 
-// Before the two numbers are known to agree: what is open where it was written is what has just been put there.
+// For numbers that are not known to agree yet: a written number that is open holds what was just written there.
 long undo(const Staged& s, uint64_t written, long error) {
   window_give_back((bit(s.slot) | bit(s.witness)) & ~written);
   if ((written & bit(s.slot)) != 0) restore(s.slot, [&] { return is_open(s.slot); });
@@ -134,8 +134,8 @@ long undo(const Staged& s, uint64_t written, long error) {
   return error;
 }
 
-// Both numbers from the source, until they agree. EBADF: the source is closed; EBUSY: the two do not agree, or cannot
-// be written.
+// Reads the source into both numbers until they agree. Returns 0; -EBADF: the source is closed; -EBUSY: the numbers do
+// not agree, or cannot be written.
 long read_source(Staged& s) {
   uint64_t written = 0;
   const auto write = [&](int number) {
@@ -153,7 +153,7 @@ long read_source(Staged& s) {
       if (!is_open(s.slot) || !is_open(s.witness)) break;  // other code has closed one
     } else if (error != -EBADF || !is_open(s.source)) {
       return undo(s, written, error);
-    }  // else it is open again, or RLIMIT_NOFILE is below the number
+    }  // else the source is open again, or RLIMIT_NOFILE is at or below the number
   }
   return undo(s, written, -EBUSY);
 }
@@ -171,7 +171,7 @@ int begin() {
   return state == ready ? EALREADY : EBUSY;
 }
 
-// The mapping keeps the file, whatever becomes of its descriptors.
+// The mapping keeps the file alive even if all its descriptors are closed.
 int map(int fd) {
   const long at = call(SYS_mmap, nullptr, page, PROT_NONE, MAP_SHARED, fd, 0);
   if (at < 0 && at > -4096) return static_cast<int>(-at);
@@ -192,13 +192,13 @@ void close_placeholders(uint64_t numbers) {
     if (is_placeholder(lowest(numbers))) close_fd(lowest(numbers));
 }
 
-// From the highest number down, so that the low ones stay for who expects them. Each is asked for by F_DUPFD, which
-// gives it only if it is free; what lies above was free a moment ago at best.
+// Takes numbers from the highest down, since other code may expect the low ones. F_DUPFD returns the number only if it
+// is free; a higher result is accepted too if it is below 64.
 uint64_t take_numbers(int fd, unsigned count) {
   uint64_t taken = 0;
   for (int n = SPAWN_COPIED_ALWAYS - 1; n >= lowest_number && count != 0; --n) {
     const long got = call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, n);
-    if (got < 0) continue;  // EINVAL, EMFILE: the limit is below, or nothing from here up to it
+    if (got < 0) continue;  // EINVAL, EMFILE: above the limit, or no free number below it
     if (got >= SPAWN_COPIED_ALWAYS) {
       close_fd(static_cast<int>(got));
       continue;
@@ -209,7 +209,7 @@ uint64_t take_numbers(int fd, unsigned count) {
   return taken;
 }
 
-// `count` numbers, home among them.
+// Reserves `count` numbers, home included. Returns 0 or an errno.
 int reserve(unsigned count) {
   long fd = call(SYS_memfd_create, "spawn window", MFD_CLOEXEC | noexec_seal);
   if (fd == -EINVAL) fd = call(SYS_memfd_create, "spawn window", MFD_CLOEXEC);
@@ -258,7 +258,7 @@ Read window_read(uint64_t named) {
   for (named &= load(&window.held); named != 0; named &= named - 1) {
     const uint64_t number = bit(lowest(named));
     if ((__atomic_fetch_and(&window.free, ~number, __ATOMIC_ACQ_REL) & number) == 0) {
-      read.in_use |= number & load(&window.held);  // another spawn has it, or it is out of the window since
+      read.in_use |= number & load(&window.held);  // another spawn has it, or it was lost just now
     } else if (is_placeholder(lowest(number))) {
       read.taken |= number;
     } else {
@@ -289,7 +289,7 @@ void window_unstage(const Staged& s) {
     ours = still_staged(s);
     return (ours & slot_only) != 0;
   });
-  // The slot says nothing any more; if both were alike, the witness was right a moment ago.
+  // The slot is no proof any more; if both agreed, the witness was ours just before, so fstat must do.
   restore(s.witness, [&] { return ours == both ? is_file(s.witness, s.file) : (still_staged(s) & witness_only) != 0; });
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A client in C: a keep-list, an environment, a failure, a bad request. Exit status 0, or the line of what was wrong.
+ * A client in C: a keep-list, an environment, a failure, a bad request. Exit status 0, or the line of the failed check.
  */
 #define _GNU_SOURCE
 #include <errno.h>

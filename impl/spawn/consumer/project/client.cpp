@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A client in C++20: spawns from several threads, keep-list, failure, capture. Exit status 0, or the number of what was
-// wrong, which is printed. It is also run under sanitizers and valgrind.
+// A client in C++20: spawns from several threads, keep-list, failure, capture. Exit status 0, or the number of the
+// failed check, which is printed. consumer/check also runs it under sanitizers and valgrind.
 #include <atomic>
 #include <spawncheck/spawn/capture.hpp>
 #include <thread>

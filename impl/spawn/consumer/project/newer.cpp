@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The same headers by the next standard, in the same program; where the library has std::expected, results are that.
+// The same headers with the next standard, in the same program; results are std::expected if the library has it.
 #include <spawncheck/spawn/capture.hpp>
 #include <type_traits>
 

@@ -8,23 +8,23 @@
 //
 // One thread, poll(2) on three pipes and the child's pidfd. What can go wrong, and what is done:
 //
-// - A child that writes much blocks once a pipe is full, and waits for a parent that writes to it: all three are served
-//   at once, none of our ends ever blocks (O_NONBLOCK is set on our ends only: the child's are other open file
-//   descriptions).
-// - A child that closes its input early: write(2) would raise SIGPIPE in the calling thread. It cannot: this holds a
-// read end itself,
-//   so there is always a reader. Rejected: a socket with MSG_NOSIGNAL (programs treat a socket as stdin differently,
-//   and /dev/stdin cannot be opened then); to block SIGPIPE and take it with sigtimedwait(2) (it cannot be told from
+// - A child that writes much blocks on a full pipe while the parent blocks writing to the child: all three pipes are
+//   served at once, and none of our ends ever blocks (O_NONBLOCK is set on our ends only: the child's are other open
+//   file descriptions).
+// - A child that closes its input early: write(2) would raise SIGPIPE in the calling
+//   thread. This code holds a read end
+//   itself, so the pipe always has a reader. Rejected: a socket with MSG_NOSIGNAL (programs treat a socket as stdin
+//   differently, and cannot open /dev/stdin then); blocking SIGPIPE and taking it with sigtimedwait(2) (it looks like
 //   one that the caller had pending).
-// - A grandchild keeps a pipe open, for hours perhaps. The end of the child counts, not the end of file: a pipe
-//   holds all that the child wrote before it ended, and that many bytes (FIONREAD) are still read. Then, or after_exit
-//   later, it is over.
-// - A child that never ends, or writes for ever: at the end of the time it is killed, with its process group if it
+// - A grandchild keeps a pipe open, perhaps for hours. The end of the child counts, not the end of file: a pipe
+//   holds all that the child wrote before it ended, and that many bytes (FIONREAD) are still read. Reading ends then,
+//   or after_exit later.
+// - A child that never ends, or writes for ever: when the time is over it is killed, with its process group if it
 //   leads one, and reaped. What it wrote until then is returned.
-// - Nothing stays: on every return, and when an exception passes (std::bad_alloc), the child is reaped and all is
-// closed.
+// - Nothing is left behind: on every return, and when std::bad_alloc passes, the child is reaped and every descriptor
+// is closed.
 //
-// Not async-signal-safe (allocates); errno is written; any number of threads may call it at once.
+// Not async-signal-safe (allocates); writes errno; any number of threads may call it at once.
 #pragma once
 
 #include <fcntl.h>
@@ -37,21 +37,21 @@ namespace spawncheck::spawn {
 inline namespace SPAWNCHECK_SPAWN_INLINE_NAMESPACE {
 
 struct CaptureOptions {
-  std::string_view input = {};  // what the child reads from its 0, then it reads the end of file; borrowed
+  std::string_view input = {};  // the child reads it from its 0, followed by the end of file; borrowed
   std::size_t bytes_max =
-      std::size_t{1} << 20;        // kept of each stream; what is more is read and dropped: the child does not block
+      std::size_t{1} << 20;        // kept of each stream; the rest is read and dropped: the child does not block
   bool error_with_output = false;  // its 2 is its 1: one stream, in the order of writing
-  // How long a stream that somebody else still holds is read after the child's end, at most until the time is over.
+  // How long a stream that another process still holds is read after the child's end, at most until the time is over.
   std::chrono::milliseconds after_exit{0};
 };
 
 struct Captured {
   Exit exit;
-  std::string output, error;  // of its 1 and its 2: the first bytes_max bytes
+  std::string output, error;  // the first bytes_max bytes of its 1 and its 2
   bool output_truncated = false, error_truncated = false;
-  bool timed_out = false;       // it ran when the time was over, and was killed
-  bool left_open = false;       // somebody else held a stream when reading ended: more may have come
-  std::size_t input_taken = 0;  // bytes of the input that somebody has read
+  bool timed_out = false;       // it still ran when the time was over, and was killed
+  bool left_open = false;       // another process held a stream when reading ended: more output may follow
+  std::size_t input_taken = 0;  // bytes of the input that have been read
 };
 
 namespace detail {
@@ -79,14 +79,14 @@ struct Pipe {
   }
 };
 
-// A stream of the child's that is read here.
+// An output stream of the child, and what was read.
 struct Stream {
   Pipe pipe;
   std::string& text;
   bool& truncated;
 
   bool is_open() const { return pipe.reading.number >= 0; }
-  // One read: the bytes it gave; 0 when there is nothing for now, or no more at all, which closes it.
+  // Reads once and returns the number of bytes; 0: nothing to read now, or the end of file, which closes the stream.
   std::size_t read_some(std::size_t bytes_max) {
     char buffer[16384];
     const ssize_t size = ::read(pipe.reading.number, buffer, sizeof buffer);
@@ -98,19 +98,19 @@ struct Stream {
     truncated |= kept < got;
     return got;
   }
-  // What is in the pipe now, and no more than that: it may be written to all the time.
+  // Reads only what is in the pipe now: another process may keep writing to it.
   void drain(std::size_t bytes_max) {
     int there = 0;
     if (!is_open() || ioctl(pipe.reading.number, FIONREAD, &there) != 0) return;
     for (auto left = static_cast<std::size_t>(there); is_open();) {
       const std::size_t got = read_some(bytes_max);
-      if (got == 0 || got > left) return;  // one read more than needed: the end of file is seen
+      if (got == 0 || got > left) return;  // `>`: one more read, to see the end of file
       left -= got;
     }
   }
 };
 
-// The child of a capture: whatever happens, it is not left behind.
+// The child of a capture; the destructor kills and reaps it.
 struct Reaped {
   Child child;
   explicit Reaped(Child&& running) noexcept : child(std::move(running)) {}
@@ -122,13 +122,13 @@ struct Reaped {
   Expected<Exit, int> end() {
     kill_group();
     auto exit = child.kill_and_wait();
-    if (child.valid()) child.detach();  // it may not be killed
+    if (child.valid()) child.detach();  // EPERM: it may not be killed
     return exit;
   }
 
  private:
-  // The group that the child leads, if it does. Before Linux 6.9 by its number, which is not another's while the child
-  // is there.
+  // Kills the process group that the child leads, if any. Before Linux 6.9 by number, which cannot be reused while the
+  // child exists.
   void kill_group() const {
     constexpr unsigned process_group = 1u << 2;  // PIDFD_SIGNAL_PROCESS_GROUP, pidfd_send_signal(2)
     if (syscall(SYS_pidfd_send_signal, child.pidfd(), SIGKILL, nullptr, process_group) == 0 ||
@@ -180,13 +180,13 @@ class Capture {
   }
 
  private:
-  // Until the child has ended and nobody holds the streams, or after_exit is over, or the time. 0, or poll's errno.
+  // Serves until the child has ended and no process holds the streams, or after_exit or the time is over. 0 or errno.
   int serve(int pidfd, const Deadline& deadline) {
     bool ended = false;
     Deadline last = deadline;
     while (!ended || output_.is_open() || error_.is_open()) {
       const int left_ms = last.left_ms();
-      if (left_ms == 0) return 0;  // asked first: a child that always writes has no more time than others
+      if (left_ms == 0) return 0;  // first: a child that writes all the time gets no more time
       pollfd watched[] = {{ended ? -1 : pidfd, POLLIN, 0},
                           {input_.writing.number, POLLOUT, 0},
                           {output_.pipe.reading.number, POLLIN, 0},
@@ -221,9 +221,9 @@ class Capture {
 
 }  // namespace detail
 
-// The request says what runs and how; its 0, 1 and 2 are this function's: a request that keeps something there is
-// refused (EINVAL, "a target twice"). `time` is for all of it, 0..INT_MAX ms. Errors: those of the spawn; step "pipe"
-// (EMFILE, ENFILE); "poll" (ENOMEM); "wait", ECHILD: somebody else reaped the child, see Child::wait; "kill", EPERM:
+// The request says what runs and how. This function sets the child's 0, 1 and 2: a request that keeps one of them is
+// refused (EINVAL, "a target twice"). `time` bounds the whole call, 0..INT_MAX ms. Errors: those of the spawn; step
+// "pipe" (EMFILE, ENFILE); "poll" (ENOMEM); "wait", ECHILD: other code reaped it, see Child::wait; "kill", EPERM:
 // the time was over and the child, which has changed its user, may not be killed: it is detached and runs on.
 [[nodiscard]] inline Expected<Captured, Error> capture(const Request& request, std::chrono::milliseconds time,
                                                        const CaptureOptions& options = {}) {

@@ -2,9 +2,9 @@
 //
 // A child that runs, and how it ended.
 //
-// The child is named by a pidfd throughout: waiting, looking and signalling cannot meet another process that has got
-// its number since. Nothing here throws or allocates but Exit::describe(). What waits writes errno and is a
-// cancellation point (waitid(2), poll(2)); signal() is async-signal-safe but for errno.
+// A pidfd names the child throughout: waiting and signalling cannot reach another process that reuses its
+// number. Only Exit::describe() throws or allocates. The functions that wait write errno and are
+// cancellation points (waitid(2), poll(2)); signal() is async-signal-safe except that it writes errno.
 #pragma once
 
 #include <poll.h>
@@ -27,7 +27,7 @@
 namespace spawncheck::spawn {
 inline namespace SPAWNCHECK_SPAWN_INLINE_NAMESPACE {
 
-// How a child ended: one of the two is what counts. (wait(2), WIFEXITED and WIFSIGNALED)
+// How a child ended: by_signal says whether `signal` or `status` is valid. (wait(2), WIFEXITED and WIFSIGNALED)
 struct Exit {
   bool by_signal = false;
   int status = 0;  // the exit status, 0..255
@@ -58,7 +58,7 @@ struct Exit {
 
 namespace detail {
 
-// What is left of a time that was given, in whole milliseconds, rounded up, for poll(2). CLOCK_MONOTONIC.
+// The rest of a given time, in whole milliseconds, rounded up, for poll(2). CLOCK_MONOTONIC.
 class Deadline {
  public:
   explicit Deadline(std::chrono::milliseconds from_now)
@@ -75,8 +75,8 @@ class Deadline {
 
 }  // namespace detail
 
-// A child that runs, named by its pid and a pidfd (close-on-exec). It is waited for or detached: to destroy
-// one that is neither, or to assign to it, is a mistake, which aborts. Move-only; used by one thread at a time.
+// A child that runs, named by its pid and a pidfd (close-on-exec). The owner must wait for it or detach it:
+// destroying it otherwise, or assigning to it, aborts. Move-only; used by one thread at a time.
 class [[nodiscard]] Child {
  public:
   Child(Child&& other) noexcept : pid_(std::exchange(other.pid_, -1)), pidfd_(std::exchange(other.pidfd_, -1)) {}
@@ -95,14 +95,14 @@ class [[nodiscard]] Child {
   // Readable (poll(2) POLLIN) once the child has ended; owned by this object. (pidfd_open(2))
   int pidfd() const { return pidfd_; }
 
-  // Waits, through the pidfd; EINTR is waited on. Once: afterwards there is no child, and ECHILD. ECHILD at the first
-  // time: somebody else has reaped it (SIGCHLD ignored or SA_NOCLDWAIT, a wait for any child); how it ended is lost.
+  // Waits through the pidfd, and again after EINTR. Succeeds once; then there is no child: ECHILD. ECHILD at the first
+  // call: other code has reaped it (SIGCHLD ignored or SA_NOCLDWAIT, a wait for any child); how it ended is lost.
   // (waitid(2) P_PIDFD)
   [[nodiscard]] Expected<Exit, int> wait() { return wait_with(0); }
-  // ECHILD as wait(), EAGAIN while it runs.
+  // Does not block. ECHILD as wait(); EAGAIN while the child runs.
   [[nodiscard]] Expected<Exit, int> try_wait() { return wait_with(WNOHANG); }
-  // Waits no longer than that, up to INT_MAX ms; not positive: looks once. ETIMEDOUT: it runs on and is still to be
-  // waited for.
+  // Waits at most `time`, up to INT_MAX ms; if not positive, looks once. ETIMEDOUT: the child runs on, and the owner
+  // must still wait for it.
   [[nodiscard]] Expected<Exit, int> wait_for(std::chrono::milliseconds time) {
     if (!valid()) return Unexpected<int>(ECHILD);
     const detail::Deadline deadline(time);
@@ -114,23 +114,23 @@ class [[nodiscard]] Child {
     if (ready == 0) return Unexpected<int>(ETIMEDOUT);
     return try_wait();
   }
-  // SIGKILL, and waits for the end, which is near unless the kernel holds the child in an uninterruptible call. What
-  // the child itself has started lives on. EPERM: it may not be signalled (it has changed its user), runs on and is
-  // still to be waited for.
+  // Sends SIGKILL and waits for the end, which comes soon unless the child is in an uninterruptible call. Processes
+  // that it has started live on. EPERM: the child may not be signalled (it has changed its user) and runs on; the
+  // owner must still wait for it.
   [[nodiscard]] Expected<Exit, int> kill_and_wait() {
     if (const int error = signal(SIGKILL); error != 0 && error != ESRCH) return Unexpected<int>(error);
     return wait();
   }
-  // Sends a signal through the pidfd, so that it can reach no other process: 0 or an errno, ESRCH when it has
-  // ended and been reaped. (pidfd_send_signal(2)) Where that call is absent (valgrind, some sandboxes), by the pid,
-  // which is not another's as long as nobody else reaps this process's children.
+  // Sends a signal through the pidfd, so that it can reach no other process. Returns 0 or an errno; ESRCH if the child
+  // has been reaped. (pidfd_send_signal(2)) Where that call is absent (valgrind, some sandboxes) it uses the pid,
+  // which cannot be reused as long as no other code reaps this process's children.
   int signal(int number) const {
     if (pid_ < 0) return ESRCH;
     if (syscall(SYS_pidfd_send_signal, pidfd_, number, nullptr, 0) == 0) return 0;
     if (errno != ENOSYS) return errno;
     return ::kill(pid_, number) == 0 ? 0 : errno;
   }
-  // It is nobody's business any more; its zombie is the caller's to avoid (SIGCHLD ignored, or a reaper).
+  // Gives the child up. The caller must see to its zombie (SIGCHLD ignored, or a reaper).
   void detach() {
     pid_ = -1;
     if (pidfd_ >= 0) ::close(std::exchange(pidfd_, -1));
@@ -140,7 +140,7 @@ class [[nodiscard]] Child {
   friend class Request;
   Child(pid_t pid, int pidfd) : pid_(pid), pidfd_(pidfd) {}
   void release() {
-    if (pid_ >= 0) {  // in every build: a zombie for ever is worse
+    if (pid_ >= 0) {  // in every build: a permanent zombie is worse
       std::fputs("spawncheck::spawn::Child: a child is waited for or detached before it is destroyed\n", stderr);
       std::abort();
     }

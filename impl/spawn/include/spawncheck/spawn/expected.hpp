@@ -3,8 +3,8 @@
 // Results of the C++ interface: a value or an error, no exceptions. std::expected where the language has it (C++23),
 // else tl::expected (https://github.com/TartanLlama/expected, Debian's libexpected-dev).
 //
-// Both may meet in one program, in files compiled by different standards. Their types differ, the names of the
-// functions that return them would not: the inline namespace tells them apart.
+// One program may use both, in files compiled for different standards. Their types differ, but the functions that
+// return them would have the same names: the inline namespace tells them apart.
 #pragma once
 
 #include <string>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What is declared between SPAWNCHECK_SPAWN_BEGIN and SPAWNCHECK_SPAWN_END has C linkage and is all that the shared
- * library exports. The static library is built with SPAWNCHECK_SPAWN_HIDDEN: linked into somebody's shared object it
- * is not exported from there, so that two such objects in one process do not meet. Clients define nothing. */
+ * library exports. The static library is built with SPAWNCHECK_SPAWN_HIDDEN: a client's shared object
+ * that links it exports none of it, so two such objects in one process do not clash. Clients define nothing. */
 #ifndef SPAWNCHECK_SPAWN_EXPORT_H
 #define SPAWNCHECK_SPAWN_EXPORT_H
 

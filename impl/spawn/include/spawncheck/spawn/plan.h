@@ -16,9 +16,9 @@
 
 SPAWNCHECK_SPAWN_BEGIN
 
-/* How kept descriptors cross. Columns: enumerator; word; 1 where also what is inherited can cross, 0 where only a
- * keep-list can (SPAWN_FDS_ONLY); 1 where the caller's descriptors are read at one instant, 0 where one by one; which
- * behaviours of the kernel it cannot do without, in the words of `spawncheck kernel`; what it does. */
+/* How kept descriptors cross. Columns: enumerator; word; 1 if inherited descriptors can cross too, 0 if only a
+ * keep-list can (SPAWN_FDS_ONLY); 1 if the caller's descriptors are read at one instant, 0 if one by one; the
+ * behaviours of the kernel that it needs, in the words of `spawncheck kernel`; what it does. */
 #define SPAWN_STRATEGIES(X)                                                                            \
   X(COPY, "copy", 1, 1, "", "the table is copied at clone; what is dropped is closed in the copy")     \
   X(UNSHARE, "unshare", 1, 1, "close-range",                                                           \
@@ -30,7 +30,7 @@ SPAWNCHECK_SPAWN_BEGIN
   X(EXCEPT, "except", 1, 1, "close-range-except",                                                      \
     "the table is shared at clone, then close_range(2) UNSHARE with EXCEPT leaves all but the sources")
 
-/* AUTOMATIC is for requests only: a plan names what was chosen. */
+/* AUTOMATIC is for requests only: a plan names the chosen strategy. */
 enum spawn_strategy {
   SPAWN_STRATEGY_AUTOMATIC,
 #define SPAWN_ROW(id, word, inherits, at_once, needs, meaning) SPAWN_STRATEGY_##id,
@@ -59,19 +59,19 @@ enum {
   SPAWN_START_INTO_CGROUP = 64   /* CLONE_INTO_CGROUP, spawn_plan.cgroup_fd; needs clone3(2) */
 };
 
-/* In place of a number: the descriptor that SPAWN_STEP_DUP_TO_TEMPORARY got. At most one of each is live. */
+/* In place of a number: the descriptor that SPAWN_STEP_DUP_TO_TEMPORARY made. At most one of each is open. */
 #define SPAWN_TEMPORARY (-2)         /* breaks a cycle of moves */
 #define SPAWN_PROGRAM_TEMPORARY (-3) /* the program's descriptor, out of the way of a target */
 
 /* Numbers of the window that one staged source takes: the slot that the child reads, and its witness (window.cpp). */
 #define SPAWN_NUMBERS_STAGED 2
 
-/* Numbers below this are copied, in use or not, whatever close_range(2) UNSHARE closes (fs/file.c sane_fdtable_size).
- */
+/* close_range(2) UNSHARE always copies the numbers below this, open or not, whatever it closes (fs/file.c
+ * sane_fdtable_size). */
 #define SPAWN_COPIED_ALWAYS 64
 
-/* spawn_step.flags of SPAWN_STEP_CLOSE_RANGE, as close_range(2) has them. The last two are of Linux 7.4; no released
- * header has CLOEXEC_ONLY yet, so its value stands here and nowhere else. */
+/* spawn_step.flags of SPAWN_STEP_CLOSE_RANGE, as close_range(2) has them. The last two are from Linux 7.4; no released
+ * header has CLOEXEC_ONLY yet, so its value is defined only here. */
 #define SPAWN_CLOSE_RANGE_UNSHARE 2
 #define SPAWN_CLOSE_RANGE_EXCEPT 8
 #define SPAWN_CLOSE_RANGE_CLOEXEC_ONLY 16
@@ -79,9 +79,9 @@ enum {
 /* spawn_step.flags of SPAWN_STEP_MASK: the caller's own mask, which only the runner knows. */
 #define SPAWN_MASK_OF_CALLER 1
 
-/* The steps. Columns: enumerator; what it does to the descriptor table of its process, which may be shared still (enum
- * spawn_table_use); word; what it does with the fields of spawn_step. Every step fails the spawn with its errno, unless
- * it says otherwise. */
+/* The steps. Columns: enumerator; its use of the process's descriptor table, which may still be shared (enum
+ * spawn_table_use); word; what it does with the fields of spawn_step. A failing step fails the spawn with its errno,
+ * unless its row says otherwise. */
 #define SPAWN_STEPS(X)                                                                                                 \
   X(RESET_HANDLERS, LEAVES, "reset-handlers", "each caught signal gets its default disposition; ignored ones stay")    \
   X(DEFAULT, LEAVES, "default", "each signal in bits gets its default disposition")                                    \
@@ -133,7 +133,7 @@ enum {
 
 enum spawn_table_use {
   SPAWN_TABLE_LEAVES, /* neither reads nor changes it */
-  SPAWN_TABLE_READS,  /* takes a descriptor of it */
+  SPAWN_TABLE_READS,  /* reads a descriptor in it */
   SPAWN_TABLE_WRITES  /* changes it, or makes it private */
 };
 
@@ -165,11 +165,11 @@ struct spawn_plan {
   int cgroup_fd; /* with SPAWN_START_INTO_CGROUP */
 };
 
-/* Constant strings; "?" for what does not exist. */
+/* Constant strings; "?" for an unknown value. */
 const char* spawn_step_word(uint32_t kind);
 const char* spawn_strategy_word(uint32_t strategy);
 
-/* Null for AUTOMATIC and for what does not exist. Constant. */
+/* Returns the strategy's row, constant; null for AUTOMATIC and unknown values. */
 const struct spawn_strategy_row* spawn_strategy_of(uint32_t strategy);
 
 SPAWNCHECK_SPAWN_END

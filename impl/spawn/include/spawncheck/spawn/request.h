@@ -3,8 +3,8 @@
  * The reference spawn's C interface: request, planner, runner. No C++ runtime is needed to link it.
  * The C++ interface on top of it is spawn.hpp. Errors are returned, as errno values. Every function is
  * async-signal-safe and thread-safe, allocates nothing that outlives it, and leaves errno alone: raw system calls, no
- * lock (signal-safety(7)). What a field does is said by the man page of the call it is named for (guide.md has the
- * tables). */
+ * lock (signal-safety(7)). The man page of the call that a field is named for says what the field does (guide.md has
+ * the tables). */
 #ifndef SPAWNCHECK_SPAWN_REQUEST_H
 #define SPAWNCHECK_SPAWN_REQUEST_H
 
@@ -17,7 +17,7 @@ SPAWNCHECK_SPAWN_BEGIN
 
 enum spawn_policy { SPAWN_FDS_INHERIT, SPAWN_FDS_DROP_CLOEXEC_EXCEPT, SPAWN_FDS_ONLY };
 
-/* Which fields of a request count; for the others the child is as its caller. */
+/* Which fields of a request apply; the child inherits the rest from its caller. */
 enum {
   SPAWN_SET_MASK = 1,
   SPAWN_SET_DEFAULT = 2,
@@ -50,11 +50,11 @@ struct spawn_keep {
 
 /* A file that the child opens at number `target`. Entries are opened in their order, after the directory and
  * the umask have changed and the keep-list is in place, with the caller's credentials. O_NOCTTY is added
- * (a controlling terminal is only what `terminal` says), O_CLOEXEC refused. An open that sleeps (a FIFO nobody
- * writes to) suspends the caller: O_NONBLOCK. Number `target` is closed before, so that a full table is no
+ * (only `terminal` sets a controlling terminal), O_CLOEXEC is refused. An open that sleeps (a FIFO without a
+ * writer) suspends the caller: use O_NONBLOCK. Number `target` is closed first, so that a full table is no
  * obstacle; a path below /dev/fd or /proc/self/fd sees it closed. Errors: those of open(2). */
 struct spawn_open {
-  int target;       /* not also the target of a keep entry */
+  int target;       /* must not be the target of a keep entry */
   const char* path; /* relative to the child's directory */
   int flags;        /* open(2): an access mode and O_* flags */
   uint32_t mode;    /* with O_CREAT or O_TMPFILE, less the child's umask; else 0 */
@@ -68,17 +68,17 @@ struct spawn_limit {
   uint32_t resource;   /* RLIMIT_* */
 };
 
-/* Begins as zeroes: a list of no entries and a bit that is not set ask for nothing. All pointers are borrowed until the
- * spawn returns. What can be told to be wrong without asking the kernel to do it is refused by the field's name before
- * there is a child; what the kernel refuses is the error of a step (plan.h). */
+/* The caller must zero it first: an empty list and a clear bit ask for nothing. All pointers are borrowed until the
+ * spawn returns. A mistake that can be found without trying it is refused, with the field's name, before there is a
+ * child; what the kernel refuses is the error of a step (plan.h). */
 struct spawn_request {
   uint32_t policy;   /* enum spawn_policy */
   uint32_t strategy; /* enum spawn_strategy; one that is not AUTOMATIC is used or refused with ENOTSUP */
   uint32_t set;      /* SPAWN_SET_* and the other bits of that enum */
-  const char* path;  /* of the program, relative to the child's directory; no PATH search but with SPAWN_SEARCH */
-  int program_fd;    /* with SPAWN_PROGRAM_FD, in place of path; the program does not get it, unless a target has its
+  const char* path;  /* the program, relative to the child's directory; searched in PATH only with SPAWN_SEARCH */
+  int program_fd;    /* with SPAWN_PROGRAM_FD, replaces path; closed in the program, unless a target has its
                         number */
-  char* const* argv; /* null-terminated, not null, argv[0] there */
+  char* const* argv; /* null-terminated; neither it nor argv[0] may be null */
   char* const* envp; /* null-terminated; null: an empty environment */
   const struct spawn_keep* keep;
   uint32_t keep_count;
@@ -91,27 +91,27 @@ struct spawn_request {
   const struct spawn_open* open;
   uint32_t open_count; /* at most SPAWN_OPEN_MAX */
   uint32_t limit_count;
-  const struct spawn_limit* limit; /* no resource twice */
+  const struct spawn_limit* limit; /* each resource at most once */
 
-  /* SPAWN_SEARCH: `path` is a name, looked for in the directories of this list, separated by colons, in
-   * the child's directory and with its credentials. Null: PATH of envp, and where that has none
-   * SPAWN_SEARCH_DEFAULT; for the caller's own PATH give getenv("PATH"). A name with a slash is not searched. An
-   * empty element is the current directory. As POSIX exec and execvpe(3), so: after ENOENT, ENOTDIR, EACCES,
-   * ESTALE, ENODEV and ETIMEDOUT the next is tried; any other error ends it (E2BIG, ENAMETOOLONG, ENOEXEC:
-   * no shell is run, ETXTBSY, ELOOP, ...). At the end: EACCES if there was one, else the last error. A directory
-   * too long to make a path of less than PATH_MAX (4096) bytes is passed over, as glibc and musl do; ENOENT
-   * when there was no other. A name of over 255 bytes: ENAMETOOLONG, without a child. */
+  /* SPAWN_SEARCH: `path` is a name, searched in this list of directories, separated by colons, from
+   * the child's directory and with its credentials. Null: PATH of envp, or SPAWN_SEARCH_DEFAULT if envp has no
+   * PATH; for the caller's own PATH pass getenv("PATH"). A name with a slash is not searched. An
+   * empty element is the current directory. As in POSIX exec and execvpe(3): after ENOENT, ENOTDIR, EACCES,
+   * ESTALE, ENODEV and ETIMEDOUT the next directory is tried; any other error ends the search (E2BIG, ENAMETOOLONG,
+   * ENOEXEC: no shell is run, ETXTBSY, ELOOP, ...). At the end: EACCES if one occurred, else the last error. A
+   * directory too long for a path of less than PATH_MAX (4096) bytes is skipped, as glibc and musl do; ENOENT
+   * if no directory is left. A name of over 255 bytes: ENAMETOOLONG, without a child. */
   const char* search;
 
   /* Credentials: groups, then gid, then uid, by the raw calls, in the child only (libc's own setuid changes
    * every thread of the caller). Real, effective and saved ids alike: setresuid(2), setresgid(2), setgroups(2). They
    * change last: the directory and every opened file are reached with the caller's rights, the program with the
    * new ones. An empty list of groups is set (group_count 0); without SPAWN_SET_GROUPS the child keeps the
-   * caller's groups, also as another user. EPERM: not privileged; EINVAL: an id the user namespace has not.
-   * A change of uid or gid makes memory undumpable (kernel/cred.c commit_creds), and while it is shared that would
-   * be the caller's, for good. So such a child starts on a copy of the memory: the cost then grows with what is
-   * resident. SPAWN_ALLOW_UNDUMPABLE shares it all the same: as fast as any other spawn, and afterwards the
-   * caller has lost prctl(PR_GET_DUMPABLE): no core dump, no ptrace(2) by its own user. It must not make itself
+   * caller's groups, also as another user. EPERM: not privileged; EINVAL: the user namespace does not map the id.
+   * A change of uid or gid makes memory undumpable (kernel/cred.c commit_creds); shared memory would make the
+   * caller undumpable, for good. So such a child starts on a copy of the memory: the cost then grows with the
+   * resident size. SPAWN_ALLOW_UNDUMPABLE shares it all the same: as fast as any other spawn, but afterwards the
+   * caller is undumpable (prctl PR_GET_DUMPABLE): no core dump, no ptrace(2) by its own user. It must not become
    * dumpable while it spawns: the new user could then trace the child, and with it the caller's memory. */
   uint32_t uid, gid;
   const uint32_t* groups;
@@ -121,19 +121,19 @@ struct spawn_request {
   int32_t nice;
   /* sched_setscheduler(2): SCHED_OTHER, BATCH, IDLE with priority 0, FIFO and RR with 1 to 99. Set before nice. */
   int32_t scheduling, priority;
-  /* sched_setaffinity(2): bit i of the words is CPU i. EINVAL: none of them may be used. */
+  /* sched_setaffinity(2): bit i of the words is CPU i. EINVAL: none of these CPUs may be used. */
   const uint64_t* cpus;
-  uint32_t cpu_words; /* 1 to SPAWN_CPU_WORDS_MAX, one bit at least */
+  uint32_t cpu_words; /* 1 to SPAWN_CPU_WORDS_MAX, with at least one bit set */
 
-  /* Numbers of the child, as they are when it runs: with policy `only` a target of a keep or an open entry.
+  /* Numbers in the child's final table: with policy `only`, each is a target of a keep or an open entry.
    * terminal: becomes the controlling terminal (TIOCSCTTY, ioctl_tty(2)); needs SPAWN_NEW_SESSION; EPERM: another
    * session has it. foreground: the child's process group becomes that terminal's foreground group (tcsetpgrp(3));
    * SIGTTOU is blocked meanwhile, as every signal is. ENOTTY: not the child's controlling terminal. */
   int terminal, foreground;
 
   /* Sent to the child when the thread that spawned it ends: prctl(2) PR_SET_PDEATHSIG. Set after credentials, which
-   * clear it; a set-user-ID program clears it again. A parent that died before is noticed (getppid(2)), and the child
-   * exits, except where a PID namespace hides the parent. */
+   * clear it; a set-user-ID program clears it again. If the parent has died by then (getppid(2)), the child
+   * exits, unless a PID namespace hides the parent. */
   int32_t death_signal; /* 1 to 64 */
 
   /* A directory of a cgroup (version 2) that the child starts in: CLONE_INTO_CGROUP, clone(2). ENOTSUP: no clone3(2),
@@ -142,7 +142,7 @@ struct spawn_request {
   int cgroup_fd;
 };
 
-/* What the running kernel, or its sandbox, lets us do. Probed, never derived from version numbers. */
+/* What the running kernel or a sandbox allows this process. Probed, never derived from version numbers. */
 struct spawn_abilities {
   uint8_t clone3;         /* clone3(2) */
   uint8_t clear_sighand;  /* CLONE_CLEAR_SIGHAND */
@@ -153,10 +153,10 @@ struct spawn_abilities {
   uint8_t fetch;          /* pidfd_open(2) and pidfd_getfd(2) of the caller; needs ptrace rights on it (ptrace(2)) */
   uint8_t except;         /* CLOSE_RANGE_EXCEPT, Linux 7.4 */
   uint8_t cloexec_only;   /* CLOSE_RANGE_CLOEXEC_ONLY together with it, Linux 7.4 */
-  uint64_t window;        /* bit n: number n is a slot of the window that may be used now */
-  uint64_t window_in_use; /* bit n: another spawn uses number n of the window, which this request reads: read
+  uint64_t window;        /* bit n: number n is a free slot of the window */
+  uint64_t window_in_use; /* bit n: this request reads number n of the window, which another spawn uses: read
                              `placeholder` instead */
-  int32_t placeholder;    /* a number that has what the window's numbers have when nobody uses them */
+  int32_t placeholder;    /* a number that holds what every unused number of the window holds */
 };
 
 #define SPAWN_KEEP_MAX 4096 /* entries of one keep-list; more: EINVAL */
@@ -164,15 +164,15 @@ struct spawn_abilities {
 #define SPAWN_GROUPS_MAX 65536 /* NGROUPS_MAX */
 #define SPAWN_CPU_WORDS_MAX 128
 #define SPAWN_UNLIMITED (~0ull)              /* RLIM64_INFINITY */
-#define SPAWN_SEARCH_DEFAULT "/bin:/usr/bin" /* what confstr(_CS_PATH) says with glibc */
+#define SPAWN_SEARCH_DEFAULT "/bin:/usr/bin" /* glibc's confstr(_CS_PATH) */
 
 /* Where a spawn failed. Outside the child's steps: */
 enum {
-  SPAWN_FAILED_NOWHERE = -1, /* it did not */
+  SPAWN_FAILED_NOWHERE = -1, /* success */
   SPAWN_FAILED_REQUEST = -2, /* the request is bad: field says which; no child was made */
   SPAWN_FAILED_MEMORY = -3,  /* mmap(2) of stack and plan */
   SPAWN_FAILED_CLONE = -4,   /* clone3(2) or clone(2) */
-  SPAWN_FAILED_KILLED = -5   /* the child was ended before exec, by signal `signal`; error is ECANCELED */
+  SPAWN_FAILED_KILLED = -5   /* signal `signal` killed the child before exec; error is ECANCELED */
 };
 
 struct spawn_result {
@@ -183,57 +183,57 @@ struct spawn_result {
   int32_t step;      /* index of the failing step in the plan, -1: none */
   int32_t signal;    /* with SPAWN_FAILED_KILLED */
   const char* field; /* with SPAWN_FAILED_REQUEST: the field's name and what is wrong, a constant string */
-  uint32_t strategy; /* enum spawn_strategy: what was used */
+  uint32_t strategy; /* enum spawn_strategy: the strategy used */
   const char* reason;
 };
 
-/* Checks everything that can be checked without a system call (spawn_run() adds: is each number that is named open, is
- * each target below RLIMIT_NOFILE). 0, or an errno with *field naming the field. Async-signal-safe. */
+/* Checks everything that needs no system call (spawn_run() also checks that each named number is open and that
+ * each target is below RLIMIT_NOFILE). Returns 0, or an errno with *field naming the field. Async-signal-safe. */
 int spawn_request_check(const struct spawn_request* request, const char** field);
 
 /* An upper bound on the steps of this request's plan, under any abilities. */
 uint32_t spawn_plan_steps_max(const struct spawn_request* request);
 
-/* Pure: no system call, no allocation. plan->step and plan->step_capacity are the caller's. 0, or ENOTSUP
- * (a forced strategy the abilities do not allow), ENOSPC (capacity), or what spawn_request_check says. */
+/* Pure: no system call, no allocation. The caller provides plan->step and plan->step_capacity. Returns 0, ENOTSUP
+ * (the abilities do not allow a forced strategy), ENOSPC (capacity), or an errno of spawn_request_check. */
 int spawn_plan_build(const struct spawn_request* request, const struct spawn_abilities* abilities,
                      struct spawn_plan* plan);
 
-/* The abilities of this process, probed at the first call and remembered; what turns out to be refused
- * later (a sandbox entered since) is forgotten by spawn_run(). Thread-safe, async-signal-safe. */
+/* Returns the abilities of this process, probed at the first call and remembered. spawn_run() drops an ability that is
+ * refused later (by a new sandbox). Thread-safe, async-signal-safe. */
 struct spawn_abilities spawn_abilities_probed(void);
 
-/* The window: numbers below 64 that the process sets aside at start-up, so that kept sources of 64 and above can cross
- * in them (strategy staged), at a cost that does not grow with the table. Each is a close-on-exec descriptor of an
- * empty memfd. For `count` sources at once, 1 to SPAWN_WINDOW_MAX, it takes two numbers each, and one more for itself,
- * from the highest free ones below 64, never 0, 1 or 2. A spawn takes two for each distinct source of 64 and above, and
- * spawns that find too few take another strategy. One window a process, which all its threads use. 0, or an errno with
- * nothing changed: EINVAL (count), EALREADY (there is one), EBUSY (another thread is at it), ENOSPC (too few of these
- * numbers are free below RLIMIT_NOFILE), or what memfd_create(2) or mmap(2) says. Thread-safe, async-signal-safe, errno
- * is left as it was. Other code must leave these numbers alone. What it closes or reuses all the same is never used or
- * overwritten again (README.md says how that is found out, and in which instant it cannot be). A request may name them,
- * as any others: as a source such a number is an empty memfd, whatever other spawns stage there meanwhile; as a target
- * it is the child's. */
+/* Reserves the window: numbers below 64, best taken at start-up, in which kept sources of 64 and above can cross
+ * (strategy staged) at a cost that does not grow with the table. Each is a close-on-exec descriptor of an
+ * empty memfd. For `count` sources at once, 1 to SPAWN_WINDOW_MAX, it takes two numbers each, and one more for itself:
+ * the highest free ones below 64, never 0, 1 or 2. A spawn takes two for each distinct source of 64 and above; a
+ * spawn that finds too few takes another strategy. All threads share the process's one window. Returns 0, or an errno
+ * with nothing changed: EINVAL (count), EALREADY (it exists), EBUSY (another thread is making or releasing it), ENOSPC
+ * (too few such numbers are free below RLIMIT_NOFILE), or an errno of memfd_create(2) or mmap(2). Thread-safe,
+ * async-signal-safe, leaves errno alone. Other code must not touch these numbers. A number that it closes or reuses all
+ * the same is never used or overwritten again (README.md says how that is detected, and in which instant it cannot be).
+ * A request may name these numbers like any others: as a source such a number is an empty memfd, whatever other spawns
+ * stage there meanwhile; as a target it is the child's. */
 int spawn_window_reserve(uint32_t count);
 
-/* Closes what is left of the window. 0, ENOENT (there is none) or EBUSY (a spawn uses it just now, or another thread is
- * at it). Thread-safe, async-signal-safe. */
+/* Closes the window's remaining numbers. Returns 0, ENOENT (no window) or EBUSY (a spawn is using it, or another thread
+ * is making or releasing it). Thread-safe, async-signal-safe. */
 int spawn_window_release(void);
 
 #define SPAWN_WINDOW_MAX 30
 
-/* Starts the child. Returns result->error. Any number of threads may call it at once. On failure nothing is
- * left: no child, no zombie, no descriptor, no memory but at most sixteen stacks, kept for the spawns to come. The
- * calling thread's signals are blocked meanwhile. errno is left as it was. */
+/* Starts the child. Returns result->error. Any number of threads may call it at once. A failure leaves nothing
+ * behind: no child, no zombie, no descriptor, no memory except at most sixteen stacks, kept for later spawns. The
+ * calling thread's signals are blocked during the call. errno is left as it was. */
 int spawn_run(const struct spawn_request* request, struct spawn_result* result);
 
-/* The same with given abilities instead of the probed ones, for tests; what is refused at run time is an
- * error here, no second try is made. */
+/* The same with given abilities instead of the probed ones, for tests. A refusal at run time is an
+ * error; nothing is retried. */
 int spawn_run_with(const struct spawn_request* request, const struct spawn_abilities* abilities,
                    struct spawn_result* result);
 
-/* Runs a plan as it stands, also one the caller changed. For tests of the plan itself. A start without
- * SPAWN_START_VFORK is refused with EINVAL, and so is a plan that stages. */
+/* Runs a plan as it is, even if the caller has changed it. For tests of the plan itself. EINVAL: a start without
+ * SPAWN_START_VFORK, or a plan that stages. */
 int spawn_run_plan(const struct spawn_plan* plan, struct spawn_result* result);
 
 SPAWNCHECK_SPAWN_END

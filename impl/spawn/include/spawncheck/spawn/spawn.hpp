@@ -6,7 +6,7 @@
 //   if (!child) return child.error().code;
 //   Exit exit = *child->wait();
 //
-// No exceptions but std::bad_alloc while a request is built; none between clone and exec. Nothing here is
+// The only exception is std::bad_alloc while a request is built; none between clone and exec. Nothing here is
 // async-signal-safe (it allocates); the C interface, request.h, is. Errors are errno values with the step that
 // failed. Results come as tl::expected, or std::expected where the language has it
 // (expected.hpp); the child is child.hpp's. capture.hpp runs a request and collects what it writes.
@@ -26,18 +26,18 @@
 namespace spawncheck::spawn {
 inline namespace SPAWNCHECK_SPAWN_INLINE_NAMESPACE {
 
-// The window of strategy staged (request.h, spawn_window_reserve()), for as long as this lives: at the start of main,
-// say. What other code has closed of it by the end is left alone.
+// Owns the window of strategy staged (request.h, spawn_window_reserve()); best made at the start of main.
+// The destructor leaves alone the numbers that other code has closed.
 class Window {
  public:
-  // For that many sources at once. An errno: ENOSPC, EALREADY, ...
+  // Reserves for that many sources at once. Errors: ENOSPC, EALREADY, ...
   static Expected<Window, int> reserve(std::uint32_t sources) {
     if (const int error = spawn_window_reserve(sources)) return Unexpected<int>(error);
     return Window();
   }
   Window(Window&& other) noexcept : owns_(std::exchange(other.owns_, false)) {}
   Window& operator=(Window&&) = delete;
-  // A spawn that uses it just now keeps it: it is then the process's until its end.
+  // If a spawn is using the window, it is not released: the process then has it until it ends.
   ~Window() {
     if (owns_) spawn_window_release();
   }
@@ -47,14 +47,14 @@ class Window {
   bool owns_ = true;
 };
 
-// What to run and how. Copies all it is given: the caller's strings and arrays may change or go. It may be
+// What to run and how. Copies all arguments: the caller may then change or free its strings and arrays. It may be
 // spawned any number of times, by several threads at once.
 class Request {
  public:
-  // A path, relative to the child's directory; no PATH search but with search(). argv[0] is the path unless name() says
-  // else.
+  // A path, relative to the child's directory; searched in PATH only with search(). argv[0] is the path unless name()
+  // changes it.
   explicit Request(std::string path) : path_(std::move(path)), arguments_{path_} {}
-  // An open file; borrowed until the spawn returns. A script (#!) cannot be run so (execveat(2)).
+  // An open program file, borrowed until the spawn returns. It cannot be a script (#!, execveat(2)).
   explicit Request(int program_fd) : arguments_{"program"} {
     request_.program_fd = program_fd;
     request_.set |= SPAWN_PROGRAM_FD;
@@ -63,7 +63,7 @@ class Request {
   Request& name(std::string argument_zero) { return arguments_[0] = std::move(argument_zero), *this; }
   Request& argument(std::string text) { return arguments_.push_back(std::move(text)), *this; }
   Request& environment(std::vector<std::string> variables) { return environment_ = std::move(variables), *this; }
-  // What crosses besides the keep-list: nothing (the default), what has no close-on-exec flag, ...
+  // What crosses besides the keep-list: nothing (the default), all numbers without close-on-exec, ...
   Request& policy(spawn_policy policy) { return request_.policy = policy, *this; }
   Request& strategy(spawn_strategy strategy) { return request_.strategy = strategy, *this; }
   // `source` of the caller becomes `target` of the child; all sources are read before any target is written.
@@ -78,9 +78,9 @@ class Request {
   Request& directory(int fd) { return request_.cwd_fd = fd, asks(SPAWN_SET_CWD_FD); }
   Request& umask(mode_t mode) { return request_.umask = mode, asks(SPAWN_SET_UMASK); }
 
-  // What each of these does, and its errors, is said at the field of the same name in request.h.
+  // The field of the same name in request.h says what each of these does, and its errors.
 
-  // The path is a name, looked for in PATH of the child's environment, or in the list given, or in the caller's own
+  // The path is a name, searched in PATH of the child's environment, in the given list, or in the caller's own
   // PATH as it is now (getenv(3): no other thread may change the environment meanwhile).
   Request& search() { return has_search_ = false, asks(SPAWN_SEARCH); }
   Request& search(std::string list) { return search_ = std::move(list), has_search_ = true, asks(SPAWN_SEARCH); }
@@ -88,7 +88,7 @@ class Request {
     const char* list = std::getenv("PATH");
     return search(list != nullptr ? list : SPAWN_SEARCH_DEFAULT);
   }
-  // A file that the child opens at `target`: open(2)'s flags, and a mode where it creates.
+  // A file that the child opens at `target`: open(2)'s flags, and a mode if it creates the file.
   Request& open(int target, std::string path, int flags, mode_t mode = 0) {
     return opened_.push_back({target, std::move(path), flags, mode}), *this;
   }
@@ -104,15 +104,15 @@ class Request {
   Request& cpus(std::vector<std::uint64_t> words) { return cpus_ = std::move(words), asks(SPAWN_SET_AFFINITY); }
   Request& user(uid_t id) { return request_.uid = id, asks(SPAWN_SET_UID); }
   Request& group(gid_t id) { return request_.gid = id, asks(SPAWN_SET_GID); }
-  // An empty list is set too; without a list the child keeps the caller's groups.
+  // An empty list is set too; without this call the child keeps the caller's groups.
   Request& groups(std::vector<std::uint32_t> ids) { return groups_ = std::move(ids), asks(SPAWN_SET_GROUPS); }
   Request& allow_undumpable() { return asks(SPAWN_ALLOW_UNDUMPABLE); }
-  // Numbers of the child.
+  // Numbers in the child.
   Request& terminal(int number) { return request_.terminal = number, asks(SPAWN_SET_TERMINAL); }
   Request& foreground(int number) { return request_.foreground = number, asks(SPAWN_SET_FOREGROUND); }
   Request& death_signal(int number) { return request_.death_signal = number, asks(SPAWN_SET_DEATH_SIGNAL); }
   Request& no_new_privileges() { return asks(SPAWN_NO_NEW_PRIVS); }
-  // A number of the caller, borrowed until the spawn returns.
+  // A number of the caller's, borrowed until the spawn returns.
   Request& cgroup(int directory_fd) { return request_.cgroup_fd = directory_fd, asks(SPAWN_SET_CGROUP); }
 
   [[nodiscard]] Expected<Child, Error> spawn() const {
