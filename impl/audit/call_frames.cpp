@@ -241,7 +241,7 @@ class Machine {
       case 0x2e:  // GNU_args_size
         in.take_unsigned();
         return true;
-      default:  // a frame address by an expression, and what nobody writes on x86-64
+      default:  // a frame address by an expression, and what no compiler writes on x86-64
         return false;
     }
   }

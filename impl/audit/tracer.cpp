@@ -198,7 +198,7 @@ void Tracer::born(Tracee& parent, int) {
 
 void Tracer::executed(Tracee& caller) {
   unsigned long message = 0;
-  const pid_t group = caller.tid;  // of the leader, whoever called
+  const pid_t group = caller.tid;  // of the leader, whichever thread called
   ptrace(PTRACE_GETEVENTMSG, group, 0, &message);
   const auto former = static_cast<pid_t>(message);
   if (former != group && tracees_.count(former) != 0) {

@@ -14,7 +14,7 @@ namespace spawncheck::audit {
 namespace {
 
 constexpr unsigned holds_max = 3;  // of one create in one run
-// A hold ends when nobody else can go on; a program that polls is waited for so long. It decides nothing.
+// A hold ends when no other task can go on; for a program that polls, after this time. It decides nothing.
 constexpr std::uint64_t hold_ns_max = 4'000'000'000;
 constexpr const char* file_kind = "spawncheck audit witness 1";
 

@@ -41,7 +41,7 @@ struct Outcome {
   std::optional<Witness> witness;  // confirmed
   unsigned holds = 0;              // of the creator
   unsigned futex = 0, other = 0;   // after which the other thread had waited in a futex, in something else
-  unsigned open = 0;               // after which nobody knows: somebody could always go on
+  unsigned open = 0;               // undecided: some task could always go on
   std::string waited_in;           // the last such call's name
 };
 

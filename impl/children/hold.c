@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What gets exec'd: a program without a libc that touches no descriptor and no signal state, so that
- * whoever looks from outside sees what exec left. EXIT_AT_ONCE makes it exit with status 7, EXIT_WITH_DEATH_SIGNAL
- * with its parent death signal, which nobody sees from outside; else it waits, at most a minute, and not longer than
+ * an observer from outside sees what exec left. EXIT_AT_ONCE makes it exit with status 7, EXIT_WITH_DEATH_SIGNAL
+ * with its parent death signal, which no file of /proc shows; else it waits, at most a minute, and not longer than
  * the thread that started it lives. EXIT_IF_DEATH_SIGNAL makes it wait only where nobody has given it a parent death
  * signal. */
 #include <stddef.h>
@@ -50,8 +50,7 @@ void _start(void) {
 #ifdef EXIT_IF_DEATH_SIGNAL
   int signal = 0;
   call4(SYS_prctl, PR_GET_PDEATHSIG, (long)&signal, 0, 0);
-  if (signal != 0)
-    call4(SYS_exit_group, signal, 0, 0, 0); /* nobody has asked for it, and nobody can see it from outside */
+  if (signal != 0) call4(SYS_exit_group, signal, 0, 0, 0); /* it was not asked for, and cannot be seen from outside */
 #endif
   struct {
     long seconds, nanoseconds;

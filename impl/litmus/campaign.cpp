@@ -94,7 +94,7 @@ class Runs {
                                                                              static_cast<std::int64_t>(left)));
     }
     Histogram histogram = runner_.run(test, bounds);
-    // Whoever waits for whom: a process for each run says it for a fact.
+    // Which thread waits for which: a process for each run tells it as a fact.
     if (histogram.status == Histogram::Status::stuck && (test.data.looks & SC_LITMUS_FRESH) == 0) {
       test.data.looks |= SC_LITMUS_FRESH;
       bounds.runs = std::min<std::uint64_t>(bounds.runs, 1000);

@@ -28,7 +28,7 @@ struct TableRow {
 
 struct NamedTable {
   std::string name;
-  bool is_seen = true;  // false: nobody could look
+  bool is_seen = true;  // false: it could not be observed
   std::vector<TableRow> rows;
 };
 

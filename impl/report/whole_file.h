@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A file that is written whole or not at all: nobody reads half a report, and a failure leaves the old one.
+// A file that is written whole or not at all: no reader sees half a report, and a failure leaves the old one.
 #pragma once
 
 #include <string>

@@ -14,7 +14,7 @@ namespace spawncheck {
 // written.
 std::string call_text(const Recorded&, const sc_step&, std::string& why);
 
-// A call that only asks, whose answer nobody can see: it is left out.
+// A call that only asks, whose answer no task can see: it is left out.
 bool only_asks(const sc_step&);
 
 // Of the scenario: a statement or two, which leave their results in v[]. `id`: the operation's number in the program.

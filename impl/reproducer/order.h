@@ -17,7 +17,7 @@ struct RecordedEvent {
   const sc_step* step = nullptr;  // of a call
   unsigned block = 0;
   bool is_first = false, is_last = false;  // of its block
-  bool is_open = false;                    // library_call: others go while it is under way, in what order nobody says
+  bool is_open = false;                    // library_call: others go while it is under way, in an unknown order
 };
 
 // `by_library`: the spawns are calls of a library, which cannot be stopped within.

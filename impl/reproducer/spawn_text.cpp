@@ -364,7 +364,7 @@ static sigset_t set_of(uint64_t bits) {
   memcpy(&set, &bits, sizeof bits);
   return set;
 }
-/* All sources are read before any target is written: each goes aside first, to a number that nobody uses. */
+/* All sources are read before any target is written: each goes aside first, to a number that is not in use. */
 static int add_kept(posix_spawn_file_actions_t* actions, const struct keep* keep, int count) {
   int aside[1024], found = 0, error = 0;
   struct rlimit limit;

@@ -401,7 +401,8 @@ static void print_tables(void) {
   }
 }
 
-/* Whoever started this program may have left signals ignored, those that a libc keeps for itself too (32, 33). */
+/* The process that started this program may have left signals ignored, those that a libc keeps for itself too (32, 33).
+ */
 static void make_all_default(void) {
   static const unsigned long of_default[4]; /* the kernel's struct sigaction: SIG_DFL, no flags, no restorer, no mask */
   for (int signal = 1; signal <= 64; ++signal) syscall(SYS_rt_sigaction, signal, of_default, NULL, sizeof(uint64_t));

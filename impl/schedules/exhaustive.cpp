@@ -36,7 +36,7 @@ bool ExhaustiveSearch::run_once() {
   sc_policy policy = policy_of(Turns::strict);
   scenario_.schedule.clear();
   for (const Node& n : nodes_) scenario_.schedule.push_back(n.turn);
-  if (!nodes_.empty())  // a hint: what the last turn wakes of these goes as soon as nobody else can
+  if (!nodes_.empty())  // a hint: what the last turn wakes of these goes as soon as no other task can
     for (const auto& [task, unused] : nodes_.back().sleep) policy.avoid |= bit(task);
   Verdict verdict = session_.run_scheduled(scenario_, policy);
   const sc_trace& trace = session_.trace();

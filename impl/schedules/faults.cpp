@@ -12,7 +12,7 @@ namespace spawncheck {
 
 namespace {
 
-// One that the scenario's world handles and nobody changes, else none.
+// A signal that the scenario's world handles and no thread changes, else none.
 int some_handled_signal(const Scenario& s) {
   for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal)
     if (signal != SIGCHLD && (s.world.handled >> (signal - 1) & 1) != 0) return signal;

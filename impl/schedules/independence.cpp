@@ -195,7 +195,7 @@ void AccessReader::add_allocation(const sc_step& step) {
   if (step.call == SC_VISIBLE_pidfd_getfd) add(Access::everything, Access::write);
   const bool is_open = std::strchr(letters, 's') != nullptr && step.call != SC_VISIBLE_memfd_create;
   if (is_open) add(Access::place, Access::read, place_);
-  if (is_open && std::memcmp(&step.pointee, "/dev/null", sizeof step.pointee) == 0) return;  // nobody can tell
+  if (is_open && std::memcmp(&step.pointee, "/dev/null", sizeof step.pointee) == 0) return;  // no task can tell
   const bool is_accept = std::strncmp(letters, "fpp", 3) == 0;
   if (is_open || is_accept) add(Access::files, Access::write);
 }

@@ -16,7 +16,7 @@ namespace spawncheck {
 explore::Planner planner_named(const std::string& way);
 std::string ways();  // all of them, for messages
 
-// What it is explored on when nobody says: 6.18, or else 7.4, with what it needs that the release has not. A text for
+// What it is explored on by default: 6.18, or else 7.4, with what it needs that the release has not. A text for
 // model::behaviours_in().
 std::string kernel_of(const std::string& way);
 

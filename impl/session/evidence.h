@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Everything that was recorded of one run, kept so that somebody can explain it who cannot make it happen again.
+// Everything that was recorded of one run, kept so that it can be explained without making it happen again.
 #pragma once
 
 #include <memory>

@@ -28,7 +28,8 @@ struct Finding {
   std::string evidence_file;           // where the evidence is stored; empty: nowhere
   Evidence evidence;                   // of the last run that violated
 
-  // Seen once and in no try since. It accuses nobody: it counts as inconclusive, beside everything that may explain it.
+  // Seen once and in no try since. It is no accusation: it counts as inconclusive, beside everything that may explain
+  // it.
   bool is_suspected() const { return tries > 0 && violations == 0; }
 };
 

@@ -220,7 +220,8 @@ Probed copy_sized_by_capacity() {
   return {Answer::unknown, status < 0 ? "no process to ask in" : error_text(status - errno_base)};
 }
 
-// Only where unknown flags are refused, asked of a range that nobody has: whoever ignored them would close everything.
+// Only where unknown flags are refused, asked of a range without descriptors: a kernel that ignored them would close
+// all.
 Probed close_range_except() {
   return by_call(in_process([] {
     constexpr unsigned nobody_has = 0x7ffffff0u, unknown_flag = 1u << 30;
@@ -245,7 +246,7 @@ Probed close_range() { return exists(syscall(SYS_close_range, 1u, 0u, 0u), EINVA
 
 Probed clone3() { return exists(syscall(SYS_clone3, nullptr, 0), EINVAL); }
 
-// The child of a child: no SIGCHLD reaches this process, and nobody else waits for it.
+// The child of a child: no SIGCHLD reaches this process, and no other thread waits for it.
 Probed clear_sighand() {
   return by_call(in_process([] {
     clone_args args{};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Which errors a call may give that says nothing of its arguments: what may be injected, and what a fault of a scenario
-// may be without asking of a spawn what nobody can do.
+// may be without asking of a spawn what no spawn can do.
 #pragma once
 
 #include <string>

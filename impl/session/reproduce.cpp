@@ -105,7 +105,7 @@ class Follower {
     return turns_;
   }
 
-  // Some step of the path is within a call, with somebody else's between it and the call's next one.
+  // Some step of the path is within a call, with another task's between it and the call's next one.
   std::optional<std::string> within_a_call() const {
     for (std::size_t i = 0; i + 1 < trace_.size(); ++i)
       if (!trace_[i].is_call_done && !is_same_task(trace_[i], trace_[i + 1])) return trace_[i].text;

@@ -115,7 +115,7 @@ void keep_targets_once(Request at, Random&) {
   }
 }
 
-// Entries of a cycle, and those that lead into one: what is left when each that nobody waits for has been made.
+// Entries of a cycle, and those that lead into one: what is left when each that no other waits for has been made.
 std::vector<std::uint32_t> in_cycle(const sc_request& r) {
   std::vector<std::uint32_t> left;
   for (std::uint32_t i = 0; i < r.keep_count; ++i) left.push_back(i);

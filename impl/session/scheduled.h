@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What whoever uses scheduled runs needs: policies, and a trace as turns, as text and as a number.
+// What users of scheduled runs need: policies, and a trace as turns, as text and as a number.
 #pragma once
 
 #include <cstdint>

@@ -39,7 +39,7 @@ Verdict within(std::vector<DocumentedLimit> limits, std::uint64_t work) {
   return verdict;
 }
 
-// A clause that is none would except nothing, and nobody would know. Empty: all are clauses.
+// A limit of an unknown clause would except nothing, unnoticed. Empty: every limit names a clause.
 std::string unknown_clause(const ImplementationInfo& info) {
   for (const ImplementationInfo::Limit& limit : info.limits)
     if (!clause_named(limit.clause))

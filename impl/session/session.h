@@ -56,7 +56,7 @@ class Session {
   const SessionOptions& options() const { return options_; }
   const ImplementationInfo& implementation() const { return executor_->implementation(); }
   // What generated scenarios may ask for: what the implementation offers. Where it holds descriptors of its own,
-  // threads touch only what is theirs; where it waits for its children, nobody else does.
+  // threads touch only what is theirs; where it waits for its children, no other thread does.
   GenerateOptions generate_options() const;
 
  private:

@@ -85,7 +85,7 @@ std::string summary(const Counts& c, double seconds) {
   return out;
 }
 
-// What the whole says: a finding, else what nobody has explained, else what was decided. That nothing was violated says
+// The verdict of the whole: a finding, else what is unexplained, else what was decided. That nothing was violated says
 // something only when something held.
 Status whole(const Counts& c) {
   if (c.of(Status::violated) != 0) return Status::violated;

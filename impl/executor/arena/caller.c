@@ -50,7 +50,7 @@ static int ask_action(int signal, struct kernel_action* action) {
   return syscall(SYS_rt_sigaction, signal, NULL, action, sizeof action->mask) == 0;
 }
 
-/* The arena has one timer, which expires long after the run: somebody may cancel it or set others. */
+/* The arena has one timer, which expires long after the run: a wrong spawn may cancel it or set others. */
 static const struct itimerval own_timer = {.it_interval = {.tv_sec = 7200}, .it_value = {.tv_sec = 3600}};
 
 void caller_begin(void) {

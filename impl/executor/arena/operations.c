@@ -249,7 +249,7 @@ OPERATION(SPAWN) {
   return -c->record->error;
 }
 
-/* Is the operand the pid of a child of this thread that nobody has waited for? Any other number could be a
+/* Is the operand the pid of a child of this thread that was not waited for yet? Any other number could be a
  * process that is none of ours. */
 static int is_own_child(const struct context* c) {
   int is_own = 0;

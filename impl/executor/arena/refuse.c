@@ -28,7 +28,7 @@ static unsigned short length;
 
 static void emit(struct sock_filter instruction) { program[length++] = instruction; }
 
-/* Of fcntl(2) only what makes descriptors: nobody is refused to ask for a flag. */
+/* Of fcntl(2) only what makes descriptors: reading a flag is never refused. */
 static void emit_refusal(const struct sc_refusal* r) {
   const uint32_t verdict = SECCOMP_RET_ERRNO | (uint32_t)r->error;
   if (r->call != SC_VISIBLE_fcntl) {

@@ -17,7 +17,7 @@
 #define LOOK_ONE_IN 4
 #define SENTINEL 12321 /* an errno no call gives */
 
-/* Memory nobody but a wrong spawn writes. */
+/* Memory that only a wrong spawn writes. */
 static volatile uint64_t canary[64];
 
 /* A thread's request, on pages of its own: who watches pages (watch.c) sees also what is undone. */
@@ -106,7 +106,7 @@ static int finds_busy_later(uint32_t thread, uint32_t index) {
 }
 
 /* kcmp(2) waits until the child's exec is through (kernel/kcmp.c: exec_update_lock), and so until it has closed what it
- * drops: whoever calls it right after a spawn cannot see any more what the child held when spawn returned. So a free
+ * drops: after it, a caller cannot see any more what the child held when spawn returned. So a free
  * run looks after a spawn where none of the thread's later operations could have seen it, and else in one run out of
  * LOOK_ONE_IN. What looking may still hide: what other threads' later operations find, which this thread's loss of time
  * may delay. */

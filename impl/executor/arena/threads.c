@@ -140,7 +140,7 @@ _Noreturn void arena_main(void) {
   const uint64_t all = ~0ull;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
-  setpgid(0, 0); /* kill_group reaches this process and its children, nobody else */
+  setpgid(0, 0); /* kill_group reaches this process and its children, no others */
   shared->arena_pid = (int32_t)getpid();
   world_make();
   for (uint32_t i = 0; i < shared->thread_count; ++i) {

@@ -4,8 +4,8 @@
  *
  * A thread is made with what the server has itself, but for what the arena says: its processors, the limit that the
  * world sets, and what a filter needs. What the server has is read when it starts, and again when something differs:
- * somebody may have changed all of us. Which attributes a program has of its parent is tried once, by a plain fork(2)
- * and execve(2). */
+ * another process may have changed all of them. Which attributes a program has of its parent is tried once, by a plain
+ * fork(2) and execve(2). */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/ioprio.h>
@@ -252,7 +252,7 @@ void attributes_of_threads(void) {
     read_all(task, shared->thread[t].tid, &h->left[t]);
     close(task);
     if (differences(&h->made[t], &h->left[t]) == 0) continue;
-    read_own(); /* somebody may have changed all of us */
+    read_own(); /* another process may have changed the server too */
     made_with(t, &h->made[t]);
   }
 }

@@ -51,7 +51,7 @@ static int has_execed(int process) {
   return is_other;
 }
 
-/* Asleep, which nobody is who ends. */
+/* Asleep: a task that is about to end never is. */
 static int sleeps_outside_exec(int process) {
   struct proc_call call;
   if (proc_state(process) != 'S' || !proc_read_call(process, &call)) return 0;

@@ -177,7 +177,7 @@ enum found { FOUND_NOTHING, FOUND_PROGRAM, FOUND_ANOTHER, FOUND_ENDED };
 
 /* exec changes the program in its middle (fs/exec.c begin_new_exec), where it wakes a vfork parent, or closes an error
  * pipe a little earlier still. So another program counts only from a task that sleeps outside of exec: what it runs
- * afterwards, it ran then. In a scheduled run nobody is in the middle of anything. */
+ * afterwards, it ran then. In a scheduled run no task is in the middle of a call. */
 static int sleeps_outside_exec(int directory) {
   struct proc_call call;
   return proc_read_call(directory, &call) && proc_is_outside_exec(&call);

@@ -23,7 +23,7 @@ const struct sc_held* held_at(int number, const char* link); /* null: it holds n
 
 extern uint32_t observed_numbers; /* how many open numbers have been looked at; wraps */
 extern int observe_error; /* why a process that may be there could not be looked at: a run with that says nothing */
-/* A process or thread that nobody lets go on meanwhile: it is stopped, or sleeps and nobody is left to wake it. */
+/* The process or thread must not run meanwhile: it is stopped, or it sleeps and no task is left to wake it. */
 void observe_held(struct sc_process* out, pid_t pid);
 /* A spawn's child, which should run the program `expected`: waits, within bounds, until it does, or is known not to. */
 void observe_spawned(struct sc_process* out, pid_t pid, const struct sc_request* request, pid_t arena);

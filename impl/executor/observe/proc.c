@@ -179,7 +179,7 @@ int proc_end_status(int process, int32_t* status) {
 
 /* A process begins to end under its lock, where every thread is sent SIGKILL and woken (kernel/signal.c
  * complete_signal, zap_other_threads), so its main thread is not asleep any more afterwards. Between the flag and
- * the wake-up it still is: but then whoever reads its pending signals, under the same lock, finds SIGKILL among
+ * the wake-up it still is: but then a reader of its pending signals, under the same lock, finds SIGKILL among
  * them. Taken by then: it is awake. */
 enum proc_life proc_life_of(int process) {
   struct proc_status status;

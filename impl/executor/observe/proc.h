@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * THE reader of what proc(5) says of a process or a task: nobody else in the server opens a file below /proc/PID.
+ * THE reader of what proc(5) says of a process or a task: no other code in the server opens files below /proc/PID.
  *
  * A process is named by a descriptor of its directory, opened once. Whatever is read through it is of that process
- * or fails, whoever is given its pid later (fs/proc/base.c: the inode refers to the struct pid). Each function reads
+ * or fails, even if its pid is reused later (fs/proc/base.c: the inode refers to the struct pid). Each function reads
  * once: what a reading proves, and what must be read before and after it, is said where it is used. */
 #ifndef SPAWNCHECK_EXECUTOR_PROC_H
 #define SPAWNCHECK_EXECUTOR_PROC_H
@@ -54,7 +54,7 @@ struct proc_call {
 };
 int proc_read_call(int process, struct proc_call* call); /* 0: it runs, it is gone, or we may not know */
 
-/* Off the run queue, in a call that ends only when somebody else does something: no timeout. */
+/* Off the run queue, in a call that ends only when another task does something: no timeout. */
 int proc_waits_for_ever(const struct proc_call* call);
 /* ... and which is not exec. */
 int proc_is_outside_exec(const struct proc_call* call);
@@ -66,7 +66,7 @@ void attributes_read(int process, pid_t pid, int is_thorough, struct sc_attribut
 int attributes_are_thorough(void); /* in this run? In those without a seed, and in some others, drawn from it */
 void attributes_begin(const char* program); /* once, in the server: `program` waits */
 void attributes_of_threads(
-    void); /* of those that spawn, which nobody lets go on meanwhile: history.made, and left in thorough runs */
+    void); /* of those that spawn, which must not run meanwhile: fills history.made, and left in thorough runs */
 
 /* lists.c: what the program has, against what every request asks for. */
 void lists_compare(int process, uint32_t count, struct sc_difference* argument, struct sc_difference* in_environment);

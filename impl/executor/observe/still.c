@@ -6,7 +6,7 @@
  * left who could wake another: each is stopped, dead, or in a call without a timeout. Programs that a spawn was
  * asked to run wait with a timeout far beyond the run's bound, and count as waiting for ever.
  *
- * Rejected: "nothing has moved for 30 ms", which on a busy machine only says that nobody got the processor. */
+ * Rejected: "nothing has moved for 30 ms", which on a busy machine only says that no task got the processor. */
 #define _GNU_SOURCE
 #include "impl/executor/observe/still.h"
 
@@ -53,7 +53,7 @@ static int is_vfork(const struct proc_call* c) {
   return c->number == SYS_clone;
 }
 
-/* D is a vfork(2) parent, or somebody who waits for a device: its children tell which. */
+/* State D is a vfork(2) parent, or a task that waits for a device: its children tell which. */
 static int is_still(int task, char state, int has_program) {
   struct proc_call call;
   if (is_dead(state)) return 1;

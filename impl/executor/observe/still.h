@@ -8,8 +8,8 @@
 
 enum stillness {
   STILL_NOT,     /* something may move, or we could not look */
-  STILL_WAITING, /* all there is waits for somebody else: nothing happens any more */
-  STILL_STOPPED  /* likewise, and a task is stopped by a signal: whom nobody is left to continue */
+  STILL_WAITING, /* every task waits for another task: nothing happens any more */
+  STILL_STOPPED  /* likewise, and a task is stopped by a signal: no task is left to continue it */
 };
 
 /* The arena's threads, and all processes they have started, and so on. */

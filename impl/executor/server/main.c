@@ -43,7 +43,7 @@ static void fork_ahead(void) {
   ahead = fork();
   if (ahead != 0) return;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != server) _exit(1); /* it died before the line above: nobody will say go */
+  if (getppid() != server) _exit(1); /* it died before the line above: the go will never come */
   while (__atomic_load_n(&shared->go, __ATOMIC_SEQ_CST) == 0) futex_wait(&shared->go, 0, 0);
   arena_main();
 }
@@ -194,8 +194,8 @@ static int sends_signals(void) {
 }
 
 /* Each operation has returned; but what was sent may still have to be handled, by another thread than the sender's: it
- * may run a handler, stop the process or end it. kill(2) wakes whoever will take the signal before it returns, so all
- * of it has been taken once every thread sleeps. */
+ * may run a handler, stop the process or end it. kill(2) wakes the thread that takes the signal before it returns, so
+ * all of it has been taken once every thread sleeps. */
 static enum sc_run_end let_signals_be_taken(pid_t arena) {
   while (now_ms() < deadline_ms) {
     const enum sc_run_end end = killed(arena);

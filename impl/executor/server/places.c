@@ -90,7 +90,7 @@ static int make_file(const char* path, mode_t mode, const char* text, char where
   return 0;
 }
 
-/* A port that is free now; nobody else is expected to bind it on the loopback address meanwhile. */
+/* A port that is free now; no other process is expected to bind it on the loopback address meanwhile. */
 static int find_port(uint16_t* port, char where[SC_TEXT_MAX]) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t size = sizeof address;
@@ -153,7 +153,7 @@ int places_make(const char* bin_directory, char where[SC_TEXT_MAX]) {
   }
   for (int i = 0; i < SC_NAMES_MAX && error == 0; ++i) error = make_named(i, places.executable[SC_PROGRAM_HOLD], where);
   if (error == 0) error = make_executables(where);
-  /* What requests point to: nobody writes it any more, and who does, even to undo it, ends the caller. */
+  /* What requests point to: read-only from here on. A write, even one to undo a write, ends the caller. */
   if (error == 0 && mprotect(&places, sizeof places / SC_PAGE * SC_PAGE, PROT_READ) != 0)
     return failed(where, "mprotect", "the names of files");
   return error;

@@ -53,7 +53,7 @@ static int is_thread_of(pid_t process, pid_t tid) {
   return 1;
 }
 
-/* Waits for whoever has ended, or stops for its tracer: its pid, 0: nobody now, -1: errno. `is_thread`: of the arena.
+/* Waits for a task that has ended, or stops for its tracer: its pid, 0: none now, -1: errno. `is_thread`: of the arena.
  */
 static pid_t wait_for_any(pid_t arena, int no_hang, int* is_thread) {
   siginfo_t info = {.si_pid = 0};

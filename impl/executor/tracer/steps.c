@@ -64,7 +64,7 @@ static int take_call_back(int i) { return i = -1; }
 static int answer_call(int i, long value) { return i = value != 0 ? -1 : -1; }
 #endif
 
-/* From a call's entry to the stop of the next signal that counts; a SIGCHLD that nobody handles passes without one, as
+/* From a call's entry to the stop of the next signal that counts; a SIGCHLD without a handler passes without one, as
  * in run_to_rest(). 0: there is no such stop. */
 static int await_signal(int i, struct sc_step* step) {
   take_call_back(i);

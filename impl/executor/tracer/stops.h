@@ -35,6 +35,6 @@ void end_task(int task, int status, struct sc_step* step);
 /* Moves whenever a signal may have been sent, or let through by a mask. */
 uint32_t tracer_signals(void);
 
-int is_ignored_sigchld(int signal); /* a SIGCHLD that nobody handles: it passes without a step */
+int is_ignored_sigchld(int signal); /* a SIGCHLD without a handler: it passes without a step */
 
 #endif

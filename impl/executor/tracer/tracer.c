@@ -41,7 +41,7 @@ void tracer_prepare(void) {
   set_ticks(0);
 }
 
-/* Stays on a processor for a while, then lets the kernel choose again: somebody else may have come to stay there. */
+/* Stays on a processor for a while, then lets the kernel choose again: another process may have come to stay there. */
 static void share_processor(pid_t arena) {
   static uint32_t runs;
   static cpu_set_t all, one;
@@ -110,7 +110,7 @@ static int wait_for_wakeup(void) {
   }
 }
 
-/* Nobody will go any more. */
+/* No task will go any more. */
 static enum sc_run_end end_of_all(void) {
   if (is_over) return SC_RUN_TIMEOUT;
   for (uint32_t i = 0; i < shared->trace.task_count; ++i)

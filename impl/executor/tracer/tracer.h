@@ -64,7 +64,7 @@ struct call_info {
 
 int add_task(pid_t tid, uint8_t thread, int parent); /* its index; -1: there are too many */
 int rest_at_call(int task);                          /* at the entry of a visible call. 1: the task rests there */
-void tracer_begin(void);                             /* a run's first: nobody has been sent anything */
+void tracer_begin(void);                             /* a run's first: no task has been sent anything */
 
 /* Bounded by the run's deadline: all of them give up once `is_out_of_time` says so. */
 int is_out_of_time(void);
@@ -78,8 +78,8 @@ void helpers_begin(void);
 void helpers_add(pid_t tid);
 int helpers_are_there(void);
 int helpers_have(pid_t tid);
-void helpers_serve(void);      /* whoever of them has stopped goes on */
-int helpers_are_at_rest(void); /* each sleeps, and only somebody else can wake it; whoever had stopped has gone on */
+void helpers_serve(void);      /* continues those of them that have stopped */
+int helpers_are_at_rest(void); /* each sleeps until another task wakes it; those that had stopped were continued */
 
 /* Lets the arena go until each thread is at its first visible call. 0: it died or ran out of time. */
 int tracer_gather(pid_t arena);
@@ -101,7 +101,7 @@ int step_may_send(const struct sc_step* step);
 
 struct sc_step* add_step(int task, uint8_t kind);
 
-/* Somebody outside the run has sent a signal to one of its processes. */
+/* A process outside the run has sent a signal to one of its processes. */
 void tracer_signal_sent(void);
 
 int tracer_may_time_out(int task); /* it sleeps, and it is not certain that only another task can wake it */
@@ -111,7 +111,7 @@ int tracer_stop_signal(void);      /* what has stopped a task of the run last; 0
 void fault_reset(void);
 int fault_before(int task); /* the task is about to make its call: 0, or the errno it gives instead */
 int fault_sent(void);       /* a signal, since the last question */
-void fault_continue(void);  /* nobody else can go: whom a fault has stopped goes on */
+void fault_continue(void);  /* no other task can go: continues the one that a fault has stopped */
 
 /* watch.c, in the server: takes the arena's userfaultfd over; the end of the run. */
 void watch_take(pid_t arena);

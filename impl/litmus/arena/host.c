@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the executor's operations expect of the arena they run in, as litmus has it: the scenario and its records in a
- * mapping of their own; no stamps, since nobody asks for the order of a run; nobody who watches. */
+ * mapping of their own; no stamps, since the order of a run is not asked for; no observer. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>

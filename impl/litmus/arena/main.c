@@ -41,7 +41,7 @@ static void answer(void) {
   if (send(SC_LITMUS_SOCKET_FD, &byte, 1, MSG_NOSIGNAL) != 1) leave(1);
 }
 
-/* Nobody else binds its ports, where that is allowed. */
+/* No other process binds its ports, where that is allowed. */
 static void take_own_network(void) {
   if (unshare(CLONE_NEWNET) != 0) return;
   struct ifreq request = {.ifr_name = "lo"};
@@ -58,7 +58,7 @@ static _Noreturn void test_main(pid_t server) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != server) _exit(1); /* it died before the line above */
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
-  setpgid(0, 0); /* kill_group reaches the test, nobody else */
+  setpgid(0, 0); /* kill_group reaches the test, no other process */
   shared->arena_pid = (int32_t)getpid();
   for (int signal_number = 1; signal_number <= SC_SIGNAL_MAX; ++signal_number) {
     const uint64_t bit = 1ull << (signal_number - 1);

@@ -24,7 +24,7 @@ static inline void rest(void) {
 #endif
 }
 
-/* Nobody leaves barrier `epoch` before all have reached it. */
+/* No thread leaves barrier `epoch` before all have reached it. */
 void barrier(uint32_t thread, uint32_t epoch, int spins_max) {
   __atomic_store_n(&control->thread[thread].epoch, epoch, __ATOMIC_RELEASE);
   for (uint32_t t = 0; t < litmus->test.thread_count; ++t)

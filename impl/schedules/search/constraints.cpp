@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t kept_max = 64, constraints_max = 8;
 
-// How soon a task goes, in the eyes of one constraint. Whoever would undo what a read waits for goes last, after the
-// read itself; a wide constraint's read waits until nobody else can go, so that it sees as much as it can.
+// How soon a task goes, by one constraint. A task that would undo what a read waits for goes last, after the
+// read itself; a wide constraint's read waits until no other task can go, so that it sees as much as it can.
 enum Urgency : int { undoes = -3, too_early = -2, may_see_more = -1, whatever = 0, now = 1 };
 
 template <typename Set>
