@@ -3,8 +3,8 @@
 // Every schedule of a scenario, depth first, by running it again and again.
 //
 // With reduction: source-DPOR (Abdulla, Aronsson, Jonsson, Sagonas, POPL 2014) and sleep sets (Godefroid, 1996), with
-// independence.h's relation. Two schedules that differ only in the order of commuting steps end alike; of those
-// one is run, seldom more. Without: every one, as a check of the relation and to count what it saves.
+// independence.h's relation. Two schedules that differ only in the order of commuting steps end alike: one of them is
+// run, rarely more. Without reduction every schedule is run, to check the relation and to count what it saves.
 #pragma once
 
 #include <functional>
@@ -34,18 +34,18 @@ struct SearchResult {
   bool is_complete = false;
   unsigned tasks = 0, steps = 0;     // the most seen
   std::optional<Verdict> violation;  // the first; the search ends with it
-  std::vector<Turn> schedule;        // that shows it
+  std::vector<Turn> schedule;        // the schedule that shows it
 };
 
 class ExhaustiveSearch {
  public:
   ExhaustiveSearch(Session&, const Scenario&, SearchLimits);
 
-  // Goes on until the space is exhausted, a violation is found or a limit is reached; may be called again.
+  // Runs until the space is exhausted, a violation is found or a limit is reached; may be called again.
   SearchResult run();
 
-  // What run() needs to go on in another process. The scenario and the implementation must be the same; load()
-  // says in one line what is wrong, empty: nothing.
+  // What run() needs to continue in another process. The scenario and the implementation must be the same. load()
+  // returns in one line what is wrong; empty on success.
   std::string checkpoint() const;
   std::string load(const std::string& text);
 

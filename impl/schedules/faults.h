@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What can go wrong at each visible call of a spawn, one at a time: the call fails, a signal arrives, the child
-// is killed, stopped and continued, the parent is killed. Every clause holds after each.
+// Injects, one at a time, what can go wrong at each visible call of a spawn: the call fails, a signal arrives, the
+// child is killed, stopped and continued, the parent is killed. Every clause must hold after each fault.
 #pragma once
 
 #include <optional>
@@ -12,17 +12,17 @@
 
 namespace spawncheck {
 
-// Those that fit each call that the spawns of the scenario made in `trace`.
+// The faults that fit each call that the spawns of the scenario made in `trace`.
 std::vector<sc_fault> faults_of(const Scenario&, const sc_trace&);
 
 struct FaultResult {
-  std::uint64_t runs = 0, happened = 0;  // happened: the run came to the call
+  std::uint64_t runs = 0, happened = 0;  // happened: runs that reached the call
   std::uint64_t by_status[5] = {};
   std::optional<Verdict> violation;  // the first; it ends the search
   sc_fault fault{};                  // that shows it
 };
 
-// Each by the scenario's schedule as far as it goes, and with every task run on.
+// Each fault runs by the scenario's schedule as far as that goes, then by RUN_ON.
 FaultResult inject_faults(Session&, const Scenario&, const SearchLimits&);
 
 }  // namespace spawncheck

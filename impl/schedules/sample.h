@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// As many schedules of a scenario as are asked for, each led by a scheduler (search/scheduler.h), which learns from one
-// to the next.
+// Runs a given number of schedules of a scenario, each chosen by a scheduler (search/scheduler.h), which learns from
+// one run to the next.
 #pragma once
 
 #include "impl/schedules/exhaustive.h"
@@ -18,7 +18,7 @@ struct SampleOptions {
 // At most limits.runs schedules (10,000 when there is no bound at all); the first violation ends it.
 SearchResult sample_schedules(Session&, const Scenario&, const SampleOptions&, const SearchLimits&);
 
-// Of PCT: the chance of a run to show a bug of this depth, at least.
+// The lower bound of PCT: the chance that a run shows a bug of this depth.
 double pct_bound(unsigned tasks, unsigned steps, unsigned depth);
 // How many runs until a bug that a run shows with probability `bound` is missed with probability `miss` at most.
 double runs_for_miss(double bound, double miss);

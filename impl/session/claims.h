@@ -12,12 +12,12 @@
 
 namespace spawncheck {
 
-// "reference", "reference:" with a strategy, or a way of model/explore/claims.h. Empty: no such.
+// "reference", "reference:" with a strategy, or a way of model/explore/claims.h. Empty if unknown.
 explore::Planner planner_named(const std::string& way);
 std::string ways();  // all of them, for messages
 
-// What it is explored on by default: 6.18, or else 7.4, with what it needs that the release has not. A text for
-// model::behaviours_in().
+// The default kernel to explore it on: 6.18, or 7.4 if needed, plus the behaviours that it needs and the release lacks.
+// A text for model::behaviours_in().
 std::string kernel_of(const std::string& way);
 
 struct ClaimResult {
@@ -35,7 +35,7 @@ struct ClaimResult {
 std::vector<ClaimResult> check_claims(const std::string& claim, const Scenario&, const explore::ExploreOptions&,
                                       const model::Kernel* on = nullptr);
 
-// As a table in Markdown; every row is a line.
+// A table in Markdown, a line for each row.
 std::string markdown(const std::vector<ClaimResult>&);
 
 }  // namespace spawncheck

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A counterexample of the model, put to the kernel: its path as a schedule of whole calls, obeyed by a scheduled run of
-// the same plan.
+// Replays a counterexample of the model on the kernel: its path becomes a schedule of whole calls, which a scheduled
+// run of the same plan obeys.
 #pragma once
 
 #include <string>
@@ -14,10 +14,10 @@ namespace spawncheck {
 
 struct Reproduction {
   bool is_reproduced = false;
-  unsigned times = 0, runs = 0;          // how often, of how many runs with that schedule
+  unsigned times = 0, runs = 0;          // it was seen `times` times in `runs` runs with that schedule
   std::vector<Turn> schedule;            // the path's turns; what follows them, each task runs on
   std::string implementation, strategy;  // what ran: the reference, or a way's shared object
-  std::string text;                      // what was seen, or the reason why the kernel cannot show it, as a sentence
+  std::string text;                      // what was seen, or why the kernel cannot show it, as a sentence
 };
 
 // `way` as for planner_named(). Only for a violation.

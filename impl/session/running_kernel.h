@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// What the kernel that runs does of model/kernel/behaviours.h, found out by asking it and not by its version: stable
-// releases change behaviour too, distributions pick what they like, and a sandbox refuses calls. Lockstep, the judge,
+// Which behaviours of model/kernel/behaviours.h the running kernel has, found by probes and not by its version: stable
+// releases change behaviour too, distributions backport patches, and a sandbox refuses calls. Lockstep, the judge,
 // explore's default and every report use this; `spawncheck kernel` prints it.
 //
 // Hazard: a wrong answer makes the model predict what this kernel never does, and then a correct spawn is accused. So
-// each probe either saw the thing itself or says that it did not. What nothing outside can tell, or what a probe could
-// not find out here, is assumed, and says so: from the row that it goes with, or else from the release. Checked by:
+// each probe either saw the behaviour itself or reports that it did not. What no probe can tell, or what a probe could
+// not find out here, is assumed and marked so: from the row that it comes with, else from the release. Checked by:
 // properties/running_kernel_test.cpp and `spawncheck check --mode lockstep`.
 #pragma once
 
@@ -28,9 +28,9 @@ struct Probed {
   std::string seen;  // the evidence, as a phrase: "EINVAL", "in 1 of 1 tries"
 };
 
-// Asked once a process, at the first call; thread-safe. Costs up to 10 ms for exec-closes-before-wake, less than 2 ms
-// for any other. Probes that change a table, or could, run in a process of their own. `unknown` for every row that is
-// not probed.
+// Probed once per process, at the first call; thread-safe. Costs up to 10 ms for exec-closes-before-wake, less than 2
+// ms for any other. Probes that change a table, or could, run in a process of their own. `unknown` for every row that
+// is not probed.
 const Probed& probed(Behaviour);
 
 struct Known {
@@ -45,7 +45,7 @@ Known known(Behaviour);
 model::Release release_of(std::string_view release, std::string_view version);
 model::Release running_release();
 
-// The model of the kernel that runs.
+// The model of the running kernel.
 model::Kernel running_kernel();
 
 // "exec-closes-before-wake no, copy-leaves-dropped no, ...": those that judge, for reports.
@@ -54,12 +54,12 @@ std::string behaviours_text();  // of the kernel that runs
 // The words of those that judge and in which two kernels differ, by commas; empty: none.
 std::string difference_text(model::Behaviours, model::Behaviours);
 
-// What a strategy of the reference, or a way of model/explore/claims.h, cannot do without.
+// The behaviours that a strategy of the reference, or a way of model/explore/claims.h, needs.
 std::vector<Behaviour> needs_of_strategy(std::string_view strategy);
 std::vector<Behaviour> needs_of_way(std::string_view way);
 
-// A strategy of the reference, or a way that a call of the running kernel makes, that this kernel, or the sandbox
-// around this process, lacks: why, as a sentence. Empty: it has it.
+// Why this kernel, or the sandbox around this process, cannot run a strategy of the reference or a way of the claims,
+// as a sentence. Empty if it can.
 std::string why_unsupported(std::string_view strategy);
 
 }  // namespace spawncheck

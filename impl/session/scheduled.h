@@ -14,16 +14,16 @@ namespace spawncheck {
 
 enum class Turns {
   strict,  // a turn that is not enabled ends the run
-  lenient  // it is passed over: the scenario has changed since the schedule was recorded
+  lenient  // it is skipped: the scenario has changed since the schedule was recorded
 };
 
-// After the scenario's turns: RUN_ON, or as asked.
+// The rule after the scenario's turns: RUN_ON, unless another is given.
 sc_policy policy_of(Turns, sc_rule rule = SC_RULE_RUN_ON, std::uint64_t seed = 0);
 
-// Who went, in order: the schedule that is this run.
+// The tasks that went, in order: the schedule of this run.
 std::vector<Turn> turns_of(const sc_trace&);
 
-// Steps at which another task went than the last one, although the last one could have gone on.
+// Counts preemptions: steps at which another task went although the last one could have gone on.
 unsigned preemptions(const sc_trace&);
 unsigned context_switches(const std::vector<Turn>&);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A session: one implementation under test, run and judged. What the tool, the property tests and the fuzz
-// targets have in common.
+// A session: runs one implementation under test and judges each run. The tool, the property tests and the fuzz targets
+// all use it.
 #pragma once
 
 #include <cstdint>
@@ -26,31 +26,31 @@ struct SessionOptions {
 
 class Session {
  public:
-  // Null: `error` says in one line what is missing.
+  // Returns null if something is missing; `error` names it in one line.
   static std::unique_ptr<Session> start(const SessionOptions&, std::string& error);
 
-  // Runs once, freely, and judges. Seed 0: no race is provoked. A scenario with a fault runs scheduled, each task on.
+  // Makes one free run and judges it. Seed 0 provokes no race. A scenario with a fault runs scheduled, by RUN_ON.
   Verdict run(const Scenario&, std::uint64_t seed);
   // One scheduled run (policy_of() in scheduled.h): the scenario's turns, then the policy's rule; the policy's fault,
   // else the scenario's. *unsupported* where the fault happened to a call that can give no such error.
-  // By SC_RULE_ASK `choose` is asked.
+  // Under SC_RULE_ASK the run asks `choose`.
   Verdict run_scheduled(const Scenario&, const sc_policy&, const Choose& choose = {});
   // From now on scheduled runs of one thread, where the implementation has none of its own, also see which pages a
   // child on the caller's memory writes (watch.h), at some cost.
   void watch_memory(bool does) { watches_memory_ = does; }
-  // One more, whose every step is compared with the model instead of being judged; of a scenario in which nothing is
-  // refused or goes wrong.
+  // A scheduled run whose every step is compared with the model, and which is not judged. The scenario must have no
+  // refusals and no fault.
   lockstep::Comparison run_lockstep(const Scenario&, sc_policy);
   const sc_history& history() const { return *history_; }       // of the last run
   const sc_trace& trace() const { return executor_->trace(); }  // of the last run, a scheduled one
 
-  // Runs up to `runs` times, with seeds from `seed` on, until one violates or `is_over` (may be empty) says so: that
-  // verdict, and how many runs it took. Else the worst of them.
+  // Runs up to `runs` times, with seeds from `seed` on, until a run violates or `is_over` (may be empty) returns true.
+  // Returns the violation, and how many runs it took; without one, the worst verdict.
   Verdict run_until_violated(const Scenario&, unsigned runs, std::uint64_t seed, unsigned& used,
                              const std::function<bool()>& is_over = {});
 
-  // Why nothing can run here: the forced strategy needs what this kernel or sandbox lacks. Then every run is
-  // *unsupported* without being made. Empty: it can.
+  // Why no run is possible here: the forced strategy needs what this kernel or sandbox lacks. Every run is then
+  // *unsupported* without being made. Empty if runs are possible.
   const std::string& why_unsupported() const { return why_unsupported_; }
 
   const SessionOptions& options() const { return options_; }
@@ -72,8 +72,8 @@ class Session {
   bool watches_memory_ = false;
 };
 
-// What a comparison in lockstep amounts to. Agreement is what was compared and agreed: a run that was not made, that
-// failed, that reached its bound in time or of which the model followed no step is none.
+// The result of a comparison in lockstep. Only steps that were compared can agree: a run that was not made, that
+// failed, that reached its time limit, or of which the model followed no step does not agree.
 struct LockstepVerdict {
   Status status = Status::holds;
   std::string why;  // not empty unless it holds or the model and the kernel disagree
@@ -86,7 +86,7 @@ LockstepVerdict lockstep_verdict(const lockstep::Comparison&, const sc_history&)
 // The seed of the n-th repetition: the first run of a scenario provokes nothing.
 std::uint64_t seed_of_run(std::uint64_t seed, unsigned run);
 
-// Violated before broken before inconclusive before unsupported before holds.
+// From worst to best: violated, broken, inconclusive, unsupported, holds.
 bool is_worse(Status a, Status b);
 
 }  // namespace spawncheck

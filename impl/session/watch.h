@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Three promises seen directly, in one scheduled run, between any two of its calls.
+// Checks three promises directly, in one scheduled run, between any two of its calls.
 #pragma once
 
 #include <optional>
@@ -12,22 +12,22 @@
 namespace spawncheck {
 
 struct Watched {
-  Status status = Status::holds;  // inconclusive, unsupported, broken: the run gave nothing to look at
+  Status status = Status::holds;  // inconclusive, unsupported, broken: there was no run to look at
   std::string why;
 
-  // fd.untouched: where the caller's table was another than its threads' own operations make it.
+  // fd.untouched: where the caller's table differed from what its threads' own operations make of it.
   std::optional<lockstep::Disagreement> touched;
-  std::uint32_t tables = 0;  // of the caller, looked at
+  std::uint32_t tables = 0;  // tables of the caller that were compared
 
   // fd.untransient: children that had a table of their own before exec, and the number from which on none of them
-  // referred to anything that its program does not have. 0: to nothing at all.
+  // referred to anything that its program does not have. 0: they never did.
   std::uint32_t private_tables = 0;
   std::int32_t untransient_from = 0;
 
   // mm.unwritten: pages of the caller's memory that a child wrote outside the stack below the frame that made the call.
   bool is_memory_watched = false;  // the kernel could tell, and a child ran on the caller's memory
-  // The thread's own page beside its thread pointer, with errno, is told apart: how the call leaves it is judged at its
-  // return.
+  // The page beside the thread pointer, which has errno, is reported apart: what the call leaves there is judged when
+  // it returns.
   std::uint32_t pages_of_the_call = 0, pages_of_the_thread = 0;
   std::vector<sc_written> elsewhere;
 };

@@ -31,7 +31,7 @@ class ConstraintSearch : public Scheduler {
   std::size_t choose(const std::vector<Event>& can) override;
   void end(bool is_finding) override;
 
-  // The next run's, in place of those that begin() would make.
+  // Sets the constraints of the next run, which begin() would choose otherwise.
   void demand(std::vector<Constraint> constraints) { demanded_ = std::move(constraints); }
   const std::vector<Constraint>& constraints() const { return constraints_; }  // of this run
   const std::vector<std::vector<Constraint>>& kept() const { return kept_; }   // the first is empty

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A scheduled run on the kernel that a scheduler leads.
+// A scheduled run on the kernel whose every turn a scheduler chooses.
 #pragma once
 
 #include "impl/schedules/search/scheduler.h"
@@ -14,7 +14,7 @@ struct GuidedOptions {
   bool results = false;            // every call's: sc_policy.results
 };
 
-// The scenario's schedule does not count. The run is in the session, as after Session::run_scheduled.
+// Ignores the scenario's own schedule. Leaves the run in the session, as Session::run_scheduled does.
 Verdict run_guided(Session&, const Scenario&, Scheduler&, const GuidedOptions&);
 
 }  // namespace spawncheck

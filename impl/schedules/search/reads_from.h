@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Which write each read of a run saw, over abstract events: what is left of an event when the run is forgotten, so that
+// Which write each read of a run saw, over abstract events: thread, operation, call and number, nothing of one run. So
 // a pair means the same in another schedule, and in a scenario that was changed elsewhere. A variable is a number of a
 // descriptor table (its file, its flag), or one of what Access::Kind names beside: the limit, the dispositions, files,
 // a memory cell, the life of processes.

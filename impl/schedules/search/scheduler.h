@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Who goes next in a scheduled run, chosen while it runs. A scheduler belongs to one scenario, and learns from run to
-// run; it sees events only, no process, so that a test can give it a toy. A run that it has led is replayed by its
+// Chooses, during a scheduled run, which task goes next. A scheduler belongs to one scenario and learns from run to
+// run. It sees events only, no process, so a test can drive it without the kernel. Its run is replayed by the run's
 // turns (impl/session/scheduled.h turns_of).
 #pragma once
 
@@ -30,13 +30,13 @@ class Scheduler {
  public:
   virtual ~Scheduler() = default;
 
-  // A run begins; the same seed and the same earlier runs choose the same.
+  // Begins a run. Deterministic: the same seed after the same earlier runs chooses the same.
   virtual void begin(std::uint64_t seed) = 0;
-  // What has happened, each event once and in order, before choose() is asked about what comes next.
+  // Tells what has happened, each event once and in order, before choose() is called for the next one.
   virtual void did(const Event&) {}
-  // Of the tasks that can go, each with what it is about to do, never none: an index.
+  // Returns an index into the tasks that can go, each with its next event; there is at least one.
   virtual std::size_t choose(const std::vector<Event>& can) = 0;
-  // The run is over. is_finding: it showed a violation.
+  // Ends the run. is_finding: it showed a violation.
   virtual void end(bool is_finding) { (void)is_finding; }
 };
 
@@ -45,17 +45,17 @@ struct SchedulerOptions {
   unsigned depth = 3;  // PCT's d, from 1 to pct_depth_max
 };
 
-// A row each: word, what it does, and who does it.
+// A row for each scheduler: its word, its description, and how to make it.
 struct SchedulerRow {
   const char *word, *what;
   std::unique_ptr<Scheduler> (*make)(const SchedulerOptions&);
 };
 const std::vector<SchedulerRow>& scheduler_rows();
 
-// What `check --mode scheduled` goes by, unless asked otherwise.
+// The default scheduler of `check --mode scheduled`.
 extern const char* const default_search;
 
-// Null: no such word.
+// Returns null if the word is unknown.
 std::unique_ptr<Scheduler> make_scheduler(std::string_view word, const SchedulerOptions& = {});
 
 }  // namespace spawncheck
