@@ -18,7 +18,7 @@
 
 namespace spawncheck {
 
-// Where the arena, the children and what comes along as shared objects are: $SPAWNCHECK_BIN, else beside this
+// The directory of the arena, the children and the shared objects of the project: $SPAWNCHECK_BIN, else that of this
 // executable.
 std::string directory_of_binaries();
 
@@ -35,29 +35,29 @@ struct ImplementationInfo {
   std::uint32_t policies = 0;
   std::uint32_t sets = 0;
   std::string promises;
-  std::string version;       // of the library behind it; empty: it does not say
+  std::string version;       // of the library behind it; empty if unknown
   std::uint32_t habits = 0;  // SPAWNCHECK_REAPS, ...
   struct Limit {
     std::string clause, says, what, source;
   };
-  std::vector<Limit> limits;  // documented: what it does not guarantee
+  std::vector<Limit> limits;  // documented limits: what it does not guarantee
 };
 
-// Of a run by SC_RULE_ASK: which task of the set `enabled` goes next, after the steps of the trace, which grows from
-// call to call. Only asked where there is a choice. A task outside of the set is taken for the lowest.
+// In a run by SC_RULE_ASK: returns the task of the set `enabled` that goes next, after the steps of the trace, which
+// grows from call to call. Called only if there is a choice. A task outside of the set counts as the lowest.
 using Choose = std::function<unsigned(const sc_trace&, std::uint32_t enabled)>;
 
 struct RunOptions {
-  std::uint64_t seed = 0;  // of delays, pinning and yields that provoke races; 0: none of them
-  // A scheduled run: every task stops at each visible call (model/scenario/visible.h), and this says who goes
-  // next. Null: a free run. The turns come from the scenario's schedule, not from here.
+  std::uint64_t seed = 0;  // of delays, pinning and yields, which provoke races; 0: none
+  // Not null: a scheduled run. Every task stops at each visible call (model/scenario/visible.h), and the policy says
+  // which goes next, after the turns of the scenario's schedule. Null: a free run.
   const sc_policy* policy = nullptr;
-  Choose choose = {};  // asked by SC_RULE_ASK; empty: the lowest task
+  Choose choose = {};  // called under SC_RULE_ASK; empty: the lowest task goes
 };
 
 class Executor {
  public:
-  // On failure `error` says what is missing, in one line, and the pointer is null.
+  // Returns null on failure; `error` says in one line what is missing.
   static std::unique_ptr<Executor> start(const ExecutorOptions&, std::string& error);
   ~Executor();
   Executor(const Executor&) = delete;
@@ -71,7 +71,7 @@ class Executor {
   // that fails too the history's end is SC_RUN_BROKEN.
   const sc_history& run(const Scenario&, const RunOptions& = {});
 
-  // Of the last run, when it was scheduled: valid as long as its history.
+  // The trace of the last run, if it was scheduled: valid as long as its history.
   const sc_trace& trace() const;
 
   // Did the implementation hold descriptors of its own when the last run began (SPAWNCHECK_HOLDS_DESCRIPTORS)?

@@ -52,7 +52,7 @@ struct sc_thread_state {
   uint32_t is_done;
   uint32_t position;   /* operation under way */
   uint64_t frame;      /* address of the frame that calls the spawn under way */
-  uint64_t processors; /* that it may run on: see attributes_processors */
+  uint64_t processors; /* it may run on these: see attributes_processors */
   int32_t observe;     /* index + 1 of a child that must be looked at before the thread goes on; 0: none */
   int32_t sharer; /* pid of a child that seems to run on the thread's memory: the server finds out, before the thread
                      goes on; 0: none */
@@ -77,7 +77,7 @@ struct sc_shared {
   uint32_t knows_libc;            /* history.caught_by_libc has been looked at: every run of a server has it */
   uint64_t limit;                 /* of open files, soft, that the world was made with */
   uint32_t no_new_privs, seccomp; /* of all threads, as the race begins (prctl(2)); ~0: not known */
-  int32_t server_pid;             /* who has a stream and an exit handler of its own: ending.c */
+  int32_t server_pid;             /* the process with a stream and an exit handler: ending.c */
   uint32_t world_errno;           /* the initial world could not be made: world_where */
   char world_where[SC_WHERE_MAX];
   int32_t arena_pid;
@@ -85,7 +85,7 @@ struct sc_shared {
   struct sc_held held[SC_HELD_MAX]; /* ascending */
   struct sc_thread_state thread[SC_THREADS_MAX];
 
-  uint32_t enabled; /* SC_SAY_CHOOSE: who can go */
+  uint32_t enabled; /* SC_SAY_CHOOSE: the tasks that can go */
   struct sc_history history;
   struct sc_trace trace;
 };

@@ -24,21 +24,21 @@ class ServerProcess {
   ServerProcess& operator=(const ServerProcess&) = delete;
   ~ServerProcess();
 
-  // Makes the mapping, zeroed, at the first call; starts the program with the arguments behind its path. False: `error`
-  // says why, and there is no server. May be called again after stop(): the mapping is the same.
+  // Makes the mapping, zeroed, at the first call; starts the program with the arguments after its path. Returns false
+  // if there is no server; `error` says why. May be called again after stop(): the mapping stays.
   bool start(const std::string& path, const std::vector<const char*>& arguments, std::size_t shared_bytes,
              std::string& error);
-  // Closes the socket, at which the server goes, and waits for that; kills a server that has not gone within the grace.
+  // Closes the socket, at which the server exits, and waits for it; kills a server that does not exit within the grace.
   void stop(int grace_ms);
 
   bool is_running() const { return socket_ >= 0; }
   void* shared() const { return shared_; }  // null before start()
 
   bool send(const void* message, std::size_t size) const;
-  // False with errno: nothing came in time (ETIMEDOUT; timeout_ms -1: no bound), the server is gone (EPIPE), or
-  // recv(2)'s.
+  // Returns false with errno: ETIMEDOUT if nothing came in time (timeout_ms -1: no bound), EPIPE if the server is gone,
+  // or that of recv(2).
   bool receive(void* message, std::size_t size, int timeout_ms) const;
-  // The same, and the message is read again by the next receive(): its size; -1 as false.
+  // Like receive(), but leaves the message for the next receive(). Returns its size, or -1 with errno.
   ssize_t peek(void* message, std::size_t size, int timeout_ms) const;
 
  private:

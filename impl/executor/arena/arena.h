@@ -10,7 +10,7 @@
 
 #include "impl/executor/shared/shared.h"
 
-/* world.c, in the arena: closes everything and opens what the world says. Ends the process on failure. */
+/* world.c, in the arena: closes every descriptor and opens those of the world. Ends the process on failure. */
 void world_make(void);
 
 /* prepare.c, in the arena, which has no descriptor yet: lets the implementation start what it needs, and notes what it
@@ -29,10 +29,10 @@ struct kernel_action {
 long set_disposition(int signal, int disposition); /* rt_sigaction(2); the raw result */
 extern int32_t cells[SC_CELLS_MAX];
 
-/* ending.c: an exit handler and a stream that tell. Once, in the server. */
+/* ending.c: an exit handler and a stream that tell when a child runs them. Called once, in the server. */
 void ending_prepare(void);
 
-/* caller.c: what the calling thread can tell of itself at once, before and after a spawn; what differs, as bits of
+/* caller.c: the state that the calling thread can read of itself, before and after a spawn; differences are bits of
  * SC_DISTURBED. */
 struct caller {
   uint64_t mask, pending;
@@ -43,7 +43,7 @@ void caller_ask(struct caller* c);
 uint32_t caller_differs(const struct caller* then, const struct caller* now);
 void caller_begin(void);                   /* once all dispositions are set, the last thing before the race */
 void caller_begin_thread(uint32_t thread); /* in the thread, before the race */
-void caller_look(uint32_t thread, struct sc_op_record* record); /* what is asked later */
+void caller_look(uint32_t thread, struct sc_op_record* record); /* what is read later */
 
 /* spawning.c */
 int requests_are_within(uint64_t start, uint64_t end);
@@ -54,7 +54,7 @@ void spawn_run_operation(const struct sc_operation* op, uint32_t thread, uint32_
 /* threads.c: the arena process. Does not return. */
 _Noreturn void arena_main(void);
 void attract_attention(void);
-uint32_t next_stamp(void); /* of the run: what is stamped later happened later */
+uint32_t next_stamp(void); /* of the run: a larger stamp happened later */
 int32_t operand_value(uint32_t thread, uint32_t index, struct sc_operand operand);
 
 /* filter.c: what stops the tasks of a scheduled run. Prepared once, in the server; installed in the arena: 0 or an

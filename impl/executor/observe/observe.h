@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is found out of a process from outside. */
+ * Reads the state of a process from outside. */
 #ifndef SPAWNCHECK_EXECUTOR_OBSERVE_H
 #define SPAWNCHECK_EXECUTOR_OBSERVE_H
 
@@ -18,11 +18,11 @@ int lists_are_within(uint64_t start, uint64_t end);
 uint64_t attributes_processors(pid_t pid);
 
 /* What the implementation has held since it prepared itself (arena/prepare.c). */
-uint64_t sum_of_link(const char* link);                      /* of what /proc/PID/fd/N says, for sc_held.file */
-const struct sc_held* held_at(int number, const char* link); /* null: it holds no such file there */
+uint64_t sum_of_link(const char* link);                      /* of the target of /proc/PID/fd/N, for sc_held.file */
+const struct sc_held* held_at(int number, const char* link); /* null if it holds no such file there */
 
 extern uint32_t observed_numbers; /* how many open numbers have been looked at; wraps */
-extern int observe_error; /* why a process that may be there could not be looked at: a run with that says nothing */
+extern int observe_error; /* why a process that may exist could not be read: a run with an error decides nothing */
 /* The process or thread must not run meanwhile: it is stopped, or it sleeps and no task is left to wake it. */
 void observe_held(struct sc_process* out, pid_t pid);
 /* A spawn's child, which should run the program `expected`: waits, within bounds, until it does, or is known not to. */

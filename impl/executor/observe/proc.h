@@ -13,15 +13,15 @@
 #define PROC_ARGUMENTS 6
 
 int proc_is_ours(void);                          /* is proc(5) mounted, and that of our own PID namespace? */
-int proc_open(pid_t pid);                        /* its directory; -1: errno, ENOENT when there is no such process */
+int proc_open(pid_t pid);                        /* its directory; -1 with errno, ENOENT if the process is gone */
 int proc_open_task(pid_t pid, pid_t tid);        /* of one thread */
 int proc_open_file(pid_t pid, const char* name); /* to be kept by the caller, for reading */
 
-/* The text of a file, null-terminated: its length, -1: errno. `size` must do for all of it. */
+/* Reads a file, null-terminated. Returns its length, or -1 with errno. `size` must hold all of it. */
 int proc_read(int process, const char* name, char* buffer, size_t size);
-/* The target of a link: its length, -1: errno. A process that is ending has no memory and so no `exe`: ENOENT. */
+/* Reads a link. Returns its length, or -1 with errno. A process that is ending has no memory, so no `exe`: ENOENT. */
 ssize_t proc_link(int process, const char* name, char link[SC_PATH_MAX]);
-/* The numbers that a directory lists, ascending, at most `max`; -1: errno. */
+/* Lists the numbers in a directory, ascending, at most `max`. Returns -1 with errno on failure. */
 int proc_list(int process, const char* name, int* numbers, int max);
 /* Null bytes of its arguments. 0 from within exec until its very end (fs/binfmt_elf.c create_elf_tables), and for
  * one that is ending. */
@@ -42,7 +42,7 @@ int proc_read_status(int process, struct proc_status* status); /* 0: it is gone 
 #define PROC_STATUS_MAX 8192
 int proc_read_status_text(int process, char text[PROC_STATUS_MAX], struct proc_status* status); /* and keeps the text */
 
-/* What a zombie ended with, as in sc_op_record.value of wait. 0: it is none, or we may not know. */
+/* The end status of a zombie, as in sc_op_record.value of wait. 0: no zombie, or it may not be read. */
 int proc_end_status(int process, int32_t* status);
 
 /* Where a task is in the kernel. Counts only when the task was off the run queue while it was read (lib/syscall.c
@@ -52,7 +52,7 @@ struct proc_call {
   uint64_t argument[PROC_ARGUMENTS];
   uint64_t stack, instruction;
 };
-int proc_read_call(int process, struct proc_call* call); /* 0: it runs, it is gone, or we may not know */
+int proc_read_call(int process, struct proc_call* call); /* 0: it runs, is gone, or may not be read */
 
 /* Off the run queue, in a call that ends only when another task does something: no timeout. */
 int proc_waits_for_ever(const struct proc_call* call);
@@ -63,7 +63,7 @@ int proc_is_outside_exec(const struct proc_call* call);
  * costs a file each. */
 void attributes_of_status(const char* text, struct sc_attributes* out);
 void attributes_read(int process, pid_t pid, int is_thorough, struct sc_attributes* out);
-int attributes_are_thorough(void); /* in this run? In those without a seed, and in some others, drawn from it */
+int attributes_are_thorough(void);          /* true in runs without a seed, and in some others, drawn from the seed */
 void attributes_begin(const char* program); /* once, in the server: `program` waits */
 void attributes_of_threads(
     void); /* of those that spawn, which must not run meanwhile: fills history.made, and left in thorough runs */

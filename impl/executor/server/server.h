@@ -10,8 +10,8 @@
 int places_make(const char* bin_directory, char where[SC_TEXT_MAX]);
 void places_remove(void);
 
-/* reap.c: ends the arena and all that it started, and waits for them. Who is none of a judged run's is counted in the
- * history as a stray. */
+/* reap.c: kills the arena and all its descendants, and waits for them. A process that no spawn of a judged run
+ * returned is counted in the history as a stray. */
 void end_run(pid_t arena, int is_judged);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the server, its tracer and the arena it forks have in common. Everything above knows this, and this knows
- * nothing of it. */
+ * What the server, its tracer and the arena it forks share. All of them include this; this includes none of
+ * them. */
 #ifndef SPAWNCHECK_EXECUTOR_SHARED_H
 #define SPAWNCHECK_EXECUTOR_SHARED_H
 

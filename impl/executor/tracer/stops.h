@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What stops.c and steps.c share, in the arena server: a task by its index, and its way to where it rests next. */
+ * What stops.c and steps.c share, in the arena server: a task, by its index, is led to where it rests next. */
 #ifndef SPAWNCHECK_EXECUTOR_STOPS_H
 #define SPAWNCHECK_EXECUTOR_STOPS_H
 
@@ -12,7 +12,7 @@ struct sc_task* task_of(int task);
 long trace_request(int what, int task, uintptr_t address, void* data);
 void resume_task(int task, int how, int signal);
 
-/* Its memory, also where process_vm_readv(2) is refused. 1: all of it was read. */
+/* Reads its memory, also where process_vm_readv(2) is refused. Returns 1 if all of it was read. */
 int read_memory(int task, int64_t address, void* at, size_t size);
 void read_pointee_at(int task, struct sc_step* step, int64_t address);
 
@@ -26,13 +26,13 @@ enum waited { WAITED_STOP, WAITED_DEATH, WAITED_ASLEEP, WAITED_OUT };
  * of that, in a call that is not visible, is found out at the timer's next tick. */
 enum waited await_task(int task, int may_sleep, int* status);
 
-/* The task has been resumed: until it rests. `step` is the record of what it does, or null. */
+/* Waits until the task, which was resumed, rests. `step` is the record of what it does, or null. */
 void run_to_rest(int task, struct sc_step* step, int may_sleep);
 
-/* It has died, with this status of waitpid(2). */
+/* Records that the task died with this status of waitpid(2). */
 void end_task(int task, int status, struct sc_step* step);
 
-/* Moves whenever a signal may have been sent, or let through by a mask. */
+/* Changes whenever a signal may have been sent, or unblocked by a mask. */
 uint32_t tracer_signals(void);
 
 int is_ignored_sigchld(int signal); /* a SIGCHLD without a handler: it passes without a step */

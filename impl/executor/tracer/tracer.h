@@ -17,11 +17,11 @@ struct chooser {
 
 void chooser_reset(struct chooser* c, const struct sc_policy* policy);
 
-/* A task of the set `enabled`, which is not empty. -1: the schedule is strict and its turn is not enabled. */
+/* Returns a task of the set `enabled`, which is not empty; -1 if the schedule is strict and its turn is not enabled. */
 int choose(struct chooser* c, struct sc_trace* trace, uint32_t enabled);
 
-/* stops.c: one task at a time, from where it rests to where it rests next. What the rest of the tracer knows
- * of a task is in shared->trace.task; what only ptrace needs is here. */
+/* stops.c leads one task at a time from where it rests to where it rests next. What the rest of the tracer needs
+ * of a task is in shared->trace.task; this is what only ptrace needs. */
 struct tracee {
   pid_t tid;
   int process, stat;     /* /proc/TID and /proc/TID/stat, -1: not opened yet */
@@ -62,14 +62,14 @@ struct call_info {
 /* history.end_signal while a run goes on, of an arena that has exited. */
 #define HAS_EXITED (-1)
 
-int add_task(pid_t tid, uint8_t thread, int parent); /* its index; -1: there are too many */
-int rest_at_call(int task);                          /* at the entry of a visible call. 1: the task rests there */
+int add_task(pid_t tid, uint8_t thread, int parent); /* returns its index; -1: too many */
+int rest_at_call(int task);                          /* waits for its next visible call. 1: it rests there */
 void tracer_begin(void);                             /* a run's first: no task has been sent anything */
 
 /* Bounded by the run's deadline: all of them give up once `is_out_of_time` says so. */
 int is_out_of_time(void);
 
-/* Seizes the arena, which waits for `go`. 0 or an errno. */
+/* Seizes the arena, which waits for `go`. Returns 0 or an errno. */
 int tracer_seize(pid_t arena);
 
 /* helpers.c: threads and processes that no schedule has; none where the implementation does not say that it has some.
@@ -81,21 +81,21 @@ int helpers_have(pid_t tid);
 void helpers_serve(void);      /* continues those of them that have stopped */
 int helpers_are_at_rest(void); /* each sleeps until another task wakes it; those that had stopped were continued */
 
-/* Lets the arena go until each thread is at its first visible call. 0: it died or ran out of time. */
+/* Runs the arena until each thread is at its first visible call. Returns 0 if it died or ran out of time. */
 int tracer_gather(pid_t arena);
 
-/* Is there a signal that the task would take if it went now? */
+/* Returns true if the task would take a signal if it went now. */
 int has_signal(int task);
 
-/* What was opened to look at the tasks of the run. */
+/* Closes what was opened to look at the tasks of the run. */
 void tracer_forget(void);
 
 /* steps.c: makes the task's next step, with its record. error: 0, or an errno that its call gives without being made.
  */
 void step_task(int task, struct sc_step* step, int error);
 
-/* The tasks that were asleep and are no more, because of the last step: adds WAKES steps. The flag: a signal was
- * sent, so that stopped tasks may have been killed. */
+/* Adds a WAKES step for each task that the last step woke. The flag: a signal was sent, so stopped tasks may have been
+ * killed. */
 void let_sleepers_return(int was_sent_something);
 int step_may_send(const struct sc_step* step);
 
