@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the adapters of other people's libraries share. An adapter does what a user of the library would do who wants
- * what the request says; where the library has no word for it, the adapter declines before it has done anything. */
+ * Helpers that the adapters of third-party libraries share. An adapter serves the request as a user of the library
+ * would; if the library cannot express the request, the adapter declines before it has done anything. */
 #ifndef SPAWNCHECK_PEERS_ADAPTER_H
 #define SPAWNCHECK_PEERS_ADAPTER_H
 
@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-enum { ADAPTER_STDIO = 3 }; /* 0, 1 and 2: all that many libraries have a word for */
+enum { ADAPTER_STDIO = 3 }; /* 0, 1 and 2: all that many libraries support */
 
 static inline int adapter_fail(struct spawncheck_result* result, int error) {
   result->pid = result->pidfd = -1;
@@ -32,14 +32,14 @@ static inline int adapter_succeed(struct spawncheck_result* result, int pid) {
   return result->error = 0;
 }
 
-/* -1: `target` is not kept. */
+/* Returns the source that is kept at `target`, or -1. */
 static inline int adapter_source_of(const struct spawncheck_request* r, int target) {
   for (uint32_t i = 0; i < r->keep_count; ++i)
     if (r->keep[i].target == target) return r->keep[i].source;
   return -1;
 }
 
-/* Libraries take -1 for "none", and have no word for a number that is given twice. */
+/* Libraries take -1 for "none", and cannot express a target that occurs twice. */
 static inline int adapter_is_plain(const struct spawncheck_request* r) {
   for (uint32_t i = 0; i < r->keep_count; ++i) {
     if (r->keep[i].source < 0 || r->keep[i].target < 0) return 0;
@@ -61,8 +61,8 @@ static inline int adapter_keeps_stdio(const struct spawncheck_request* r) {
   return 1;
 }
 
-/* A number that is closed may become the library's own pipe, and reach the child as what was asked for: no program
- * passes on a descriptor that it has not. errno is as before. */
+/* The library's own pipe may get the number of a closed source, and then reach the child as that source. No real
+ * program passes on a closed descriptor. errno is as before. */
 static inline int adapter_sources_are_open(const struct spawncheck_request* r) {
   const int saved = errno;
   int are_open = 1;
@@ -71,20 +71,20 @@ static inline int adapter_sources_are_open(const struct spawncheck_request* r) {
   return are_open;
 }
 
-/* The documented limit of who forks and blocks no signal: fork(2) gives the child the caller's handlers, and exec
- * resets them. A signal in between, sent to the process group say, runs one, on the child's copy of the memory. */
+/* The documented limit of a library that forks without blocking signals: fork(2) gives the child the caller's handlers,
+ * and exec resets them. A signal in between, say to the process group, runs a handler on the child's memory copy. */
 #define ADAPTER_FORKS_WITH_HANDLERS(source) \
   { "sig.no_handler_in_child", "", "between fork(2) and exec the child has the caller's handlers", "fork(3p); " source }
 
-/* Documented limits of who takes numbers of the caller's table during the call: what other threads' calls give, and
- * what a child gets or misses where they touch the same numbers. What is left at the end is not among them. */
+/* Documented limits of a library that uses numbers of the caller's table during the call: what other threads' calls
+ * return, and what a child gets or lacks if they use the same numbers. Numbers left at the end are no such limit. */
 #define ADAPTER_TAKES_NUMBERS(what, source)                                                  \
   {"fd.untouched", " gave ", what, source}, {"fd.untouched", "failed with", what, source}, { \
     "fd.untouched", "the child", what, source                                                \
   }
 
-/* For libraries that make the moves one by one, as they are told: an order in which each source is read before it is
- * written. 0: there is none, because of a cycle. `order` has room for keep_count indices. */
+/* For libraries that make the moves one by one in the given order: finds an order in which each source is read before
+ * it is written. Returns 0 if a cycle leaves none. `order` has room for keep_count indices. */
 static inline int adapter_order(const struct spawncheck_request* r, uint32_t* order) {
   uint32_t count = 0;
   for (uint32_t round = 0; round < r->keep_count && count < r->keep_count; ++round)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The Apache Portable Runtime's apr_proc_create: child_in, child_out and child_err from files of the caller's, with
- * error_check_set. It has a word for 0, 1 and 2 alone, and leaves everything else without close-on-exec open. A pool
- * for each call: pools are not to be shared between threads. */
+ * error_check_set. It supports only 0, 1 and 2, and leaves everything else without close-on-exec open. Each call
+ * has its own pool: threads must not share pools. */
 #include <apr_general.h>
 #include <apr_portable.h>
 #include <apr_thread_proc.h>
@@ -16,7 +16,7 @@ typedef apr_status_t (*set_file)(apr_procattr_t*, apr_file_t*, apr_file_t*);
 static const set_file setters[ADAPTER_STDIO] = {apr_procattr_child_in_set, apr_procattr_child_out_set,
                                                 apr_procattr_child_err_set};
 
-/* The caller's file stays the caller's: apr_os_file_put registers no cleanup, and the setter makes a duplicate. */
+/* The caller keeps its file: apr_os_file_put registers no cleanup, and the setter makes a duplicate. */
 static apr_status_t redirect(apr_procattr_t* attributes, struct spawncheck_keep keep, apr_pool_t* pool) {
   apr_os_file_t number = keep.source;
   apr_file_t* file = NULL;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // Boost.Process as its tutorial shows it: bp::child with bp::exe, bp::args, bp::env, posix::fd.bind for each
-// descriptor, and, where the child is to have nothing else, posix::fd.close for the numbers bound and limit_handles,
-// which leaves what is used by another argument. The binds are made one by one in the order of the arguments, so a
-// request with a cycle is declined, and so is a number bound to itself: dup2(2) onto itself changes nothing. How many
-// there are is said at compile time: KEPT_MAX at most.
+// descriptor and, under `only`, posix::fd.close for the bound sources and limit_handles,
+// which spares the numbers that another argument uses. The binds are made one by one in the arguments' order, so a
+// request with a cycle is declined, and so is a number bound to itself: dup2(2) onto itself changes nothing. Their
+// number is fixed at compile time: KEPT_MAX at most.
 #include <sys/types.h>
 
 #include <algorithm>
@@ -34,10 +34,10 @@ constexpr std::size_t KEPT_MAX = 4;
 
 struct Call {
   std::string program;
-  std::vector<std::string> args;  // without the first
+  std::vector<std::string> args;  // without argv[0]
   bp::environment environment;
   std::array<spawncheck_keep, KEPT_MAX> keep{};
-  std::vector<int> bound;  // sources that are no targets: closed under `only`, as bind leaves a source open
+  std::vector<int> bound;  // sources that are no targets: `only` closes them, since bind leaves them open
   bool is_only = false;
 };
 
@@ -81,7 +81,7 @@ Call call_of(const spawncheck_request* r, const std::uint32_t* order) {
   for (char* const* entry = r->envp; *entry != nullptr; ++entry) {
     const std::string text = *entry;
     const auto at = text.find('=');
-    if (at == std::string::npos) continue;  // no assignment
+    if (at == std::string::npos) continue;  // not NAME=VALUE
     call.environment[text.substr(0, at)] = text.substr(at + 1);
   }
   for (std::uint32_t i = 0; i < r->keep_count; ++i) call.keep[i] = r->keep[order[i]];

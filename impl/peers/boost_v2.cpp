@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Boost.Process v2: process with process_stdio and process_environment. Its launcher closes everything but 0, 1, 2 and
-// what an initializer adds to its whitelist, so a request that does not keep all three is declined. Descriptors beyond
-// them are bound by an initializer of ours, which does what posix::bind_fd is for: that one's on_setup lacks its return
+// what an initializer adds to its whitelist, so a request that does not keep all three is declined. Our own
+// initializer binds descriptors above 2, in place of posix::bind_fd, whose on_setup lacks its return
 // statement in 1.81.
 #include <unistd.h>
 
@@ -15,8 +15,8 @@
 #include <type_traits>
 #include <vector>
 
-// In 1.81 the sources are only complete where they are compiled separately (v2/src.hpp), and the headers do not include
-// all that they use where std::filesystem is chosen: in this order.
+// In 1.81 the sources are complete only if compiled separately (v2/src.hpp), and with std::filesystem the headers lack
+// includes that they need: so the order of these includes matters.
 // clang-format off
 #include <boost/optional.hpp>
 #include <boost/type_traits/remove_pointer.hpp>
@@ -51,7 +51,7 @@ struct BindAll {
   }
 };
 
-// What has a target of 3 and above; false: there is no order, or 0, 1 and 2 would be written before they are read.
+// Orders the entries with targets above 2. Returns false if none exists, or 0, 1 or 2 is overwritten before it is read.
 bool order_rest(const spawncheck_request* r, std::vector<spawncheck_keep>& ordered) {
   std::vector<spawncheck_keep> rest;
   for (std::uint32_t i = 0; i < r->keep_count; ++i) {

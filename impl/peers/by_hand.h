@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the spawns that are written out by hand share (sweep.c, vfork_exec.c): a child's signals and descriptors, set by
- * a child whose table is its own. Async-signal-safe throughout. */
+ * Helpers that the hand-written spawns share (sweep.c, vfork_exec.c): a child with a table of its own sets its signals
+ * and descriptors. All are async-signal-safe. */
 #ifndef SPAWNCHECK_PEERS_BY_HAND_H
 #define SPAWNCHECK_PEERS_BY_HAND_H
 
@@ -16,7 +16,7 @@
 
 enum { BY_HAND_KEPT_MAX = 1024 };
 
-/* As rt_sigaction(2) has it: the system call alone reaches the signals that libc keeps for itself. */
+/* The struct of rt_sigaction(2): only the system call reaches the signals that libc reserves. */
 struct by_hand_action {
   void (*handler)(int);
   unsigned long flags;
@@ -51,13 +51,13 @@ static inline int by_hand_is_target(const struct spawncheck_request* r, int numb
   return 0;
 }
 
-/* A duplicate of `number`, close-on-exec, where nobody's target is, and no source: one that another thread has closed
- * would be open again, as another file. -1 and errno. */
+/* Returns a close-on-exec duplicate of `number` at a number that is neither target nor source: a source that another
+ * thread has closed would be open again, as another file. On failure -1 and errno. */
 static inline int by_hand_aside(const struct spawncheck_request* r, int number) {
   for (int from = 0;;) {
     const int got = fcntl(number, F_DUPFD_CLOEXEC, from);
     if (got < 0) {
-      if (errno == EINVAL) errno = EMFILE; /* `from` has reached the limit */
+      if (errno == EINVAL) errno = EMFILE; /* `from` has reached RLIMIT_NOFILE */
       return -1;
     }
     const int is_named = by_hand_is_target(r, got) || by_hand_is_source(r, got);
@@ -67,7 +67,7 @@ static inline int by_hand_aside(const struct spawncheck_request* r, int number) 
   }
 }
 
-/* All sources are read before any target is written. `aside` has room for keep_count numbers. 0, or -1 and errno. */
+/* Reads all sources before it writes any target. `aside` has room for keep_count numbers. 0, or -1 and errno. */
 static inline int by_hand_place(const struct spawncheck_request* r, int* aside) {
   for (uint32_t i = 0; i < r->keep_count; ++i)
     if ((aside[i] = by_hand_aside(r, r->keep[i].source)) < 0) return -1;
@@ -77,14 +77,14 @@ static inline int by_hand_place(const struct spawncheck_request* r, int* aside) 
   return 0;
 }
 
-/* Session, group and directory. 0, or -1 and errno. */
+/* Sets session, group and directory. Returns 0, or -1 and errno. */
 static inline int by_hand_surroundings(const struct spawncheck_request* r) {
   if (r->set & SPAWNCHECK_NEW_SESSION && setsid() < 0) return -1;
   if (r->set & SPAWNCHECK_SET_PGROUP && setpgid(0, r->pgroup) != 0) return -1;
   return r->set & SPAWNCHECK_SET_CWD && chdir(r->cwd) != 0 ? -1 : 0;
 }
 
-/* What needs no child to be found out: 0 or an errno. */
+/* Checks all that needs no child. Returns 0 or an errno. */
 static inline int by_hand_check(const struct spawncheck_request* r) {
   struct rlimit limit;
   if (r->keep_count > BY_HAND_KEPT_MAX) return EINVAL;

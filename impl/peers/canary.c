@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The canary: deliberately wrong, twice. dup2 in list order, so that swaps and chains lose a source; and
- * close-on-exec is cleared while the table is still shared, so that the parent's descriptors lose it.
+ * The canary has two deliberate bugs: it calls dup2 in list order, so that swaps and chains lose a source; and
+ * it clears close-on-exec while the table is still shared, so that the parent's descriptors lose the flag.
  * The suite must reject it, by property tests and by both fuzzers. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,7 +25,7 @@ struct job {
 
 static void close_numbers(unsigned first, unsigned last) {
   if (syscall(SYS_close_range, first, last, 0) == 0) return;
-  for (unsigned n = first; n <= last && n < 20000; ++n) close((int)n); /* a kernel without it */
+  for (unsigned n = first; n <= last && n < 20000; ++n) close((int)n); /* a kernel without close_range(2) */
 }
 
 static int set_descriptors(const struct spawncheck_request* r) {

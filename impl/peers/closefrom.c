@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * glibc's posix_spawn(3) with posix_spawn_file_actions_addclosefrom_np(3), for children that get 0 to n-1 and nothing
- * else. File actions run in list order, so a source that an earlier action would overwrite is set aside first, above
- * the targets, where closefrom ends it. */
+ * else. File actions run in list order, so a source that an earlier action would overwrite is first duplicated above
+ * the targets, where closefrom closes it. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <gnu/libc-version.h>
@@ -20,7 +20,7 @@ static int is_source(const struct spawncheck_request* r, int number) {
   return 0;
 }
 
-/* Targets are written in rising order: whatever lies below the target is gone by its turn. */
+/* Targets are written in rising order: when a target is written, all numbers below it are overwritten. */
 static int add_keep(posix_spawn_file_actions_t* actions, const struct spawncheck_request* r) {
   const int count = (int)r->keep_count;
   int from[KEPT_MAX], next_aside = count, error = 0;
@@ -83,7 +83,7 @@ static int start(const struct spawncheck_request* r, pid_t* pid) {
 static int spawn(const struct spawncheck_request* r, struct spawncheck_result* result) {
   pid_t pid = -1;
   if (!adapter_is_plain(r) || r->keep_count > KEPT_MAX || !adapter_keeps_below(r, (int)r->keep_count))
-    return adapter_decline(result); /* closefrom leaves the numbers below it, all of them */
+    return adapter_decline(result); /* closefrom leaves every lower number open */
   const int saved = errno, error = start(r, &pid);
   errno = saved; /* XSH 2.3: any function may change it */
   return error == 0 ? adapter_succeed(result, pid) : adapter_fail(result, error);

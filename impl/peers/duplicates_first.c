@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: MIT
  *
- * A second correct spawn, as unlike the reference as can be: nothing is shared, everything is copied. It duplicates all
- * kept descriptors first, forks, and learns by an error pipe how exec went. bin/duplicates-first.so; the suite must
- * accept it.
+ * A second correct spawn, as unlike the reference as possible: nothing is shared, everything is copied. It forks,
+ * duplicates all kept descriptors first, and learns the outcome of exec from an error pipe. bin/duplicates-first.so;
+ * the suite must accept it.
  *
  * A pipe in the caller's table would be seen there (fd.untouched), so the caller forks a middle process, whose table is
- * its own copy, taken at one instant (fs/file.c dup_fd): that is what fd.snapshot rests on. The middle one duplicates
+ * its own copy, taken at one instant (fs/file.c dup_fd): fd.snapshot relies on that. The middle process duplicates
  * the kept sources away from all targets, makes the pipe, and starts the child with CLONE_PARENT, so that the caller is
- * its parent. It reads the pipe until the child has written an errno or exec has closed it, tells the caller in a
+ * its parent. It reads the pipe until the child has written an errno or exec has closed it, stores the outcome in a
  * shared page, and exits.
  *
  * Hazards, and what is done:
- * - Both are started with exit_signal 0 (a child of CLONE_PARENT has that of its maker, kernel/fork.c copy_process): no
- *   SIGCHLD, no wait of another thread's and no ignored SIGCHLD collects them. exec sets the child's to SIGCHLD
- * (fs/exec.c de_thread), before it closes the pipe; a child that was killed before is found by __WCLONE, which asks for
- * the others.
+ * - Both have exit_signal 0 (a child of CLONE_PARENT has its creator's, kernel/fork.c copy_process): they raise no
+ *   SIGCHLD, and neither another thread's wait nor an ignored SIGCHLD reaps them. exec sets the child's to SIGCHLD
+ * (fs/exec.c de_thread) before it closes the pipe; __WCLONE finds a child that was killed earlier, as it matches only
+ * children with another exit_signal.
  * - Every signal is blocked in the caller before the fork, and in both until the child has reset its handlers.
- * - A pidfd is opened by the caller, while the child waits before its exec: afterwards a child that exits at once may
- * be gone already, where SIGCHLD is ignored. They wait for each other by futex(2), and each looks whether the other one
+ * - The caller opens the pidfd while the child waits before its exec: later, a child that exits at once may have been
+ * reaped already, if SIGCHLD is ignored. They wait for each other by futex(2), and each checks that the other
  * still lives.
- * - The middle one may be killed: the child is then known by CLONE_PARENT_SETTID, and ended unless it has passed its
- * exec.
+ * - The middle process may be killed: CLONE_PARENT_SETTID tells the child's pid, and the caller kills the child unless
+ * it has passed its exec.
  *
- * Rejected: fd.released (a dropped descriptor that is close-on-exec goes when exec closes it, perhaps after the pipe).
+ * Not promised: fd.released (exec closes a dropped close-on-exec descriptor, perhaps after it has closed the pipe).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -45,13 +45,13 @@ enum { WAITING, GO_ON, GIVE_UP };       /* shared.order */
 enum { NOT_YET, STARTED, NOT_STARTED }; /* shared.child_state */
 enum { CLOSE_RANGE_CLOEXEC_FLAG = 4, LOOK_AGAIN_MS = 100, KEEP_MAX = 4096 };
 
-/* Between the three processes; the arrays of `request` are in each one's own copy of the caller's memory. */
+/* Shared by the three processes; each has the arrays of `request` in its own copy of the caller's memory. */
 struct shared {
-  int child;       /* stored by the kernel; 0: there is none */
-  int child_state; /* a futex of the caller's */
-  int order;       /* a futex of the child's, which waits for it where a pidfd is asked for */
-  int error;       /* of the first step that failed */
-  int is_known;    /* the middle one has read how it went */
+  int child;       /* stored by the kernel; 0: no child */
+  int child_state; /* a futex on which the caller waits */
+  int order;       /* a futex on which the child waits if a pidfd is asked for */
+  int error;       /* errno of the first step that failed */
+  int is_known;    /* the middle process has read the outcome */
   int aside[];     /* the duplicate of each source */
 };
 
@@ -73,16 +73,16 @@ static void store_and_wake(int* word, int value) {
   syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-/* Until it is no more `value`, or for a while: then the caller looks whether there is anybody left to wait for. */
+/* Waits until *word differs from `value`, or for a while: then its caller checks that the other process still lives. */
 static void wait_while(int* word, int value) {
   const struct timespec while_ = {.tv_nsec = LOOK_AGAIN_MS * 1000000l};
   syscall(SYS_futex, word, FUTEX_WAIT, value, &while_, NULL, 0);
 }
 
-/* ---- descriptors, in a table that is nobody else's -------------------------------------------------------------- */
+/* ---- descriptors, in a private table ---------------------------------------------------------------------------- */
 
-/* Of a duplicate: a target would replace it, and at a source's number it would be taken for the source, where that is
- * closed. */
+/* A duplicate must not have a named number: a target would replace it, and at the number of a closed source it would be
+ * taken for that source. */
 static int is_named(const struct spawncheck_request* r, int number) {
   for (uint32_t i = 0; i < r->keep_count; ++i)
     if (r->keep[i].target == number || r->keep[i].source == number) return 1;
@@ -98,14 +98,14 @@ static int above_all(const struct spawncheck_request* r) {
   return above;
 }
 
-/* A duplicate at a number that the request does not name: above all of them, or where the limit leaves no room there,
- * between them. */
+/* Returns a duplicate at a number that the request does not name: above all named numbers, or between them if the limit
+ * leaves no room above. */
 static int duplicate(const struct spawncheck_request* r, int number, int above) {
   int got = fcntl(number, F_DUPFD_CLOEXEC, above);
   for (int from = 0; got < 0 && (errno == EINVAL || errno == EMFILE);) {
     got = fcntl(number, F_DUPFD_CLOEXEC, from);
     if (got < 0) {
-      errno = errno == EINVAL ? EMFILE : errno; /* `from` has reached the limit */
+      errno = errno == EINVAL ? EMFILE : errno; /* `from` has reached RLIMIT_NOFILE */
       return -1;
     }
     if (!is_named(r, got)) return got;
@@ -117,7 +117,7 @@ static int duplicate(const struct spawncheck_request* r, int number, int above) 
   return got;
 }
 
-/* Everything but the targets becomes close-on-exec: the pipe has to stay until exec. */
+/* Makes everything but the targets close-on-exec; nothing is closed, since the pipe must stay open until exec. */
 static int drop_the_rest(const struct spawncheck_request* r) {
   for (unsigned first = 0;;) {
     unsigned next = ~0u;
@@ -146,7 +146,7 @@ static void set_dispositions(const struct spawncheck_request* r) {
   }
 }
 
-/* Whoever waits for an order that nobody gives has lost its caller. */
+/* Exits if the order is GIVE_UP, or if the caller has died and no order will come. */
 static void wait_for_order(struct shared* shared, pid_t caller) {
   while (load(&shared->order) == WAITING) {
     wait_while(&shared->order, WAITING);
@@ -182,7 +182,7 @@ static pid_t start_child(struct shared* shared) {
   return (pid_t)syscall(SYS_clone, (long)(CLONE_PARENT | CLONE_PARENT_SETTID), NULL, &shared->child, NULL, NULL);
 }
 
-/* An errno; 0: the child's exec has closed the pipe, or it was killed. */
+/* Returns an errno, or 0: the child's exec has closed the pipe, or the child was killed. */
 static int run_middle(const struct spawncheck_request* r, struct shared* shared, pid_t caller,
                       const uint64_t* caller_mask) {
   const int above = above_all(r);
@@ -221,13 +221,13 @@ static int is_gone(pid_t pid) {
   return syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL) != 0 || info.si_pid != 0;
 }
 
-/* A child that has passed its exec is no clone child any more (kernel/exit.c eligible_child). */
+/* Returns true if the child has passed its exec: then __WCLONE does not match it (kernel/exit.c eligible_child). */
 static int has_passed_exec(pid_t pid) {
   siginfo_t info;
   return syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WCLONE, NULL) != 0 && errno == ECHILD;
 }
 
-/* While the child waits. -1: there is none, or none that could be opened, and then the child gives up. */
+/* Opens the pidfd while the child waits. Returns -1 if no child was started, or if the open failed: the child exits. */
 static int open_pidfd(struct shared* shared, pid_t middle) {
   while (load(&shared->child_state) == NOT_YET && !is_gone(middle)) wait_while(&shared->child_state, NOT_YET);
   if (load(&shared->child_state) != STARTED) return -1;
@@ -237,13 +237,13 @@ static int open_pidfd(struct shared* shared, pid_t middle) {
   return pidfd;
 }
 
-/* Both are collected, or the child is the caller's. */
+/* Returns 0 if the child runs its program: the caller then owns it. Else reaps both processes and returns an errno. */
 static int learn(struct shared* shared, pid_t middle) {
   reap(middle);
   const pid_t child = load(&shared->child);
   if (child == 0) return shared->error != 0 ? shared->error : ECANCELED;
   if (shared->error == 0 && has_passed_exec(child)) return 0;
-  if (!shared->is_known) kill(child, SIGKILL); /* nobody was left to say how it went */
+  if (!shared->is_known) kill(child, SIGKILL); /* no process has reported the outcome */
   reap(child);
   return shared->error != 0 ? shared->error : ECANCELED;
 }

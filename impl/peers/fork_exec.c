@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * fork(2) and execve(2) with an error pipe: what a good C programmer writes today. The pipe is two
- * descriptors of the caller's table for the time of the call, which others can see (limits.c). */
+ * fork(2) and execve(2) with an error pipe: what a good C programmer writes today. During the call the pipe
+ * takes two descriptors of the caller's table, which other threads can see (`limits`, below). */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -42,12 +42,12 @@ static int is_kept(const struct spawncheck_request* r, int number) {
   return 0;
 }
 
-/* In the child, alone: everything may be rearranged. `report` moves out of the way of a target. */
+/* Runs in the child, whose table is private. `report` moves out of the way of a target. */
 static int set_descriptors(const struct spawncheck_request* r, int* report) {
   int* aside = r->keep_count ? __builtin_alloca(r->keep_count * sizeof *aside) : NULL;
   int from = 0;
   for (uint32_t i = 0; i < r->keep_count; ++i)
-    for (aside[i] = -1; aside[i] < 0;) { /* a number that is nobody's target */
+    for (aside[i] = -1; aside[i] < 0;) { /* find a number that is no target */
       const int got = fcntl(r->keep[i].source, F_DUPFD_CLOEXEC, from);
       if (got < 0) {
         if (errno == EINVAL) errno = EMFILE; /* `from` has reached the limit */

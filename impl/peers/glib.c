@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * GLib's g_spawn_async_with_pipes_and_fds. Without LEAVE_DESCRIPTORS_OPEN the child gets 0, 1, 2 and what is mapped, so
- * `only` needs all three kept; with it GLib leaves everything without close-on-exec, and takes posix_spawn(3) where no
- * directory is asked for. 0, 1 and 2 have parameters of their own; the other targets are mapped. CLOEXEC_PIPES, as who
- * has several threads should say. */
+ * `only` needs all three kept; with it GLib leaves everything without close-on-exec, and calls posix_spawn(3) if no
+ * directory is asked for. 0, 1 and 2 have parameters of their own; the other targets are mapped. CLOEXEC_PIPES is set,
+ * as a program with several threads should do. */
 #include <errno.h>
 #include <glib.h>
 
@@ -11,7 +11,7 @@
 
 enum { MAPPED_MAX = 1024 };
 
-/* GLib tells a kind of error, not an errno; some kinds stand for one. */
+/* GLib reports a kind of error, not an errno; some kinds stand for one errno. */
 static int errno_of(const GError* error) {
   static const struct {
     gint code;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The C side of the peer go. A Go runtime has threads from its first moment on and does not survive a fork(2), so its
- * object, support/go_runtime.so beside this one, is loaded in the arena, by prepare. */
+ * The C side of the peer go. A Go runtime has threads from its start and does not survive a fork(2), so
+ * prepare loads its object, support/go_runtime.so beside this one, in the arena. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // The Go side of the peer go: os/exec, as its documentation shows. Stdin, Stdout and Stderr that are nil would be /dev/null, and
-// ExtraFiles[i] becomes 3+i, so a request is taken whose targets are 0 to n-1, of at least 0, 1 and 2. What else has no
-// close-on-exec, the child inherits. An os.File closes its number when nobody refers to it any more: they are remembered,
-// as by a program that goes on using them.
+// ExtraFiles[i] becomes 3+i, so it takes a request whose targets are 0 to n-1, with at least 0, 1 and 2. The
+// child inherits everything else without close-on-exec. An unreferenced os.File closes its number, so the os.Files are remembered,
+// as in a program that goes on using them.
 package main
 
 /*

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Other people's spawns, each a shared object in bin/peers/. A library that is not there switches its peer off, with one
+# Third-party spawns, each a shared object in bin/peers/. A missing library switches its peer off and prints one
 # line; ci/setup --peers installs them all.
 find_package(PkgConfig QUIET)
 set(SPAWNCHECK_PEERS_BUILT "" CACHE INTERNAL "names of the peers that are built")
@@ -29,7 +29,7 @@ function(add_pkgconfig_peer name source module package)
   endif()
 endfunction()
 
-# Written out by hand, and what libc has.
+# Hand-written spawns, and those of libc.
 add_library_peer(sweep sweep.c)
 add_library_peer(vfork_exec vfork_exec.c)
 include(CheckSymbolExists)
@@ -54,8 +54,8 @@ else()
   no_library_peer(poco Poco libpoco-dev)
 endif()
 
-# Debian's libboost1.81-dev and the libboost-dev that the rest is built with exclude each other, so ci/setup --peers
-# unpacks the headers to a folder of their own. With std::filesystem nothing of Boost has to be linked.
+# Debian's libboost1.81-dev conflicts with the libboost-dev that the rest is built with, so ci/setup --peers
+# unpacks its headers to a folder of their own. With std::filesystem no library of Boost has to be linked.
 set(SPAWNCHECK_BOOST_PROCESS_INCLUDE "${CMAKE_SOURCE_DIR}/build/packages/usr/include" CACHE PATH
   "Headers of Boost 1.80 or newer, for Boost.Process")
 find_package(Threads REQUIRED)
@@ -73,7 +73,7 @@ endif()
 
 add_pkgconfig_peer(python python.c python3-embed python3-dev)
 
-# The library that is linked in is rustc's own, and tells its version at compile time alone.
+# The linked library is rustc's own; its version is known only at compile time.
 find_program(RUSTC rustc PATHS /usr/bin NO_DEFAULT_PATH) # Debian's
 find_program(RUSTC rustc)
 if(RUSTC)
@@ -91,7 +91,7 @@ else()
   no_library_peer(rust rustc rustc)
 endif()
 
-# Two objects: the runtime of Go cannot be forked (go.c).
+# Two objects, since the Go runtime cannot be forked (go.c).
 find_program(GO go)
 if(GO)
   execute_process(COMMAND ${GO} env GOVERSION OUTPUT_VARIABLE go_version OUTPUT_STRIP_TRAILING_WHITESPACE)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * libuv's uv_spawn, as its guide has it: a stdio container for each number from 0 on, UV_INHERIT_FD for those that the
- * child gets. UV_IGNORE means /dev/null for 0, 1 and 2, so a request that does not keep all three is declined; and so
- * is one of a caller that has not all three open, since uv_spawn asserts that its pipe is none of them. A loop belongs
- * to one thread ("the event loop is not thread-safe"), so there are LOOPS of them, made by `prepare`, and a call takes
- * one that no other call has. The handle is closed while the child runs, as one that nobody wants to hear of any more,
- * and libuv waits for it no longer. */
+ * libuv's uv_spawn, as its guide shows it: a stdio container for each number from 0 on, UV_INHERIT_FD for those the
+ * child gets. UV_IGNORE means /dev/null for 0, 1 and 2, so a request that does not keep all three is declined; so is a
+ * request of a caller that has one of them closed, since uv_spawn asserts that its pipe is none of them. A loop belongs
+ * to one thread ("the event loop is not thread-safe"), so `prepare` makes LOOPS of them, and a call takes
+ * one that no other call uses. The handle is closed while the child runs, as a program does that no longer watches its
+ * child; libuv then does not reap it. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -67,7 +67,7 @@ static int spawn(const struct spawncheck_request* r, struct spawncheck_result* r
       adapter_is_plain(r) && adapter_sources_are_open(r) && adapter_keeps_stdio(r) && count <= STDIO_MAX && has_stdio();
   errno = saved;
   const int loop = can_say ? take_loop() : -1;
-  if (loop < 0) return adapter_decline(result); /* more threads than loops, or none was made */
+  if (loop < 0) return adapter_decline(result); /* more threads than loops, or prepare made none */
   uv_stdio_container_t* stdio = calloc((size_t)count, sizeof *stdio);
   if (stdio == NULL)
     adapter_fail(result, ENOMEM);
@@ -79,8 +79,8 @@ static int spawn(const struct spawncheck_request* r, struct spawncheck_result* r
   return result->error;
 }
 
-/* No descriptor of a loop's may be 0, 1 or 2, which libuv asserts: none is, since the library holds descriptors
- * (SPAWNCHECK_HOLDS_DESCRIPTORS), and those are above the scenario's numbers. */
+/* libuv asserts that a loop's descriptors are not 0, 1 or 2. None is: the library declares that it holds descriptors
+ * (SPAWNCHECK_HOLDS_DESCRIPTORS), and the arena puts those above the scenario's numbers. */
 static int prepare(void) {
   int error = 0;
   while (loop_count < LOOPS && (error = -uv_loop_init(&loops[loop_count])) == 0) ++loop_count;

@@ -21,7 +21,7 @@ static const struct spawncheck_implementation* refuse(char text[PEER_TEXT_MAX], 
   return NULL;
 }
 
-static int (*adopt_window_of_object)(int first, int last); /* NULL: no object, or one that takes none */
+static int (*adopt_window_of_object)(int first, int last); /* NULL: no object, or it adopts no window */
 
 int peer_adopt_window(int first, int last) {
   const int error = peer_reference_adopt_window(first, last);
@@ -30,7 +30,7 @@ int peer_adopt_window(int first, int last) {
 
 const struct spawncheck_description* peer_nothing_described(void) { return NULL; }
 
-/* An object of an older or a newer header has a smaller or a larger struct: what both know counts. 0 or -1. */
+/* An object built with an older or newer header has a smaller or larger struct: copies the common part. 0 or -1. */
 static int take_description(const struct spawncheck_description* found, struct spawncheck_description* description) {
   memset(description, 0, sizeof *description);
   if (found == NULL) return 0;

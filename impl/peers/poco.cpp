@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Poco's Process::launch. It redirects to pipes of its own alone, so a request for descriptors of the caller's can say
-// one thing: the child's 0, 1 and 2 are the caller's, and everything else goes. What exec would close of them is not
-// for Poco to keep: such a request is declined.
+// Poco's Process::launch. It redirects only to its own pipes, so it can serve only one kind of request for the caller's
+// descriptors: the child has the caller's 0, 1 and 2 and nothing else. Poco cannot keep one that is close-on-exec:
+// such a request is declined.
 #include <Poco/Environment.h>
 #include <Poco/Exception.h>
 #include <Poco/Process.h>
@@ -19,7 +19,7 @@
 
 namespace {
 
-// As a user of Poco knows of the program's own standard streams.
+// A user of Poco knows this of the program's own standard streams.
 bool is_inherited(int number) {
   const int flags = fcntl(number, F_GETFD);
   return flags >= 0 && (flags & FD_CLOEXEC) == 0;
@@ -57,7 +57,7 @@ int spawn(const spawncheck_request* r, spawncheck_result* result) {
         Poco::Process::launch(r->path, args, directory, nullptr, nullptr, nullptr, environment_of(r->envp));
     pid = handle.id();
   } catch (const Poco::Exception&) {
-    error = EAGAIN;  // "Cannot fork process": the one failure it tells
+    error = EAGAIN;  // "Cannot fork process": the only failure it reports
   } catch (const std::bad_alloc&) {
     error = ENOMEM;
   }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * popen(3), with a command that a user of sh(1) would write for what the request says: `exec /usr/bin/env -i A=B
+ * popen(3), with a command that a user of sh(1) would write for the request: `exec /usr/bin/env -i A=B
  * 'PROGRAM' 'ARGUMENT' 5<&7`. The mode is "we": the child's 0 is the read end of the stream until the command puts
- * another file there, so a request that does not do that is declined. dash has a word for the numbers 0 to 9 alone.
+ * another file there, so a request without a source for 0 is declined. dash redirects only the numbers 0 to 9.
  *
- * popen tells no pid. The new child of the calling thread is the one that /proc/thread-self/children has afterwards and
- * had not before: no other thread's child is among them. The stream stays open, since pclose(3) waits for the child. */
+ * popen returns no pid. The new child is the one that /proc/thread-self/children lists after the call and not
+ * before: the file lists no other thread's children. The stream stays open, since pclose(3) waits for the child. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@ struct children {
   int count, pid[CHILDREN_MAX];
 };
 
-/* What the file says now. It is opened before the call, since afterwards another thread may have lowered the limit. */
+/* Reads the list. The file is opened before the call, since afterwards another thread may have lowered the limit. */
 static void read_children(int fd, struct children* all) {
   char text[16 * CHILDREN_MAX];
   size_t length = 0;
@@ -39,7 +39,7 @@ static void read_children(int fd, struct children* all) {
   }
 }
 
-/* -1: there is none. */
+/* Returns the pid that only `after` has, or -1. */
 static int new_child(const struct children* before, const struct children* after) {
   for (int i = 0; i < after->count; ++i) {
     int is_known = 0;
@@ -59,7 +59,7 @@ static void quote(FILE* command, const char* word) {
   fputc('\'', command);
 }
 
-/* NULL: no memory. The caller frees it. */
+/* The caller frees the result. NULL: out of memory. */
 static char* command_of(const struct spawncheck_request* r, const uint32_t* order) {
   char* text = NULL;
   size_t length = 0;
@@ -67,7 +67,7 @@ static char* command_of(const struct spawncheck_request* r, const uint32_t* orde
   if (command == NULL) return NULL;
   fputs("exec /usr/bin/env -i", command);
   for (char* const* variable = r->envp; *variable != NULL; ++variable)
-    if (strchr(*variable, '=') != NULL) quote(command, *variable); /* another string would be the program */
+    if (strchr(*variable, '=') != NULL) quote(command, *variable); /* env(1) would run any other string as program */
   quote(command, r->path);
   for (char* const* argument = r->argv + 1; *argument != NULL; ++argument) quote(command, *argument);
   for (uint32_t i = 0; i < r->keep_count; ++i)
@@ -90,12 +90,12 @@ static int run(const char* command, struct spawncheck_result* result) {
   return error != 0 ? adapter_fail(result, error) : adapter_succeed(result, new_child(&before, &after));
 }
 
-/* What the shell inherits, and has a word for, of a caller whose children can be told; 0 gets another file before any
- * is read from there. */
+/* Returns true if the shell inherits and can redirect all of it, and the caller's children can be identified; 0 gets
+ * another file before anything reads from it. */
 static int can_say(const struct spawncheck_request* r, uint32_t* order) {
   struct sigaction chld;
   if (sigaction(SIGCHLD, NULL, &chld) != 0 || chld.sa_handler == SIG_IGN || (chld.sa_flags & SA_NOCLDWAIT) != 0)
-    return 0; /* a child that has ended is gone, and nobody could say which it was */
+    return 0; /* a child that ends is reaped at once: its pid could not be found */
   if (r->keep_count > SHELL_NUMBERS || !adapter_is_plain(r) || !adapter_keeps_below(r, SHELL_NUMBERS) ||
       !adapter_order(r, order) || adapter_source_of(r, 0) < 0 || r->argv[0] == NULL)
     return 0;

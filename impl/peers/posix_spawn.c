@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * glibc's posix_spawn(3), used as a careful program would: file actions run in list order, so sources are
- * first duplicated above every number in use, then put in place. What it cannot do is not offered: `only`
+ * first duplicated above every number in use, then put in place. The peer offers only what it can do: `only`
  * needs the keep entries to be the lowest numbers for addclosefrom_np(3), and signals cannot be set to be
  * ignored; there is no pidfd before glibc 2.39. */
 #define _GNU_SOURCE
@@ -21,7 +21,7 @@
 
 #define KEEP_MAX 1024
 
-/* sigaddset(3) refuses the signals that a libc keeps for itself; the attributes take them, whatever the child makes of
+/* sigaddset(3) refuses the signals that a libc reserves; the attributes accept them, but the child may ignore
  * them (`limits`, below). */
 static sigset_t set_of(uint64_t bits) {
   sigset_t set;
@@ -30,8 +30,8 @@ static sigset_t set_of(uint64_t bits) {
   return set;
 }
 
-/* Numbers to put sources aside at: closed now, nobody's target, as far from what others open as can be. What
- * another thread opens there meanwhile is lost to the child: posix_spawn has no way to ask for a free one. */
+/* Finds numbers to put sources aside at: closed now, no target, as high as possible, away from other opens. The child
+ * loses what another thread opens there meanwhile: posix_spawn cannot ask for a free number. */
 static int find_aside(const struct spawncheck_request* r, int* aside) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return errno;
@@ -44,7 +44,7 @@ static int find_aside(const struct spawncheck_request* r, int* aside) {
   return found == r->keep_count ? 0 : EMFILE;
 }
 
-/* posix_spawn has no word for "this source must be open": dup2 in the child says EBADF. */
+/* posix_spawn cannot express "this source must be open": dup2 in the child fails with EBADF. */
 static int add_keep(posix_spawn_file_actions_t* actions, const struct spawncheck_request* r) {
   int aside[KEEP_MAX], error = 0;
   if (r->keep_count > KEEP_MAX) return EINVAL;
@@ -119,7 +119,7 @@ const struct spawncheck_implementation* peer_posix_spawn(void) {
   return &self;
 }
 
-/* errno is a limit and no habit: of a run in which a libc has written to its caller's memory it is to be seen. */
+/* Writing errno is a limit and no habit: the report must show a run in which libc wrote to its caller's memory. */
 static const struct spawncheck_documented_limit limits[] = {
     {"err.exact", "",
      "a failure in the child is whatever step failed first: dup2 of a temporary may come before what the contract "

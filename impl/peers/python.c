@@ -2,8 +2,8 @@
  *
  * CPython's subprocess.Popen, in an interpreter of this process. stdin, stdout and stderr take numbers; pass_fds passes
  * others as they are, and with close_fds, which it implies, the child gets nothing else. So `only` needs 0, 1 and 2
- * kept, and what is kept beyond them kept in place. Each Popen is remembered: Popen waits for those that a program
- * forgets. */
+ * kept, and all other entries kept in place. Each Popen object is remembered: Popen reaps the children of destroyed
+ * objects. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <errno.h>
@@ -26,7 +26,7 @@ static PyObject* environment_of(char* const* strings) {
   PyObject* environment = PyDict_New();
   for (; environment != NULL && *strings != NULL; ++strings) {
     const char* at = strchr(*strings, '=');
-    if (at == NULL || at == *strings) continue; /* no assignment */
+    if (at == NULL || at == *strings) continue; /* not NAME=VALUE */
     PyObject* name = PyUnicode_DecodeFSDefaultAndSize(*strings, at - *strings);
     PyObject* value = PyUnicode_DecodeFSDefault(at + 1);
     if (name == NULL || value == NULL || PyDict_SetItem(environment, name, value) != 0) Py_CLEAR(environment);
@@ -36,7 +36,7 @@ static PyObject* environment_of(char* const* strings) {
   return environment;
 }
 
-/* A null value, which is an error of Python's, is passed on. */
+/* Passes a null value on: it means that Python has raised an exception. */
 static int set(PyObject* keywords, const char* name, PyObject* value) {
   const int error = value == NULL || PyDict_SetItemString(keywords, name, value) != 0;
   Py_XDECREF(value);
@@ -71,7 +71,7 @@ static PyObject* keywords_of(const struct spawncheck_request* r) {
   return keywords;
 }
 
-/* The errno of the OSError that is being raised, EINVAL for another exception; it is cleared. */
+/* Returns the errno of the raised OSError, EINVAL for another exception, and clears it. */
 static int errno_of_exception(void) {
   PyObject *type, *value, *trace;
   PyErr_Fetch(&type, &value, &trace);
@@ -104,7 +104,7 @@ static int run(const struct spawncheck_request* r, struct spawncheck_result* res
   return result->error;
 }
 
-/* pgroup: 0 to 2 of stdin and so on mean numbers, and a negative one is one of subprocess's own constants. */
+/* subprocess gives negative numbers a meaning of its own, for stdin and so on and for process_group: declined. */
 static int can_say(const struct spawncheck_request* r) {
   const int is_only = r->fd_policy == SPAWNCHECK_FDS_ONLY;
   if (popen_class == NULL || !adapter_is_plain(r) || !adapter_sources_are_open(r)) return 0;
@@ -125,7 +125,7 @@ static int spawn(const struct spawncheck_request* r, struct spawncheck_result* r
   return result->error;
 }
 
-/* In the process that forks the arenas: an interpreter costs tens of milliseconds. No handlers, no threads. */
+/* Runs in the process that forks the arenas, since a start costs tens of milliseconds. No handlers, no threads. */
 static void start_interpreter(void) {
   Py_InitializeEx(0);
   PyObject* module = PyImport_ImportModule("subprocess");

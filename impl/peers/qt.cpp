@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // Qt's QProcess with forwarded channels: the child has the caller's 0, 1 and 2, and everything else without
-// close-on-exec. QProcess has no word for other descriptors; its documentation gives setupChildProcess() for
-// "last-minute setup" in the child, so the kept ones are put in place there, sources first. A QProcess that is
-// destroyed kills its child: each is left alone. What the child may fail at there cannot be told, so sources are looked
-// at first.
+// close-on-exec. QProcess does not support other descriptors; its documentation gives setupChildProcess() for
+// "last-minute setup" in the child, so the kept ones are put in place there, sources first. A destroyed QProcess
+// kills its child: no QProcess is ever destroyed. Failures in setupChildProcess() cannot be reported, so the adapter
+// checks the sources before.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -46,8 +46,8 @@ class Process : public QProcess {
   int group_;
 };
 
-// setupChildProcess() has no way to fail: what it would meet is left to others. A target beyond 0, 1 and 2 might be the
-// pipe by which QProcess learns of a failed exec.
+// setupChildProcess() cannot report a failure, so requests that may fail there are declined. A target above 2 might be
+// the pipe by which QProcess learns of a failed exec.
 bool can_say(const spawncheck_request* r) {
   if (!adapter_is_plain(r) || r->argv[0] == nullptr) return false;
   for (std::uint32_t i = 0; i < r->keep_count; ++i)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * impl/spawn behind the one interface. */
+ * The reference, impl/spawn, behind implementation.h. */
 #include <errno.h>
 #include <spawncheck/spawn/request.h>
 #include <stddef.h>
@@ -32,14 +32,14 @@ const struct spawncheck_implementation* peer_reference(void) {
   (void)spawn_abilities_probed(); /* once in the server, not in each arena it forks */
   static struct spawncheck_implementation self = {
       .abi = SPAWNCHECK_ABI, .name = "reference", .sets = 127, .spawn = reference_spawn};
-  /* Sources that are read one by one are read so when nothing is forced, too. */
+  /* A strategy that reads sources one by one may also be chosen when none is forced. */
   const struct spawn_strategy_row* row = spawn_strategy_of(forced);
   self.promises = row != NULL && row->at_once ? "fd.snapshot fd.released" : "fd.released";
   self.policies = row == NULL || row->inherits ? 7u : 1u << SPAWNCHECK_FDS_ONLY;
   return &self;
 }
 
-/* What other code puts at a number of the window between the two calls is lost. */
+/* The limit: other code loses what it puts at a number of the window between the check and the write. */
 const struct spawncheck_description* peer_reference_description(void) {
   static const struct spawncheck_documented_limit limits[] = {
       {"fd.untouched", "; another thread uses the window",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * In an arena that is linked with another libc the reference, whose library is built for this one, is not offered. */
+ * Arenas linked with another libc do not offer the reference, whose library is built for this libc. */
 #include "peers.h"
 
 const struct spawncheck_implementation* peer_reference(void) { return 0; }

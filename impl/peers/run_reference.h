@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * impl/spawn asked by the one interface: for the peer `reference`, and for what is made from its plan (the mutants of
- * classes plan, staged and fetched; ways/array-spawn). As async-signal-safe as spawn_run(). */
+ * Calls impl/spawn with a request of implementation.h: for the peer `reference`, and for objects made from its plan (
+ * mutants of classes plan, staged and fetched; ways/array-spawn). As async-signal-safe as spawn_run(). */
 #ifndef SPAWNCHECK_PEERS_RUN_REFERENCE_H
 #define SPAWNCHECK_PEERS_RUN_REFERENCE_H
 
@@ -24,8 +24,8 @@ static_assert(SPAWNCHECK_IS_SAME(SPAWNCHECK_SET_MASK, SPAWN_SET_MASK) &&
 #undef SPAWNCHECK_IS_SAME
 static_assert(sizeof(struct spawncheck_keep) == sizeof(struct spawn_keep), "the entries are the same");
 
-/* strategy: SPAWN_STRATEGY_*. Where it is forced and a scenario leaves it no room, the reference chooses: a window that
- * has too few slots, or none; a limit that leaves no number for the caller's pidfd. Returns result->error. */
+/* strategy: SPAWN_STRATEGY_*. If the scenario makes a forced strategy impossible, the reference chooses: too few slots
+ * or no window; a limit that leaves no number for the caller's pidfd. Returns result->error. */
 static inline int run_reference(const struct spawncheck_request* request, uint32_t strategy,
                                 struct spawncheck_result* result) {
   struct spawn_request r;

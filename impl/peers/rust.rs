@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Rust's std::process::Command. Stdio takes owned descriptors for 0, 1 and 2 and closes them afterwards, so each is a
-// clone of the caller's (BorrowedFd::try_clone_to_owned), as a program that keeps its own would make it. It has no word
-// for other numbers; what is not close-on-exec the child inherits. A Child that is dropped goes on, and nobody waits.
+// clone of the caller's (BorrowedFd::try_clone_to_owned), as a program that keeps its own would make it. It does not
+// support other numbers; the child inherits all that is not close-on-exec. A dropped Child runs on, and is not reaped.
 #![allow(non_camel_case_types)]
 
 use std::ffi::{CStr, OsStr};
@@ -89,7 +89,7 @@ macro_rules! text {
     };
 }
 
-// A caller's descriptor stays the caller's: what is taken from it is a clone.
+// The caller keeps its descriptor: Command gets a clone.
 unsafe fn clone_of(number: c_int) -> io::Result<Stdio> {
     let borrowed = File::from_raw_fd(number);
     let clone = borrowed.try_clone();
@@ -133,7 +133,7 @@ unsafe fn launch(r: &spawncheck_request, keep: &[spawncheck_keep]) -> io::Result
     Ok(command.spawn()?.id())
 }
 
-// A number that is closed may become a clone of another.
+// A clone of another source may get the number of a closed source.
 fn is_open(number: c_int) -> bool {
     const F_GETFD: c_int = 1;
     unsafe {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * fork(2), a sweep over /proc/self/fd that closes what is not kept, execve(2): what programs do that may not count on
- * close_range(2). The errno of a failed step comes back through a pipe, which takes two numbers of the caller's table
- * for the time of the call. */
+ * fork(2), a sweep over /proc/self/fd that closes all numbers not kept, execve(2): what programs do that cannot rely on
+ * close_range(2). A pipe returns the errno of a failed step; it takes two numbers of the caller's table
+ * during the call. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <stdlib.h>
@@ -11,8 +11,8 @@
 #include "adapter.h"
 #include "by_hand.h"
 
-/* opendir(3) allocates: fork(2) of glibc leaves malloc usable in the child. Closing while one reads leaves out no
- * entry: the kernel's position in the directory is the number (fs/proc/fd.c proc_readfd_common). */
+/* opendir(3) allocates: fork(2) of glibc leaves malloc usable in the child. Closing numbers during the
+ * walk skips no entry: the kernel's position in the directory is the number (fs/proc/fd.c proc_readfd_common). */
 static int close_the_rest(const struct spawncheck_request* r, int report) {
   DIR* directory = opendir("/proc/self/fd");
   if (directory == NULL) return -1;
@@ -64,7 +64,7 @@ static int start(const struct spawncheck_request* r, struct spawncheck_result* r
   uint64_t caller_mask;
   int report[2], error = 0;
   if (pipe2(report, O_CLOEXEC) != 0) return errno;
-  if (by_hand_is_source(r, report[0]) || by_hand_is_source(r, report[1])) { /* closed since: no file of the caller's */
+  if (by_hand_is_source(r, report[0]) || by_hand_is_source(r, report[1])) { /* a source was closed since */
     close(report[0]);
     close(report[1]);
     return EBADF;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The start for an implementation of your own: copy this file, put your library's call where vfork(2) is, and build a
- * shared object (howto.md). As it stands it is a correct spawn that offers little:
+ * A template for your own implementation: copy this file, put your library's call where vfork(2) is, and build a
+ * shared object (howto.md). Unchanged it is a correct spawn that offers little:
  *
  *   cc -shared -fPIC -I SPAWNCHECK -o mine.so template.c
  *   spawncheck check --implementation ./mine.so --seconds 60
  *
- * What it cannot express it does not offer (`policies`, `sets`), or declines request by request: neither is a
- * violation. What it offers it owes, by the contract: model/contract/contract.md. */
+ * It does not offer what it cannot express (`policies`, `sets`), or declines single requests: neither is a
+ * violation. What it offers must obey the contract: model/contract/contract.md. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -18,7 +18,7 @@
 
 #include "impl/peers/implementation.h"
 
-struct kernel_action { /* as rt_sigaction(2) has it: libc's sigaction(3) hides the signals it keeps for itself */
+struct kernel_action { /* the struct of rt_sigaction(2): libc's sigaction(3) refuses the signals that it reserves */
   void (*handler)(int);
   unsigned long flags;
   void (*restorer)(void);
@@ -29,7 +29,7 @@ static long set_mask(const uint64_t* mask, uint64_t* old) {
   return syscall(SYS_rt_sigprocmask, SIG_SETMASK, mask, old, sizeof *mask);
 }
 
-/* In the child, which has its parent's handlers and memory: no handler may run here. */
+/* Runs in the child, which has its parent's handlers and memory: no handler may run in it. */
 static void reset_handlers(void) {
   for (int signal = 1; signal <= 64; ++signal) {
     struct kernel_action action = {0};
@@ -40,7 +40,7 @@ static void reset_handlers(void) {
   }
 }
 
-/* Async-signal-safe, and on its parent's memory: it writes nothing but `error`. */
+/* Async-signal-safe. It runs on its parent's memory and must write only `error`. */
 static _Noreturn void child(const struct spawncheck_request* r, const uint64_t* callers_mask, volatile int* error) {
   reset_handlers();
   if ((r->set & SPAWNCHECK_SET_CWD) == 0 || chdir(r->cwd) == 0) {
@@ -80,8 +80,8 @@ const struct spawncheck_implementation* spawncheck_implementation_v1(void) {
   return &self;
 }
 
-/* Optional. What your library does besides (habits), what its documentation excepts (limits, each with its source), and
- * what it needs before its first spawn (prepare). */
+/* Optional: what your library does besides the request (habits), what its documentation excludes (limits, each with its
+ * source), and what it needs before its first spawn (prepare). */
 const struct spawncheck_description* spawncheck_description_v1(void) {
   static const struct spawncheck_description self = {.size = sizeof self, .habits = 0, .version = "1"};
   return &self;

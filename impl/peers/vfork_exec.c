@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * vfork(2) and execve(2). The child runs on its caller's memory and stack until exec, so it calls what is
- * async-signal-safe and writes nothing but its own frames and the variables that `run` lends it; the caller blocks
- * every signal meanwhile, so that no handler of its runs in the child. The errno comes back in memory: no pipe, and
- * nothing in the caller's table. */
+ * vfork(2) and execve(2). The child runs on its caller's memory and stack until exec, so it calls only
+ * async-signal-safe functions and writes only its own frames and the variables passed to `run`; the caller blocks
+ * every signal meanwhile, so that none of its handlers runs in the child. The errno comes back in memory: no pipe, and
+ * no descriptor in the caller's table. */
 #define _GNU_SOURCE
 #include <sys/wait.h>
 
@@ -25,7 +25,7 @@ static int close_the_rest(const struct spawncheck_request* r) {
   }
 }
 
-/* In the child. Returns only where a step failed: its errno. */
+/* Runs in the child. Returns only if a step failed, with its errno. */
 static __attribute__((noinline)) int run(const struct spawncheck_request* r, const uint64_t* caller_mask, int* aside) {
   by_hand_dispositions(r);
   if (by_hand_surroundings(r) != 0 || by_hand_place(r, aside) != 0) return errno;
