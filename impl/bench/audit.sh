@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# impl/bench/audit.sh SPAWNCHECK DIRECTORY ROUNDS [PART]: what an audit costs. make -j compiles a hundred small C files, plainly, audited, and under
-# strace -f -e trace=desc,process with and without its seccomp filter; in turn, so that all meet the same machine. Prints the medians of wall time
-# and of processor time, and of each round's ratios to the plain run; PART gets the ratios as JSON.
+# impl/bench/audit.sh SPAWNCHECK DIRECTORY ROUNDS [PART]: measures the cost of an audit. make -j compiles a hundred small C files: plainly, audited,
+# and under strace -f -e trace=desc,process with and without its seccomp filter; in turn, under the same load. Prints the medians of wall time
+# and of processor time, and of each round's ratios to the plain run; writes the ratios to PART as JSON.
 set -euo pipefail
 spawncheck=$1 directory=$2 rounds=$3 part=${4:-}
 files=100

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What this machine does: posix_spawn(3) and waitpid(2) of the program that exits at once, N times.
+ * Measures this machine: posix_spawn(3) and waitpid(2) of a program that exits at once, N times.
  *
  *   spawn-rate N PROGRAM */
 #define _GNU_SOURCE

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The cheapest ptrace(2) stop this machine has: a loop of one call that a seccomp filter makes stop, and a tracer that
- * does nothing but wait and continue. Both on one processor.
+ * Measures the cheapest ptrace(2) stop of this machine: a loop of one call that a seccomp filter stops, and a tracer
+ * that only waits and continues. Both run on one processor.
  *
  *   stop-rate N */
 #define _GNU_SOURCE

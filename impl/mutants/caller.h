@@ -27,7 +27,7 @@ static void list_open(struct job* job) {
   count = job->listed_count;
 }
 
-/* Duplicates each kept source in the caller, as an implementation does that means to protect them. */
+/* Duplicates each kept source in the caller, as an implementation does that tries to protect its sources. */
 static uint32_t capture(struct job* job) {
   uint32_t i = 0;
   for (; i < job->request.keep_count; ++i) {
@@ -83,7 +83,7 @@ static void restore_spared(const struct job* job) {
   for (unsigned i = 0; i < 3; ++i) set_action(spared_signals[i], &job->spared[i]);
 }
 
-/* CLEARED_MEANWHILE: those that have close-on-exec lose it for the time of the call. */
+/* CLEARED_MEANWHILE: close-on-exec sources lose the flag during the call. */
 static void clear_sources(struct job* job) {
   for (uint32_t i = 0; i < job->source_count; ++i) {
     job->cleared[i] = fcntl(job->sources[i], F_GETFD) == FD_CLOEXEC;

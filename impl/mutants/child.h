@@ -41,7 +41,7 @@ static void change_limit(int resource, int is_raised) {
   setrlimit(resource, &limit);
 }
 
-/* Deviations that leave the child with an attribute that its caller has not. */
+/* Deviations that give the child an attribute that its caller does not have. */
 static void change_attributes(void) {
   const struct sched_param none = {0};
   if (HAS(NICE_CHANGED)) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + 1);
@@ -61,7 +61,7 @@ static void change_attributes(void) {
   }
 }
 
-/* FORKED_TWICE: the one that the caller knows ends, another one goes on. */
+/* FORKED_TWICE: the process that the caller knows exits, and its child continues. */
 static void go_on_in_another(void) {
   if (syscall(SYS_fork) > 0) _exit(0);
 }
@@ -76,7 +76,7 @@ static void copy_to_small_stack(const struct spawncheck_request* r) {
   __asm__ volatile("" : : "r"(copy), "r"(page) : "memory");
 }
 
-/* The first of a name only. */
+/* Returns true if an earlier string has the same variable name. */
 static int is_named_before(char* const* strings, uint32_t count, const char* string) {
   const size_t length = strcspn(string, "=") + 1;
   for (uint32_t i = 0; i < count; ++i)
@@ -134,7 +134,7 @@ static _Noreturn void fail(struct job* job) {
 static int child_main(void* argument) {
   struct job* job = argument;
   const struct spawncheck_request* r = &job->request;
-  if (HAS(STILLBORN)) { /* by a call that is not visible: a scheduled run never sees the child rest */
+  if (HAS(STILLBORN)) { /* by a call that no scheduled run stops at: the child never seems to wait */
     siginfo_t info = {.si_code = SI_QUEUE};
     syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), SIGKILL, &info);
   }

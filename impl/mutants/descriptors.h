@@ -9,10 +9,10 @@
 
 #include "impl/mutants/requests.h"
 
-#define LOOP_MAX 4096 /* of loops over all numbers */
+#define LOOP_MAX 4096 /* bound of loops over all numbers */
 
-/* close(3) of libc is a cancellation point, which marks the thread that it runs on: the caller's, and for good where
- * the child is killed in it. */
+/* libc's close(3) is a cancellation point, which marks its thread: here the caller's thread, for good if the child is
+ * killed inside the call. */
 static int close_number(int number) { return HAS(CLOSE_CANCELLABLE) ? close(number) : (int)syscall(SYS_close, number); }
 
 static int close_gap(unsigned first, unsigned last, unsigned flags) {
@@ -29,7 +29,7 @@ static int close_gap(unsigned first, unsigned last, unsigned flags) {
   return HAS(RANGE_UNCHECKED) ? 0 : error;
 }
 
-/* What lies above all sources. */
+/* Closes the numbers above all sources. */
 static int close_rest(unsigned first, unsigned flags) {
   rlim_t limit = 0;
   if (HAS(SWEEP_TO_LIMIT) && read_limit(&limit) != 0) return -1;
@@ -40,7 +40,7 @@ static int close_rest(unsigned first, unsigned flags) {
   return end > first ? close_gap(first, end - 1, 0) : 0;
 }
 
-/* Closes all but the sources, the highest range first: it makes the table private. */
+/* Closes all but the sources, the highest range first, since that range makes the table private. */
 static int keep_sources(const struct job* job) {
   const int* sources = job->sources;
   const uint32_t count = job->source_count;
@@ -76,7 +76,7 @@ static int is_read_again(const struct job* job, uint32_t except, int number) {
   return 0;
 }
 
-/* SECOND_CYCLE: each move that overwrites nothing first; then a temporary, once. */
+/* SECOND_CYCLE: first the moves that overwrite no pending source; then a temporary, but only once. */
 static int move_with_one_temporary(const struct job* job) {
   const uint32_t count = job->request.keep_count;
   int is_used = 0;
@@ -116,8 +116,8 @@ static int reopen(int number, int target) {
   return fd == target ? fcntl(fd, F_SETFD, 0) : target;
 }
 
-/* Where temporaries begin: above all numbers of the request; from the lowest on where there is no room, since the limit
- * or what is open there leaves none. */
+/* Where temporaries begin: above all numbers of the request, or at 0 if the limit or open numbers leave no room
+ * there. */
 struct room {
   int from, is_low;
 };
@@ -132,11 +132,11 @@ static struct room first_room(const struct job* job) {
   return room;
 }
 
-/* At a number that is no target. */
+/* Returns a duplicate at a number that is no target. */
 static int put_aside(const struct job* job, int number, struct room* room) {
   for (;;) {
     const int fd = fcntl(number, HAS(TEMPORARY_LEFT) ? F_DUPFD : F_DUPFD_CLOEXEC, room->from);
-    if (fd < 0 && errno == EINVAL) errno = EMFILE; /* `from` has reached the limit: there is no number */
+    if (fd < 0 && errno == EINVAL) errno = EMFILE; /* `from` has reached RLIMIT_NOFILE: no number is free */
     if (fd < 0 && errno == EMFILE && !room->is_low) {
       *room = (struct room){0, 1};
       continue;
@@ -152,7 +152,7 @@ static int put_in_place(int number, int target) {
   return HAS(REOPENED) || (HAS(REOPENED_HIGH) && target >= 3) ? reopen(number, target) : dup2(number, target);
 }
 
-/* All sources are duplicated out of the way, then put where they belong. */
+/* Duplicates all sources out of the way, then puts them at their targets. */
 static int move_all(const struct job* job) {
   const struct spawncheck_request* r = &job->request;
   int* aside = job->aside;
@@ -188,7 +188,7 @@ static void close_listed(const struct job* job) {
     if (!is_source(job, job->listed[i])) close_number(job->listed[i]);
 }
 
-/* Policies but only: exec drops what is close-on-exec. */
+/* For the policies other than `only`: exec drops close-on-exec descriptors. */
 static int make_private(const struct job* job) {
   const uint32_t policy = job->request.fd_policy;
   if (unshare(CLONE_FILES) != 0 && !HAS(UNSHARE_UNCHECKED)) return -1;
@@ -207,7 +207,7 @@ static int drop(const struct job* job) {
   return 0;
 }
 
-/* DROPPED_BY_OLD_FLAGS: after the moves, by what was close-on-exec before them. */
+/* DROPPED_BY_OLD_FLAGS: drops, after the moves, the numbers that were close-on-exec before them. */
 static int move_and_drop(const struct job* job) {
   uint64_t old[LOOP_MAX / 64] = {0};
   for (int n = 0; n < LOOP_MAX; ++n)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * THE table of planted bugs. Each becomes a shared object, mutants/WORD.so, that the suite must reject; the
- * controls have none and must pass.
+ * controls have no bug and must pass.
  *
  * Columns: enumerator, word, class, how it shows (D: in any run, R: in a race, F: when a call fails), the clauses that
  * may name it, what is wrong. Rows of the classes plan, staged and fetched are made from the reference

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * A small, correct spawn (clone with CLONE_VM, CLONE_VFORK and CLONE_FILES, then close_range UNSHARE), and
- * every planted bug as one deviation from it. SPAWNCHECK_FAULT, a number of the table in faults.h, is set
- * when it is compiled, so that each shared object contains one bug and nothing of the others.
+ * every planted bug as one deviation from it. The build sets SPAWNCHECK_FAULT, a number of the table in
+ * faults.h, so that each shared object contains exactly one bug.
  *
- * It is written apart from the reference on purpose: the suite must accept a second implementation, and
+ * It shares no code with the reference on purpose: the suite must accept a second implementation, and
  * planted bugs must not be tuned to the reference.
  *
- * Its parts are headers, in the order in which a spawn goes backwards: start.h (the caller), child.h, descriptors.h,
- * signals.h, requests.h; caller.h has what only deviations do. */
+ * Its parts are headers, each of which uses the ones after it: start.h (the caller), child.h, descriptors.h,
+ * signals.h, requests.h; caller.h has the code that only deviations use. */
 #define _GNU_SOURCE
 #include <stddef.h>
 
@@ -42,7 +42,7 @@ static void end_job(struct job* job, uint32_t keep_count) {
   if (!HAS(ONE_JOB) && !IS_NOT_SUSPENDED) munmap(job, job_size(keep_count));
 }
 
-/* The temporaries of the caller's that some deviations have. */
+/* Makes the temporaries that some deviations have in the caller. */
 static int start_with_temporaries(struct job* job, struct spawncheck_result* result) {
   uint32_t count = 0;
   if (HAS(VISIBLE_TEMPORARY)) job->temporary = open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the parts of mutant.c share. SPAWNCHECK_FAULT, a number of the table in faults.h, is set when it is compiled. */
+ * What the parts of mutant.c share. The build sets SPAWNCHECK_FAULT, a number of the table in faults.h. */
 #ifndef SPAWNCHECK_MUTANTS_MUTANT_H
 #define SPAWNCHECK_MUTANTS_MUTANT_H
 
@@ -26,7 +26,7 @@
   (HAS(PIPE_LEFT) || HAS(PIPE_PASSED) || HAS(PIPE_MARKED_LATER) || HAS(PIPE_CLOSED_TWICE) || HAS(PIPE_OVERWRITTEN))
 #define LISTS_NUMBERS (HAS(LISTED_BEFORE) || HAS(LISTED_ONCE))
 #define IS_NOT_SUSPENDED (HAS(NO_VFORK) || HAS(NO_VFORK_COPIED))
-/* Whether the child starts on the caller's table, which has the pidfd then. */
+/* True if the child starts on the caller's table, which then has the pidfd. */
 #define SHARES_TABLE (!HAS(NO_VFORK_COPIED) && !HAS_CHANNEL && !HAS(EXIT_IN_COPY))
 #define KEEP_MAX 8192
 #define LISTED_MAX 8192
@@ -38,9 +38,9 @@ struct kernel_action {
   uint64_t mask;
 };
 
-/* One call: what the child reads, and what it says. */
+/* One call: the child's input, and its report. */
 struct job {
-  struct spawncheck_request request; /* a copy, which deviations change; its keep array is `keep` */
+  struct spawncheck_request request; /* a copy that deviations may change; its keep array is `keep` */
   uint64_t caller_mask;
   int error;
   int pidfd;
@@ -50,7 +50,7 @@ struct job {
   struct spawncheck_keep* keep;
   int *sources, *targets; /* ascending; each source once */
   int* aside;             /* the temporary of each entry */
-  int* cleared;           /* of each source: it had close-on-exec (CLEARED_MEANWHILE) */
+  int* cleared;           /* 1 for each source that had close-on-exec (CLEARED_MEANWHILE) */
   uint32_t source_count;
   uint32_t listed_count;
   int listed[LISTS_NUMBERS ? LISTED_MAX : 1];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Planted bugs of the reference's own ways: its library, with one step of the plan or one move of the window's
-// bookkeeping spoilt. SPAWNCHECK_FAULT, a number of the table in faults.h, is set when it is compiled.
+// Planted bugs in the reference's own strategies: its library, with a bug in one step of the plan or one operation of
+// the window. The build sets SPAWNCHECK_FAULT, a number of the table in faults.h.
 //
-// The functions that are spoilt are stood in front of by the linker (ld --wrap, CMakeLists.txt): the library is what
-// everybody gets, and calls __wrap_f where it says f; __real_f is the library's own.
+// The linker wraps the changed functions (ld --wrap, CMakeLists.txt): the library itself is unchanged,
+// and its calls of f reach __wrap_f; __real_f is the library's own f.
 #include <fcntl.h>
 #include <spawncheck/spawn/request.h>
 
@@ -63,7 +63,7 @@ class Steps {
   int count() const { return static_cast<int>(plan_.step_count); }
   spawn_step& operator[](int i) { return plan_.step[i]; }
   bool is(int i, int kind) const { return i >= 0 && i < count() && plan_.step[i].kind == kind; }
-  // From `from` on; -1: none.
+  // Returns the first step of that kind from `from` on, or -1.
   int next(int kind, int from = 0) const {
     while (from < count() && !is(from, kind)) ++from;
     return from < count() ? from : -1;
@@ -136,10 +136,10 @@ void spoil_staged(Steps& steps) {
   }
 }
 
-// Where the entry that begins with the fetch at `i` arrives.
+// Returns the target of the entry that begins with the fetch at `i`.
 int target_of(Steps& steps, int i) { return steps.is(i + 1, SPAWN_STEP_DUP) ? steps[i + 1].b : steps[i].b; }
 
-// Fetch, then clear, or dup and close.
+// An entry is a fetch and a clear, or a fetch, a dup and a close.
 void lose_entry(Steps& steps, int fetch) {
   if (fetch < 0) return;
   const int size = steps.is(fetch + 1, SPAWN_STEP_DUP) ? 3 : 2;
@@ -147,7 +147,7 @@ void lose_entry(Steps& steps, int fetch) {
 }
 
 void spoil_fetched(Steps& steps) {
-  int latest = -1;  // of the targets
+  int latest = -1;  // the highest target
   if (HAS(FETCHED_SWAPPED)) steps.swap_sources(SPAWN_STEP_FETCH);
   if (HAS(FETCHED_SHARED)) steps[steps.next(SPAWN_STEP_CLOSE_RANGE)].flags = 0;
   if (HAS(FETCHED_LAST_LOST)) lose_entry(steps, steps.last(SPAWN_STEP_FETCH));
@@ -169,12 +169,12 @@ void spoil_fetched(Steps& steps) {
 // ---- the window -------------------------------------------------------------------------------------------------
 
 int home = -1;           // a placeholder
-std::uint64_t used = 0;  // STAGED_BLINDLY: numbers that a spawn has
+std::uint64_t used = 0;  // STAGED_BLINDLY: numbers that a spawn has taken
 
 std::uint64_t bit(int number) { return 1ull << number; }
 void put_placeholder(int number) { call(SYS_dup3, home, number, O_CLOEXEC); }
 
-// The lowest numbers of the window that nobody has, whatever is open there.
+// Takes the lowest numbers of the window that no spawn has, whatever is open there.
 std::uint64_t take_blindly(unsigned count, std::uint64_t among) {
   std::uint64_t left = spawncheck_spawn::window_free() & among & ~__atomic_load_n(&used, __ATOMIC_ACQUIRE), taken = 0;
   for (unsigned i = 0; i < count && left != 0; ++i, left &= left - 1) taken |= left & ~(left - 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Part of mutant.c: the request is copied, sorted and checked, in the caller. */
+ * Part of mutant.c: the caller copies, sorts and checks the request. */
 #ifndef SPAWNCHECK_MUTANTS_REQUESTS_H
 #define SPAWNCHECK_MUTANTS_REQUESTS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Part of mutant.c: the caller's side: signals blocked, clone, how it went, what is left is cleared away. */
+ * Part of mutant.c: the caller's side: it blocks signals, clones, reads the outcome and releases everything. */
 #ifndef SPAWNCHECK_MUTANTS_START_H
 #define SPAWNCHECK_MUTANTS_START_H
 
@@ -10,7 +10,7 @@
 #include "impl/mutants/child.h"
 
 struct stack {
-  char* area; /* NULL: not to be unmapped */
+  char* area; /* NULL: must not be unmapped */
   char* top;
   size_t size;
 };
@@ -73,7 +73,7 @@ static int make_channel(struct job* job) {
   return 0;
 }
 
-/* How it went, by the pipe or by memory. */
+/* Reads the outcome from the pipe or from memory. */
 static int read_channel(struct job* job) {
   int error = 0;
   close(job->channel[1]);

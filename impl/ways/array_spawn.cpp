@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The reference with one call in place of all that drop descriptors: close_range(2) with an array of the numbers that
-// stay, which the kernel of ci/kernels.d/array has and no other. A whole spawn, so that it is checked as one: what the
-// call is worth to an implementation shows here, what it promises by itself in the claims (way.cpp).
+// The reference with a single call that drops descriptors: close_range(2) with an array of the numbers that
+// stay, which only the kernel of ci/kernels.d/array has. It is a whole spawn and checked as one: it shows what the
+// call is worth to an implementation; the claims (way.cpp) show what the call itself guarantees.
 //
-// The plan is that of strategy unshare, made by the library, which calls __wrap_f where it says f (ld --wrap).
+// The library makes the plan of strategy unshare; its calls of f reach __wrap_f (ld --wrap).
 #include <spawncheck/spawn/request.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -26,10 +26,10 @@ namespace {
 
 constexpr std::uint16_t keeps_an_array = 1u << 15;  // ci/kernels.d/array/array.patch
 
-// Read by the kernel while the calling thread is suspended in its spawn; nothing else of the thread uses it.
+// The kernel reads it while the calling thread is suspended in its spawn; the thread does not use it otherwise.
 thread_local std::uint32_t numbers_that_stay[SPAWN_KEEP_MAX];
 
-// EFAULT where the kernel reads the array, EINVAL where it does not know the flag. Changes nothing.
+// Returns true if the kernel knows the flag: EFAULT if it reads the array, EINVAL if not. Changes no descriptor.
 bool is_known() {
   const int saved = errno;
   const bool is_read = syscall(SYS_close_range, ~0u, ~0u, unsigned{keeps_an_array}, ~0ul, 1u) != 0 && errno == EFAULT;
@@ -37,7 +37,7 @@ bool is_known() {
   return is_read;
 }
 
-bool is_here;  // asked once, in the server
+bool is_here;  // probed once, in the server
 
 int spawn(const spawncheck_request* request, spawncheck_result* result) {
   if (!is_here) {
@@ -49,8 +49,8 @@ int spawn(const spawncheck_request* request, spawncheck_result* result) {
 
 }  // namespace
 
-// The first range becomes the call with the array, the others go. What the child closes of the caller's pidfd stays: a
-// kept source that another thread has closed meanwhile may be that number.
+// Turns the first range into the call with the array and removes the other ranges. CLOSE_PIDFD stays: the pidfd may
+// have the number of a kept source that another thread has closed.
 int __wrap_spawn_plan_build(const spawn_request* request, const spawn_abilities* abilities, spawn_plan* plan) {
   if (const int error = __real_spawn_plan_build(request, abilities, plan)) return error;
   std::uint32_t count = 0;

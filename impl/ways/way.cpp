@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// One way of model/explore/claims.h behind the one interface. SPAWNCHECK_WAY, its word, is set when it is compiled.
+// One way of model/explore/claims.h behind impl/peers/implementation.h. The build sets SPAWNCHECK_WAY, its word.
 #include <fcntl.h>
 #include <spawncheck/spawn/request.h>
 
@@ -13,7 +13,7 @@ namespace {
 
 using spawncheck::explore::PlanRequest;
 
-// As the model's machine does before there is a child.
+// The checks that the model's machine makes before it starts a child.
 int check(const PlanRequest& r) {
   for (const auto& [source, target] : r.keep)
     if (source < 0 || target < 0 || fcntl(source, F_GETFD) < 0) return EBADF;
@@ -30,7 +30,7 @@ int spawn(const spawncheck_request* request, spawncheck_result* result) {
   *result = {-1, -1, 0};
   spawn_plan plan{};
   const spawncheck::explore::Planner planner =
-      spawncheck::explore::planner_of(SPAWNCHECK_WAY);  // the steps are its own
+      spawncheck::explore::planner_of(SPAWNCHECK_WAY);  // each way has its own steps
   result->error = planner(r, plan);
   if (result->error == 0) result->error = check(r);
   if (result->error == 0) {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Two spawns that are wrong only in a crowd: the programs reorder and twostage of SCTBench (Thomson, Donaldson, Betts,
- * PPoPP 2014), told in descriptors. They take one request: policy only, standard input kept at its place.
+ * Two spawns that fail only with several threads: programs reorder and twostage of SCTBench (Thomson, Donaldson, Betts,
+ * PPoPP 2014), translated to descriptors. They take one request: policy only, standard input kept at its place.
  *
- * With CROWD: the child closes what is open and not close-on-exec, but its list has room for CROWD - 1 numbers. So many
- * threads must have opened one, and none of them marked it yet, when the child gets its table.
+ * With CROWD: the child closes what is open and not close-on-exec, but its list holds only CROWD - 1 numbers. To fail,
+ * CROWD threads must each have opened a number, and not yet marked it, when the child gets its table.
  *
- * Without: two numbers come as a pair, one after the other. Where the caller has seen the first, the child closes it
- * when it has the second too, and leaves it otherwise. So some thread must have opened the first by then, and none the
- * second when the child gets its table. */
+ * Without CROWD: two numbers form a pair, opened one after the other. If the caller has seen the first, the child
+ * closes it only if it also has the second. To fail, a thread must have opened the first when the caller looks, and no
+ * thread the second when the child gets its table. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ static int is_open(int number) { return fcntl(number, F_GETFD) >= 0; }
 
 static void close_from(unsigned number) { syscall(SYS_close_range, number, ~0u, 0); }
 
-/* In the child. */
+/* Runs in the child. */
 static void close_the_rest(int has_seen_first) {
 #ifdef CROWD
   int room = CROWD - 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Kaplan-Meier curves as one SVG that needs nothing else.
+// Draws Kaplan-Meier curves as one self-contained SVG.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ struct Panel {
   std::vector<std::pair<std::string, std::vector<Trial>>> curves;  // by scheduler, in the same order in each panel
 };
 
-// The share of searches that have found nothing yet, against schedules on a logarithmic scale up to `schedules_max`.
+// Draws the share of searches without a finding, against schedules on a logarithmic scale up to `schedules_max`.
 std::string curves_svg(const std::vector<Panel>&, double schedules_max);
 
 }  // namespace spawncheck

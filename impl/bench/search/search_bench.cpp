@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Schedules to the first violation, by each scheduler, from several seeds: a line a target, then the whole, by which a
-// default is chosen. Every scheduler of a target gets the same seeds; a bound on time drops the rest of all of them
-// alike.
+// Counts schedules to the first violation, for each scheduler, from several seeds: one line per target, then totals,
+// by which a default is chosen. Every scheduler of a target gets the same seeds; a bound on time drops the remaining
+// seeds of all schedulers alike.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -44,7 +44,7 @@ struct Result {
   std::map<std::string, std::vector<Trial>> trials;  // by scheduler
 };
 
-constexpr unsigned vain_max = 2;  // seeds from which nobody finds anything; then the target is given up
+constexpr unsigned vain_max = 2;  // seeds from which no scheduler finds the bug; then the target is given up
 
 std::vector<Target> chosen_targets(const Options& options) {
   std::vector<Target> all = search_targets();
@@ -73,14 +73,14 @@ json try_seeds(const Target& target, const Options& options, Clock::time_point e
       const auto trial = try_target(*session, target, search, 1000 + 7919 * i, options.schedules_max, is_over);
       if (!trial) return out;
       has_found |= trial->has_happened;
-      round[search] = trial->has_happened ? trial->time : -trial->time;  // less than 0: censored
+      round[search] = trial->has_happened ? trial->time : -trial->time;  // negative: censored
     }
     for (const auto& [search, time] : round.items()) out["trials"][search].push_back(time);
   }
   return out;
 }
 
-// Each worker is a process, takes the next target, and writes a line for each.
+// Each worker is a process that takes target after target and writes one line for each.
 std::vector<json> work(const std::vector<Target>& targets, const Options& options) {
   auto* next = static_cast<unsigned*>(
       mmap(nullptr, sizeof(unsigned), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
@@ -94,7 +94,7 @@ std::vector<json> work(const std::vector<Target>& targets, const Options& option
       const auto rest = (end - Clock::now()) / std::max<std::int64_t>(1, targets.size() - t) * options.workers;
       json line = try_seeds(targets[t], options, std::min(end, Clock::now() + rest));
       line["index"] = t;
-      const std::string text = line.dump() + "\n";  // below PIPE_BUF: written at once
+      const std::string text = line.dump() + "\n";  // below PIPE_BUF: the write is atomic
       if (write(ends[1], text.data(), text.size()) < 0) break;
     }
     _exit(0);
@@ -128,7 +128,7 @@ std::vector<Result> results_of(const std::vector<Target>& targets, const std::ve
   return results;
 }
 
-// ---- what they come to -------------------------------------------------------------------------
+// ---- results -----------------------------------------------------------------------------------
 
 bool is_decided(const Result& r) {
   return std::any_of(r.trials.begin(), r.trials.end(), [](const auto& of) {
@@ -139,12 +139,12 @@ bool is_decided(const Result& r) {
 struct Whole {
   std::string search;
   std::size_t found = 0, tried = 0;
-  double log_mean = 0;  // over targets, of the logarithm of their geometric mean
+  double log_mean = 0;  // mean over targets of the log of the geometric mean
   double ratio = 1;     // to the best
-  double p = 1;         // that it is no worse than the best: log-rank, a stratum a target
+  double p = 1;         // that it is no worse than the best: log-rank, one stratum per target
 };
 
-// The best first.
+// Sorted, the best first.
 std::vector<Whole> wholes_of(const std::vector<Result>& results, const Options& options) {
   std::vector<Whole> all;
   for (const std::string& search : options.searches) {
@@ -230,7 +230,7 @@ json to_json(const std::vector<Result>& results, const std::vector<Whole>& whole
   return out;
 }
 
-// The mutants together, everything else for itself.
+// One panel for all mutants, one for each other target.
 std::vector<Panel> panels_of(const std::vector<Result>& results, const Options& options) {
   std::vector<Panel> panels;
   for (const Result& r : results) {

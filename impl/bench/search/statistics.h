@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// How long until it happens, where some trials end before it has: those are censored, and never counted as if it had
-// happened then.
+// Statistics of the time until an event. A trial that ends before the event is censored, and never counted as if the
+// event had happened at its end.
 #pragma once
 
 #include <optional>
@@ -10,24 +10,24 @@
 namespace spawncheck {
 
 struct Trial {
-  double time = 0;  // until it happened, or as long as it was waited for
+  double time = 0;  // until the event, or until the trial ended
   bool has_happened = false;
 };
 
-// The estimate by Kaplan and Meier (1958) of the share that has not happened yet: where it falls, and to what.
+// A step of the Kaplan-Meier estimate (1958) of the share without the event: where it falls, and to what value.
 struct Fall {
   double time, left;
 };
 std::vector<Fall> kaplan_meier(const std::vector<Trial>&);
 
-// Where the estimate falls to a half or below. Nothing: it never does.
+// Returns the time at which the estimate falls to one half or below; nothing if it never does.
 std::optional<double> median_of(const std::vector<Trial>&);
 
-// The log-rank test (Mantel 1966): observed less expected events of the first group, and its variance. Those of several
-// strata add up.
+// The log-rank test (Mantel 1966): observed minus expected events of the first group, and the variance. Results of
+// several strata are added.
 struct LogRank {
   double less = 0, variance = 0;
-  double p() const;  // two-sided: how likely a difference of this size is where there is none
+  double p() const;  // two-sided: the probability of such a difference between equal groups
   LogRank& operator+=(const LogRank& other) {
     less += other.less;
     variance += other.variance;
@@ -36,10 +36,10 @@ struct LogRank {
 };
 LogRank log_rank(const std::vector<Trial>& first, const std::vector<Trial>& second);
 
-// Of several tests made at once: each p as it counts then (Holm 1979), in the same order.
+// Returns the p values of several simultaneous tests after Holm's correction (1979), in the same order.
 std::vector<double> holm(const std::vector<double>& ps);
 
-// The geometric mean of the times; censored ones count as they are, so that it is too small where there are some.
+// The geometric mean of the times. Censored times count as they are, so with censored trials the mean is too small.
 double geometric_mean(const std::vector<Trial>&);
 
 }  // namespace spawncheck

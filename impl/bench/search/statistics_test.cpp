@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The statistics of searches, on the remission times of Freireich and others (1963), in weeks, by which textbooks show
-// them; + is censored. And the picture has every curve.
+// Tests the statistics on the remission times of Freireich and others (1963), in weeks, which textbooks use as their
+// example; + is censored. Tests that the picture has every curve.
 #include "impl/bench/search/statistics.h"
 
 #include <gtest/gtest.h>

@@ -11,7 +11,7 @@ namespace spawncheck {
 
 namespace {
 
-// So many threads create and mark; one more spawns.
+// The number of threads that create and mark; one more spawns.
 constexpr unsigned crowd_sizes[] = {2, 3, 5, 10, 20};
 static_assert(crowd_sizes[4] < SC_THREADS_MAX);
 
@@ -69,7 +69,7 @@ std::optional<Trial> try_scenario(Session& session, const Scenario& scenario, co
 
 }  // namespace
 
-// Of drawn scenarios only those of several threads count: the others show what needs no search.
+// Drawn scenarios count only if they have several threads: the others show bugs that need no search.
 std::optional<Trial> try_target(Session& session, const Target& target, const std::string& search, std::uint64_t seed,
                                 std::uint64_t schedules_max, const std::function<bool()>& is_over) {
   if (!target.scenario.empty()) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What is searched for: a bug that only some orders of several threads show.
+// The targets of a search: bugs that only some interleavings of several threads show.
 #pragma once
 
 #include <functional>
@@ -23,8 +23,8 @@ struct Target {
 // Every racing bug of impl/mutants, reorder and twostage for several numbers of threads, racing peers.
 std::vector<Target> search_targets();
 
-// Searches from a seed, by a scheduler, until something is violated or so many schedules have been run; nothing where
-// it was over before.
+// Searches from a seed with a scheduler until a violation or the bound on schedules. Returns nothing if it was stopped
+// before either.
 std::optional<Trial> try_target(Session&, const Target&, const std::string& search, std::uint64_t seed,
                                 std::uint64_t schedules_max, const std::function<bool()>& is_over);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Boost.Process: bp::child, and wait. Its own descriptor binding takes a list that is known when it is compiled, so the
-// moves are made by a handler, which is its interface for what it does not have.
+// Boost.Process: bp::child, and wait. Its own descriptor binding needs a list known at compile time, so a
+// handler, which is its interface for extensions, makes the moves.
 #include <unistd.h>
 
 #include <boost/process/args.hpp>
@@ -31,7 +31,7 @@ struct Keep : bp::extend::handler {
 struct Prepared {
   const bench_job* job;
   std::string program;
-  std::vector<std::string> args;  // without the first
+  std::vector<std::string> args;  // without argv[0]
 };
 
 void* prepare(const bench_job* job) {

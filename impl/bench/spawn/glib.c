@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * GLib: g_spawn_async_with_pipes_and_fds, and waitpid. Without LEAVE_DESCRIPTORS_OPEN, so it drops what is not kept
- * by itself; with that flag it would use posix_spawn, which is measured. */
+ * GLib: g_spawn_async_with_pipes_and_fds, and waitpid. Without LEAVE_DESCRIPTORS_OPEN, so GLib itself drops what is not
+ * kept; with that flag it would use posix_spawn, which is measured separately. */
 #include <errno.h>
 #include <glib.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The ratios that the reference is held to, medians of one run.
+// The ratios that the reference must reach, from the medians of one run.
 #include <fmt/core.h>
 
 #include <functional>
@@ -14,7 +14,7 @@ namespace {
 
 struct Ratio {
   double value;
-  std::string of;  // which strategy
+  std::string of;  // the strategy
 };
 
 class Ratios {
@@ -25,7 +25,7 @@ class Ratios {
   }
   const std::vector<std::string>& strategies() const { return strategies_; }
 
-  // The quickest strategy at a point, against a peer there.
+  // The ratio of the fastest strategy at a point to a peer there.
   std::optional<Ratio> best_against(const std::string& point, const std::string& peer) const {
     std::optional<Ratio> best;
     for (const std::string& strategy : strategies_) {
@@ -56,7 +56,7 @@ void print(const std::string& what, const std::optional<Ratio>& ratio, double go
              ratio->of);
 }
 
-// Throughput is the reciprocal of the time between two ends.
+// Throughput is the reciprocal of the time between the ends of two spawns.
 void print_throughput(const std::string& what, std::optional<Ratio> times, double goal) {
   if (!times) return;
   const double value = 1 / times->value;
@@ -72,7 +72,7 @@ void print_goals(const Entries& entries, const std::vector<std::string>& peers) 
   print("empty table, nothing kept, against posix_spawn: at most", ratios.best_against("kept/0/", "posix_spawn"), 0.80);
   print("15000 open, three kept, against posix_spawn/closefrom: at most",
         ratios.best_against("descriptors/15000/", "posix_spawn/closefrom"), 0.10);
-  // Copying is what these two are there to avoid; the other strategies promise nothing of the sort.
+  // Only these two strategies promise not to copy the table.
   for (const char* strategy : {"reference/staged", "reference/fetched"})
     print("0 to 15000 open, three kept: at most", ratios.growth(strategy, "descriptors/0/", "descriptors/15000/"),
           1.15);

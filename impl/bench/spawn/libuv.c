@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * libuv: uv_spawn, and the loop until the exit callback came. */
+ * libuv: uv_spawn, and the loop until the exit callback is called. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -30,7 +30,7 @@ static void release(void* prepared) {
   free(p);
 }
 
-/* The loop's own descriptors, above the numbers that another peer may set aside: they are there before its turn. */
+/* Opens the loop's own descriptors above the numbers that another peer may reserve: they exist before its turn. */
 static int init_above(uv_loop_t* loop, int number) {
   int low[64], count = 0, error = 0;
   for (int fd = 0; count < 64 && fd < number && error == 0;) {

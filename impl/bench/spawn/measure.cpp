@@ -17,8 +17,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr unsigned spawns_per_thread_min = 4, spawns_per_round = 64, turns_min = 2;
-// As much for everybody: what a turn leaves behind (a table of 15,000 entries, freed by RCU some milliseconds later;
-// cold caches; copy-on-write) falls mostly on the beginning of the next.
+// The same for every peer: the after-effects of a turn (a table of 15,000 entries, freed by RCU milliseconds later;
+// cold caches; copy-on-write) fall mostly on the beginning of the next turn.
 constexpr double turn_us = 5000;
 constexpr unsigned timed_per_turn_max = 100, timed_per_untimed = 4;
 constexpr int priced = 3;
@@ -27,7 +27,7 @@ double us_since(Clock::time_point start) {
   return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
 }
 
-// One competitor of a point: a turn of it, and what its turns have given.
+// One peer at a point: the function that runs its turn, and the samples so far.
 struct Entrant {
   std::size_t peer;                                                // index of its samples
   std::function<bool(unsigned timed, std::vector<double>*)> turn;  // false: the program did not run
@@ -40,12 +40,12 @@ void leave(const bench_peer& peer, void* prepared) {
   if (peer.leave != nullptr) peer.leave(prepared);
 }
 
-// Says how often each takes part, and with how many spawns: by what one of them takes.
+// Sets how many turns the peer takes and how many spawns a turn has, from the time of one spawn.
 bool price(Entrant& e, const Effort& effort) {
   std::vector<double> ignored;
   for (int i = 0; i < priced; ++i)
     if (!e.turn(1, &ignored)) return false;
-  const double one_us = *std::min_element(ignored.begin(), ignored.end());  // whatever else runs here just now
+  const double one_us = *std::min_element(ignored.begin(), ignored.end());  // the least disturbed by other load
   e.timed_per_turn =
       static_cast<unsigned>(std::clamp(turn_us / std::max(one_us, 1.0), 1.0, double{timed_per_turn_max}));
   const auto start = Clock::now();
@@ -55,7 +55,7 @@ bool price(Entrant& e, const Effort& effort) {
   return true;
 }
 
-// Spread over the rounds: entrant e has had floor(round * turns / rounds) turns before a round.
+// Spreads turns over the rounds: before a round, entrant e has had floor(round * turns / rounds) turns.
 bool takes_part(const Entrant& e, unsigned round, unsigned rounds) {
   return std::uint64_t{round + 1} * e.turns / rounds > std::uint64_t{round} * e.turns / rounds;
 }
@@ -115,7 +115,7 @@ bool latency_turn(const bench_peer& peer, void* prepared, unsigned timed, std::v
   return is_done;
 }
 
-// Threads that wait for work. Each has the peers prepared for itself.
+// Threads that wait for work. Each prepares the peers for itself.
 class Crew {
  public:
   Crew(const std::vector<const bench_peer*>& peers, const bench_job& job, unsigned threads)
@@ -153,7 +153,7 @@ class Crew {
   void work() {
     std::vector<Prepared> prepared;
     for (std::size_t p = 0; p < peers_.size(); ++p) {
-      const std::lock_guard one_at_a_time(preparing_);  // a peer may try what only one can at a time
+      const std::lock_guard one_at_a_time(preparing_);  // a peer may prepare what only one thread at a time can
       prepared.push_back(prepare(*peers_[p], job_));
       if (prepared.back() == nullptr) missing_[p] = true;
     }
@@ -175,7 +175,7 @@ class Crew {
   std::atomic<bool> failed_ = false;
   std::vector<std::atomic<bool>> missing_;
   std::mutex preparing_;
-  std::vector<Prepared> ready_;  // of the thread that measures
+  std::vector<Prepared> ready_;  // for the measuring thread
   std::vector<std::thread> threads_;
 };
 

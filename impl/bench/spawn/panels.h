@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What is varied. A panel is one picture and one table: a quantity, its values, and what is the same in all of them.
+// What is varied. A panel is one picture and one table: a quantity, its values, and what is fixed.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The reference, once for each strategy that it has. */
+ * The reference, once for each of its strategies. */
 #include <errno.h>
 #include <spawncheck/spawn/request.h>
 #include <stdbool.h>
@@ -9,7 +9,7 @@
 
 #include "peer.h"
 
-/* Where the reference has a window of reserved numbers; null where it has none yet. */
+/* Reserves the reference's window; null if the library has no window. */
 __attribute__((weak)) int spawn_window_reserve(uint32_t count);
 __attribute__((weak)) int spawn_window_release(void);
 
@@ -19,7 +19,7 @@ struct prepared {
   struct spawn_keep keep[];
 };
 
-/* Staged refuses rather than wait where its slots are in use, or were when it looked: then it is asked again. */
+/* Staged does not wait: it refuses if its slots are in use, or were when it looked. Then it is retried. */
 static int spawn_staged(const struct spawn_request* request, struct spawn_result* result) {
   enum { tries_max = 10000 };
   int error = ENOTSUP;
@@ -39,11 +39,11 @@ static int run(void* prepared) {
   return status;
 }
 
-/* For as many sources as all threads need together, where that many fit; they are descriptors that everybody else's
- * copy would pay for. */
+/* Reserves slots for the sources of all threads, as far as they fit. Only during a turn: every other peer's
+ * copy of the table would pay for them. */
 static int enter_window(void* prepared) {
   const struct prepared* p = prepared;
-  enum { has_room = SPAWN_WINDOW_MAX - 2 }; /* besides 0 to 2 and what is open for a moment */
+  enum { has_room = SPAWN_WINDOW_MAX - 2 }; /* without 0 to 2 and numbers that are open briefly */
   const unsigned all = p->request.keep_count * p->at_once;
   const unsigned count = p->request.keep_count <= has_room && all > has_room ? has_room : all;
   return spawn_window_reserve == NULL ? ENOTSUP : spawn_window_reserve(count != 0 ? count : 1);
@@ -53,7 +53,7 @@ static void leave_window(void* prepared) {
   spawn_window_release();
 }
 
-/* Which strategies there are is found by trying. */
+/* A trial spawn shows whether the strategy is available. */
 static void* prepare(const struct bench_job* job, unsigned strategy, int (*enter)(void*), void (*leave)(void*)) {
   struct prepared* p = calloc(1, sizeof *p + job->keep_count * sizeof p->keep[0]);
   if (p == NULL) return NULL;

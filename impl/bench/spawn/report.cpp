@@ -48,7 +48,7 @@ void print_panel(const Entries& entries, const Panel& panel, const std::vector<s
   }
 }
 
-// One line a value, one column a peer, "?" where there is nothing.
+// One line per value, one column per peer, "?" for a missing figure.
 void write_data(const Entries& entries, const Panel& panel, const std::vector<std::string>& peers,
                 const std::string& directory) {
   std::ofstream file(fmt::format("{}/{}.dat", directory, panel.name));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What is printed and drawn of the figures: a table for each panel, the ratios with their goals, data for the picture.
+// Prints the figures and writes data for the picture: a table for each panel, and the ratios with their goals.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -15,7 +15,7 @@ struct Entry {
   double median_us = 0, p99_us = 0, samples = 0;
 };
 
-// A peer that is not available at one point is no failure.
+// The error text of a peer that is not available at one point; that is no failure.
 inline constexpr char not_available[] = "not available at this point";
 
 // By "panel/value/peer".
@@ -38,7 +38,7 @@ class Report : public benchmark::BenchmarkReporter {
   bool failed_ = false;
 };
 
-// The table of ratios: each with its goal and whether it is met, where this run has both of its figures.
+// Prints the ratios for which this run has both figures, each with its goal and whether it is met.
 void print_goals(const Entries& entries, const std::vector<std::string>& peers);
 
 }  // namespace bench

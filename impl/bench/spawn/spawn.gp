@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The picture of spawn-bench's data: gnuplot -c spawn.gp DIRECTORY OUTPUT.svg (or .png). Values stand at equal distances: each panel
-# begins with 0 or 1 and has few of them.
+# The picture of spawn-bench's data: gnuplot -c spawn.gp DIRECTORY OUTPUT.svg (or .png). Values are drawn at equal distances: each panel
+# begins with 0 or 1 and has few values.
 directory = ARG1
 set terminal svg size 1200,900 font "sans-serif,14" background rgb "white" dynamic
 if (ARG2[strlen(ARG2)-3:] eq ".png") set terminal pngcairo size 1200,900 font "sans-serif,10" background rgb "white"
@@ -10,7 +10,7 @@ set encoding utf8
 
 style(i) = int(i)
 
-# A colour a family: the reference green, the floor black, libc blue, fork and what is built on it warm.
+# One colour per family: the reference green, the floor black, libc blue, fork and spawns built on it warm.
 names = "reference/copy reference/unshare reference/staged reference/fetched reference/except bare posix_spawn posix_spawn/closefrom vfork fork libuv glib boost"
 set style line 1 lc rgb "#8bc48a" lw 2 pt 4 ps 0.8
 set style line 2 lc rgb "#4f9d4f" lw 2 pt 8 ps 0.8
@@ -26,7 +26,7 @@ set style line 11 lc rgb "#fc8d59" lw 2 pt 12 ps 0.8
 set style line 12 lc rgb "#e6ab02" lw 2 pt 14 ps 0.8
 set style line 13 lc rgb "#8c510a" lw 2 pt 1 ps 0.8
 
-# What the data has.
+# True if the data has that column.
 has(name) = strstrt(header, "\"".name."\"") > 0
 header = system(sprintf("head -n 1 '%s/descriptors.dat'", directory))
 column_of(name) = words(header[1:strstrt(header, "\"".name."\"")]) 

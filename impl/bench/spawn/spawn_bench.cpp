@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// What a spawn and the wait for its end cost, for every peer, against what it meets.
+// Measures the cost of a spawn and the wait for its end, for every peer, against the state of the caller.
 //
 //   spawn-bench PROGRAM [--quick] [--data DIRECTORY] [--benchmark_...]
 //
-// A benchmark is one peer at one point of one panel, descriptors/15000/vfork. The first of a panel measures all of
-// them, in turn, at all its points; each then reports its median as its time. Google Benchmark's own repetition runs
-// one peer after the other, in which time another process may come or go; its random interleaving would build the world
-// anew for each sample. Rejected: pinning to one processor; the placement of a new process is part of what is paid.
+// A benchmark is one peer at one point of one panel, descriptors/15000/vfork. The first of a panel measures all
+// peers, in turn, at all its points; each then reports its median as its time. Google Benchmark's own repetition runs
+// one peer after the other, while the machine's load may change; its random interleaving would rebuild the world
+// for each sample. Rejected: pinning to one processor; the placement of a new process is part of its cost.
 #include <benchmark/benchmark.h>
 #include <fmt/core.h>
 #include <stdlib.h>
@@ -32,12 +32,12 @@ struct Options {
   bool is_quick = false;
 };
 
-// Of one pass.
+// The effort of one pass.
 constexpr Effort latency_effort = {0.2, 20}, latency_quick = {0.05, 5}, threads_effort = {0.25, 20},
                  threads_quick = {0.05, 5};
 constexpr int passes = 3, passes_quick = 1;
 
-// What one point gave, for all its benchmarks.
+// The samples of one point, for all its benchmarks.
 struct Measured {
   Samples samples;
   std::string error;
@@ -81,7 +81,7 @@ class Bench {
     return false;
   }
 
-  // All its points, several times over: what else the machine does comes and goes, and growth is a ratio of two points.
+  // Measures all its points several times: the machine's load changes, and growth is the ratio of two points.
   void measure(const Panel& panel) {
     for (int pass = 0; pass < (options_.is_quick ? passes_quick : passes); ++pass)
       for (const unsigned value : panel.values)
@@ -109,7 +109,7 @@ class Bench {
   std::map<std::string, Measured> measured_;
 };
 
-// Those that start a program here; says of the others that they do not.
+// Returns the peers that can start a program here; names the others.
 std::vector<const bench_peer*> available_peers(const std::string& program) {
   World world(0, 0, 1);
   const bench_job job = world.job(program.c_str());
@@ -148,11 +148,11 @@ int main(int argc, char** argv) {
                argv[0]);
     return 2;
   }
-  clearenv();  // the same for those that hand their own environment on
+  clearenv();  // for peers that pass their own environment on
   const std::vector<const bench_peer*> peers = available_peers(options.program);
   std::vector<std::string> names;
   for (const bench_peer* peer : peers) names.emplace_back(peer->name);
-  // Which points are measured; one that leaves benchmarks out instead (-REGEX) measures all.
+  // The filter selects the points to measure; a filter that excludes benchmarks (-REGEX) measures all.
   std::string filter = benchmark::GetBenchmarkFilter();
   if (filter == "all" || filter.starts_with('-')) filter = "";
   Bench bench(options, peers, filter);

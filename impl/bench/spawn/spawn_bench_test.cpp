@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The benchmark measures what it says: every peer starts the program, with the descriptors it was asked for, and a peer
-// that does not is an error. No time is asserted.
+// Tests that the benchmark measures what it claims: every peer starts the program with the requested descriptors, and a
+// peer that does not is an error. No time is asserted.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -19,7 +19,7 @@ constexpr unsigned more_open = 40;
 constexpr int exact = 7 << 8, too_many = 8 << 8, missing = 9 << 8;
 constexpr Effort one_round = {0, 1};
 
-// spawn-bench-table, told that it should have `told` descriptors.
+// A job that runs spawn-bench-table and tells it to expect `told` descriptors.
 class TableJob {
  public:
   TableJob(World& world, unsigned told) : job_(world.job(SPAWN_BENCH_TABLE)) {
@@ -47,7 +47,7 @@ class EveryPeer : public testing::TestWithParam<const bench_peer*> {
   void SetUp() override {
     World world(0, 0, 1);
     const bench_job job = world.job(SPAWN_BENCH_EXIT);
-    // Strategies that this build of the reference does not have.
+    // This build of the reference lacks some strategies.
     if (prepare(*GetParam(), job) == nullptr) GTEST_SKIP() << GetParam()->name << ": not available here";
   }
 };
@@ -63,7 +63,7 @@ TEST_P(EveryPeer, PassesWhatIsKeptAndNothingElse) {
     ASSERT_EQ(world.error(), "");
     const TableJob job(world, std::max(kept, GetParam()->always_open));
     if (kept > 60 && GetParam()->enter != nullptr && prepare(*GetParam(), *job) == nullptr)
-      continue;  // more than can be set aside
+      continue;  // more than can be reserved
     EXPECT_EQ(run_once(*GetParam(), *job), exact) << kept << " kept; 8: too many, 9: one missing";
   }
 }
@@ -89,7 +89,7 @@ std::string name_of(const testing::TestParamInfo<const bench_peer*>& info) {
 }
 INSTANTIATE_TEST_SUITE_P(Peers, EveryPeer, testing::ValuesIn(all_peers()), name_of);
 
-// What the tests above rely on.
+// The tests above rely on this.
 TEST(TheTable, OneDescriptorMoreOrLessIsNoticed) {
   World world(more_open, 0, 3);
   for (const bench_peer* peer = bench_peers_system; peer->name != nullptr; ++peer) {
@@ -142,7 +142,7 @@ TEST(Measuring, EverySampleIsOneRunAndAFifthOfATurnDoesNotCount) {
                  uncounted = (per_turn + 3) / 4;
   EXPECT_EQ(count % 6, 0u);
   EXPECT_GE(count, 6u);
-  EXPECT_EQ(counted, static_cast<int>(3 * 2 + 7 * (per_turn + uncounted)));  // the price: three spawns, and a turn
+  EXPECT_EQ(counted, static_cast<int>(3 * 2 + 7 * (per_turn + uncounted)));  // price(): three spawns and one turn
   ASSERT_TRUE(measure_latency({&counting}, world.job(SPAWN_BENCH_EXIT), {10, 6}, &samples, &error)) << error;
   EXPECT_GE(samples.at(0).size(), count + 6);  // the next pass adds to it
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the system itself offers: the bare calls, which are the floor of what can be reached with a shared table, and
- * libc's posix_spawn(3), vfork(2) and fork(2). None of the last three protects the child from the parent's
- * handlers, or the parent from what the child does, as a real program would have to. */
+ * The system's own spawns: the bare calls, which are the lowest possible cost with a shared table, and
+ * libc's posix_spawn(3), vfork(2) and fork(2). A real program would also have to protect the child from the
+ * parent's handlers and the parent from the child; bare, vfork and fork here do not. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
@@ -23,7 +23,7 @@ static int wait_for(pid_t pid) {
   return status;
 }
 
-/* --- bare: no signal is blocked, no error comes back */
+/* --- bare: blocks no signal, reports no error */
 
 struct bare {
   const struct bench_job* job;

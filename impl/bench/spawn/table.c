@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the test starts in place of the program that does nothing: says whether its descriptors are exactly 0 to argc
- * - 2. Exit status 7: they are. 8: one that should not be is open. 9: one is missing. */
+ * The test starts this program in place of spawncheck-exit. It checks that its open descriptors are exactly 0 to argc
+ * - 2. Exit status 7: they are. 8: an extra one is open. 9: one is missing. */
 #include <fcntl.h>
 
 enum { numbers_looked_at = 1024, exact = 7, too_many = 8, missing = 9 };

@@ -17,7 +17,7 @@ namespace {
 constexpr int lowest_source = 64, never_set_aside = 3;
 constexpr std::size_t page = 4096;
 
-// A description of its own, at the lowest free number above `number`; -1 with the error.
+// Opens a new description at the lowest free number above `number`. Returns -1 with the error.
 int open_above(int number, std::string* error) {
   int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (fd >= 0 && fd <= number) {
@@ -47,12 +47,12 @@ void World::open_all(unsigned descriptors, unsigned kept) {
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-  close_range(0, ~0u, CLOSE_RANGE_CLOEXEC);  // what this process itself inherited
-  // A slot and its witness for each, one more that stays, and one that it needs meanwhile.
+  close_range(0, ~0u, CLOSE_RANGE_CLOEXEC);  // the descriptors that this process inherited
+  // A slot and its witness for each source, one number for the window itself, and one needed while reserving.
   const int room = std::min(2 * std::max(static_cast<int>(kept * at_once_), 1) + 2, lowest_source - never_set_aside);
   std::vector<int> aside;
   while (open_.size() < descriptors) {
-    // A description each: a program's descriptors rarely are duplicates of one, and a copy of the table counts each.
+    // Each has its own description: a program's descriptors are rarely duplicates, and a table copy references each.
     const int fd = open_above(-1, &error_);
     if (fd < 0) break;
     (fd < lowest_source && fd >= lowest_source - room ? aside : open_).push_back(fd);
@@ -73,7 +73,7 @@ void World::touch() {
     return;
   }
   memory_ = at;
-  // What fork copies is one entry a page; huge ones would hide that, and few heaps consist of them.
+  // fork copies one entry per page; huge pages would hide that cost, and few heaps consist of them.
   madvise(memory_, bytes_, MADV_NOHUGEPAGE);
   for (std::size_t i = 0; i < bytes_; i += page) static_cast<volatile char*>(memory_)[i] = 1;
 }

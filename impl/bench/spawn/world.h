@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a spawn meets: open descriptors, resident memory, and the descriptors that it is to keep.
+// The caller's state around a spawn: open descriptors, resident memory, and the descriptors to keep.
 #pragma once
 
 #include <cstddef>
@@ -14,16 +14,16 @@ namespace bench {
 class World {
  public:
   // Opens `descriptors` descriptions of /dev/null, then `kept` more above all of them and at or above 64, where no
-  // target is; leaves as many of the last numbers below 64 free as strategy staged sets aside for `at_once` such spawns
-  // (at start-up, so that what is opened later does not get them); and touches `bytes` of memory in pages of the
-  // smallest size. All descriptors are close-on-exec, those that were open before as well, which stays so.
+  // target is; leaves as many of the last numbers below 64 free as strategy staged reserves for `at_once` such spawns
+  // (reserved at start-up, before later opens can take them); and touches `bytes` of memory in pages of the
+  // smallest size. All descriptors become close-on-exec, also those that were open before, and stay so.
   World(unsigned descriptors, std::size_t bytes, unsigned kept, unsigned at_once = 1);
   ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
-  const std::string& error() const { return error_; }  // empty: it is as asked for
-  // A job in this world; argv and envp are of the program's name alone, and empty.
+  const std::string& error() const { return error_; }  // empty: success
+  // A job in this world; argv is the program's name only, and envp is empty.
   bench_job job(const char* program);
 
  private:
