@@ -145,7 +145,7 @@ bool has_step(const spawn_plan& plan, uint16_t kind) {
 // Runs the plan's first steps, those in the caller's table; the destructor undoes what was staged.
 class Stage {
  public:
-  // Returns 0, or an errno with *failing the step whose number has lost its placeholder or whose source is closed.
+  // Returns 0, or a negative errno with *failing the step that lost its placeholder or whose source is closed.
   long make(const spawn_plan& plan, uint64_t slots, int* failing) {
     long error = 0;
     for (uint32_t i = 0; i < plan.step_count && plan.step[i].kind == SPAWN_STEP_STAGE; ++i) {
