@@ -388,7 +388,7 @@ int spawn_run_plan(const spawn_plan* plan, spawn_result* result) {
   reset(result);
   if ((plan->start & SPAWN_START_VFORK) == 0) return fail(result, EINVAL, SPAWN_FAILED_REQUEST, "start: without VFORK");
   if (plan->step_count != 0 && plan->step[0].kind == SPAWN_STEP_STAGE)
-    return fail(result, EINVAL, SPAWN_FAILED_REQUEST, "step: STAGE, whose slots nobody has taken");
+    return fail(result, EINVAL, SPAWN_FAILED_REQUEST, "step: STAGE, with slots that were not taken");
   const Area area(0, (plan->start & SPAWN_START_VM) == 0);
   if (area.error() != 0) return fail(result, area.error(), SPAWN_FAILED_MEMORY);
   return run_on(*plan, 0, area, result);
