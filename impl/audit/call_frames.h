@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// How each function of an ELF file is left: its call frame information (DWARF 5, 6.4; .eh_frame as the Linux Standard
-// Base has it), as much of it as a walk from a system call to its caller needs. x86-64.
+// Call frame information of an ELF file: how to step from a function to its caller (DWARF 5, 6.4; .eh_frame as in the
+// Linux Standard Base). Only the part that a walk from a system call to its caller needs. x86-64.
 #pragma once
 
 #include <array>
@@ -36,7 +36,7 @@ class CallFrames {
   CallFrames(const CallFrames&) = delete;
   CallFrames& operator=(const CallFrames&) = delete;
 
-  // Null: the file says nothing of the instruction at this offset, or what is not understood here.
+  // Returns null if the file has no row for the instruction at this offset, or one that is not understood here.
   const FrameRule* find(std::uint64_t file_offset);
 
  private:

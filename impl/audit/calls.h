@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Which system calls an audit stops at, as one table: the filter is made from it, and the tracer reads calls by it.
+// THE table of the system calls that an audit stops at: the filter is made from it, and the tracer decodes calls by it.
 #pragma once
 
 #include <cstddef>
@@ -40,8 +40,8 @@ struct CallRow {
   const char* name;
   Act act;
   What what = What::unknown;
-  int flags_argument = -1;    // where close-on-exec is asked for
-  std::uint64_t cloexec = 0;  // by this bit; always_cloexec: in any case
+  int flags_argument = -1;    // the argument that can ask for close-on-exec
+  std::uint64_t cloexec = 0;  // its bit; always_cloexec: the call always sets it
   int argument = -1;          // the path, the array of two, the process, ...: as the act needs it
   bool threads_only = false;  // stops only where a process has threads: it orders them, it changes no table
 };
@@ -49,7 +49,7 @@ inline constexpr std::uint64_t always_cloexec = ~0ull;
 
 std::span<const CallRow> calls();
 
-// Is close-on-exec asked for by these arguments?
+// Returns true if these arguments ask for close-on-exec.
 bool asks_cloexec(const CallRow&, const std::uint64_t (&arguments)[6]);
 
 }  // namespace spawncheck::audit

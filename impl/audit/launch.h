@@ -14,13 +14,13 @@ namespace spawncheck::audit {
 struct Launched {
   pid_t pid = -1;
   bool has_no_new_privileges = false;  // set-user-ID programs run without their rights
-  std::string unsupported;             // not empty: why nothing was started
+  std::string unsupported;             // why nothing was started; empty on success
 };
 
 enum class Streams : std::uint8_t { own, output_to_error, none };  // none: all three are /dev/null
 
-// The task runs on to its exec once it
-// is let go; where that fails it ends with 127, and says so itself.
+// The task goes on to its exec once it
+// is continued; if exec fails, it prints why and exits with 127.
 Launched launch(const std::vector<std::string>& command, Streams);
 
 }  // namespace spawncheck::audit

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The memory of an audited process: what a call points to, and where a call was made.
+// Reads the memory of an audited process: what a call points to, and where a call was made.
 #pragma once
 
 #include <sys/types.h>
@@ -16,10 +16,10 @@ namespace spawncheck::audit {
 
 // How much of it could be read.
 std::size_t read_memory_some(pid_t, std::uint64_t address, void* to, std::size_t size);
-// False: not all of it could be read.
+// Returns false if not all of it could be read.
 bool read_memory(pid_t, std::uint64_t address, void* to, std::size_t size);
 bool write_memory(pid_t, std::uint64_t address, const void* from, std::size_t size);
-// Up to the first null byte, of at most `size_max` bytes.
+// Reads up to the first null byte, at most `size_max` bytes.
 std::string read_string(pid_t, std::uint64_t address, std::size_t size_max = 512);
 
 struct Mapping {
@@ -46,18 +46,18 @@ class Mappings {
   void forget() { list_.clear(); }  // the next find() reads anew
 
  private:
-  static constexpr unsigned reads_max = 5000;  // an address that never gets known costs no more than that
+  static constexpr unsigned reads_max = 5000;  // bounds the cost of an address that is never found
   void read(pid_t);
   std::vector<Mapping> list_;  // ascending
   std::vector<std::string> names_;
   unsigned reads_ = 0;
 };
 
-// Does the word point behind a call instruction? `mapping`: where it points to.
+// Returns true if the word points behind a call instruction. `mapping`: the mapping that it points into.
 bool is_return_address(pid_t, std::uint64_t word, const Mapping*);
 
-// The first word on the stack that is a return address outside the C library, 0: none. For what the unwinder cannot
-// leave (musl, another architecture): an old word may be taken for one.
+// The first word on the stack that is a return address outside the C library; 0 if there is none. For code that the
+// unwinder cannot walk (musl, another architecture): a stale word may be mistaken for one.
 std::uint64_t caller_on_stack(pid_t, std::uint64_t stack, const Mappings&);
 
 }  // namespace spawncheck::audit

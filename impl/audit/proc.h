@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What an audit reads of /proc/PID: facts of tasks that are stopped, or that are asked twice (Waiting).
+// What an audit reads of /proc/PID: facts of tasks that are stopped, or that are read twice (Waiting).
 #pragma once
 
 #include <sys/types.h>
@@ -22,8 +22,8 @@ std::vector<OpenNumber> read_descriptors(pid_t);
 // After an exec. The environment is read only where a descriptor above 2 is open.
 ExecFacts read_exec(pid_t);
 bool is_zombie_of(pid_t, pid_t parent);
-pid_t group_of(pid_t tid);  // its thread group; 0: gone
-// A FIFO's inode, 0: the descriptor is of another kind.
+pid_t group_of(pid_t tid);  // its thread group; 0 if it is gone
+// A FIFO's inode; 0 for a descriptor of another kind.
 std::uint64_t fifo_inode(pid_t, int number);
 
 // A task that sleeps in a call that only another task, or the outside, can end.

@@ -25,12 +25,12 @@ std::vector<std::string> describe_site(const Recording&, std::uint32_t site, Sym
 std::string describe_task(const Recording&, TaskId);
 std::string count_of(std::uint64_t n, const char* noun);  // 1 exec, 2 execs
 
-// What was found, the gravest first; `has_execs`: and what each exec inherited.
+// Text: the findings, the gravest first; `has_execs`: also what each exec inherited.
 std::string report_text(const Result&, Symbols&, bool has_execs);
-// One object for each exec, one for each finding, one for the whole.
+// JSON: an object for each exec, one for each finding, one for the whole.
 std::vector<nlohmann::json> report_json(const Result&, Symbols&);
 std::string report_sarif(const Result&);
-// One file that needs no other: lanes are tasks, time goes down.
+// HTML: one file that refers to no other; lanes are tasks, time goes down.
 std::string report_html(const Result&);
 
 }  // namespace spawncheck::audit

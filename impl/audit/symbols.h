@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Names for addresses: from the symbol tables of ELF files, read when a report needs them.
+// Names addresses by the symbol tables of ELF files, which are read when a report needs them.
 #pragma once
 
 #include <cstdint>

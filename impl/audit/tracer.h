@@ -25,12 +25,12 @@ namespace spawncheck::audit {
 class Holder {
  public:
   virtual ~Holder() = default;
-  // A descriptor without close-on-exec has just been made by this event; its task is at the exit of the call. True: it
-  // stays there until release() is true.
+  // This event has just made a descriptor without close-on-exec; its task is at the exit of the call. Return true to
+  // hold it there until release() returns true.
   virtual bool wants(const Follower&, const Event& event, std::uint32_t window) = 0;
   virtual void exec(const Follower&, const Exec&, pid_t child, const std::function<pid_t(TaskId)>& tid_of) = 0;
   virtual void cloned(const Follower&, const Copy&) = 0;
-  // While a task is held: each other task that lives. Asked twice with everybody asleep for ever before it counts.
+  // Called while a task is held, with every other live task. Counts if all sleep for ever in two calls in a row.
   struct Other {
     TaskId task;
     bool is_asleep, is_for_ever;  // in a call; without a timeout
@@ -43,7 +43,7 @@ struct TraceOptions {
   std::vector<std::string> command;
   Streams streams = Streams::own;
   unsigned seconds = 0;                  // 0: no bound
-  std::function<bool()> is_interrupted;  // then everything that is followed is ended, within half a second
+  std::function<bool()> is_interrupted;  // true: every task that is followed is killed, within half a second
   Holder* holder = nullptr;
 };
 
@@ -54,7 +54,7 @@ class Tracer {
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;
 
-  // Until the last task has ended. False: nothing could be followed, `unsupported` says why.
+  // Runs until the last task has ended. Returns false if nothing could be followed; `unsupported` says why.
   bool run();
 
   const Recording& recording() const { return recording_; }

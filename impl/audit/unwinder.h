@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Who made a system call: the frames of the task that is stopped at it, by their files' call frame information, and by
-// frame pointers in code that has none (Go's, a run-time compiler's).
+// Finds the caller of a system call: walks the frames of the task stopped at it, by call frame information, and by
+// frame pointers in code without it (Go's, a run-time compiler's).
 #pragma once
 
 #include <sys/types.h>
@@ -21,7 +21,7 @@ class Unwinder {
   using Find = std::function<const Mapping*(std::uint64_t address)>;
   using Path = std::function<std::string(std::uint32_t module)>;
 
-  // The return address in the first caller outside the C library; 0: the frames do not lead there.
+  // The return address in the first caller outside the C library; 0 if the frames do not lead there.
   std::uint64_t caller(pid_t, const Find&, const Path&);
 
  private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Does another order of the same run let a program inherit what it should not? The program runs again; the creator is
-// held at the exit of the creating call while the others go on.
+// Looks for an order of the same run in which a program inherits what it should not: runs the program again and holds
+// the creator at the exit of the creating call while the other tasks go on.
 #pragma once
 
 #include <map>
@@ -16,7 +16,7 @@
 
 namespace spawncheck::audit {
 
-// A site by what it is in any run: the call, the file and offset, the caller's file and offset.
+// A site, named as in every run: the call, the file and offset, the caller's file and offset.
 std::string key_of(const Recording&, std::uint32_t site);
 
 struct Pair {
@@ -32,7 +32,7 @@ struct Witness {
   std::string path, program;
 };
 
-// A file's text, and back. Empty: it is no such file.
+// The text of a witness file, and its parser, which returns nullopt for any other text.
 std::string print(const Witness&);
 std::optional<Witness> parse_witness(const std::string& text);
 
@@ -74,8 +74,8 @@ class Trial final : public Holder {
   std::map<TaskId, unsigned> looks_awake_;
 };
 
-// Runs the command again, at most `runs` times, and changes what is predicted or possible to what the trials showed;
-// what is still only possible is dropped. Gives the witnesses of the confirmed, in the findings' order.
+// Runs the command again, at most `runs` times, and replaces predicted or possible by what the trials showed; a finding
+// that is still only possible is dropped. Returns the witnesses of the confirmed ones, in the findings' order.
 struct Confirmed {
   std::vector<std::optional<Witness>> witnesses;
   unsigned runs = 0;

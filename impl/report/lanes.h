@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A run as a picture: a lane for each task, time down, what each did; and the descriptor tables at both ends.
+// A run as a picture: a lane for each task with what it did, time goes down; and the descriptor tables at both ends.
 #pragma once
 
 #include <string>
@@ -39,8 +39,8 @@ struct Lanes {
   bool is_of_calls = false;  // every visible call of a scheduled run; else the operations of a free one
 };
 
-// `trace`: of a scheduled run; null: the operations' begins and ends, as the history has them. At most `marks_max`
-// marks; the middle of what is longer is left out, and says so.
+// `trace`: of a scheduled run; null: marks are the begins and ends of operations in the history. At most `marks_max`
+// marks; of a longer run the middle is left out, and the picture says so.
 Lanes lanes_of(const Scenario&, const sc_history&, const sc_trace* trace, unsigned marks_max = 400);
 
 std::string to_html(const Lanes&);  // two tables and a grid, for a page with the style of html.h

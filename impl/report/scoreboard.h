@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Implementations by clauses by policy: what was searched, what was found.
+// The scoreboard: implementations by clauses by policy, what was searched and what was found.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -23,7 +23,7 @@ enum class CellKind {
   holds,         // nothing was found in what was searched
   violated,      // Row::found; it came back in every try
   seen,          // likewise, in some tries alone
-  limit,         // violated where the documentation says that it is not given
+  limit,         // violated, where the documentation excepts it
   not_promised,  // owed only by who promises it
   not_offered,   // the implementation has no such policy
   undecided      // no run of this policy decided anything
@@ -57,7 +57,7 @@ struct Row {
   std::string libc;
   std::uint32_t policies = 0;
   std::vector<ImplementationInfo::Limit> limits;  // documented
-  std::string why_not;                            // it could not run; then nothing else counts
+  std::string why_not;                            // why it could not run; then no other field counts
   Searched searched[policy_count];
   std::vector<std::vector<Cell>> cells;  // by clause, by policy
   std::vector<Found> found;              // one of each clause and policy at most

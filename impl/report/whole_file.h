@@ -7,11 +7,11 @@
 
 namespace spawncheck {
 
-// Writes beside the file, then renames. What is there and is no regular file (/dev/stdout, a FIFO) is written to as it
-// is. False: `error` says why.
+// Writes beside the file, then renames. A path that exists and is no regular file (/dev/stdout, a FIFO) is written to
+// directly. Returns false on failure; `error` says why.
 bool write_whole(const std::string& path, const std::string& text, std::string& error);
 
-// Whether that may succeed, asked before long work: false, and `error`, where its directory takes no file.
+// For use before long work: returns false, with `error`, if no file can be made in its directory.
 bool can_write_whole(const std::string& path, std::string& error);
 
 }  // namespace spawncheck

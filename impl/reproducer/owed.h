@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What is owed in the order of a recorded run, as the model says it: what each operation gives, what the caller's table
-// is at each instant of each spawn, and at the end.
+// What the model says is owed in the order of a recorded run: the result of each operation, and the caller's table at
+// each instant of each spawn and at the end.
 #pragma once
 
 #include <map>

@@ -19,7 +19,7 @@ struct ProgramOptions {
 
 struct Program {
   std::string text;     // empty: refused
-  std::string refused;  // why nothing can be written that would say the same
+  std::string refused;  // why no program can show the same
   Recorded recorded;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The run that a program is written from: scheduled, every call with its result, and who made which operation of it.
+// The run that a program is written from: scheduled, every call with its result, its task and its operation.
 #pragma once
 
 #include <memory>
@@ -20,8 +20,8 @@ struct Recorded {
   unsigned orders = 0;  // of a scenario with several threads and no schedule: how many were tried for a violation
 };
 
-// By the scenario's schedule or with its fault, if it has one. Else in up to `orders_max` orders until one violates;
-// the first where none does. The verdict counts only when the run could be traced whole.
+// Runs by the scenario's schedule or with its fault, if it has one. Else tries up to `orders_max` orders until one
+// violates, and takes the first if none does. The verdict counts only if the whole run could be traced.
 Recorded record(Session&, const Scenario&, unsigned orders_max);
 
 // A step that the program writes out as a call: made by a thread or a child, within an operation, before its program.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a check comes to, clause by clause: machine_report.h.
+// The result of a check, clause by clause, for machine_report.h.
 #pragma once
 
 #include <map>

@@ -27,7 +27,7 @@ class Coverage {
   std::uint64_t& met(std::size_t a, std::size_t b) { return met_[a * words_.size() + b]; }
   std::uint64_t met(std::size_t a, std::size_t b) const { return met_[a * words_.size() + b]; }
   const std::vector<std::string>& words_;  // ascending
-  std::vector<std::uint64_t> met_;         // of a word with itself: how often it was there
+  std::vector<std::uint64_t> met_;         // the pair of a word with itself: how often the word was there
   std::uint64_t scenarios_ = 0;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What run and check come to, as files for build servers (JUnit XML) and code hosts (SARIF): --junit and --sarif.
+// The results of run and check as files for build servers (--junit, JUnit XML) and code hosts (--sarif, SARIF).
 #pragma once
 
 #include <chrono>
@@ -25,7 +25,7 @@ class MachineReport {
   void note_undecided(const std::string& text);
   void note_broken(const std::string& text);
 
-  // Writes what was asked for: the exit status, or that of *broken* where a file cannot be written, which it says.
+  // Writes the files that were asked for. Returns the exit status, or that of *broken*, with a message, if one fails.
   int write(int exit_status);
 
  private:

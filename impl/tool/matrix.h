@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// spawncheck matrix: searches each implementation, policy by policy, and shows what came of it as a scoreboard.
+// spawncheck matrix: searches each implementation, policy by policy, and shows the results as a scoreboard.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@ struct ScoreboardOptions {
   std::string save;                          // a directory for violations, and for the scoreboard in each format
 };
 
-// 0 when the scoreboard could be made, whatever stands in it.
+// Returns 0 if the scoreboard could be made, whatever it says.
 int scoreboard(const ScoreboardOptions&);
 
 }  // namespace spawncheck::tool

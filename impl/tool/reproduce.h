@@ -16,7 +16,7 @@ struct ReproduceOptions {
   bool calls = false;        // the recorded system calls also where the implementation itself can be called
 };
 
-// 0 when it was written, 2 bad usage, 4 when no program says the same, with the reason.
+// Returns 0 if it was written, 2 for bad usage, 4, with the reason, if no program can show the same.
 int reproduce(const ReproduceOptions&);
 
 }  // namespace spawncheck::tool

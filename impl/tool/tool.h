@@ -53,13 +53,13 @@ class Deadline {
   bool bounded_;
 };
 
-// Starts a session, or says why not and returns null; then `status` is the exit status.
+// Starts a session. On failure prints why, returns null, and `status` is the exit status.
 std::unique_ptr<Session> start_session(const Common&, int& status);
 
-// Nothing can run (Session::why_unsupported): says why; the exit status.
+// Prints why nothing can run (Session::why_unsupported). Returns the exit status.
 int tell_unsupported(const Session&, const Common&);
 
-// "-" reads standard input. Empty: said why, `status` is the exit status.
+// "-" reads standard input. On failure prints why, returns nullopt, and `status` is the exit status.
 std::optional<Scenario> read_scenario(const std::string& file, int& status);
 
 void say_json(const nlohmann::json&);   // one line on standard output
