@@ -29,9 +29,9 @@ struct ClaimResult {
   bool is_as_expected = false;
 };
 
-// One for each expectation that names a way, on `on`, or where that is null on the kernel that the expectation names,
-// or else on kernel_of(). Throws std::invalid_argument where the expectation names none. The options' kernel does not
-// count.
+// Returns a result for each expectation that names a way. The kernel is `on`; if that is null, the one that the
+// expectation names; else kernel_of(). Throws std::invalid_argument if an expectation names no way. Ignores the kernel
+// of the options.
 std::vector<ClaimResult> check_claims(const std::string& claim, const Scenario&, const explore::ExploreOptions&,
                                       const model::Kernel* on = nullptr);
 

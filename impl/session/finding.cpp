@@ -141,7 +141,7 @@ Finding make_finding(Session& session, const Scenario& scenario, const Verdict& 
   if (f.is_suspected() || options.is_only_tried) return f;
 
   const Finding as_found = f;
-  // What no thread does to another's descriptors is not to come from that in what is left.
+  // If no thread touches another's descriptors, none may in the smaller scenario.
   const bool is_own = is_own_only(f.scenario);
   f.scenario = shrink(
       std::move(f.scenario), [&](const Scenario& s) { return (!is_own || is_own_only(s)) && repeater.violates(s); },
@@ -156,7 +156,7 @@ Finding make_finding(Session& session, const Scenario& scenario, const Verdict& 
   f.tries = f.violations = f.same_traces = 0;
   repeater.confirm(f.scenario, options.confirm_tries, options.confirm_tries);
   if (f.violations != 0) return f;
-  // Made too small: it comes too rarely. What was found came back.
+  // The smaller scenario violates too rarely; the one that was found did reproduce.
   f = as_found;
   repeater.confirm(f.scenario, options.confirm_tries, options.confirm_tries);
   return f;

@@ -56,7 +56,7 @@ class Findings {
  private:
   std::vector<Row> rows_;
   std::map<FindingKey, std::size_t> known_;   // also under the key that it was met by
-  std::map<FindingKey, unsigned> suspected_;  // met, and it did not come back: so often
+  std::map<FindingKey, unsigned> suspected_;  // how often each was met and did not come back
   std::uint64_t beyond_ = 0;
 };
 

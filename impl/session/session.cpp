@@ -27,7 +27,7 @@ const ImplementationInfo::Limit* limit_of(const ImplementationInfo& info, const 
   return nullptr;
 }
 
-// Nothing is violated but what these except.
+// The verdict of a run whose every violation is within a documented limit.
 Verdict within(std::vector<DocumentedLimit> limits, std::uint64_t work) {
   const DocumentedLimit& first = limits.front();
   Verdict verdict;
@@ -130,7 +130,7 @@ GenerateOptions Session::generate_options() const {
 
 // Behind a documented limit every other clause is still looked at. But when numbers of the caller's table may come and
 // go, and its other threads touch numbers that they have not opened, they may touch the implementation's: nothing can
-// be explained any more, and what needs an order of the operations accuses nobody.
+// be explained any more, and a violation that depends on the order of operations is not reported.
 Verdict Session::judged(const Scenario& scenario) const {
   if (const std::int32_t n = held_and_named(scenario, executor_->held()); n >= 0) {
     Verdict nothing;

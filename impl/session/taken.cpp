@@ -17,7 +17,7 @@ constexpr std::uint64_t alone_before_never = 8;    // likewise when it was all t
 constexpr std::uint64_t asked_before_other = 128;  // of a policy; then another one is asked for
 constexpr std::uint64_t shape_tries = 4;           // a shape that was mostly declined so often loses its worst feature
 constexpr std::uint32_t unchanged_one_in = 8, one_is_left_one_in = 4;
-constexpr unsigned passes_max = 4;  // what leaves one feature out may bring in another
+constexpr unsigned passes_max = 4;  // leaving one feature out may bring in another
 
 constexpr std::uint32_t bit(std::size_t i) { return 1u << i; }
 
