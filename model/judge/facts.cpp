@@ -14,12 +14,12 @@ namespace {
 constexpr struct {
   std::uint32_t bit;
   const char* text;
-} disturbances[] = {
+} disturbance_texts[] = {
 #define SPAWNCHECK_ROW(id, bit, text) {SC_DISTURBED_##id, text},
     SC_DISTURBANCES(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
 };
-constexpr std::uint64_t of_libc = 7ull << 31;  // 32 to 34: musl leaves 34 ignored once it has used it
+constexpr std::uint64_t signals_of_libc = 7ull << 31;  // 32 to 34: musl leaves 34 ignored once it has used it
 constexpr std::uint32_t at_once =
     SC_DISTURBED_MASK | SC_DISTURBED_MASK_OF_LIBC | SC_DISTURBED_ALTSTACK | SC_DISTURBED_CANCEL;
 constexpr std::uint32_t later = SC_DISTURBED_CANCEL_TYPE | SC_DISTURBED_TIMERS | SC_DISTURBED_DUMPABLE |
@@ -27,7 +27,7 @@ constexpr std::uint32_t later = SC_DISTURBED_CANCEL_TYPE | SC_DISTURBED_TIMERS |
                                 SC_DISTURBED_SUBREAPER | SC_DISTURBED_SECURE_BITS | SC_DISTURBED_TIMER_SLACK;
 
 const char* text_of(std::uint32_t bits) {
-  for (const auto& d : disturbances)
+  for (const auto& d : disturbance_texts)
     if ((bits & d.bit) != 0) return d.text;
   return nullptr;
 }
@@ -58,7 +58,7 @@ SpawnFacts spawn_facts(const Facts& facts, const explore::SpawnCase& s) {
   f.left_different = is_disturbed(SC_DISTURBED_MASK_OF_LIBC) ? text_of(SC_DISTURBED_MASK_OF_LIBC)
                                                              : text_of(s.record->disturbed & (at_once | later));
   f.is_left_at_once = is_disturbed(at_once);
-  f.actions = s.record->actions & ~named_by_dispositions(facts.scenario) & ~of_libc;
+  f.actions = s.record->actions & ~named_by_dispositions(facts.scenario) & ~signals_of_libc;
   if (s.succeeded && s.wants_pidfd) f.pidfd = s.record->value[1] < 0 ? PidfdFact::missing : PidfdFact::unknown;
   // The signals that the child ignores depend on the order of operations: the search checks them (explore/window.cpp).
   if (s.child != nullptr) f.child = {s.child->mask, s.child->ignored, s.child->caught};

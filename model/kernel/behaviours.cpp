@@ -9,7 +9,7 @@ namespace spawncheck::model {
 
 namespace {
 
-constexpr BehaviourRow rows[] = {
+constexpr BehaviourRow behaviour_rows[] = {
 #define JUDGES true
 #define ASIDE false
 #define PROBED true
@@ -63,7 +63,7 @@ struct Lifetime {
 const std::vector<Lifetime>& lifetimes() {
   static const std::vector<Lifetime> all = [] {
     std::vector<Lifetime> read;
-    for (const BehaviourRow& r : rows) read.push_back({points_of(r.since), points_of(r.until)});
+    for (const BehaviourRow& r : behaviour_rows) read.push_back({points_of(r.since), points_of(r.until)});
     return read;
   }();
   return all;
@@ -71,17 +71,17 @@ const std::vector<Lifetime>& lifetimes() {
 
 }  // namespace
 
-const BehaviourRow& row(Behaviour b) { return rows[static_cast<std::size_t>(b)]; }
+const BehaviourRow& row(Behaviour b) { return behaviour_rows[static_cast<std::size_t>(b)]; }
 
 std::string behaviour_words() {
   std::string out;
-  for (const BehaviourRow& r : rows) out += (out.empty() ? "" : ", ") + std::string(r.word);
+  for (const BehaviourRow& r : behaviour_rows) out += (out.empty() ? "" : ", ") + std::string(r.word);
   return out;
 }
 
 std::optional<Behaviour> behaviour_named(std::string_view word) {
   for (int b = 0; b < behaviour_count; ++b)
-    if (rows[b].word == word) return static_cast<Behaviour>(b);
+    if (behaviour_rows[b].word == word) return static_cast<Behaviour>(b);
   return std::nullopt;
 }
 

@@ -11,7 +11,7 @@ namespace spawncheck {
 
 namespace {
 
-constexpr OperationRow operations[] = {
+constexpr OperationRow all_operations[] = {
 #define SPAWNCHECK_ROW(id, word, operands, flags, results, summary) {word, operands, flags, results, summary},
     SC_OPERATIONS(SPAWNCHECK_ROW)
 #undef SPAWNCHECK_ROW
@@ -51,7 +51,7 @@ constexpr std::string_view signals[] = {"",       "HUP",  "INT",    "QUIT", "ILL
 
 }  // namespace
 
-std::span<const OperationRow, SC_OP_COUNT> operation_rows() { return operations; }
+std::span<const OperationRow, SC_OP_COUNT> operation_rows() { return all_operations; }
 std::span<const ProgramRow, SC_PROGRAM_COUNT> program_rows() { return programs; }
 std::span<const WorldRow, SC_WORLD_KIND_COUNT> world_rows() { return worlds; }
 std::span<const std::string_view> how_words() { return hows; }
