@@ -155,7 +155,7 @@ TEST(Capture, KeepsNoMoreThanTheBoundAndTheChildDoesNotBlock) {
 
 std::atomic<int> pipes_broken{0};
 
-// The child reads a little, closes its input and runs on: whoever writes then would meet a pipe without a reader.
+// The child reads a little, closes its input and runs on: a writer would then meet a pipe without a reader.
 TEST(Capture, ChildThatClosesItsInputRaisesNoSigpipeAndRunsOn) {
   struct sigaction action {
   }, before{};
@@ -216,7 +216,7 @@ TEST(Capture, AChildThatAlwaysWritesHasNoMoreTimeThanOthers) {
   EXPECT_EQ(result.output, "y\ny\n");
 }
 
-// The pipe at 5 ends once nobody of the group is left.
+// The pipe at 5 ends once no process of the group is left.
 TEST(Capture, EndsTheProcessGroupTheChildLeads) {
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);

@@ -35,7 +35,7 @@ bool is_of_this_kernel(const Expectation& e) {
   return e.kernel.empty() || difference_text(model::kernel_named(e.kernel).does, running_kernel().does).empty();
 }
 
-// One for each expectation that names a way which somebody here can go: a shared object, or a strategy of the
+// One for each expectation that names a way which can be run here: a shared object, or a strategy of the
 // reference.
 std::vector<Claim> claims() {
   std::vector<Claim> out;

@@ -170,7 +170,7 @@ bool own_standard(const Scenario& s, const sc_request& r) {
     return k.source.variable == 0 && k.source.value == k.target && is_open(s.world, k.target);
   });
 }
-// As a command of a shell says it: one digit, and 0 is read from nobody.
+// As in a command of a shell: numbers have one digit, and 0 is never a source.
 bool digits(const Scenario& s, const sc_request& r) {
   return r.policy != 2 && keeps_open_only(s, r) && r.set == 0 &&
          std::any_of(r.keep, r.keep + r.keep_count, [](const sc_keep& k) { return k.target == 0; }) &&

@@ -19,7 +19,7 @@ struct Output {
   std::string text;
 };
 
-// By sh(1), with /dev/null as standard input and 3 to 9 closed, whatever whoever runs the tests has left open there;
+// Runs sh(1) with /dev/null as standard input and 3 to 9 closed, whatever the runner of the tests has left open there.
 // `text` is its standard output.
 inline Output shell(const std::string& command) {
   Output out;

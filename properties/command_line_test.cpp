@@ -114,7 +114,7 @@ TEST(CommandLine, WhatTheGuideToContributingNamesIsThere) {
 struct Ended {
   int status = -1;
   std::string text;
-  bool is_alone = false;  // nobody of its group is left
+  bool is_alone = false;  // no process of its group is left
 };
 
 using Begun = std::function<bool(const std::string& said)>;

@@ -46,7 +46,7 @@ TEST_P(EachMode, AProcessThatStopsItselfEndsTheRunStopped) {
   for (const char* signal : {"STOP", "TSTP", "TTIN", "TTOU"})
     for (const char* how : {"kill ", "kill_group ", "tgkill 0 ", "tgkill 1 "})
       for (unsigned n = 0; n < 5; ++n) {
-        // The second thread waits for somebody who does not come, so that not all can have returned.
+        // The second thread waits for a writer that never comes, so not all operations can have returned.
         const std::string text = std::string("fd 0 memfd\nthread\n  ") + how + signal +
                                  "\n  memfd -> $0\n  close $0\nthread\n  fifo a read\n";
         const sc_history& h = run(*e, text, GetParam(), n);

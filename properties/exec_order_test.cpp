@@ -2,7 +2,7 @@
 //
 // The order within one exec, where no tracer stops a task: what the model proves of the kernel that runs is never seen
 // in free runs. What it refutes may be seen, and is counted. Evidence is a fact: /proc/PID/exe goes from the old
-// program to the new one, once, so that whoever reads the old one after an event knows that the event came before.
+// program to the new one, once, so a reader that finds the old one after an event knows that the event came before.
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>

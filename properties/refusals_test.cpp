@@ -56,7 +56,7 @@ TEST(Refusals, ShowWhoDoesNotLook) {
               Status::violated, 0);
 }
 
-// Only what makes a descriptor is refused of fcntl(2), and nothing before the race begins or to whoever looks.
+// Of fcntl(2) only what makes a descriptor is refused, nothing before the race begins, and nothing to the observer.
 TEST(Refusals, LeaveTheRestAlone) {
   expect_holds(session_with("reference"),
                "refuse fcntl EMFILE\nrefuse memfd_create EPERM\nrefuse dup3 EPERM\nfd 3 memfd\nmemfds 70 90\nthread\n  "

@@ -28,7 +28,7 @@ std::string table_text(const sc_process& p) {
   return out;
 }
 
-// How a run ended, as far as anybody can tell afterwards: results, tables, handlers. Without pids and inodes.
+// How a run ended, by all that can be observed afterwards: results, tables, handlers. Without pids and inodes.
 std::string outcome(const Scenario& s, const sc_history& h) {
   std::string out = std::to_string(h.end) + "|";
   for (std::size_t t = 0; t < s.threads.size(); ++t)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The memory of one spawn is nobody else's, has its guard, and few of them stay.
+// Concurrent spawns share no memory area; each area has a guard page, and few areas are kept.
 #include <gtest/gtest.h>
 #include <sys/uio.h>
 #include <sys/wait.h>

@@ -224,7 +224,7 @@ TEST_P(Spawn, LeavesErrnoMaskAndDispositionsAlone) {
   sigprocmask(SIG_SETMASK, &mask, nullptr);
 }
 
-// exit_signal is 0 until exec: a failed child is nobody else's business.
+// exit_signal is 0 until exec: no other thread notices a failed child.
 TEST_P(Spawn, AFailedChildIsInvisibleToWaitAnyAndSendsNoSigchld) {
   static std::atomic<int> announced;
   announced = 0;

@@ -115,7 +115,7 @@ TEST(Window, ASpawnStagesAndPutsItsPlaceholdersBack) {
             0);
 }
 
-// A daemon's loop: every number of the window is closed, and then somebody else's.
+// A daemon's loop: it closes every number of the window, and other code takes them.
 TEST(Window, WhatALoopOverAllNumbersClosedIsNotUsedNorOverwritten) {
   EXPECT_EQ(status_of([] {
               if (spawn_window_reserve(3) != 0) return 1;
@@ -226,7 +226,7 @@ TEST(Window, ConcurrentSpawnsTakeDifferentSlotsOrAnotherStrategy) {
             0);
 }
 
-// As many slots as all of them need at once: nobody who asks for them by name is ever told that there are none.
+// With as many slots as all threads need at once, a spawn that asks for staged is never refused for want of one.
 TEST(Window, EnoughSlotsForEverybodyAreEnough) {
   EXPECT_EQ(status_of([] {
               constexpr int threads_max = 4, kept = 7;
@@ -401,7 +401,7 @@ TEST(Window, APipesReaderSeesItsEndWhenTheSourceIsReplacedMeanwhile) {
                   Held{result.pid};
                 while (replaced != i) sched_yield();
                 char byte;
-                if (read(ends[0], &byte, 1) != 0) wrong = 4;  // EAGAIN: somebody could still write
+                if (read(ends[0], &byte, 1) != 0) wrong = 4;  // EAGAIN: a writer is left
                 close(ends[0]);
                 close(source);
               }
