@@ -322,6 +322,24 @@ TEST_F(Tool, WhatDoesNotComeBackIsSuspectedAndHidesNothingBehindIt) {
   EXPECT_EQ(told[1]["clause"], "proc.child");
 }
 
+// How full the machine was cannot be told, so nothing is violated; but the user learns why.
+TEST_F(Tool, ASearchThatHoldsSaysWhyOthersWereInconclusive) {
+  const Output out = spawncheck("check --runs 60" + provoke("full"));
+  EXPECT_EQ(out.status, 0) << out.text;
+  EXPECT_EQ(out.text.find(" 0 inconclusive"), std::string::npos) << out.text;
+  EXPECT_NE(out.text.find(" inconclusive, the first: spawn of thread "), std::string::npos) << out.text;
+  EXPECT_NE(out.text.find("failed with errno 11: the machine may be out of processes"), std::string::npos) << out.text;
+}
+
+// A libc sets a restorer of its own with each action, which no program can tell from another.
+TEST_F(Tool, AnActionThatALibcPutsBackIsAsBefore) {
+  const std::string actions = file("actions",
+                                   "disposition USR1 handler\ndisposition PIPE ignore\nthread\n"
+                                   "  spawn drop hold -> $0\n");
+  const Output out = spawncheck("run --runs 3" + provoke("again") + actions);
+  EXPECT_EQ(out.status, 0) << out.text;
+}
+
 TEST_F(Tool, ASuspicionSaysFirstThatItDidNotComeBack) {
   for (const char* mode : {"free", "scheduled"}) {
     const Output out = shell("SPAWNCHECK_ONCE=" + directory + "/" + mode + " " + directory_of_binaries() +

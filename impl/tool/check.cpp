@@ -161,7 +161,7 @@ struct Search {
   Findings findings;  // with is_all
   std::vector<Finding> suspicions;
   std::optional<Finding> finding;  // without
-  std::string first_reason, first_broken;
+  std::string first_reason, first_inconclusive, first_broken;
   std::map<Clause, std::set<std::string>> limits;  // documented, and met
 
   explicit Search(const Session& session) : taken(session.implementation().policies) {}
@@ -179,6 +179,8 @@ void tell_whole(const Search& search, double seconds, const CheckOptions& option
     if (search.taken.has_declined()) fmt::print("{}\n", search.taken.text());
     if (status == Status::inconclusive || status == Status::unsupported)
       fmt::print("{}: {}\n", name(status), why(counts, search.first_reason));
+    else if (!search.first_inconclusive.empty())
+      fmt::print("of {} inconclusive, the first: {}\n", counts.of(Status::inconclusive), search.first_inconclusive);
     return;
   }
   if (status == Status::violated && !options.is_all) return;  // the finding is the last line
@@ -273,6 +275,8 @@ void take_all(Search& search, Session& session, const Scenario& scenario, const 
 void take_undecided(Search& search, const Scenario& scenario, const Verdict& verdict) {
   search.counts.add(verdict);
   if (verdict.status != Status::holds && search.first_reason.empty()) search.first_reason = verdict.observed;
+  if (verdict.status == Status::inconclusive && search.first_inconclusive.empty())
+    search.first_inconclusive = verdict.observed;
   if (verdict.status != Status::broken) return;
   const std::string told = verdict.observed + "\n" + print(scenario);
   fmt::print(stderr, "spawncheck: broken: {}", told);

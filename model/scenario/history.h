@@ -95,7 +95,7 @@ struct sc_op_record {
   uint8_t looked; /* bits of SC_LOOKED_*: what was looked at after the operation had returned */
   uint64_t pending_before,
       pending_after;    /* of a spawn: signals pending and blocked for the thread, before the call and after it */
-  uint64_t actions;     /* of a spawn: signals whose handler, flags, mask or restorer is not as the world set it */
+  uint64_t actions;     /* of a spawn: signals whose handler, flags or mask are not as the world set them    */
   int32_t result_error; /* of a spawn: result.error */
 };
 

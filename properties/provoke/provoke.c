@@ -17,6 +17,25 @@
 #define PROVOKE_KILLS 3 /* ends the arena server */
 #define PROVOKE_SLOW \
   4 /* takes more than a second, leaves a descriptor open, and adds a byte to file $SPAWNCHECK_SLOW */
+#define PROVOKE_FULL 5 /* every second spawn of a run says EAGAIN, as if the machine had no process left */
+
+#define PROVOKE_AGAIN 6 /* sets every action again, as it is, by libc's sigaction(2) */
+
+static void set_actions_again(void) {
+  const int saved = errno;
+  struct sigaction action;
+  for (int signal = 1; signal < NSIG; ++signal)
+    if (sigaction(signal, NULL, &action) == 0) sigaction(signal, &action, NULL);
+  errno = saved;
+}
+
+static int says_full(struct spawncheck_result* result) {
+  static int spawns;
+  if (__atomic_add_fetch(&spawns, 1, __ATOMIC_RELAXED) % 2 != 0) return 0;
+  result->pid = result->pidfd = -1;
+  result->error = EAGAIN;
+  return 1;
+}
 
 static void be_slow_and_wrong(void) {
   const char* slowness = getenv("SPAWNCHECK_SLOWNESS");
@@ -34,6 +53,8 @@ static int provoked_spawn(const struct spawncheck_request* request, struct spawn
     for (int i = 0; i < 6000; ++i) close(-1);
   if (PROVOKE == PROVOKE_SLOW) be_slow_and_wrong();
   if (PROVOKE == PROVOKE_KILLS) kill(getppid(), SIGKILL);
+  if (PROVOKE == PROVOKE_AGAIN) set_actions_again();
+  if (PROVOKE == PROVOKE_FULL && says_full(result)) return EAGAIN;
   if (PROVOKE != PROVOKE_ONCE) return mutant_spawn(request, result);
   if (getenv("SPAWNCHECK_THEN") != NULL) changed.set &= ~(uint32_t)SPAWNCHECK_SET_CWD;
   const int saved = errno, error = mutant_spawn(&changed, result);

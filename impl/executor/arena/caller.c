@@ -45,9 +45,16 @@ uint32_t caller_differs(const struct caller* then, const struct caller* now) {
 
 static struct kernel_action made[SC_SIGNAL_MAX + 1]; /* as the world set them */
 
+#define SA_RESTORER_FLAG 0x04000000ul
+
+/* Without the restorer and its flag: sigaction(2) of a libc sets those of its own, so a spawn that puts an action back
+ * through its libc leaves others there, which no program can tell. */
 static int ask_action(int signal, struct kernel_action* action) {
   memset(action, 0, sizeof *action);
-  return syscall(SYS_rt_sigaction, signal, NULL, action, sizeof action->mask) == 0;
+  if (syscall(SYS_rt_sigaction, signal, NULL, action, sizeof action->mask) != 0) return 0;
+  action->flags &= ~SA_RESTORER_FLAG;
+  action->restorer = NULL;
+  return 1;
 }
 
 /* The arena has one timer, which expires long after the run: a wrong spawn may cancel it or set others. */
