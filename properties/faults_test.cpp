@@ -5,6 +5,7 @@
 #include "impl/mutants/faults.h"
 
 #include "impl/schedules/faults.h"
+#include "impl/session/possible_faults.h"
 #include "impl/session/scheduled.h"
 #include "properties/on_the_kernel.h"
 #include "properties/rounds.h"
@@ -118,6 +119,40 @@ TEST(Faults, AreReadAsTheyArePrinted) {
                            "EMFILE@256.0.0", "signal:@0.0.0", "signal:NONE@0.0.0", "ENOTHING@0.0.0",
                            "kill-child:TERM@0.0.0", "EMFILE@0.0.65536", "EMFILE@0.0.1 "})
     EXPECT_FALSE(fault_named(text)) << text;
+}
+
+// ---- whether a trace shows that there were processes enough --------------------------------------
+
+struct Made {
+  sc_visible call;
+  sc_step_outcome outcome;
+  std::int64_t result = 0;
+};
+
+bool sufficed(std::initializer_list<Made> calls) {
+  const auto trace = std::make_unique<sc_trace>();
+  for (const Made& made : calls) {
+    sc_step& step = trace->step[trace->step_count++];
+    step.kind = SC_STEP_CALL;
+    step.call = static_cast<std::uint8_t>(made.call);
+    step.outcome = static_cast<std::uint8_t>(made.outcome);
+    step.result = made.result;
+  }
+  return processes_sufficed(*trace);
+}
+
+TEST(ProcessesSufficed, IfAProcessWasStartedAndNoCallLackedOne) {
+  const Made started{SC_VISIBLE_clone, SC_OUTCOME_RETURNED, 7}, suspended{SC_VISIBLE_clone3, SC_OUTCOME_SUSPENDED};
+  EXPECT_FALSE(sufficed({}));
+  EXPECT_FALSE(sufficed({{SC_VISIBLE_execve, SC_OUTCOME_EXECED}}));
+  EXPECT_TRUE(sufficed({started}));
+  EXPECT_TRUE(sufficed({suspended, {SC_VISIBLE_execve, SC_OUTCOME_RETURNED, -ENOENT}}));
+  EXPECT_TRUE(sufficed({{SC_VISIBLE_read, SC_OUTCOME_RETURNED, -EAGAIN}, started})) << "read lacks no process";
+  for (const int error : {EAGAIN, ENOMEM}) {
+    EXPECT_FALSE(sufficed({started, {SC_VISIBLE_clone3, SC_OUTCOME_RETURNED, -error}})) << error;
+    EXPECT_FALSE(sufficed({started, {SC_VISIBLE_execve, SC_OUTCOME_RETURNED, -error}})) << error;
+  }
+  EXPECT_FALSE(sufficed({started, {SC_VISIBLE_clone, SC_OUTCOME_UNKNOWN}}));
 }
 
 }  // namespace

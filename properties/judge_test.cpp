@@ -274,5 +274,47 @@ TEST(Judge, WhatIsRefusedMayBeReported) {
   EXPECT_EQ(of_reference(refused("refuse close_range ENOSYS", EPERM), false).clause, Clause::err_exact);
 }
 
+// ---- EAGAIN, and whether the machine was full ----------------------------------------------------
+
+Told failed_with_again(bool memory_is_left) {
+  Told told("thread\n  spawn only hold -> $0\n");
+  told.failed(0, 0, 1, 2, EAGAIN);
+  if (memory_is_left) told.record(0, 0).looked |= SC_LOOKED_MEMORY_IS_LEFT;
+  return told;
+}
+
+TEST(Judge, AgainWithoutACallThatGaveItIsAnInventedError) {
+  JudgeOptions options;
+  options.processes_sufficed = true;
+  violates(failed_with_again(true), Clause::err_exact, options);
+  options.resource_errors_allowed = false;
+  violates(failed_with_again(true), Clause::err_exact, options);
+}
+
+TEST(Judge, AgainDecidesNothingUnlessProcessesAndMemoryAreKnownToSuffice) {
+  JudgeOptions options;
+  EXPECT_EQ(failed_with_again(true).verdict(options).status, Status::inconclusive);
+  options.processes_sufficed = true;
+  EXPECT_EQ(failed_with_again(false).verdict(options).status, Status::inconclusive);
+}
+
+TEST(Judge, OtherErrorsOfAFullMachineDecideNothing) {
+  JudgeOptions options;
+  options.processes_sufficed = true;
+  for (const int error : {ENOMEM, ENFILE}) {
+    Told told("thread\n  spawn only hold -> $0\n");
+    told.failed(0, 0, 1, 2, error).record(0, 0).looked |= SC_LOOKED_MEMORY_IS_LEFT;
+    EXPECT_EQ(told.verdict(options).status, Status::inconclusive) << error;
+  }
+}
+
+TEST(Judge, AgainIsAllowedWhereFewNumbersAreFree) {
+  JudgeOptions options;
+  options.processes_sufficed = true;
+  Told told("limit 8\nfd 5 memfd\nthread\n  spawn only hold keep 5>3 -> $0\n");
+  told.failed(0, 0, 1, 2, EAGAIN).record(0, 0).looked |= SC_LOOKED_MEMORY_IS_LEFT;
+  holds(told, options);
+}
+
 }  // namespace
 }  // namespace spawncheck

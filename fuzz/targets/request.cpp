@@ -16,7 +16,7 @@ namespace spawncheck::fuzz {
 
 namespace {
 
-Places places;
+Places prepared;
 std::unique_ptr<RequestServer> server;
 
 std::string own_directory() {
@@ -51,23 +51,23 @@ bool names_a_field(const std::string& text) {
 }  // namespace
 
 void start() {
-  places.programs = setting("SPAWNCHECK_BIN", "");
-  if (places.programs.empty()) places.programs = own_directory();
-  places.program = places.programs + "/spawncheck-hold";
+  prepared.programs = setting("SPAWNCHECK_BIN", "");
+  if (prepared.programs.empty()) prepared.programs = own_directory();
+  prepared.program = prepared.programs + "/spawncheck-hold";
   char name[] = "/tmp/spawncheck-request-XXXXXX";
-  if (access(places.program.c_str(), X_OK) != 0 || mkdtemp(name) == nullptr) {
+  if (access(prepared.program.c_str(), X_OK) != 0 || mkdtemp(name) == nullptr) {
     std::fprintf(stderr, "spawncheck: fuzz target request: no %s, or no directory below /tmp\n",
-                 places.program.c_str());
+                 prepared.program.c_str());
     std::exit(2);
   }
-  places.directory = name;
+  prepared.directory = name;
   const std::string planted(setting("SPAWNCHECK_PLANTED", ""));
-  server = std::make_unique<RequestServer>(places, planted.empty() ? nullptr : planted.c_str());
+  server = std::make_unique<RequestServer>(prepared, planted.empty() ? nullptr : planted.c_str());
 }
 
 void one(const std::uint8_t* data, std::size_t size) {
   if (size > 512) return;
-  const RequestInput input(data, size, places);
+  const RequestInput input(data, size, prepared);
   const spawn_request& r = input.request();
   const char* field = nullptr;
   const int error = spawn_request_check(&r, &field);

@@ -131,6 +131,8 @@
   X(SHELL_TRIED, "shell-tried", "error", "D", "err.exact proc.child", "what is no program is given to /bin/sh")        \
   X(CHILD_LEFT, "child-left", "error", "D", "proc.unzombied err.exact",                                                \
     "a spawn with a pidfd and a directory reports an error, and its child runs")                                       \
+  X(AGAIN_WHEN_BUSY, "again-when-busy", "error", "R", "err.exact",                                                     \
+    "EAGAIN while another thread's spawn is under way, as if there were no processes")                                 \
   X(ERRNO_WRITTEN, "errno-written", "error", "D", "mm.unwritten", "the caller's errno changes")                        \
   X(ERRNO_ON_SUCCESS, "errno-on-success", "error", "D", "mm.unwritten",                                                \
     "the caller's errno changes where spawn succeeds")                                                                 \

@@ -68,11 +68,19 @@ static int run(const struct spawncheck_request* request, struct spawncheck_resul
   return error;
 }
 
+static int run_alone(const struct spawncheck_request* request, struct spawncheck_result* result) {
+  static int is_under_way;
+  if (__atomic_exchange_n(&is_under_way, 1, __ATOMIC_SEQ_CST)) return EAGAIN;
+  const int error = run(request, result);
+  __atomic_store_n(&is_under_way, 0, __ATOMIC_SEQ_CST);
+  return error;
+}
+
 static int mutant_spawn(const struct spawncheck_request* request, struct spawncheck_result* result) {
   const int saved = errno;
   result->pid = result->pidfd = -1;
   write_request(request);
-  int error = run(request, result);
+  int error = HAS(AGAIN_WHEN_BUSY) ? run_alone(request, result) : run(request, result);
   if (HAS(ERRNO_NEGATIVE)) error = -error;
   result->error = HAS(ERROR_STALE) && error == 0 ? EAGAIN : HAS(ERROR_UNSET) ? 0 : error;
   errno = HAS(ERRNO_WRITTEN) || (HAS(ERRNO_ON_SUCCESS) && error == 0) ? ENXIO : saved;

@@ -81,4 +81,19 @@ std::string why_impossible(const Scenario& scenario, const sc_trace& trace, cons
   return {};
 }
 
+bool processes_sufficed(const sc_trace& trace) {
+  bool has_started_one = false;
+  for (const sc_step& step : std::span(trace.step, trace.step_count)) {
+    if (step.kind != SC_STEP_CALL && step.kind != SC_STEP_WAKES) continue;
+    const std::uint8_t effect = sc_visible_calls[step.call].effect;
+    const bool is_clone = effect == SC_EFFECT_CLONE && step.kind == SC_STEP_CALL;  // one that is woken has succeeded
+    if (!is_clone && effect != SC_EFFECT_EXEC) continue;
+    if (step.outcome == SC_OUTCOME_UNKNOWN) return false;
+    const bool has_failed = step.outcome == SC_OUTCOME_RETURNED && step.result < 0;
+    if (has_failed && (step.result == -EAGAIN || step.result == -ENOMEM)) return false;
+    has_started_one |= is_clone && !has_failed;
+  }
+  return has_started_one;
+}
+
 }  // namespace spawncheck

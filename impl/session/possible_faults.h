@@ -32,4 +32,9 @@ std::vector<int> possible_errors(const sc_step&);
 // Why the run's fault, which has happened, is none that its call can give; empty: it can.
 std::string why_impossible(const Scenario&, const sc_trace&, const sc_fault&);
 
+// Returns true if the trace shows that there were processes enough: a process was started, and no clone and no exec
+// failed for want of processes or memory (fork(2), execve(2): EAGAIN, ENOMEM). Only they report a lack of processes.
+// Returns false if the result of one of them is unknown.
+bool processes_sufficed(const sc_trace&);
+
 }  // namespace spawncheck

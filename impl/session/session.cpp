@@ -131,7 +131,7 @@ GenerateOptions Session::generate_options() const {
 // Behind a documented limit every other clause is still looked at. But when numbers of the caller's table may come and
 // go, and its other threads touch numbers that they have not opened, they may touch the implementation's: nothing can
 // be explained any more, and a violation that depends on the order of operations is not reported.
-Verdict Session::judged(const Scenario& scenario) const {
+Verdict Session::judged(const Scenario& scenario, bool processes_sufficed) const {
   if (const std::int32_t n = held_and_named(scenario, executor_->held()); n >= 0) {
     Verdict nothing;
     nothing.status = Status::unsupported;
@@ -140,6 +140,7 @@ Verdict Session::judged(const Scenario& scenario) const {
     return nothing;
   }
   JudgeOptions options = judge_;
+  options.processes_sufficed = processes_sufficed;
   std::vector<DocumentedLimit> limits;
   for (;;) {
     Verdict verdict = judge(scenario, *history_, options);
@@ -189,7 +190,7 @@ Verdict Session::run_scheduled(const Scenario& scenario, const sc_policy& policy
   const bool is_judged_by_pages = watches_memory_ && is_alone;
   if (is_judged_by_pages) made.watch_memory = 1;
   history_ = &executor_->run(scenario, {0, &made, choose});
-  Verdict verdict = judged(scenario);
+  Verdict verdict = judged(scenario, processes_sufficed(executor_->trace()));
   if (verdict.status == Status::holds && is_judged_by_pages)
     return forbidden_write(scenario, executor_->trace()).value_or(std::move(verdict));
   if (verdict.status != Status::violated) return verdict;

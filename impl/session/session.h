@@ -61,8 +61,8 @@ class Session {
 
  private:
   Session(SessionOptions, std::unique_ptr<Executor>);
-  Verdict judged(const Scenario&) const;        // of history_
-  Verdict unsupported(const std::string& why);  // of a run that is not made
+  Verdict judged(const Scenario&, bool processes_sufficed = false) const;  // of history_
+  Verdict unsupported(const std::string& why);                             // of a run that is not made
   SessionOptions options_;
   std::string why_unsupported_;
   std::unique_ptr<sc_history> not_run_;

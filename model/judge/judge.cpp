@@ -109,12 +109,18 @@ bool has_any_returned(const Facts& f) {
   return false;
 }
 
+// Returns true if the run shows that the spawn's EAGAIN came from no full machine: there were processes and memory.
+bool had_processes(const Facts& f, const explore::SpawnCase& s) {
+  return s.record->error == EAGAIN && f.options.processes_sufficed &&
+         (s.record->looked & SC_LOOKED_MEMORY_IS_LEFT) != 0;
+}
+
 // A spawn failed for lack of processes, memory or files: the judge does not know how full the machine is.
 std::optional<std::string> machine_is_full(const Facts& f) {
   for (const explore::SpawnCase& s : f.spawns) {
     const int error = s.record->error;
     const bool has_reason = s.always.has(error) || s.sometimes.has(error);
-    if (s.returned && !has_reason && (error == EAGAIN || error == ENOMEM || error == ENFILE))
+    if (s.returned && !has_reason && !had_processes(f, s) && (error == EAGAIN || error == ENOMEM || error == ENFILE))
       return judging::where(s) + " failed with errno " + std::to_string(error) +
              ": the machine may be out of processes, memory or files";
   }

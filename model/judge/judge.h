@@ -22,6 +22,9 @@ struct JudgeOptions {
   // Returns true if the violation is within a documented limit: it is reported only if the clause has no other
   // violation. May be empty: none is.
   std::function<bool(const Breach&)> is_excepted;
+  // Every call that may report a lack of processes was seen, and none did (scheduled runs: impl/session,
+  // processes_sufficed). EAGAIN then needs a reason, like any other error. False: nobody knows.
+  bool processes_sufficed = false;
   model::Kernel kernel{};            // the kernel that made the history
   std::uint64_t work_max = 200'000;  // states visited before the verdict is *inconclusive*
 };

@@ -102,8 +102,9 @@ struct sc_op_record {
 /* A spawn's memory is looked at (SC_DISTURBED_VM_SHARED) if that cannot hide anything from the thread's later
  * operations, and in some other runs, drawn from the seed: see impl/executor/arena/spawning.c. The caller (`actions`,
  * timers and what prctl(2) tells) is looked at before the thread's first later operation from which looking cannot
- * hide anything: SC_LOOKED_AT_CALLER. */
-enum { SC_LOOKED_AT_MEMORY = 1, SC_LOOKED_AT_CALLER = 2 };
+ * hide anything: SC_LOOKED_AT_CALLER. After EAGAIN, a mapping is tried: SC_LOOKED_MEMORY_IS_LEFT says that it was made.
+ */
+enum { SC_LOOKED_AT_MEMORY = 1, SC_LOOKED_AT_CALLER = 2, SC_LOOKED_MEMORY_IS_LEFT = 4 };
 
 /* Numbers number..last refer to the same description, with the same flag. */
 struct sc_entry {

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -163,6 +164,14 @@ static void fill_in(uint32_t thread, uint32_t index, const struct sc_request* r)
                                                       .cwd = places.directory[r->cwd]};
 }
 
+/* pthread_create(3) answers EAGAIN also where its stack could not be mapped, and mmap(2) is not in the trace. So after
+ * EAGAIN the stack of a thread is mapped here: if that works, the machine has memory left. */
+static int memory_is_left(void) {
+  const size_t size = (size_t)8 << 20;
+  void* stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  return stack != MAP_FAILED && munmap(stack, size) == 0;
+}
+
 static void take_result(const struct spawncheck_result* result, int error, struct sc_op_record* record) {
   record->error = error;
   record->result_error = result->error;
@@ -197,6 +206,7 @@ void spawn_run_operation(const struct sc_operation* op, uint32_t thread, uint32_
   record->pending_after = now.pending;
   record->disturbed |= caller_differs(&then, &now);
   if (errno_now != SENTINEL) record->disturbed |= SC_DISTURBED_ERRNO;
+  if (error == EAGAIN && memory_is_left()) record->looked |= SC_LOOKED_MEMORY_IS_LEFT;
   const struct sums sums_now = sums(thread, r);
   record->disturbed |= sums_differ(&sums_then, &sums_now);
   if (record->child >= 0 && is_to_be_looked_at(thread, index)) {
