@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who goes next: the schedule's turns first, then its rule. Knows nothing of processes. */
+ * Chooses the task that goes next: by the schedule's turns first, then by its rule. Knows nothing of processes. */
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -60,7 +60,7 @@ int choose(struct chooser* c, struct sc_trace* trace, uint32_t enabled) {
       case SC_RULE_RANDOM:
         task = random_task(c, enabled);
         break;
-      case SC_RULE_ASK: /* where there is no choice the host learns of the step from the trace */
+      case SC_RULE_ASK: /* if only one task is enabled, the host learns of the step from the trace */
         task = (enabled & (enabled - 1)) == 0 ? lowest_of(enabled) : host_chooses(enabled);
         break;
       default:

@@ -21,7 +21,8 @@ int tracer_seize(pid_t arena) {
 #endif
 }
 
-/* Who stops before a thread has said its name: each thread of the scenario has at the end. */
+/* Tasks that stopped while they were not known as threads of the scenario. In the end each thread of the scenario has
+ * published its tid: a task that is still unknown then is a helper. */
 #define UNKNOWN_MAX 128
 static pid_t unknown[UNKNOWN_MAX];
 static uint32_t unknown_count;
@@ -37,7 +38,7 @@ static void take_helpers(void) {
     if (tracer_thread(unknown[i]) < 0) helpers_add(unknown[i]);
 }
 
-/* A thread of the arena on its way to its first call. 1: it is there. */
+/* A thread of the arena has stopped on its way to its first visible call. Returns 1 if the thread is there. */
 static int gather_thread(pid_t tid, int status) {
   const int i = tracer_thread(tid);
   if (i >= 0 && status >> 16 == PTRACE_EVENT_SECCOMP) {
@@ -49,7 +50,7 @@ static int gather_thread(pid_t tid, int status) {
   return 0;
 }
 
-/* The main thread makes the world and the threads; afterwards it waits for ever, stopped. 1: it is there. */
+/* The main thread makes the world and the threads, then waits for ever, stopped. Returns 1 once it is stopped there. */
 static int follow_main(pid_t arena, int status) {
   struct call_info info = {0};
   if (status >> 16 == PTRACE_EVENT_SECCOMP && ptrace((ptrace_request)GET_CALL_INFO, arena, sizeof info, &info) > 0) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * Threads (and processes) that an implementation has of its own in a scheduled run (SPAWNCHECK_STARTS_THREADS). They
- * are traced, as all are, and the filter stops them, but no schedule says when they go: whenever the server waits for
- * somebody, it lets each of them go on. So what they do between two steps of the schedule differs from run to run.
+ * are traced, as all tasks are, and the filter stops them, but no schedule says when they go: whenever the server waits
+ * for a task, it continues each stopped helper. So what helpers do between two steps differs from run to run.
  *
- * Rejected: to make them tasks of the schedule. How many there are and when they come to rest is the library's
- * business; a schedule that names them would hold for one version of it. And to leave them untraced: a filter without a
- * tracer gives them ENOSYS. */
+ * Rejected: to make them tasks of the schedule. The library decides how many there are and when they come to rest, so a
+ * schedule that names them would hold for one version of it. Rejected as well: to leave them untraced. Without a tracer
+ * the filter's verdict gives them ENOSYS. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -35,7 +35,7 @@ int helpers_have(pid_t tid) {
   return 0;
 }
 
-/* One too many is stopped for good, and the run reaches its bound. */
+/* A helper beyond HELPERS_MAX is never continued, and the run times out. */
 void helpers_add(pid_t tid) {
   if (helper_count < HELPERS_MAX && !helpers_have(tid)) helpers[helper_count++] = (struct helper){tid, 0};
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What each task is between two calls, for lockstep, which compares it with the model: its table, mask and
- * dispositions, and with whom it shares them (kcmp(2)). */
+ * The state of each task between two calls, which lockstep compares with the model: its table, mask and dispositions,
+ * and the tasks with which it shares table, dispositions and memory (kcmp(2)). */
 #define _GNU_SOURCE
 #include <linux/kcmp.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static int is_there(int task) {
   return state != SC_TASK_DEAD && tracee[task].tid > 0;
 }
 
-/* The lowest task that shares it with this one; tasks below that do not exist are passed over. */
+/* Returns the lowest living task that shares it with this one; `what` is a type of kcmp(2). */
 static uint8_t lowest_sharer(int task, int what) {
   for (int other = 0; other < task; ++other)
     if (is_there(other) && syscall(SYS_kcmp, tracee[other].tid, tracee[task].tid, what, 0, 0) == 0)

@@ -18,7 +18,7 @@
 #include "impl/executor/tracer/stops.h"
 #include "model/scenario/visible.h"
 
-#define SIGNALS_MAX 64 /* looked at, of those that are pending */
+#define SIGNALS_MAX 64 /* how many of the pending signals are looked at */
 
 static uint64_t pending(int i, uint32_t flags) {
   struct __ptrace_peeksiginfo_args which = {.off = 0, .flags = flags, .nr = SIGNALS_MAX};
@@ -41,7 +41,7 @@ int has_signal(int i) {
 }
 
 #if defined(__x86_64__)
-/* Stopped at a call's entry: not this time, but once the signal has been taken. */
+/* The task is stopped at a call's entry: takes the call back, so that the task enters it again after the signal. */
 static int take_call_back(int i) {
   struct user_regs_struct r;
   if (trace_request(PTRACE_GETREGS, i, 0, &r) != 0) return -1;
@@ -51,7 +51,7 @@ static int take_call_back(int i) {
   return (int)trace_request(PTRACE_SETREGS, i, 0, &r);
 }
 
-/* Likewise: the call is not made and returns `value`. */
+/* The task is stopped at a call's entry: the call is not made and returns `value`. */
 static int answer_call(int i, long value) {
   struct user_regs_struct r;
   if (trace_request(PTRACE_GETREGS, i, 0, &r) != 0) return -1;
@@ -64,8 +64,8 @@ static int take_call_back(int i) { return i = -1; }
 static int answer_call(int i, long value) { return i = value != 0 ? -1 : -1; }
 #endif
 
-/* From a call's entry to the stop of the next signal that counts; a SIGCHLD without a handler passes without one, as
- * in run_to_rest(). 0: there is no such stop. */
+/* Lets the task run from a call's entry to the signal-delivery stop of the next signal that counts. A SIGCHLD without a
+ * handler does not count, as in run_to_rest(). Returns 0 if there is no such stop. */
 static int await_signal(int i, struct sc_step* step) {
   take_call_back(i);
   for (int signal = 0, passed = 0; passed <= SC_SIGNAL_MAX; ++passed) {
@@ -93,14 +93,15 @@ static void step_signal(int i, struct sc_step* step) {
   run_to_rest(i, step, 0);
 }
 
-/* The clone flags as clone(2) has them, with the exit signal in the low byte, which clone3(2) keeps free. */
+/* Reads the clone flags in the form of clone(2), with the exit signal in the low byte, in which clone3(2) has no flag
+ * but CLONE_NEWTIME. */
 static void read_clone_flags(int i, struct sc_step* step) {
   uint64_t arguments[5] = {0}; /* struct clone_args: flags is the first, exit_signal the fifth */
   step->is_unread = !read_memory(i, step->arg[0], arguments, sizeof arguments);
   step->pointee = step->is_unread ? 0 : arguments[0] | (arguments[4] & 0xff);
 }
 
-/* A bad address is the call's to complain about, which it does with EFAULT; a text may be shorter than what is read. */
+/* A bad address is no error here: the call itself fails with EFAULT. A string may be shorter than what is read. */
 static void read_pointee(int i, struct sc_step* step) {
   const char* letters = sc_visible_calls[step->call].arguments;
   if (step->call == SC_VISIBLE_clone3) {
@@ -113,13 +114,13 @@ static void read_pointee(int i, struct sc_step* step) {
   }
 }
 
-/* The results that the search of schedules needs. */
+/* Returns true if the search of schedules needs the result of such a call. */
 static int wants_result(uint8_t effect) {
   return effect == SC_EFFECT_ALLOCATE || effect == SC_EFFECT_ALLOCATE2 || effect == SC_EFFECT_FCNTL ||
          effect == SC_EFFECT_CLONE || effect == SC_EFFECT_EXEC;
 }
 
-/* Is the signal ignored in the arena's process from the beginning to the end? */
+/* Returns true if the arena's process ignores the signal during the whole run. */
 static int is_always_ignored(int signal) {
   const uint64_t by_default =
       1ull << (SIGCHLD - 1) | 1ull << (SIGCONT - 1) | 1ull << (SIGURG - 1) | 1ull << (SIGWINCH - 1);
@@ -141,9 +142,10 @@ static int sends_stops(void) {
   return 0;
 }
 
-/* Untraced, the signal that the step sends would have no effect at all. But to a traced task an ignored signal is sent
- * all the same (kernel/signal.c sig_ignored), and SIGCONT interrupts every thread of a seized process (prepare_signal:
- * ptrace_trap_notify): sleepers would wake, and a blocked open(2) take another number. So the call is not made then. */
+/* Returns true if the signal that the step sends would have no effect at all on an untraced process. A traced task is
+ * sent an ignored signal all the same (kernel/signal.c sig_ignored), and SIGCONT interrupts every thread of a seized
+ * process (prepare_signal: ptrace_trap_notify): sleepers would wake, and a blocked open(2) would give another number.
+ * So the call is not made then. */
 static int sends_nothing(int i, const struct sc_step* step) {
   const int is_tgkill = step->call == SC_VISIBLE_tgkill;
   const int64_t signal = step->arg[is_tgkill ? 2 : 1];
@@ -153,7 +155,7 @@ static int sends_nothing(int i, const struct sc_step* step) {
   for (int target = 0; is_tgkill && target < (int)shared->thread_count; ++target) {
     uint64_t mask = ~0ull;
     if (tracee[target].tid != step->arg[1]) continue;
-    if (task_of(target)->state != SC_TASK_ASLEEP) return 0; /* it takes the signal at its turn, without effect */
+    if (task_of(target)->state != SC_TASK_ASLEEP) return 0; /* the target takes it at its turn, without effect */
     struct proc_status status;
     if (process_of(target) >= 0 && proc_read_status(tracee[target].process, &status)) mask = status.mask;
     return (mask >> (signal - 1) & 1) == 0;
@@ -161,9 +163,9 @@ static int sends_nothing(int i, const struct sc_step* step) {
   return 0;
 }
 
-/* The stamp that the thread took before it came to rest here may be old: from it the judge would have to believe that
- * the operation acted at any time since. Nothing of it happened before its first visible call; of a spawn that is not
- * known, since an implementation may make calls that are not visible. */
+/* The thread took its operation's begin stamp before it came to rest here, perhaps long ago. With that stamp the judge
+ * would have to allow that the operation acted at any time since. An operation does nothing before its first visible
+ * call, so it begins now. This does not hold for a spawn: an implementation may make calls that are not visible. */
 static void note_begin(int i) {
   const uint32_t operation = task_of(i)->operation;
   if (i >= (int)shared->thread_count || task_of(i)->outside || tracee[i].begun == operation + 1) return;
@@ -213,15 +215,15 @@ void step_task(int i, struct sc_step* step, int error) {
   run_to_rest(i, step, sc_visible_calls[step->call].sleeps);
 }
 
-/* One that is stopped and listens (PTRACE_LISTEN) is trapped again by SIGCONT: soon enough to look as if nothing had
- * happened, but there is something to wait for. */
+/* SIGCONT traps a task again that was stopped and listens (PTRACE_LISTEN). The task may be trapped again so soon that
+ * its state looks unchanged, but waitid(2) reports the new stop. */
 static int has_stopped_again(int i) {
   siginfo_t info = {.si_pid = 0};
   return waitid(P_PID, (id_t)tracee[i].tid, &info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
          info.si_pid != 0;
 }
 
-/* Who slept, or was stopped and is being killed or continued. */
+/* Returns true if the task slept and runs again, or was stopped and is being killed or continued. */
 static int is_on_the_move(int i, int was_sent_something) {
   const char state = kernel_state_of(i);
   switch (task_of(i)->state) {

@@ -5,7 +5,7 @@
  * A task rests where it enters a visible call (a seccomp stop), where it takes a signal (a
  * signal-delivery stop), after exec, or asleep in the kernel. Nothing is guessed by time: a vfork parent is
  * suspended from the event that says so until its child's exec or death; a task sleeps when the kernel says
- * so (proc(5)) within a call that can, while everybody who could wake it is stopped. */
+ * so (proc(5)) within a call that can sleep, while every task that could wake it is stopped. */
 #define _GNU_SOURCE
 #include "impl/executor/tracer/stops.h"
 
@@ -31,7 +31,7 @@
 
 struct tracee tracee[SC_TASKS_MAX];
 
-/* Moves whenever a signal may have been sent, or let through by a mask. */
+/* Grows whenever a signal may have been sent. A task whose mask may have changed is marked in signals_seen instead. */
 static uint32_t signals;
 
 struct sc_task* task_of(int i) {
@@ -60,10 +60,10 @@ char kernel_state_of(int i) {
   return tracee[i].stat >= 0 ? proc_state_again(tracee[i].stat) : 0;
 }
 
-/* 'S' alone does not say it: who is about to look whether there is something to wait for is marked so already
- * (kernel/exit.c do_wait), finds it, and may be preempted in between. A call that was read is that of a task off the
- * run queue. Meanwhile it may have come to its next stop, which is off the run queue as well: so its state is read once
- * more. */
+/* 'S' alone does not prove that the task sleeps: the kernel sets it before the task checks whether there is something
+ * to wait for (kernel/exit.c do_wait), and may preempt the task in between. /proc/TID/syscall can be read only while
+ * the task is off the run queue. By then the task may have come to its next stop, which is off the run queue too: so
+ * its state is read once more. */
 static int is_asleep(int i) {
   struct proc_call call;
   return kernel_state_of(i) == 'S' && process_of(i) >= 0 && proc_read_call(tracee[i].process, &call) &&
@@ -137,7 +137,7 @@ static int is_of_the_arena(uintptr_t address) {
   return address >= (uintptr_t)shared && address < (uintptr_t)shared + sizeof *shared;
 }
 
-/* The arena's own futexes: not the scenario's. 1: it rests there. */
+/* The task waits on a futex of the arena's own, which is no call of the scenario. Returns 1 if the task rests there. */
 static int keep_house(int i, uintptr_t word) {
   struct sc_thread_state* thread = &shared->thread[task_of(i)->thread];
   if (word == (uintptr_t)&thread->observe && thread->observe != 0) {
@@ -168,7 +168,7 @@ int rest_at_call(int i) {
   return 1;
 }
 
-/* Its child has exec'd or died: the vfork parent goes on. */
+/* The child has exec'd or died: its vfork parent goes on. */
 static void wake_parent(int child) {
   const int parent = tracee[child].vfork_parent;
   if (parent < 0) return;
@@ -197,8 +197,8 @@ static void watch_parent(int i) {
 #endif
 }
 
-/* A new task, stopped before its first instruction: lets it go to its first rest. A vfork(2) parent goes on first, into
- * its wait: a child that dies or execs at once wakes it from there. */
+/* A new task is stopped before its first instruction: lets it run to its first rest. A vfork(2) parent is resumed
+ * first, into its wait, from which a child that dies or execs at once wakes it. */
 static void begin_child(int parent, int is_vfork, struct sc_step* step) {
   unsigned long tid = 0;
   int status;
@@ -228,8 +228,8 @@ int is_ignored_sigchld(int signal) {
   return 1;
 }
 
-/* Word by word by the tracer's own right where process_vm_readv(2) is refused: to whoever has changed its identity
- * (kernel/ptrace.c ptrace_access_vm), or where it is filtered. 1: all of it was read. */
+/* process_vm_readv(2) is refused if the task has changed its identity, or if a filter forbids the call. Then reads word
+ * by word with the rights of a tracer (kernel/ptrace.c ptrace_access_vm). Returns 1 if all of it was read. */
 int read_memory(int i, int64_t address, void* at, size_t size) {
   struct iovec to = {at, size}, from = {(void*)(uintptr_t)address, size};
   if (process_vm_readv(tracee[i].tid, &to, 1, &from, 1, 0) == (ssize_t)size) return 1;
@@ -286,7 +286,7 @@ void run_to_rest(int i, struct sc_step* step, int may_sleep) {
       case PTRACE_EVENT_VFORK:
         if (step != NULL) step->outcome = SC_OUTCOME_SUSPENDED;
         begin_child(i, 1, step);
-        return; /* suspended; or at its next rest, where the child is through already */
+        return; /* the parent is suspended; or at its next rest, if its child has exec'd or died already */
       case PTRACE_EVENT_CLONE:
       case PTRACE_EVENT_FORK:
         begin_child(i, 0, step);

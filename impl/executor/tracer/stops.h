@@ -22,8 +22,8 @@ char kernel_state_of(int task); /* as in proc(5): R, S, D, t, T, Z, X; 0: gone *
 
 enum waited { WAITED_STOP, WAITED_DEATH, WAITED_ASLEEP, WAITED_OUT };
 
-/* Until the task stops, dies or sleeps. A call that cannot sleep is waited for without looking; what sleeps in spite
- * of that, in a call that is not visible, is found out at the timer's next tick. */
+/* Waits until the task stops, dies or sleeps. If the task's call cannot sleep, the tracer waits without looking whether
+ * it does; if the task then sleeps in a call that is not visible, the timer's next tick makes the tracer look. */
 enum waited await_task(int task, int may_sleep, int* status);
 
 /* Waits until the task, which was resumed, rests. `step` is the record of what it does, or null. */
@@ -32,9 +32,9 @@ void run_to_rest(int task, struct sc_step* step, int may_sleep);
 /* Records that the task died with this status of waitpid(2). */
 void end_task(int task, int status, struct sc_step* step);
 
-/* Changes whenever a signal may have been sent, or unblocked by a mask. */
+/* Returns a count that grows whenever a signal may have been sent. */
 uint32_t tracer_signals(void);
 
-int is_ignored_sigchld(int signal); /* a SIGCHLD without a handler: it passes without a step */
+int is_ignored_sigchld(int signal); /* true for a SIGCHLD without a handler, which is delivered without a step */
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A scheduled run: gather everybody at a first call, then one step at a time, whose turn it is. All tasks and the
- * tracer share one processor: a stop costs a seventh of what it costs across two. */
+ * A scheduled run: gathers all threads at their first calls, then lets one task at a time make one step. All tasks and
+ * the tracer share one processor: a stop costs a seventh of what it costs across two. */
 #define _GNU_SOURCE
 #include "impl/executor/tracer/tracer.h"
 
@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TICK_US 20000 /* how often a wait that should be short is looked at */
+#define TICK_US 20000 /* how often a tick interrupts a wait that should be short */
 #define RUNS_PER_PROCESSOR 64
 #define STEPS_PER_LOOK_AT_CLOCK 64
 
@@ -26,7 +26,7 @@ int is_out_of_time(void) {
 static void tick(int signal) { (void)signal; }
 
 static void set_ticks(long us) {
-  /* Without SA_RESTART: waits are interrupted. Back to the default with the last tick: arenas inherit it. */
+  /* Without SA_RESTART, so that a tick interrupts a wait. Arenas inherit the disposition: the run's end resets it. */
   const struct sigaction action = {.sa_handler = us != 0 ? tick : SIG_DFL};
   const struct itimerval every = {{0, us}, {0, us}};
   if (us != 0) sigaction(SIGALRM, &action, NULL);
@@ -34,8 +34,8 @@ static void set_ticks(long us) {
   if (us == 0) sigaction(SIGALRM, &action, NULL);
 }
 
-/* musl remembers for good which signals ever had a handler, and its posix_spawn(3) resets those: so that every arena
- * inherits the same, the first too. */
+/* musl remembers for good which signals ever had a handler, and its posix_spawn(3) resets those. SIGALRM gets its
+ * handler once before the first arena is forked, so that all arenas inherit the same. */
 void tracer_prepare(void) {
   set_ticks(TICK_US);
   set_ticks(0);
@@ -96,12 +96,13 @@ static int has_sleeper_with_timeout(void) {
   return 0;
 }
 
-/* Nobody can go. Whom a fault has stopped goes on; a sleeper may have a timeout. Everybody else rests where only
- * another task could move him: so when there is no timeout, nobody will. */
+/* No task can go. A task that a fault has stopped is continued; a sleeper with a timeout is waited for. Every other
+ * task rests where only another task could move it, so without a timeout none will go any more. Returns 1 if a task
+ * has moved or can go. */
 static int wait_for_wakeup(void) {
   const uint32_t steps = shared->trace.step_count;
   for (;;) {
-    const int helpers_rest = helpers_are_at_rest(); /* first: what they have woken until then is seen below */
+    const int helpers_rest = helpers_are_at_rest(); /* first: the tasks that helpers woke before are seen below */
     fault_continue();
     let_sleepers_return(1);
     if (can_go() != 0 || shared->trace.step_count != steps) return 1;
@@ -121,7 +122,7 @@ static enum sc_run_end end_of_all(void) {
   return SC_RUN_BLOCKED;
 }
 
-/* Its parent is dead: what is left of a spawn's child must come to an end, or to its program, by itself. */
+/* The arena is dead. Returns true if each child of a spawn has died, or has reached its program, by itself. */
 static int orphans_have_settled(void) {
   for (uint32_t i = shared->thread_count; i < shared->trace.task_count; ++i) {
     const uint8_t state = shared->trace.task[i].state;
@@ -159,7 +160,7 @@ static enum sc_run_end run_steps(void) {
     if (until_snapshot != 0 && ++since_snapshot >= until_snapshot) {
       until_snapshot = snapshot_take();
       since_snapshot = 0;
-      is_out_of_time(); /* a table of thousands is a long look */
+      is_out_of_time(); /* to read a table of thousands takes long */
     }
   }
 }
@@ -182,7 +183,7 @@ enum sc_run_end tracer_run(pid_t arena) {
   return end;
 }
 
-/* Theirs are the pids until they are waited for. */
+/* None of the pids can have been reused: these tasks have not been reaped. */
 int tracer_kill_all(void) {
   int count = 1; /* the main thread, which comes last */
   for (uint32_t i = 0; i < shared->trace.task_count; ++i) {

@@ -30,7 +30,7 @@ struct tracee {
   int step;              /* of the trace: the call that it sleeps or is suspended in */
   uint8_t is_asleep;     /* PROGRAM: it waits in the kernel */
   uint32_t signals_seen; /* the value of `signals` when it had nothing to take */
-  uint32_t begun;        /* 1 + the index of the operation whose first call it has made last; 0: none */
+  uint32_t begun;        /* 1 + the index of the last operation whose first call it has made; 0: none */
 };
 
 extern struct tracee tracee[SC_TASKS_MAX];
@@ -59,27 +59,27 @@ struct call_info {
 };
 #define GET_CALL_INFO 0x420e
 
-/* history.end_signal while a run goes on, of an arena that has exited. */
+/* The value of history.end_signal, until the run is over, if the arena has exited. */
 #define HAS_EXITED (-1)
 
 int add_task(pid_t tid, uint8_t thread, int parent); /* returns its index; -1: too many */
-int rest_at_call(int task);                          /* waits for its next visible call. 1: it rests there */
-void tracer_begin(void);                             /* a run's first: no task has been sent anything */
+int rest_at_call(int task);                          /* at the entry of a visible call: 1 if the task rests there */
+void tracer_begin(void);                             /* the first call of a run: no signal has been sent yet */
 
-/* Bounded by the run's deadline: all of them give up once `is_out_of_time` says so. */
+/* Every wait of the tracer is bounded by the run's deadline: it gives up once this returns true. */
 int is_out_of_time(void);
 
 /* Seizes the arena, which waits for `go`. Returns 0 or an errno. */
 int tracer_seize(pid_t arena);
 
-/* helpers.c: threads and processes that no schedule has; none where the implementation does not say that it has some.
- */
+/* helpers.c: the implementation's own threads and processes, which no schedule names. There are none unless it has
+ * SPAWNCHECK_STARTS_THREADS. */
 void helpers_begin(void);
 void helpers_add(pid_t tid);
 int helpers_are_there(void);
 int helpers_have(pid_t tid);
 void helpers_serve(void);      /* continues those of them that have stopped */
-int helpers_are_at_rest(void); /* each sleeps until another task wakes it; those that had stopped were continued */
+int helpers_are_at_rest(void); /* continues those that have stopped; true if each sleeps until another task wakes it */
 
 /* Runs the arena until each thread is at its first visible call. Returns 0 if it died or ran out of time. */
 int tracer_gather(pid_t arena);
@@ -90,12 +90,12 @@ int has_signal(int task);
 /* Closes what was opened to look at the tasks of the run. */
 void tracer_forget(void);
 
-/* steps.c: makes the task's next step, with its record. error: 0, or an errno that its call gives without being made.
- */
+/* steps.c: lets the task make its next step, and records it. error: 0, or the errno with which the task's call fails
+ * without being made. */
 void step_task(int task, struct sc_step* step, int error);
 
-/* Adds a WAKES step for each task that the last step woke. The flag: a signal was sent, so stopped tasks may have been
- * killed. */
+/* Adds a WAKES step for each task that the last step woke. was_sent_something: a signal was sent, so stopped tasks may
+ * have been killed or continued. */
 void let_sleepers_return(int was_sent_something);
 int step_may_send(const struct sc_step* step);
 
@@ -104,25 +104,26 @@ struct sc_step* add_step(int task, uint8_t kind);
 /* A process outside the run has sent a signal to one of its processes. */
 void tracer_signal_sent(void);
 
-int tracer_may_time_out(int task); /* it sleeps, and it is not certain that only another task can wake it */
-int tracer_stop_signal(void);      /* what has stopped a task of the run last; 0: nothing */
+int tracer_may_time_out(int task); /* true if it sleeps, and a timeout may wake it */
+int tracer_stop_signal(void);      /* the signal that last stopped a task of the run; 0: none */
 
-/* fault.c: what shared->policy.fault asks for. */
+/* fault.c: injects the fault that shared->policy.fault asks for. */
 void fault_reset(void);
 int fault_before(int task); /* the task is about to make its call: 0, or the errno it gives instead */
-int fault_sent(void);       /* a signal, since the last question */
+int fault_sent(void);       /* true if a fault has sent a signal since this was last called */
 void fault_continue(void);  /* no other task can go: continues the one that a fault has stopped */
 
-/* watch.c, in the server: takes the arena's userfaultfd over; the end of the run. */
+/* watch.c, in the server: takes over the arena's userfaultfd; closes it at the end of the run. */
 void watch_take(pid_t arena);
 void watch_end(void);
-/* A vfork parent is suspended, with these pointers; it goes on. */
+/* A vfork parent has been suspended, with these pointers; a suspended vfork parent goes on. */
 void watch_suspended(uint64_t stack, uint64_t thread);
 void watch_resumed(int task);
 
-/* snapshot.c: adds what every task is now to the trace; less when the trace is full. After how many steps the next is
- * due: where not every step is asked for (sc_policy.snapshot_every above 1), later the more open numbers there are, so
- * that a look at a table of thousands, which takes seconds in emulation, does not use up the time of the run. */
+/* snapshot.c: adds the present state of every task to the trace, as far as the trace has room. Returns after how many
+ * steps the next snapshot is due. Unless one is due after each step (sc_policy.snapshot_every 1), this grows with the
+ * count of open numbers: to read a table of thousands takes seconds in emulation, and must not use up the run's time.
+ */
 uint32_t snapshot_take(void);
 
 /* tracer.c: once, before the first arena is forked. */
@@ -131,7 +132,7 @@ void tracer_prepare(void);
 /* A scheduled run, from `go` to its end. */
 enum sc_run_end tracer_run(pid_t arena);
 int tracer_kill_all(
-    void); /* every task that it has not seen the end of; how many, with the main thread: each can be waited for once */
-int tracer_thread(pid_t tid); /* which thread of the run it is, -1: none */
+    void); /* kills the tasks that are not the arena's; returns how many tasks, with the arena's, can still be reaped */
+int tracer_thread(pid_t tid); /* the index of the scenario's thread with this tid, -1: none */
 
 #endif

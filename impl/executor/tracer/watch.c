@@ -3,9 +3,9 @@
  * Which pages of the arena's memory are written while its child runs on it: userfaultfd(2) write protection,
  * asynchronous, so that nothing stops (Documentation/admin-guide/mm/pagemap.rst, PAGEMAP_SCAN; Linux 6.7).
  *
- * The arena registers every private writable mapping; the server takes the descriptor over, because the protection
- * lasts as long as it is open, and no scenario shall meet it. From the instant at which a vfork(2) parent is suspended
- * until it goes on, the pages written are those of the child, where no other thread runs in between. */
+ * The arena registers every private writable mapping. The server takes over the descriptor: it must stay open, or the
+ * protection ends, and no scenario may meet it in its table. From the instant at which a vfork(2) parent is suspended
+ * until it goes on, only the child writes pages, unless another thread runs in between. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -21,7 +21,7 @@
 
 #define REGIONS_MAX 256
 
-/* Of headers newer than Debian 12's: include/uapi/linux/userfaultfd.h and fs.h. */
+/* From headers newer than Debian 12's: include/uapi/linux/userfaultfd.h and fs.h. */
 #define SCAN_WP_MATCHING 1u
 #define IS_WPALLOWED 1u
 #define IS_WRITTEN 2u
@@ -56,7 +56,7 @@ void watch_take(pid_t arena) {
   shared->trace.watches = descriptor >= 0 && pagemap >= 0;
 }
 
-/* The regions written since the last time; they count as unwritten again. -1: the kernel has no such scan. */
+/* Lists the regions written since the last scan, and protects them anew. Returns -1 if the kernel has no such scan. */
 static long scan(void) {
   struct scan what = {.size = sizeof what,
                       .flags = SCAN_WP_MATCHING,
@@ -68,7 +68,7 @@ static long scan(void) {
   return ioctl(pagemap, SCAN, &what);
 }
 
-/* What is mapped there. */
+/* Records the name of the mapping that contains the region's start. */
 static void name_mapping(struct sc_written* w) {
   char line[512];
   const int fd = proc_open_file(shared->arena_pid, "maps");
@@ -97,7 +97,7 @@ void watch_suspended(uint64_t stack, uint64_t thread) {
   if (scan() < 0) shared->trace.watches = 0;
 }
 
-/* The arena's addresses are the server's: it is forked. */
+/* The server forked the arena, so both have their data at the same addresses. */
 static uint8_t whose(const struct sc_written* w) {
   if (requests_are_within(w->start, w->end) || lists_are_within(w->start, w->end)) return SC_WRITTEN_REQUEST;
   if (strcmp(w->mapping, "[stack]") == 0) return SC_WRITTEN_OTHER_THREAD;
