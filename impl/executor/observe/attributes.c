@@ -2,10 +2,10 @@
  *
  * THE reader of attributes (model/scenario/attributes.h), in the server.
  *
- * A thread is made with what the server has itself, but for what the arena says: its processors, the limit that the
- * world sets, and what a filter needs. What the server has is read when it starts, and again when something differs:
- * another process may have changed all of them. Which attributes a program has of its parent is tried once, by a plain
- * fork(2) and execve(2). */
+ * A thread starts with the server's own attributes, except those that the arena reports: its processors, the limit that
+ * the world sets, and what a filter needs. The server reads its own attributes when it starts, and again when something
+ * differs: another process may have changed them in all tasks. Which attributes a program inherits, the server finds
+ * out once, by a plain fork(2) and execve(2). */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/ioprio.h>
@@ -43,7 +43,7 @@ static uint64_t hash(uint64_t from, const char* text) {
   return from;
 }
 
-/* Up to 64 processors are told apart. 0: not known. */
+/* Processor n is bit n % 64, and cancels out processor n + 64. 0: not known. */
 uint64_t attributes_processors(pid_t pid) {
   uint64_t words[16] = {0}, set = 0;
   if (syscall(SYS_sched_getaffinity, pid, sizeof words, words) < 0) return 0;
@@ -62,8 +62,8 @@ static void know(struct sc_attributes* a, int i, uint64_t value) {
   a->value[i] = value;
 }
 
-/* The table has the lines in their order, so that each is searched from the last one on (fs/proc/array.c
- * proc_pid_status). */
+/* The table has the lines in the kernel's order (fs/proc/array.c proc_pid_status), so the search for each line starts
+ * at the line found last. */
 void attributes_of_status(const char* text, struct sc_attributes* out) {
   const char* at = text;
   for (int i = 0; i < SC_ATTRIBUTE_COUNT; ++i) {
@@ -91,7 +91,7 @@ static void read_spaces(int process, int i, struct sc_attributes* out) {
   uint64_t all = 1;
   for (size_t s = 0; s < sizeof spaces / sizeof *spaces; ++s) {
     const int is_read = proc_link(process, spaces[s], link) > 0;
-    if (!is_read && errno != ENOENT) return; /* we may not know; older kernels lack some */
+    if (!is_read && errno != ENOENT) return; /* the link may not be read; ENOENT: an older kernel has no such link */
     all = hash(all, is_read ? link : "none");
   }
   know(out, i, all);
@@ -111,8 +111,8 @@ static void read_limit(pid_t pid, int i, struct sc_attributes* out) {
   know(out, i + 1, limit.rlim_max);
 }
 
-/* Class none says "as the nice value", whatever its level: kernels before 5.18 show two levels for it
- * (block/ioprio.c get_task_ioprio). */
+/* Class none means "by the nice value" at any level: kernels before 5.18 show two levels for it (block/ioprio.c
+ * get_task_ioprio). */
 static long io_priority(pid_t pid) {
   const long value = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, pid);
   return value >= 0 && IOPRIO_PRIO_CLASS(value) == IOPRIO_CLASS_NONE ? 0 : value;
@@ -214,7 +214,7 @@ int attributes_are_thorough(void) {
   return random == 0 || draw(&random) % THOROUGH_ONE_IN == 0;
 }
 
-/* value ~0: the thread could not tell. */
+/* value ~0: the arena could not read it. */
 static void set_if_told(struct sc_attributes* a, int i, uint32_t value) {
   if (value == ~0u)
     a->known &= ~(1ull << i);
@@ -238,8 +238,8 @@ static int spawns(uint32_t thread) {
   return 0;
 }
 
-/* By their own directories, not below the process's: its end would walk all of them for each thread (fs/proc/base.c
- * proc_flush_pid), which took three times as long as a run. */
+/* Reads each thread in /proc/TID, not below /proc/PID/task: there the end of each thread would walk all that was looked
+ * up (fs/proc/base.c proc_flush_pid), which took three times as long as a run. */
 void attributes_of_threads(void) {
   struct sc_history* h = &shared->history;
   const int reads_left = attributes_are_thorough();

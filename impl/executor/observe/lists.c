@@ -3,8 +3,8 @@
  * The argument lists and the environment of every request: built once, in the server, read by its arenas, and compared
  * by the server with what a program has (proc(5) cmdline, environ).
  *
- * A list of n arguments is the end of one vector, as its strings are the end of one text: argument 0 is none of the
- * program's names, each has a number of its own, and the last is empty. */
+ * The list for a count n is the end of one vector, and its strings are the end of one text. Argument 0 is not the
+ * program's name, each argument has a number of its own, and the last is empty. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static struct {
   char empty[8], alone[ARGUMENT_BYTES], environment_text[128];
 } all;
 
-/* A name with '=' in its value, one without a value, a string that is no assignment, and one name twice. */
+/* It has a value that contains '=', an empty value, a string that is no assignment, and one name twice. */
 static const char environment_text[] = "SPAWNCHECK=1\0EQUALS=a=b\0EMPTY=\0no assignment\0TWICE=first\0TWICE=second\0";
 
 void lists_prepare(void) {
@@ -49,7 +49,7 @@ int lists_are_within(uint64_t start, uint64_t end) {
   return start < (uint64_t)(uintptr_t)(&all + 1) && end > (uint64_t)(uintptr_t)&all;
 }
 
-/* By words: a spawn may have thousands of arguments. */
+/* Sums word by word, because a spawn may have thousands of arguments. */
 uint64_t memory_sum(uint64_t sum, const void* from, size_t size) {
   const unsigned char* at = from;
   uint64_t word;
@@ -74,7 +74,7 @@ static void take(char to[SC_STRING_MAX], const char* from) {
   snprintf(to, SC_STRING_MAX, "%.*s", SC_STRING_MAX - 1, from);
 }
 
-/* What was read, `size` bytes of strings that end with a null byte each, against a vector. */
+/* Compares what was read, `size` bytes of null-terminated strings, with a vector. */
 static void compare(const char* seen, size_t size, char* const* asked, struct sc_difference* out) {
   const char* const end = seen + size;
   *out = (struct sc_difference){.is_known = 1};
@@ -92,8 +92,8 @@ void lists_compare(int process, uint32_t count, struct sc_difference* argument, 
   argument->is_known = in_environment->is_known = 0;
   int size = proc_read(process, "cmdline", seen, sizeof seen);
   if (size > 0) compare(seen, (size_t)size, list_of_arguments(count), argument);
-  /* The environment appears a moment after the arguments (fs/binfmt_elf.c create_elf_tables): that there is none is
-   * known of a task that is outside of exec. */
+  /* The environment appears a moment after the arguments (fs/binfmt_elf.c create_elf_tables): an empty one is a fact
+   * only of a task that is outside of exec. */
   int is_outside = 0;
   for (int round = 0; round < READ_ROUNDS_MAX; ++round) {
     size = proc_read(process, "environ", seen, sizeof seen);

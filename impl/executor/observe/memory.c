@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
- * Does a child run on the arena's memory although its spawn has returned? (mm.released)
+ * Finds out whether a child runs on the arena's memory although its spawn has returned (mm.released).
  *
- * That the memory is the same (kcmp(2) KCMP_VM) says nothing yet: exec wakes the vfork parent a moment before it
+ * That the memory is the same (kcmp(2) KCMP_VM) proves nothing yet: exec wakes the vfork parent a moment before it
  * switches the memory, and may be preempted in between (fs/exec.c exec_mmap: exec_mm_release comes first); so does a
  * child that ends (kernel/exit.c exit_mm). What counts is a child that was on the arena's memory, outside of exec
  * and alive, at an instant after the return. Three ways to know, each by facts alone:
  *
- *   - its descriptor table was still the arena's after the return. exec makes its own table first (fs/exec.c
- *     begin_new_exec: unshare_files), so it was not yet near its end; and it has exec'd since, or is found alive, so
- *     it was not ending either;
- *   - it sleeps in a call other than exec, and its memory is the arena's then;
- *   - it is interrupted, which takes effect where it returns to user mode, not within exec: its memory is the
- *     arena's there.
+ *   - its descriptor table was still the arena's after the return. exec makes a table of its own first (fs/exec.c
+ *     begin_new_exec: unshare_files), so the child was not yet near the end of exec; and the child has exec'd since, or
+ *     is found alive, so it was not ending either;
+ *   - the child sleeps in a call other than exec, and its memory is the arena's then;
+ *   - PTRACE_INTERRUPT stops the child, which happens where it returns to user mode, not within exec, and its memory is
+ *     the arena's there.
  *
- * Rejected: the processor time it uses while the memory is shared. On a slow or stolen processor that accuses the
- * innocent. */
+ * Rejected: to measure the processor time that the child uses while the memory is shared. On a slow or stolen processor
+ * that accuses the innocent. */
 #define _GNU_SOURCE
 #include <linux/kcmp.h>
 #include <sched.h>
@@ -51,22 +51,22 @@ static int has_execed(int process) {
   return is_other;
 }
 
-/* Asleep: a task that is about to end never is. */
+/* A task that is about to end never sleeps like this. */
 static int sleeps_outside_exec(int process) {
   struct proc_call call;
   if (proc_state(process) != 'S' || !proc_read_call(process, &call)) return 0;
   return proc_is_outside_exec(&call) && proc_state(process) == 'S';
 }
 
-/* Lets it go on as if nothing had been: a signal it was about to take is taken, a stop goes on. */
+/* Detaches the child and changes nothing: it takes the signal that it was about to take, and stays in a group-stop. */
 static void let_go(pid_t child, int status) {
   const int signal = status >> 16 == 0 ? WSTOPSIG(status) : 0;
   ptrace((ptrace_request)PTRACE_DETACH, child, NULL, (void*)(intptr_t)signal);
 }
 
-/* 1: it came to a stop, and was on the arena's memory there. Its end, if it comes first, is told to its parent
- * once we have waited for it (kernel/exit.c wait_task_zombie). One that does not stop within the bound stays
- * traced: the run's end ends it. */
+/* Returns true if the child came to a stop, and was on the arena's memory there. If the child ends first, its parent
+ * learns of the end once the server has waited for it (kernel/exit.c wait_task_zombie). A child that does not stop
+ * within the bound stays traced until the end of the run kills it. */
 static int shares_memory_when_held(pid_t arena, pid_t child) {
   int status, is_shared = 0;
   if (ptrace((ptrace_request)SEIZE, child, NULL, NULL) != 0) return 0;

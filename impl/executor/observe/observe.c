@@ -3,10 +3,10 @@
  * Processes seen from outside: proc(5) and kcmp(2), nothing else.
  *
  * Evidence is a fact or absent. A process that ends loses its memory first, then its table, then its directory, its
- * session and dispositions last (kernel/exit.c do_exit: exit_mm, exit_files, exit_fs; release_task). So what was
- * read of it counts when /proc/PID/exe, which needs the memory, could be read afterwards; before that, nothing of it
- * had gone. A child that has ended is said to be dead only when at an instant afterwards no thread of the arena had
- * begun to end: our programs end with the thread that started them. */
+ * session and dispositions last (kernel/exit.c do_exit: exit_mm, exit_files, exit_fs; release_task). So what was read
+ * of it counts if /proc/PID/exe, which needs the memory, could be read afterwards: until then it had lost nothing. A
+ * child that has ended is reported as dead only if at an instant afterwards no thread of the arena had begun to end:
+ * the project's programs end with the thread that started them. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include "impl/executor/observe/proc.h"
 
 #define NUMBERS_MAX 20001
-/* O_LARGEFILE of the kernel, which libc's says nothing of. */
+/* The kernel's O_LARGEFILE: glibc defines it as 0 on a 64-bit machine. */
 #if defined(__aarch64__)
 #define LARGE_FILE 0400000
 #else
@@ -78,22 +78,22 @@ static struct sc_key key_of(const char* link, const char* info) {
 }
 
 static int is_same_run(const struct sc_entry* a, const struct sc_entry* b) {
-  /* Only long runs of /dev/null are worth joining, and cannot be told apart. */
+  /* Only entries of /dev/null come in long runs that are worth joining, and equal ones cannot be told apart. */
   return a->last + 1 == b->number && a->key.kind == SC_FILE_NULL && b->key.kind == SC_FILE_NULL &&
          a->cloexec == b->cloexec && a->status_flags == b->status_flags && a->position == b->position;
 }
 
 uint32_t observed_numbers;
 
-/* What the implementation holds is not the scenario's: neither in the caller's table, nor in that of a child that gets
- * what has no close-on-exec. Everywhere else it is something that is there. */
+/* A descriptor that the implementation holds is not the scenario's. It is left out of the caller's table, and of the
+ * table of a child that inherits it because it has no close-on-exec. In any other child it counts. */
 static int is_left_out(int number, const char* link, const struct sc_request* request) {
   const struct sc_held* held = shared->held_count != 0 ? held_at(number, link) : NULL;
   if (held == NULL || request == NULL) return held != NULL;
   return !held->cloexec && request->policy != SPAWNCHECK_FDS_ONLY;
 }
 
-/* request: of the spawn that started it; null: it is the arena. */
+/* request: of the spawn that started the process; null: the arena, or a task of a snapshot. */
 static void observe_table(struct sc_process* out, int directory, const struct sc_request* request) {
   static int numbers[NUMBERS_MAX];
   const int count = proc_list(directory, "fd", numbers, NUMBERS_MAX);
@@ -122,8 +122,8 @@ static void observe_table(struct sc_process* out, int directory, const struct sc
   }
 }
 
-/* One that is being released has no session and no dispositions any more, and then no threads (kernel/exit.c
- * __exit_signal; fs/proc/array.c task_sig). */
+/* Returns false if the process is a zombie or is being released: then it has no session and no dispositions any more,
+ * and reads as one with 0 threads (kernel/exit.c __exit_signal; fs/proc/array.c task_sig). */
 static int observe_status(struct sc_process* out, int directory, int reads_attributes) {
   struct proc_status s;
   char text[PROC_STATUS_MAX];
@@ -150,8 +150,8 @@ static void forget(struct sc_process* out, pid_t pid) {
 
 int observe_error;
 
-/* request: of the spawn that started it, whose attributes are read as well; null: it is the arena. 1: all of it counts,
- * as far as the process did nothing meanwhile. */
+/* request: of the spawn that started the process, whose attributes are read as well; null: the arena, or a task of a
+ * snapshot. Returns true if all of it counts, provided that the process did nothing meanwhile. */
 static int observe_all_of(struct sc_process* out, int directory, const struct sc_request* request) {
   const int reads_attributes = request != NULL;
   char link[SC_PATH_MAX];
@@ -175,9 +175,9 @@ void observe_held(struct sc_process* out, pid_t pid) {
 
 enum found { FOUND_NOTHING, FOUND_PROGRAM, FOUND_ANOTHER, FOUND_ENDED };
 
-/* exec changes the program in its middle (fs/exec.c begin_new_exec), where it wakes a vfork parent, or closes an error
- * pipe a little earlier still. So another program counts only from a task that sleeps outside of exec: what it runs
- * afterwards, it ran then. In a scheduled run no task is in the middle of a call. */
+/* exec changes the program in its middle (fs/exec.c begin_new_exec), a moment after it wakes a vfork parent
+ * (exec_mmap). So a program other than the requested one counts only if the task sleeps outside of exec: the program
+ * that the task has afterwards, it had then. In a scheduled run no task is in the middle of a call. */
 static int sleeps_outside_exec(int directory) {
   struct proc_call call;
   return proc_read_call(directory, &call) && proc_is_outside_exec(&call);
@@ -185,9 +185,9 @@ static int sleeps_outside_exec(int directory) {
 
 int proc_is_settled(int directory) { return shared->policy.is_scheduled || sleeps_outside_exec(directory); }
 
-/* The argument list appears at the very end of exec (fs/binfmt_elf.c create_elf_tables), after it has closed
- * descriptors and reset handlers: only then is the child what the program sees. May another program be believed yet? It
- * takes longer to find out than most children need to exec. */
+/* The argument list appears at the very end of exec (fs/binfmt_elf.c create_elf_tables), after exec has closed
+ * descriptors and reset handlers: only then is the child in the state that the program sees. believes_another: another
+ * program than the expected one may be an answer; to make sure takes longer than most children need to exec. */
 static enum found look_for_program(int directory, const char* expected, int believes_another, uint32_t* arguments) {
   char link[SC_PATH_MAX];
   const int was_outside = believes_another && proc_is_settled(directory);
@@ -223,7 +223,7 @@ int proc_waits_in_program(int directory, const char* program) {
   return 0;
 }
 
-/* directory -1: it is gone. */
+/* directory -1: the child has been reaped. */
 static void observe_end(struct sc_process* out, int directory, pid_t arena) {
   const int knows = directory >= 0 && proc_end_status(directory, &out->end_status);
   if (proc_life_of_pid(arena) != PROC_LIVES) return;
@@ -248,7 +248,7 @@ void observe_spawned(struct sc_process* out, pid_t pid, const struct sc_request*
     out->has_execed = found == FOUND_PROGRAM;
     if (out->has_execed) lists_compare(directory, request->argument_count, &out->argument, &out->environment);
     out->observed = (uint8_t)observe_all_of(out, directory, request);
-    /* Who has lost its arena meanwhile has another parent, and soon ends. */
+    /* A child whose arena has died meanwhile has another parent, and soon ends. */
     if (out->observed && out->ppid != arena && proc_life_of_pid(arena) != PROC_LIVES) out->observed = 0;
     if (!out->observed) found = find_program(directory, "", &out->argument_count);
   }
@@ -287,8 +287,8 @@ static const struct sc_operation* starter(int16_t child) {
   return NULL;
 }
 
-/* A set of children: each is looked at once. A thread asks for it before it waits for its child or signals it, and what
- * is found later says nothing of the spawn. */
+/* The children that have been looked at, a bit each. Each is looked at once: a thread asks for that before it waits for
+ * its child or signals it, and a later look would say nothing of the spawn. */
 static uint32_t looked_at;
 
 void observe_begin(void) { looked_at = 0; }

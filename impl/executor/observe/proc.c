@@ -75,7 +75,7 @@ ssize_t proc_link(int process, const char* name, char link[SC_PATH_MAX]) {
 
 static int ascending(const void* a, const void* b) { return *(const int*)a - *(const int*)b; }
 
-/* By getdents64(2): opendir(3) allocates, and asks more than is needed here. */
+/* Calls getdents64(2), because opendir(3) allocates and makes more calls than are needed here. */
 int proc_list(int process, const char* name, int* numbers, int max) {
   static _Alignas(8) char records[32768];
   struct record {
@@ -89,7 +89,7 @@ int proc_list(int process, const char* name, int* numbers, int max) {
   int count = 0;
   long size;
   if (fd < 0) return -1;
-  /* Until there is nothing more: a signal, such as the tracer's tick, ends a call early (fs/readdir.c filldir64). */
+  /* Reads until nothing is left: a signal, such as the tracer's tick, ends a call early (fs/readdir.c filldir64). */
   while ((size = syscall(SYS_getdents64, fd, records, sizeof records)) != 0) {
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) break;
@@ -165,8 +165,8 @@ int proc_read_status_text(int process, char text[PROC_STATUS_MAX], struct proc_s
   return 1;
 }
 
-/* The last field of its stat (fs/proc/array.c do_task_stat). Who may not see it reads 0 there, and is refused
- * `exe` too: with another error than for a process without memory. */
+/* Reads the last field of `stat` (fs/proc/array.c do_task_stat). A reader without the right to see it reads 0 there;
+ * `exe` then fails with EACCES, while for a process without memory it fails with ENOENT. */
 int proc_end_status(int process, int32_t* status) {
   char text[1024], link[SC_PATH_MAX];
   if (proc_read(process, "stat", text, sizeof text) <= 0 || state_in_stat(text) != 'Z') return 0;
@@ -177,10 +177,10 @@ int proc_end_status(int process, int32_t* status) {
   return 1;
 }
 
-/* A process begins to end under its lock, where every thread is sent SIGKILL and woken (kernel/signal.c
- * complete_signal, zap_other_threads), so its main thread is not asleep any more afterwards. Between the flag and
- * the wake-up it still is: but then a reader of its pending signals, under the same lock, finds SIGKILL among
- * them. Taken by then: it is awake. */
+/* A process begins to end under its lock, where the kernel sends SIGKILL to every thread and wakes it (kernel/signal.c
+ * complete_signal, zap_other_threads), so its main thread does not sleep any more afterwards. Between the flag and the
+ * wake-up it still does: but then a reader of its pending signals, under the same lock, finds SIGKILL among them. If
+ * the main thread has taken SIGKILL by then, it is awake. */
 enum proc_life proc_life_of(int process) {
   struct proc_status status;
   for (int round = 0; round < ROUNDS_MAX; ++round) {
@@ -257,7 +257,7 @@ int proc_waits_for_ever(const struct proc_call* c) {
     case SYS_epoll_pwait:
       return (int32_t)c->argument[3] < 0;
     case SYS_futex:
-      return c->argument[3] == 0; /* a waiter: another call of futex(2) does not sleep */
+      return c->argument[3] == 0; /* a waiter: the other operations of futex(2) do not sleep */
     default:
       return 0;
   }

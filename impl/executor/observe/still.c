@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Every task is looked at twice. One that is off the processor both times, and has not been on it in between (its
- * count of switches says so), slept all the while from the first look to the second; when that holds of every task
- * there is, and both looks find the same tasks, all of them slept at the instant between the looks. Then nobody is
- * left who could wake another: each is stopped, dead, or in a call without a timeout. Programs that a spawn was
- * asked to run wait with a timeout far beyond the run's bound, and count as waiting for ever.
+ * Every task is looked at twice. A task that is off the processor both times, and has not been on it in between (its
+ * count of switches says so), slept from the first look to the second. If that holds of every task, and both looks find
+ * the same tasks, all of them slept at the instant between the looks. Then no task is left that could wake another:
+ * each is stopped, dead, or in a call without a timeout. Programs that a spawn was asked to run wait with a timeout far
+ * beyond the run's bound, and count as waiting for ever.
  *
  * Rejected: "nothing has moved for 30 ms", which on a busy machine only says that no task got the processor. */
 #define _GNU_SOURCE
@@ -53,7 +53,7 @@ static int is_vfork(const struct proc_call* c) {
   return c->number == SYS_clone;
 }
 
-/* State D is a vfork(2) parent, or a task that waits for a device: its children tell which. */
+/* A task in state D is a vfork(2) parent, or waits for a device: its children tell which, see look_at_task(). */
 static int is_still(int task, char state, int has_program) {
   struct proc_call call;
   if (is_dead(state)) return 1;
@@ -74,8 +74,8 @@ static int look_at_children(struct look* look, int task) {
   return 1;
 }
 
-/* The count of switches is read last: what it was then, it still is at the second look's proof that the task is
- * off the run queue, and so the task has not run in between. */
+/* The count of switches is read last. The second look proves first that the task is off the run queue, then reads the
+ * count: if it is the same, the task has not run in between. A vfork(2) parent has a child that has not exec'd. */
 static int look_at_task(struct look* look, int task, pid_t pid, pid_t tid) {
   struct proc_status status;
   const char state = proc_state(task);
@@ -126,15 +126,15 @@ static enum stillness look_twice(pid_t arena) {
     if (a->tid != b->tid || a->state != b->state || a->switches != b->switches) return STILL_NOT;
     is_there |= a->tid == arena && !is_dead(a->state);
   }
-  if (!is_there) return STILL_NOT; /* that it has ended is found elsewhere */
+  if (!is_there) return STILL_NOT; /* the arena has ended: the caller's waitid(2) finds that */
   return look[0].is_stopped ? STILL_STOPPED : STILL_WAITING;
 }
 
 /* ---- the scenario's own threads ----------------------------------------------------------------- */
 
-/* What a thread of the arena does, by its own directory: below the process's, each thread that ends would have to
- * be looked for in all that was ever looked up there (fs/proc/base.c proc_invalidate_siblings_dcache). S, D or T;
- * 0: it may run. */
+/* Returns the state of a thread of the arena, with its call, if it is S, D or T; 0: the thread may run. Reads
+ * /proc/TID: below /proc/PID/task, the end of each thread would search all that was ever looked up there
+ * (fs/proc/inode.c proc_invalidate_siblings_dcache). */
 static char rest_of_thread(pid_t tid, struct proc_call* call) {
   const int task = proc_open(tid);
   if (task < 0) return 0;

@@ -14,8 +14,9 @@ enum stillness {
 
 /* Looks at the arena's threads and at all their descendants. */
 enum stillness look_whether_still(pid_t arena);
-/* Each operation has returned: is each thread in its last wait since, with all it was sent? Whoever sends a signal
- * wakes the thread that will take it, so one look at each is enough. */
+/* The caller must know that each operation has returned. Returns STILL_NOT until each thread is stopped, or sleeps in
+ * its last wait: then it has taken every signal that was sent to it. A sender wakes the thread that will take the
+ * signal, so one look at each thread is enough. */
 enum stillness look_whether_signals_are_taken(pid_t arena);
 
 #endif
