@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The arena server: small, single-threaded, warm. For each run it forks the arena, answers its wishes,
- * looks at everything from outside when nothing moves any more, and leaves nothing: it is the subreaper of
- * all that a run starts. It ends when its host does (end of file on the socket).
+ * The arena server: small, single-threaded, warm. For each run it forks the arena, answers the requests of the arena's
+ * threads, reads the state of each process from outside when nothing moves any more, and leaves no process: it is the
+ * subreaper of all that a run starts. It ends when its host does (end of file on the socket).
  *
  *   spawncheck-arena IMPLEMENTATION [STRATEGY]   with descriptors 3 (socket) and 4 (shared memory) */
 #define _GNU_SOURCE
@@ -32,7 +32,7 @@
 #include "impl/peers/peers.h"
 
 #define SILENT_TICKS_MAX 5
-#define TICK_MS_MAX 10 /* how often a silent run is looked at: after 1 ms, then after twice as much each time */
+#define TICK_MS_MAX 10 /* a silent run is looked at after 1 ms; the tick then doubles until it is at least this long */
 
 /* The next run's arena, forked while the host is busy with the last one's history: it waits for `go`. */
 static pid_t ahead = -1;
@@ -43,7 +43,7 @@ static void fork_ahead(void) {
   ahead = fork();
   if (ahead != 0) return;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != server) _exit(1); /* it died before the line above: the go will never come */
+  if (getppid() != server) _exit(1); /* the server died before the line above: `go` never opens */
   while (__atomic_load_n(&shared->go, __ATOMIC_SEQ_CST) == 0) futex_wait(&shared->go, 0, 0);
   arena_main();
 }
@@ -67,14 +67,14 @@ static void answer(uint32_t is_failure, const char* text) {
   say(&a, sizeof a);
 }
 
-/* 0: the text is too long. */
+/* Returns 0 if the text is too long. */
 static int take_text(char* to, size_t size, const char* from) {
   const int length = snprintf(to, size, "%s", from != NULL ? from : "");
   return length >= 0 && (size_t)length < size;
 }
 
-/* The first answer: what the implementation says of itself. Bounded; what is beyond the bounds is not cut off but
- * refused, because half a limit is none. */
+/* The first answer: the implementation's description of itself. An implementation whose texts or limits are beyond the
+ * bounds is refused: half a documented limit is none. Returns 0 if it is refused. */
 static int introduce_implementation(void) {
   struct sc_answer a = {.layout = sc_layout(),
                         .policies = implementation->policies,
@@ -126,7 +126,7 @@ static void grant_wishes(void) {
 
 static uint64_t deadline_ms;
 
-/* COMPLETE: it has not ended. */
+/* Returns SC_RUN_COMPLETE if the arena has not ended. */
 static enum sc_run_end killed(pid_t arena) {
   siginfo_t info;
   info.si_pid = 0;
@@ -138,7 +138,7 @@ static enum sc_run_end killed(pid_t arena) {
 
 static int all_done(void) { return __atomic_load_n(&shared->done_count, __ATOMIC_SEQ_CST) == shared->thread_count; }
 
-/* Is each thread through, or in an operation that may wait? */
+/* Returns true if each thread is done, or in an operation that may wait. */
 static int all_may_wait(void) {
   for (uint32_t t = 0; t < shared->thread_count; ++t) {
     const struct sc_thread_state* s = &shared->thread[t];
@@ -151,7 +151,8 @@ static int all_may_wait(void) {
   return 1;
 }
 
-/* Looking costs more than most runs, so where nothing suggests that a run is over it is left alone for a while. */
+/* To look costs more than most runs, so the server waits for a few ticks, unless something suggests that the run is
+ * over. */
 static enum stillness look_if_worth_it(pid_t arena, int silent_ticks) {
   siginfo_t info = {.si_pid = 0};
   if (silent_ticks == 0 || __atomic_load_n(&shared->gate, __ATOMIC_SEQ_CST) == 0) return STILL_NOT;
@@ -188,14 +189,14 @@ static int sends_signals(void) {
       const uint8_t kind = shared->op[t][o].kind;
       if (kind == SC_OP_KILL || kind == SC_OP_KILL_GROUP || kind == SC_OP_TGKILL) return 1;
       if (kind == SC_OP_WAIT && (shared->world.handled >> (SIGCHLD - 1) & 1) != 0)
-        return 1; /* the child's end has sent one */
+        return 1; /* the child's end has sent SIGCHLD */
     }
   return 0;
 }
 
-/* Each operation has returned; but what was sent may still have to be handled, by another thread than the sender's: it
- * may run a handler, stop the process or end it. kill(2) wakes the thread that takes the signal before it returns, so
- * all of it has been taken once every thread sleeps. */
+/* Each operation has returned, but a thread other than the sender may still have to take a signal, which may run a
+ * handler, stop the process or end it. kill(2) wakes the thread that takes the signal before kill(2) returns, so all
+ * signals have been taken once every thread sleeps. */
 static enum sc_run_end let_signals_be_taken(pid_t arena) {
   while (now_ms() < deadline_ms) {
     const enum sc_run_end end = killed(arena);
@@ -207,14 +208,14 @@ static enum sc_run_end let_signals_be_taken(pid_t arena) {
   return SC_RUN_TIMEOUT;
 }
 
-/* It has begun to end. */
+/* The arena has begun to end. */
 static enum sc_run_end wait_for_end(pid_t arena) {
   enum sc_run_end end = SC_RUN_COMPLETE;
   while ((end = killed(arena)) == SC_RUN_COMPLETE && now_ms() < deadline_ms) usleep(50);
   return end == SC_RUN_COMPLETE ? SC_RUN_TIMEOUT : end;
 }
 
-/* What signal has stopped it, where that is what is over. */
+/* Records the signal that has stopped the arena; a run may also end STOPPED because another process is stopped. */
 static void find_stop_signal(pid_t arena) {
   siginfo_t info = {.si_pid = 0};
   if (waitid(P_PID, (id_t)arena, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0)
@@ -230,8 +231,8 @@ static void leave_out_handlers_before_world(struct sc_process* parent) {
   parent->caught &= ~set;
 }
 
-/* What is read of the arena counts when it is still alive afterwards, and so does what its end would have changed in
- * its children. */
+/* What is read of the arena counts only if the arena is still alive afterwards. The same holds for what is read here of
+ * its children, which the arena's end would have changed. */
 static void observe_all(pid_t arena) {
   struct sc_history* h = &shared->history;
   const uint32_t seen_before = children_looked_at();
@@ -323,14 +324,14 @@ static void run(void) {
   end_run(arena, h->end == SC_RUN_COMPLETE || h->end == SC_RUN_BLOCKED);
 }
 
-/* So that a child that has lost its supplementary groups is seen: where this process may have some. */
+/* Takes supplementary groups, if the server may: else a child that has lost its groups would not be noticed. */
 static void take_groups(void) {
   const gid_t groups[] = {1, 2};
   if (geteuid() == 0 && getgroups(0, NULL) == 0) (void)!setgroups(2, groups);
 }
 
-/* So that a child whose core limit became 0 is seen. Of one byte no core is written: fs/coredump.c, RLIMIT_CORE of 1.
- */
+/* Takes a core limit of one byte: with 0, a child whose core limit became 0 would not be noticed. The kernel writes no
+ * core of one byte (fs/coredump.c, RLIMIT_CORE of 1). */
 static void take_limits(void) {
   struct rlimit core;
   if (getrlimit(RLIMIT_CORE, &core) != 0) return;
@@ -339,7 +340,7 @@ static void take_limits(void) {
   (void)setrlimit(RLIMIT_CORE, &core);
 }
 
-/* Whatever the host ignored, blocked or shares a terminal with: the arena starts from nothing. */
+/* Resets what the server has from its host, and every arena has from the server: dispositions, mask and session. */
 static void start_clean(void) {
   const uint64_t none = 0;
   for (int signal_number = 1; signal_number <= SC_SIGNAL_MAX; ++signal_number)
@@ -361,7 +362,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  if (!proc_is_ours()) { /* every child would look as if it had gone */
+  if (!proc_is_ours()) { /* every child would look as if it were gone */
     answer(1, "/proc is not mounted, or is that of another PID namespace: nothing could be seen of a run");
     return 1;
   }

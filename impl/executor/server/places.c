@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The files a scenario may name. As root they live in a tmpfs of a mount namespace of the server's own, and
- * queues in an IPC namespace: whatever ends the server ends them. Otherwise in a directory below
- * $TMPDIR that is named after the server, which removes it when its host is gone; what a server that was
- * ended by SIGKILL leaves, the next one removes. */
+ * The files a scenario may name. For root they are in a tmpfs of a mount namespace of the server's own, and queues in
+ * an IPC namespace: they end with the server, however it ends. For others they are in a directory below $TMPDIR that is
+ * named after the server, which removes it when its host is gone. If SIGKILL ends the server, the next one removes that
+ * directory, but not the queues. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -40,7 +40,7 @@ static void make_private(void) {
   strcpy(places.scratch, "/dev/shm");
 }
 
-/* What servers that were ended by SIGKILL have left: directories named after processes that are no more. */
+/* Removes the directories that servers ended by SIGKILL have left: those named after processes that are gone. */
 static void remove_stale(const char* base) {
   DIR* listing = opendir(base);
   if (listing == NULL) return;
@@ -90,7 +90,7 @@ static int make_file(const char* path, mode_t mode, const char* text, char where
   return 0;
 }
 
-/* A port that is free now; no other process is expected to bind it on the loopback address meanwhile. */
+/* Finds a port that is free now. No other process is expected to bind it on the loopback address before the run. */
 static int find_port(uint16_t* port, char where[SC_TEXT_MAX]) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t size = sizeof address;
@@ -153,7 +153,7 @@ int places_make(const char* bin_directory, char where[SC_TEXT_MAX]) {
   }
   for (int i = 0; i < SC_NAMES_MAX && error == 0; ++i) error = make_named(i, places.executable[SC_PROGRAM_HOLD], where);
   if (error == 0) error = make_executables(where);
-  /* What requests point to: read-only from here on. A write, even one to undo a write, ends the caller. */
+  /* Requests point to these names: read-only from here on. A write, even one that undoes a write, ends the caller. */
   if (error == 0 && mprotect(&places, sizeof places / SC_PAGE * SC_PAGE, PROT_READ) != 0)
     return failed(where, "mprotect", "the names of files");
   return error;

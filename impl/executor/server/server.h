@@ -10,8 +10,8 @@
 int places_make(const char* bin_directory, char where[SC_TEXT_MAX]);
 void places_remove(void);
 
-/* reap.c: kills the arena and all its descendants, and waits for them. A process that no spawn of a judged run
- * returned is counted in the history as a stray. */
+/* reap.c: kills the arena and all its descendants, and reaps them. In a judged run, the history counts as a stray each
+ * process that no spawn returned. */
 void end_run(pid_t arena, int is_judged);
 
 #endif

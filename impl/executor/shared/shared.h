@@ -16,19 +16,19 @@
 #define SC_PATH_MAX 512
 #define SC_PAGE 4096
 
-/* Names of what a scenario may open or run, made once by the server. */
+/* Names of the files that a scenario may open or run, made once by the server. */
 struct sc_places {
   char scratch[SC_PATH_MAX]; /* a directory of our own */
-  int scratch_is_private;    /* it lives in a mount namespace and goes with it */
+  int scratch_is_private;    /* it is in a mount namespace of the server's own and ends with it */
   char file[SC_NAMES_MAX][SC_PATH_MAX], program[SC_NAMES_MAX][SC_PATH_MAX], fifo[SC_NAMES_MAX][SC_PATH_MAX],
       directory[SC_NAMES_MAX][SC_PATH_MAX];
   char queue[SC_NAMES_MAX][64]; /* for mq_open(2): without a slash */
   uint16_t port[SC_NAMES_MAX];
-  char executable[SC_PROGRAM_COUNT][SC_PATH_MAX]; /* what each program word names; written: unused */
-  char rest[SC_PAGE];                             /* of the last page: all above is made read-only */
+  char executable[SC_PROGRAM_COUNT][SC_PATH_MAX]; /* what each program word names; for `written`: unused */
+  char rest[SC_PAGE];                             /* fills the last page: all members above become read-only */
 };
 
-/* Of the host, the server and the arena: one mapping for all runs. Written by main() alone. */
+/* One mapping that host, server and arena share, for all runs. Only main() sets the pointer. */
 extern struct sc_shared* shared;
 extern struct sc_places places;
 /* The smallest queue: all queues of a user share RLIMIT_MSGQUEUE bytes, and the default takes a tenth. */
@@ -37,12 +37,12 @@ struct sc_queue_attributes {
 };
 extern const struct sc_queue_attributes queue_attributes;
 extern const struct spawncheck_implementation* implementation;
-extern struct spawncheck_description implementation_says; /* of the implementation */
+extern struct spawncheck_description implementation_says; /* the implementation's description of itself */
 static inline int has_habit(uint32_t habit) { return (implementation_says.habits & habit) != 0; }
 
 uint64_t draw(uint64_t* state); /* splitmix64; the host's Random draws the same numbers from the same seed */
 uint64_t now_ms(void);          /* CLOCK_MONOTONIC */
-int host_is_gone(int socket);   /* end of file on it */
+int host_is_gone(int socket);   /* true at end of file on the socket */
 int is_stop_signal(int signal);
 
 /* A futex on shared memory; timeout_ms 0: none. Returns 0 or an errno. */
