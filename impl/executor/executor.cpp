@@ -30,8 +30,8 @@ std::string directory_of_binaries() {
 }
 
 struct Executor::Self {
-  // How long the server may take at its start, and beyond a run's own bound: on a machine where a run has more time, so
-  // has the server.
+  // How long the server may take to start, and how long beyond a run's own bound. It grows with the run's bound, which
+  // is larger on a slow machine.
   int grace_ms() const { return std::max(grace_ms_min, 2 * static_cast<int>(options.timeout_ms)); }
 
   ExecutorOptions options;
@@ -103,7 +103,7 @@ void Executor::Self::load(const Scenario& scenario, const RunOptions& run) {
   if (run.policy == nullptr) {
     shared->policy.is_scheduled = 0;
   } else {
-    // All but the turns, which are many and mostly unused.
+    // Copies all but the turns, which are many and mostly unused.
     std::memcpy(static_cast<void*>(&shared->policy), run.policy, offsetof(sc_policy, turn));
     shared->policy.is_scheduled = 1;
     shared->policy.turn_count = static_cast<std::uint32_t>(scenario.schedule.size());
@@ -113,7 +113,7 @@ void Executor::Self::load(const Scenario& scenario, const RunOptions& run) {
   shared->timeout_ms = options.timeout_ms;
 }
 
-// To a question of the server: is it one, and has it got its reply?
+// Replies to a question of the server. Returns false if the next message is no question, or the reply was not sent.
 bool Executor::Self::reply(const Choose& choose) {
   char first = 0;
   if (server.peek(&first, 1, static_cast<int>(options.timeout_ms) + grace_ms()) != 1) return false;
@@ -122,7 +122,7 @@ bool Executor::Self::reply(const Choose& choose) {
   return server.send(&task, 1);
 }
 
-// One for each step that the trace has room for, and one for the step that it has none for.
+// One question for each step that the trace has room for, and one for the step that is too many.
 constexpr unsigned asks_max = SC_STEPS_MAX + 1;
 
 bool Executor::Self::run_once(const Choose& choose) {

@@ -2,8 +2,7 @@
 //
 // Runs scenarios on the kernel. One Executor owns one warm arena server: a small, clean process, that
 // forks a fresh arena for each run, watches it, looks at its children from outside and cleans up after
-// it. Nothing outlives the Executor: no process, no descriptor, no file, also when this process is
-// killed.
+// it. No process, descriptor or file outlives the Executor, also when this process is killed.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +17,7 @@
 
 namespace spawncheck {
 
-// The directory of the arena, the children and the shared objects of the project: $SPAWNCHECK_BIN, else that of this
+// The directory of the project's arena, child programs and shared objects: $SPAWNCHECK_BIN, else the directory of this
 // executable.
 std::string directory_of_binaries();
 
@@ -44,13 +43,14 @@ struct ImplementationInfo {
 };
 
 // In a run by SC_RULE_ASK: returns the task of the set `enabled` that goes next, after the steps of the trace, which
-// grows from call to call. Called only if there is a choice. A task outside of the set counts as the lowest.
+// grows from call to call. Called only if more than one task is enabled. A task outside of the set stands for the
+// lowest task of the set.
 using Choose = std::function<unsigned(const sc_trace&, std::uint32_t enabled)>;
 
 struct RunOptions {
-  std::uint64_t seed = 0;  // of delays, pinning and yields, which provoke races; 0: none
-  // Not null: a scheduled run. Every task stops at each visible call (model/scenario/visible.h), and the policy says
-  // which goes next, after the turns of the scenario's schedule. Null: a free run.
+  std::uint64_t seed = 0;  // of delays, pinning and yields, which provoke races; 0: there are none
+  // Not null: a scheduled run. Every task stops at each visible call (model/scenario/visible.h). The turns of the
+  // scenario's schedule say which task goes next; after them the policy does. Null: a free run.
   const sc_policy* policy = nullptr;
   Choose choose = {};  // called under SC_RULE_ASK; empty: the lowest task goes
 };
@@ -74,7 +74,8 @@ class Executor {
   // The trace of the last run, if it was scheduled: valid as long as its history.
   const sc_trace& trace() const;
 
-  // Did the implementation hold descriptors of its own when the last run began (SPAWNCHECK_HOLDS_DESCRIPTORS)?
+  // Returns true if the implementation held descriptors of its own when the last run began
+  // (SPAWNCHECK_HOLDS_DESCRIPTORS).
   bool holds_descriptors() const;
 
  private:

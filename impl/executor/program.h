@@ -16,9 +16,9 @@
 
 #define SC_TEXT_MAX 256
 
-/* Host to server: one byte, SC_SAY_RUN. Server to host: a struct sc_answer; after the first one as many
- * struct sc_limit as it says. Before the answer to a run by SC_RULE_ASK: one byte, SC_SAY_CHOOSE, as often as more than
- * one task can go; the host's reply is one byte, a task of sc_shared.enabled. */
+/* Host to server: one byte, SC_SAY_RUN. Server to host: a struct sc_answer; after the first answer limit_count messages
+ * of struct sc_limit. In a run by SC_RULE_ASK the server first sends one byte, SC_SAY_CHOOSE, each time that more than
+ * one task can go; the host replies with one byte, a task of sc_shared.enabled. */
 enum { SC_SAY_RUN = 'r', SC_SAY_CHOOSE = 'c' };
 
 struct sc_answer {
@@ -36,27 +36,27 @@ struct sc_limit {
   char clause[64], says[SC_TEXT_MAX], what[SC_LIMIT_TEXT_MAX], source[SC_LIMIT_TEXT_MAX];
 };
 
-/* A descriptor that the implementation holds in the arena (SPAWNCHECK_HOLDS_DESCRIPTORS): they get numbers from
- * SC_HELD_FROM on, which few scenarios name. An arena with more of them is broken. */
+/* A descriptor that the implementation holds in the arena (SPAWNCHECK_HOLDS_DESCRIPTORS). Its number is SC_HELD_FROM or
+ * above, which few scenarios name. With more than SC_HELD_MAX of them the run is broken. */
 #define SC_HELD_FROM 800
 #define SC_HELD_MAX 64
 struct sc_held {
   int32_t number;
   uint32_t cloexec;
-  uint64_t file; /* a sum over what readlink(2) says of it */
+  uint64_t file; /* a sum over the target that readlink(2) gives for it */
 };
 
-/* A thread's place in a run; written by the thread, read by the server. */
+/* A thread's place in a run. The thread writes it; the server answers `observe` and `sharer` by setting them to 0. */
 struct sc_thread_state {
   int32_t tid;
   uint32_t is_done;
   uint32_t position;   /* operation under way */
   uint64_t frame;      /* address of the frame that calls the spawn under way */
-  uint64_t processors; /* it may run on these: see attributes_processors */
+  uint64_t processors; /* on which the thread may run: see attributes_processors */
   int32_t observe;     /* index + 1 of a child that must be looked at before the thread goes on; 0: none */
   int32_t sharer; /* pid of a child that seems to run on the thread's memory: the server finds out, before the thread
                      goes on; 0: none */
-  uint32_t had_table, is_sharer; /* what the thread knows of it (runs_on_memory_of); the answer */
+  uint32_t had_table, is_sharer; /* for `sharer`: had_its_table of runs_on_memory_of, and the server's answer */
 };
 
 struct sc_shared {
@@ -69,16 +69,16 @@ struct sc_shared {
   uint32_t timeout_ms;
   struct sc_policy policy;
 
-  /* The run. `attention` is a futex that moves whenever the server should look; `gate` opens the race;
-   * `release` never comes: finished threads wait on it until the arena is ended. */
+  /* The run. `attention` is a futex whose word changes whenever the server should look; `gate` opens the race;
+   * `release` never opens: finished threads wait on it until the arena is killed. */
   uint32_t go; /* opens for the arena that was forked ahead */
   uint32_t attention, gate, ready, release, done_count, stamp;
   uint32_t watch;                 /* a futex: the arena's userfaultfd + 1, until the server has taken it over */
-  uint32_t knows_libc;            /* history.caught_by_libc has been looked at: every run of a server has it */
+  uint32_t knows_libc;            /* history.caught_by_libc is known: it is the same in every run of a server */
   uint64_t limit;                 /* of open files, soft, that the world was made with */
   uint32_t no_new_privs, seccomp; /* of all threads, as the race begins (prctl(2)); ~0: not known */
   int32_t server_pid;             /* the process with a stream and an exit handler: ending.c */
-  uint32_t world_errno;           /* the initial world could not be made: world_where */
+  uint32_t world_errno;           /* why the initial world could not be made, see world_where; 0: no failure */
   char world_where[SC_WHERE_MAX];
   int32_t arena_pid;
   uint32_t held_count;
@@ -90,8 +90,8 @@ struct sc_shared {
   struct sc_trace trace;
 };
 
-/* A sum over what both sides must have been compiled from alike: the rows of the tables, and the size of what is
- * shared. A host that reads the mapping of another build's arena would say "holds" of what it cannot read. */
+/* A sum over what must be the same in both builds, the host's and the arena's: the rows of the tables, and the sizes of
+ * what is shared. A host that misreads the mapping of another build's arena would report "holds" for it. */
 static inline uint64_t sc_layout(void) {
 #define SC_ROW(...) #__VA_ARGS__ ";"
   static const char rows[] = SC_OPERATIONS(SC_ROW) SC_PROGRAMS(SC_ROW) SC_ATTRIBUTES(SC_ROW) SC_DISTURBANCES(SC_ROW);

@@ -49,7 +49,7 @@ bool ServerProcess::launch(const std::string& path, const std::vector<const char
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  // Both away from 3 and 4 first: the actions run one after the other.
+  // Moves both away from 3 and 4 first: the file actions run in order, so the first could replace the second's source.
   const int socket_aside = fcntl(server_end, F_DUPFD_CLOEXEC, 10), memory_aside = fcntl(memory_, F_DUPFD_CLOEXEC, 10);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
@@ -81,7 +81,7 @@ bool ServerProcess::start(const std::string& path, const std::vector<const char*
   return is_launched;
 }
 
-// The end of file tells the server to go; it cleans up first.
+// End of file tells the server to exit; it cleans up first.
 void ServerProcess::stop(int grace_ms) {
   if (socket_ >= 0) close(socket_);
   socket_ = -1;

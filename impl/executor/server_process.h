@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A server that runs beside the host: started by posix_spawn(3), spoken to over a SOCK_SEQPACKET socket and a shared
-// mapping. It has these as descriptors 3 and 4, /dev/null as 0 and 1, the host's 2, and no other.
+// A server that runs beside the host: started by posix_spawn(3), reached over a SOCK_SEQPACKET socket and a shared
+// mapping. Its descriptors are these two as 3 and 4, /dev/null as 0 and 1, the host's 2, and no other.
 #pragma once
 
 #include <sys/types.h>
@@ -28,7 +28,7 @@ class ServerProcess {
   // if there is no server; `error` says why. May be called again after stop(): the mapping stays.
   bool start(const std::string& path, const std::vector<const char*>& arguments, std::size_t shared_bytes,
              std::string& error);
-  // Closes the socket, at which the server exits, and waits for it; kills a server that does not exit within the grace.
+  // Closes the socket, upon which the server exits, and reaps it; kills a server that does not exit within the grace.
   void stop(int grace_ms);
 
   bool is_running() const { return socket_ >= 0; }
@@ -36,7 +36,7 @@ class ServerProcess {
 
   bool send(const void* message, std::size_t size) const;
   // Returns false with errno: ETIMEDOUT if nothing came in time (timeout_ms -1: no bound), EPIPE if the server is gone,
-  // or that of recv(2).
+  // or that of poll(2) or recv(2).
   bool receive(void* message, std::size_t size, int timeout_ms) const;
   // Like receive(), but leaves the message for the next receive(). Returns its size, or -1 with errno.
   ssize_t peek(void* message, std::size_t size, int timeout_ms) const;
