@@ -32,7 +32,7 @@
 #include "impl/peers/peers.h"
 
 #define SILENT_TICKS_MAX 5
-#define TICK_MS_MAX 10 /* a silent run is looked at after 1 ms; the tick then doubles until it is at least this long */
+#define TICK_MS_MAX 10 /* a silent run is looked at after 1 ms; the tick then doubles until it is this long or more */
 
 /* The next run's arena, forked while the host is busy with the last one's history: it waits for `go`. */
 static pid_t ahead = -1;
