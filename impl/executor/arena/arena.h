@@ -10,16 +10,17 @@
 
 #include "impl/executor/shared/shared.h"
 
-/* world.c, in the arena: closes every descriptor and opens those of the world. Ends the process on failure. */
+/* world.c, in the arena: closes every descriptor, calls implementation_prepare(), and opens the descriptors of the
+ * world. Ends the process on failure. */
 void world_make(void);
 
-/* prepare.c, in the arena, which has no descriptor yet: lets the implementation start what it needs, and notes what it
- * holds from then on. 0, or an errno with `where` saying what failed. */
+/* prepare.c, in the arena, which has no descriptor yet: lets the implementation start what it needs, and records the
+ * descriptors that it holds from then on. Returns 0, or an errno, for which `where` names what failed. */
 int implementation_prepare(char where[SC_WHERE_MAX]);
 
 /* operations.c: runs one operation and fills its record. */
 void operation_run(uint32_t thread, uint32_t index);
-/* As rt_sigaction(2) has it. */
+/* The action in the form of rt_sigaction(2). */
 struct kernel_action {
   void (*handler)(int);
   unsigned long flags;
@@ -43,30 +44,30 @@ void caller_ask(struct caller* c);
 uint32_t caller_differs(const struct caller* then, const struct caller* now);
 void caller_begin(void);                   /* once all dispositions are set, the last thing before the race */
 void caller_begin_thread(uint32_t thread); /* in the thread, before the race */
-void caller_look(uint32_t thread, struct sc_op_record* record); /* what is read later */
+void caller_look(uint32_t thread, struct sc_op_record* record); /* reads what caller_ask() leaves for later */
 
 /* spawning.c */
 int requests_are_within(uint64_t start, uint64_t end);
 void spawn_look_later(uint32_t thread,
-                      uint32_t index); /* after each operation: at the caller, where that can hide nothing any more */
+                      uint32_t index); /* after each operation: looks at the caller once that can hide nothing */
 void spawn_run_operation(const struct sc_operation* op, uint32_t thread, uint32_t index, struct sc_op_record* record);
 
 /* threads.c: the arena process. Does not return. */
 _Noreturn void arena_main(void);
 void attract_attention(void);
-uint32_t next_stamp(void); /* of the run: a larger stamp happened later */
+uint32_t next_stamp(void); /* a number of the run's clock: a larger stamp was taken later */
 int32_t operand_value(uint32_t thread, uint32_t index, struct sc_operand operand);
 
-/* filter.c: what stops the tasks of a scheduled run. Prepared once, in the server; installed in the arena: 0 or an
- * errno. */
+/* filter.c: the seccomp filter that stops the tasks of a scheduled run. Prepared once, in the server; installed in the
+ * arena. filter_install() returns 0 or an errno. */
 void filter_prepare(void);
 int filter_install(void);
 
-/* refuse.c, in the arena: what the world refuses is refused from here on, to every thread and all that they start. 0 or
- * an errno. */
+/* refuse.c, in the arena: from here on the calls that the world refuses fail, in every thread and in all that the
+ * threads start. Returns 0 or an errno. */
 int refusals_install(void);
 
-/* offer.c: has its memory watched (tracer/watch.c). */
+/* offer.c: lets the server watch the arena's memory (tracer/watch.c). */
 void watch_offer(void);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The caller of a spawn, before and after: what the calling thread itself can tell.
+ * The caller of a spawn, before and after: the state that the calling thread can read of itself.
  *
- * What takes three calls is asked at once. The rest, some seventy calls, would give a child the time to let go of what
- * the thread's next operations may find busy: it is asked later, before anything of the scenario changes it. Nothing
- * does but `disposition`, and the judge leaves out the signals that such an operation names. */
+ * The part that takes three system calls is read at once. The rest takes some seventy calls, during which a child could
+ * close what the thread's next operations may find busy: it is read later, before the scenario changes it. Only
+ * `disposition` changes it, and the judge leaves out the signals that such an operation names. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
@@ -18,7 +18,7 @@
 #include "impl/executor/observe/observe.h"
 
 void caller_ask(struct caller* c) {
-  memset(c, 0, sizeof *c); /* a call that the world refuses gives the same twice: nothing */
+  memset(c, 0, sizeof *c); /* a call that the world refuses writes nothing, before and after */
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &c->mask, sizeof c->mask);
   syscall(SYS_rt_sigpending, &c->pending, sizeof c->pending);
   syscall(SYS_sigaltstack, NULL, &c->altstack);
@@ -41,14 +41,14 @@ uint32_t caller_differs(const struct caller* then, const struct caller* now) {
   return bits;
 }
 
-/* ---- what is asked later ------------------------------------------------------------------------ */
+/* ---- what is read later ------------------------------------------------------------------------- */
 
 static struct kernel_action made[SC_SIGNAL_MAX + 1]; /* as the world set them */
 
 #define SA_RESTORER_FLAG 0x04000000ul
 
-/* Without the restorer and its flag: sigaction(2) of a libc sets those of its own, so a spawn that puts an action back
- * through its libc leaves others there, which no program can tell. */
+/* Leaves out the restorer and its flag: a libc's sigaction(3) sets its own, so a spawn that restores an action through
+ * its libc changes both, which makes no difference to any program. */
 static int ask_action(int signal, struct kernel_action* action) {
   memset(action, 0, sizeof *action);
   if (syscall(SYS_rt_sigaction, signal, NULL, action, sizeof action->mask) != 0) return 0;
@@ -57,13 +57,13 @@ static int ask_action(int signal, struct kernel_action* action) {
   return 1;
 }
 
-/* The arena has one timer, which expires long after the run: a wrong spawn may cancel it or set others. */
+/* The arena sets one timer, which expires long after the run: a wrong spawn may cancel it, or set others. */
 static const struct itimerval own_timer = {.it_interval = {.tv_sec = 7200}, .it_value = {.tv_sec = 3600}};
 
 void caller_begin(void) {
   setitimer(ITIMER_REAL, &own_timer, NULL);
   for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) ask_action(signal, &made[signal]);
-  shared->no_new_privs = 1; /* a scheduled run's filter is for all: filter.c */
+  shared->no_new_privs = 1; /* in a scheduled run filter.c will set both for all threads */
   shared->seccomp = 2;
   if (shared->policy.is_scheduled) return;
   shared->no_new_privs = (uint32_t)syscall(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
@@ -79,7 +79,7 @@ static uint64_t changed_actions(void) {
   return set;
 }
 
-/* What prctl(2) gives, by its value or through its argument. */
+/* What prctl(2) reads, as its return value or through its argument. */
 #define PRCTL_COUNT 6
 static const struct asked {
   uint32_t bit;
@@ -125,7 +125,7 @@ static uint32_t timers_differ(void) {
   return 0;
 }
 
-/* In a scheduled run prctl(2) is a step of the schedule, which looking must not be. */
+/* In a scheduled run prctl(2) is a step of the schedule, so it is not called to look. */
 void caller_look(uint32_t thread, struct sc_op_record* record) {
   record->actions = changed_actions();
   record->disturbed |= timers_differ();

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * What belongs to the end of the caller's process must not run in a spawn's child: an exit handler, and the flush of a
- * stream that has something to write (exit(3)). The server has one of each, before it forks the first arena; whoever
- * runs them and is neither the server nor the arena is another process, and says so in the history, whose memory is
- * shared with everybody.
+ * The exit work of the caller's process must not run in a spawn's child: an exit handler, and the flush of a stream
+ * that has something to write (exit(3)). The server sets up one of each before it forks the first arena. A process that
+ * runs them and is neither the server nor the arena records that in the history, which is in memory that all processes
+ * share.
  *
- * Handlers of pthread_atfork(3) are another matter: fork(2) runs them, and a spawn may fork. */
+ * Handlers of pthread_atfork(3) are not checked: fork(2) runs them, and a spawn may fork. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

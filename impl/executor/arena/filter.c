@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What stops a task of a scheduled run: a seccomp filter made from the table of visible calls. The verdict
- * carries the call's index, which the tracer reads back (ptrace(2) PTRACE_GET_SYSCALL_INFO). */
+ * The seccomp filter that stops a task of a scheduled run at each visible call, made from the table of visible calls.
+ * The verdict carries the call's index, which the tracer reads back (ptrace(2) PTRACE_GET_SYSCALL_INFO). */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/filter.h>
@@ -23,12 +23,12 @@
 #define NUMBER offsetof(struct seccomp_data, nr)
 #define ARGUMENT(i) (offsetof(struct seccomp_data, args) + 8 * (i)) /* the low half, on little endian */
 
-#define LEAF_MAX 4 /* numbers that are compared one after the other */
+#define LEAF_MAX 4 /* up to so many numbers are compared one after the other */
 #define INSTRUCTIONS_MAX 512
 
 struct stop {
   uint32_t number, index; /* SYS_*, enum sc_visible */
-  int asks_by;            /* the argument that is null when the call only asks; -1: it always stops */
+  int asks_by;            /* the argument that is null if the call only reads: no stop then; -1: it always stops */
 };
 
 static struct stop stops[] = {
@@ -58,9 +58,9 @@ static void emit_stop(const struct stop* s) {
   if (s->asks_by >= 0) emit((struct sock_filter)GIVE(SECCOMP_RET_ALLOW));
 }
 
-/* A search tree. Not for the calls' sake: when a filter is installed, the kernel tries it on every number to learn
- * which are always allowed (kernel/seccomp.c seccomp_cache_prepare); one comparison after the other, that took 150 us a
- * run. */
+/* Emits a search tree, not to make calls faster but to install the filter faster: the kernel then tries it on every
+ * number to learn which are always allowed (kernel/seccomp.c seccomp_cache_prepare). With one comparison after the
+ * other that took 150 us a run. */
 static void emit_tree(const struct stop* first, size_t count) {
   if (count <= LEAF_MAX) {
     for (size_t i = 0; i < count; ++i) emit_stop(&first[i]);
@@ -91,7 +91,7 @@ void filter_prepare(void) {
   emit_tree(stops, STOPS);
 }
 
-/* For every thread of the caller, and all that they start. 0 or an errno. */
+/* Installs the filter for every thread of the caller, and all that they start. Returns 0 or an errno. */
 int filter_install(void) {
   const struct sock_fprog filter = {.len = (unsigned short)length, .filter = program};
   if (length > INSTRUCTIONS_MAX) return E2BIG;

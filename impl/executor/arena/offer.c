@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Has every private writable mapping of the arena watched: registers them with userfaultfd(2), and waits until the
- * server has taken the descriptor over (tracer/watch.c). */
+ * Lets the server watch every private writable mapping of the arena: registers each with userfaultfd(2), and waits
+ * until the server has taken over the descriptor (tracer/watch.c). */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -12,7 +12,7 @@
 
 #include "impl/executor/arena/arena.h"
 
-/* Of a header newer than Debian 12's: include/uapi/linux/userfaultfd.h. */
+/* From a header newer than Debian 12's: include/uapi/linux/userfaultfd.h. */
 #define FEATURE_WP_UNPOPULATED (1u << 13)
 #define FEATURE_WP_ASYNC (1u << 15)
 

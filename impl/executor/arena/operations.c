@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * One function per operation, by raw system calls: libc neither adds calls nor hides signals. The
+ * One function per operation, which makes raw system calls: so libc neither adds calls nor hides signals. The
  * dispatch table is made from THE table, so an operation without a function does not compile. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -31,7 +31,8 @@ struct context {
   int32_t operand[2];
 };
 
-/* What a variable is: what the latest earlier operation of the thread gave, -1 when that failed. */
+/* Returns the value of the operand. A variable has the result of the thread's latest earlier operation that sets it; -1
+ * if that operation failed, or there is none. */
 int32_t operand_value(uint32_t thread, uint32_t index, struct sc_operand operand) {
   if (!operand.variable) return operand.value;
   for (uint32_t o = index; o-- > 0;)
@@ -43,7 +44,7 @@ int32_t operand_value(uint32_t thread, uint32_t index, struct sc_operand operand
   return -1;
 }
 
-/* Results come back as the call's value or, negative, its errno. */
+/* Returns the call's value, or its negative errno. */
 static long checked(long result) { return result < 0 ? -errno : result; }
 
 static long create(struct context* c, long fd) {
@@ -52,8 +53,8 @@ static long create(struct context* c, long fd) {
   return 0;
 }
 
-/* The end of the operation, then what only looks. What the operation gave is in the record before its end is: a signal
- * may end the process at any instant. */
+/* Ends the operation, then looks at the inodes. The operation's results are in the record before its end stamp is,
+ * because a signal may end the process at any instant. */
 static long identify_pair(struct context* c, const int fd[2]) {
   struct stat status;
   for (int i = 0; i < 2; ++i) c->record->value[i] = fd[i];
@@ -89,9 +90,9 @@ OPERATION(SOCKETPAIR) {
 OPERATION(EVENTFD) {
   return create(c, syscall(SYS_eventfd2, (unsigned)sc_identity_of_op(c->thread, c->index), cloexec_of(c, EFD_CLOEXEC)));
 }
-/* mq_open(2) makes every descriptor close-on-exec (ipc/mqueue.c do_mq_open), asked or not. When asked, the
- * bit also stays in the description's flags, and /proc/PID/fdinfo shows it whatever the descriptor's own
- * flag is (observed on 6.18): so it is not asked for. */
+/* mq_open(2) makes every descriptor close-on-exec (ipc/mqueue.c do_mq_open), with or without O_CLOEXEC. With
+ * O_CLOEXEC, the bit also stays in the flags of the open file description, and /proc/PID/fdinfo shows it whatever the
+ * descriptor's own flag is (observed on 6.18): so the flag is left out. */
 OPERATION(MQUEUE) {
   return create(c, syscall(SYS_mq_open, places.queue[c->operand[0]], O_RDWR | O_CREAT, 0600, &queue_attributes));
 }
@@ -124,7 +125,7 @@ OPERATION(LISTEN) {
 OPERATION(FLOCK) { return checked(syscall(SYS_flock, c->operand[0], LOCK_EX | LOCK_NB)); }
 OPERATION(DUP) { return create(c, syscall(SYS_dup, c->operand[0])); }
 OPERATION(DUP2) {
-  /* aarch64 has no dup2(2): dup3(2), and for equal numbers the check that dup2 makes */
+  /* aarch64 has no dup2(2): calls dup3(2), and for equal numbers makes the check that dup2(2) makes. */
   if (c->operand[0] == c->operand[1]) {
     const long flags = checked(syscall(SYS_fcntl, c->operand[0], F_GETFD, 0));
     c->record->value[0] = flags < 0 ? -1 : c->operand[0];
@@ -154,8 +155,8 @@ OPERATION(MASK) {
   return checked(syscall(SYS_rt_sigprocmask, how[c->operand[0]], &c->op->signals, NULL, sizeof c->op->signals));
 }
 
-/* A handler of the scenario. It may run in a child on this very memory: it uses no thread-local state
- * and touches the shared mapping only. */
+/* A handler of the scenario. It may run in a child on the arena's memory: it writes only to the shared mapping, and
+ * to errno, which it restores. */
 static void handler(int signal) {
   struct sc_history* h = &shared->history;
   const uint32_t at = __atomic_fetch_add(&h->handled_count, 1, __ATOMIC_SEQ_CST);
@@ -164,7 +165,7 @@ static void handler(int signal) {
     __atomic_fetch_add(&h->handled_lost, 1, __ATOMIC_SEQ_CST);
     return;
   }
-  const int saved = errno; /* syscall(2) below may set it */
+  const int saved = errno; /* the calls below may change it */
   const int32_t tid = (int32_t)syscall(SYS_gettid);
   struct sc_handled run = {
       .signal = (uint8_t)signal, .in_child = syscall(SYS_getpid) != shared->arena_pid, .thread = 255};
@@ -186,8 +187,8 @@ __asm__(
 #define RESTORER_FLAG 0ul
 #endif
 
-/* musl's posix_spawn(3) resets those handlers that were set through its own sigaction(3), and no others. It takes every
- * signal but 32 to 34, and makes the one call that is made here. */
+/* musl's posix_spawn(3) resets only handlers that were set through musl's sigaction(3). That function accepts every
+ * signal but 32 to 34, and makes one call, the same as set_disposition(). Returns true if libc has set the action. */
 static int set_by_libc(int signal, int disposition) {
 #if defined(__GLIBC__)
   return signal == 0 && disposition == 0;
@@ -220,8 +221,8 @@ OPERATION(TGKILL) {
   if (thread >= shared->thread_count) return -ESRCH;
   return checked(syscall(SYS_tgkill, shared->arena_pid, shared->thread[thread].tid, c->operand[1]));
 }
-/* Room for the frame of every signal at once: they nest when many are let through together, and take some 3 KiB each.
- */
+/* Room for a frame of every signal at once: handlers nest if many signals are unblocked together, and a frame takes
+ * some 3 KiB. */
 #define ALTSTACK_SIZE (64 * 8192)
 
 OPERATION(ALTSTACK) {
@@ -229,7 +230,7 @@ OPERATION(ALTSTACK) {
   stack_t stack = {.ss_sp = stacks[c->thread], .ss_size = sizeof stacks[0], .ss_flags = c->operand[0] ? 0 : SS_DISABLE};
   return checked(syscall(SYS_sigaltstack, &stack, NULL));
 }
-/* In a scheduled run an operation that makes no call has a turn all the same. */
+/* In a scheduled run an operation that needs no system call makes this one, so that it has a turn. */
 static void say_cell(const struct context* c) {
   if (shared->policy.is_scheduled) syscall(SC_MARKER_NUMBER, c->operand[0]);
 }
@@ -249,8 +250,8 @@ OPERATION(SPAWN) {
   return -c->record->error;
 }
 
-/* Is the operand the pid of a child of this thread that was not waited for yet? Any other number could be a
- * process that is none of ours. */
+/* Returns true if the operand is the pid of a child that this thread has spawned and not reaped yet. Any other number
+ * could be the pid of a process outside the run. */
 static int is_own_child(const struct context* c) {
   int is_own = 0;
   for (uint32_t i = 0; i < c->index; ++i) {
@@ -263,7 +264,7 @@ static int is_own_child(const struct context* c) {
   return is_own;
 }
 
-/* A child must be looked at while it is there: the server does, and answers. */
+/* A child must be looked at before it is reaped or signalled: asks the server to do so, and waits for its answer. */
 static void have_observed(struct context* c) {
   struct sc_thread_state* state = &shared->thread[c->thread];
   for (uint32_t i = 0; i < c->index; ++i) {

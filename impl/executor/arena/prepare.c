@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * What an implementation starts in the arena before the world is made: threads, descriptors, handlers.
+ * Lets the implementation start what it needs in the arena before the world is made: threads, descriptors, handlers.
  *
- * Descriptors that it holds for itself (SPAWNCHECK_HOLDS_DESCRIPTORS) must not stand where the world or an operation
- * opens something: all numbers below SC_HELD_FROM are taken while it prepares itself, so that its own are above.
- * Rejected: to move them afterwards, which a library that knows its numbers does not survive. */
+ * Descriptors that it holds for itself (SPAWNCHECK_HOLDS_DESCRIPTORS) must not have numbers at which the world or an
+ * operation opens something: all numbers below SC_HELD_FROM are taken during prepare(), so its own get higher ones.
+ * Rejected: to move them afterwards, which breaks a library that remembers their numbers. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -27,9 +27,9 @@ static void give_low_numbers_back(void) {
     for (int n = 0; n < SC_HELD_FROM; ++n) close(n);
 }
 
-/* Whatever is open from SC_HELD_FROM on, wherever the library has put it. */
+/* Records every descriptor that is open at SC_HELD_FROM or above. Returns 0 or an errno. */
 static int note_held(void) {
-  int numbers[SC_HELD_MAX + 8]; /* below SC_HELD_FROM: the directory itself */
+  int numbers[SC_HELD_MAX + 8]; /* has room for those of /proc, which are below SC_HELD_FROM */
   const int self = proc_open(getpid());
   if (self < 0) return errno;
   const int count = proc_list(self, "fd", numbers, SC_HELD_MAX + 8);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * System calls that the world refuses: a seccomp filter of its own, which gives the error and makes no call. In a
- * scheduled run it has precedence over the one that stops tasks (seccomp(2): the action of least value), so that a
- * refused call is no turn. */
+ * The seccomp filter for the system calls that the world refuses: a refused call is not made and fails with the given
+ * error. In a scheduled run this filter has precedence over the one that stops tasks (seccomp(2): the action of least
+ * value), so a refused call is no turn. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@ static unsigned short length;
 
 static void emit(struct sock_filter instruction) { program[length++] = instruction; }
 
-/* Of fcntl(2) only what makes descriptors: reading a flag is never refused. */
+/* Of fcntl(2) only the commands that make a descriptor are refused: to read a flag never is. */
 static void emit_refusal(const struct sc_refusal* r) {
   const uint32_t verdict = SECCOMP_RET_ERRNO | (uint32_t)r->error;
   if (r->call != SC_VISIBLE_fcntl) {

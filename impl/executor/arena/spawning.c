@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The spawn operation: calls the implementation under test, and looks at what it left different in its
- * caller. */
+ * The spawn operation: calls the implementation under test, and records what the call changed in its caller. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/kcmp.h>
@@ -21,7 +20,7 @@
 /* Memory that only a wrong spawn writes. */
 static volatile uint64_t canary[64];
 
-/* A thread's request, on pages of its own: who watches pages (watch.c) sees also what is undone. */
+/* A thread's request, on pages of its own: a watcher of pages (watch.c) notices also a write that is undone later. */
 static struct {
   _Alignas(SC_PAGE) struct spawncheck_request request;
   struct spawncheck_keep keep[SC_KEPT_MAX];
@@ -85,7 +84,8 @@ static int16_t report_child(int32_t pid) {
 
 static int shares(pid_t pid, int what) { return syscall(SYS_kcmp, shared->arena_pid, pid, what, 0, 0) == 0; }
 
-/* What may be busy, or still open at the other end, because a child has not let go of it yet. */
+/* Returns true if the operation may find something busy, or still open at the other end, because a child has not closed
+ * it yet. */
 static int may_find_busy(const struct sc_operation* op) {
   switch (op->kind) {
     case SC_OP_FLOCK:
@@ -106,19 +106,20 @@ static int finds_busy_later(uint32_t thread, uint32_t index) {
   return 0;
 }
 
-/* kcmp(2) waits until the child's exec is through (kernel/kcmp.c: exec_update_lock), and so until it has closed what it
- * drops: after it, a caller cannot see any more what the child held when spawn returned. So a free
- * run looks after a spawn where none of the thread's later operations could have seen it, and else in one run out of
- * LOOK_ONE_IN. What looking may still hide: what other threads' later operations find, which this thread's loss of time
- * may delay. */
+/* kcmp(2) waits until the child's exec is over (kernel/kcmp.c: exec_update_lock), and so until close-on-exec has closed
+ * its descriptors: after kcmp(2), a caller cannot see any more what the child held when spawn returned. So a free run
+ * looks after a spawn if none of the thread's later operations could have seen that, and else in one run out of
+ * LOOK_ONE_IN of those with a seed. To look may still hide what the later operations of other threads find: this thread
+ * loses time, which may delay them. */
 static int is_to_be_looked_at(uint32_t thread, uint32_t index) {
   if (shared->policy.is_scheduled || !finds_busy_later(thread, index)) return 1;
   uint64_t random = shared->seed ^ (thread * SC_OPS_MAX + index);
   return shared->seed != 0 && draw(&random) % LOOK_ONE_IN == 0;
 }
 
-/* Is the child on our memory although spawn has returned? In a scheduled run each task rests, outside of exec. Else the
- * server finds out (memory.c): this process cannot open a file without changing its table. */
+/* Returns true if the child runs on the arena's memory although spawn has returned. In a scheduled run each task rests,
+ * outside of exec. In a free run the server finds out (memory.c): the arena cannot open a file without changing its
+ * table. */
 static int runs_on_our_memory(uint32_t thread, pid_t pid) {
   struct sc_thread_state* state = &shared->thread[thread];
   const int had_table = shares(pid, KCMP_FILES); /* before the memory: see memory.c */
@@ -198,8 +199,8 @@ void spawn_run_operation(const struct sc_operation* op, uint32_t thread, uint32_
   const int error = implementation->spawn(&calls[thread].request, &result);
   const int errno_now = errno;
   take_result(&result, error, record);
-  /* The end of the operation: what follows only looks. What it gave is in the record before: a signal may end the
-   * process here. */
+  /* The operation ends here: what follows only looks. Its results are in the record before its end stamp is, because a
+   * signal may end the process at any instant. */
   __atomic_store_n(&record->end, next_stamp(), __ATOMIC_SEQ_CST);
   caller_ask(&now);
   record->pending_before = then.pending & then.mask;

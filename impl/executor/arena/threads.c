@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The arena process: makes the world, then runs the scenario's threads against one another. The main
- * thread blocks every signal and does nothing; a thread that is through waits, with its mask as the
- * scenario left it, until the server ends the process. */
+ * thread blocks every signal and does nothing meanwhile; a finished thread waits, with its mask as the
+ * scenario left it, until the server kills the process. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
@@ -32,8 +32,8 @@ static void spin_ns(uint32_t ns) {
   while ((now.tv_sec - start.tv_sec) * 1000000000 + now.tv_nsec - start.tv_nsec < (long)ns);
 }
 
-/* Where a race is to be provoked: half of the operations start at once, others a little later, some as
- * much later as a whole spawn takes. */
+/* Provokes races: of eight operations three start at once, one yields first, two start up to 3 us later, and two up to
+ * 60 us later, which is as long as a whole spawn takes. */
 static void perturb(uint64_t* random) {
   const uint64_t r = draw(random);
   switch (r & 7) {
@@ -54,7 +54,8 @@ static void perturb(uint64_t* random) {
   }
 }
 
-/* One core for all makes preemption decide; a core each makes real simultaneity. */
+/* Runs differ by seed: if all threads share one core, preemption decides the order; with a core each they run at the
+ * same time; one run in four leaves the choice to the kernel. */
 static void pin(uint64_t seed, uint32_t thread) {
   const uint64_t how = (seed >> 5) % 4;
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -65,7 +66,7 @@ static void pin(uint64_t seed, uint32_t thread) {
   sched_setaffinity(0, sizeof set, &set);
 }
 
-/* The main thread passes too, when the world is complete. */
+/* The main thread of a free run passes too, once the world is complete. */
 static void pass_the_gate(void) {
   if (shared->policy.is_scheduled) {
     __atomic_fetch_add(&shared->ready, 1, __ATOMIC_SEQ_CST);
@@ -104,7 +105,7 @@ static void* thread_main(void* argument) {
   return NULL;
 }
 
-/* Once for all arenas of a server: they have the same libc. */
+/* Done once for all arenas of a server: they have the same libc. */
 static void look_at_libc(void) {
   for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal) {
     struct {
@@ -117,7 +118,8 @@ static void look_at_libc(void) {
   shared->knows_libc = 1;
 }
 
-/* The main thread, once every other one is at the gate: from here on the filter is for all. */
+/* Called by the main thread: waits until every other thread is at the gate, then installs the filter for all of them.
+ */
 static void install(int (*filter)(void), const char* where) {
   while (__atomic_load_n(&shared->ready, __ATOMIC_SEQ_CST) < shared->thread_count) sched_yield();
   const int error = filter();
@@ -128,7 +130,7 @@ static void install(int (*filter)(void), const char* where) {
   _exit(1);
 }
 
-/* The main thread of a scheduled run: from here on every visible call of every thread stops. */
+/* Called by the main thread of a scheduled run: from here on every thread stops at every visible call. */
 static void open_scheduled(void) {
   install(filter_install, "seccomp(SECCOMP_SET_MODE_FILTER)");
   if (shared->policy.watch_memory) watch_offer();

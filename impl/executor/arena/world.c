@@ -20,7 +20,7 @@
 
 #define DEFAULT_LIMIT 1024 /* where the scenario names none; the model assumes the same */
 
-/* world_where says what could not be made. */
+/* The caller must have written to world_where what could not be made. */
 static _Noreturn void refuse_world(int error) {
   shared->world_errno = (uint32_t)error;
   attract_attention();
