@@ -94,7 +94,7 @@ class Runs {
                                                                              static_cast<std::int64_t>(left)));
     }
     Histogram histogram = runner_.run(test, bounds);
-    // Which thread waits for which: a process for each run tells it as a fact.
+    // Runs a stuck test again, with a process for each run, which finds out for certain which threads wait for ever.
     if (histogram.status == Histogram::Status::stuck && (test.data.looks & SC_LITMUS_FRESH) == 0) {
       test.data.looks |= SC_LITMUS_FRESH;
       bounds.runs = std::min<std::uint64_t>(bounds.runs, 1000);

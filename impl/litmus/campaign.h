@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Litmus tests on the kernel, judged: an outcome that was seen and that the model does not allow is an error of the
-// model, or of the kernel; one that is allowed and was never seen is a hint that the model allows too much.
+// Runs litmus tests on the kernel and judges them. An outcome that was seen and that the model does not allow is an
+// error of the model, or of the kernel. One that is allowed and was never seen is a hint that the model allows too
+// much.
 #pragma once
 
 #include <functional>
@@ -18,7 +19,7 @@ struct CampaignOptions {
   unsigned seconds = 0;    // of the whole; 0: no bound
   std::uint64_t seed = 1;  // of the order of the tests, and of their delays
   std::uint32_t fault = SC_LITMUS_FAULT_NONE;
-  // Taken from the model's set of each test: a test of this very judge.
+  // Outcomes to remove from the model's set of each test, so that the judge itself can be tested.
   std::function<bool(const Test&, const sc_litmus_outcome&)> hides = nullptr;
   std::function<bool()> is_over = nullptr;
   std::function<void(std::size_t done, std::size_t all)> progress = nullptr;
@@ -30,7 +31,7 @@ struct SeenOutcome {
   bool is_allowed = false;
 };
 
-// What became of one test.
+// The result of one test.
 struct TestResult {
   enum class Status { not_run, judged, undecided } status = Status::not_run;
   std::string why;  // undecided
@@ -47,7 +48,7 @@ struct Campaign {
   double seconds = 0;
 };
 
-// The kernel whose rules count is the running one's. The tests are completed (model/litmus/allowed.h).
+// The caller must pass the rules of the running kernel. Completes each test that it runs (model/litmus/allowed.h).
 Campaign run_campaign(Runner&, std::vector<Test>&, const model::Kernel&, const CampaignOptions&);
 
 }  // namespace spawncheck::litmus

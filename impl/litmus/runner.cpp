@@ -10,12 +10,11 @@ namespace spawncheck::litmus {
 
 namespace {
 
-// How long the server may take beyond a test's own bound: it ends a test that is stuck, and its bound for that is
-// shorter.
+// How long the server may take beyond a test's own bound. The server ends a stuck test itself, within a shorter bound.
 constexpr int grace_ms = 60'000;
 static_assert(ServerProcess::socket_number == SC_LITMUS_SOCKET_FD &&
               ServerProcess::memory_number == SC_LITMUS_MEMORY_FD);
-constexpr int stop_grace_ms = 10'000;  // once it has been told to go
+constexpr int stop_grace_ms = 10'000;  // once the server has been told to exit
 
 }  // namespace
 

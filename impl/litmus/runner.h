@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Runs litmus tests on the kernel. One Runner owns one litmus server, a small clean process, that forks a process for
-// each test. Nothing outlives the Runner: no process, no descriptor, no file, also when this process is killed.
+// each test. No process, descriptor or file outlives the Runner, also when this process is killed.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ struct Histogram {
 
 class Runner {
  public:
-  // On failure `error` says what is missing, in one line, and the pointer is null; is_unsupported: this kernel cannot
-  // do it.
+  // Returns null on failure; `error` says in one line what is missing. is_unsupported: this kernel lacks a call that
+  // the server needs.
   static std::unique_ptr<Runner> start(std::string& error, bool& is_unsupported);
   ~Runner();
   Runner(const Runner&) = delete;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * A process for each run of a test that may end it, stop it, or wait for ever. The test's process keeps the world,
- * forks the run, and watches it: that an operation waits for ever is a fact once every thread that has not finished
- * sleeps in the kernel, because nobody is left to wake it; that the process is stopped for good is one once all its
- * threads are. Time decides when to look, never what was seen.
+ * Makes a process for each run of a test that may end its process, stop it, or wait for ever. The test's process keeps
+ * the world, forks the run, and watches it. An operation certainly waits for ever once every thread that has not
+ * finished sleeps in the kernel, because no task is left to wake it. The process is certainly stopped for good once all
+ * its threads are stopped. Time decides when to look, never what was seen.
  *
- * A run's main thread blocks every signal, does nothing while the operations run, and looks when they have. */
+ * A run's main thread blocks every signal, does nothing while the operations run, and looks when they have returned. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +23,8 @@
 
 #include "litmus.h"
 
-#define LOOK_US 300      /* how long a run may say nothing before it is looked at */
-#define LOOKS_MAX 100000 /* of one run: half a minute */
+#define LOOK_US 300      /* a run that has not ended after this time is looked at */
+#define LOOKS_MAX 100000 /* looks at one run: half a minute */
 #define STACK_SIZE (128 * 1024)
 
 static int has_signals(void) { return (litmus->test.looks & SC_LITMUS_SIGNALS) != 0; }
@@ -120,7 +120,7 @@ static _Noreturn void run_main(pid_t holder) {
 
 /* ---- the test's process -------------------------------------------------------------------------- */
 
-/* The state letter of one thread, 0: it is gone. */
+/* The state letter of one thread; 0: the thread is gone. */
 static char state_of(pid_t run, pid_t tid) {
   char path[64], text[512];
   snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)run, (int)tid);
@@ -140,10 +140,10 @@ static int is_stopped(pid_t run) {
   return 1;
 }
 
-/* Every thread that has not finished sleeps in an operation that it has begun and not left; twice, so that none was
- * awake in between that could have woken one that was looked at before. That a thread has not finished is asked after
- * its state was read: one that finishes in between sleeps as well, in its wait for the look. Returns those threads, a
- * bit each. */
+/* Returns the threads that wait for ever, a bit each: those that have not finished, if each of them sleeps in an
+ * operation that it has begun and not left. Each is looked at twice, so that no thread was awake between the looks that
+ * could have woken one that was looked at before. is_finished is read after the state: a thread that finishes in
+ * between sleeps as well, in its wait for the look. */
 static uint32_t who_waits(pid_t run) {
   uint32_t waits = 0, position[2][SC_LITMUS_THREADS_MAX];
   for (int round = 0; round < 2; ++round)
@@ -161,7 +161,7 @@ static uint32_t who_waits(pid_t run) {
   return waits;
 }
 
-/* The run has said nothing for a while. Returns 1 when it is over. */
+/* The run has not ended for a while. Returns 1 if it is over, because its process is stopped for good. */
 static int look_at(pid_t run) {
   struct sc_litmus_outcome outcome;
   if (has_signals() && is_stopped(run)) {

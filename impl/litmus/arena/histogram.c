@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * How often each outcome was seen. One writer at a time; the host reads when the test is over. */
+ * Counts how often each outcome was seen. One writer at a time; the host reads when the test is over. */
 #include <string.h>
 
 #include "litmus.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the executor's operations expect of the arena they run in, as litmus has it: the scenario and its records in a
- * mapping of their own; no stamps, since the order of a run is not asked for; no observer. */
+ * What the executor's operations need of the arena that they run in: the scenario and its records are in a mapping of
+ * their own; there are no stamps, since no litmus test asks for the order of a run, and there is no observer. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
@@ -15,10 +15,10 @@ int implementation_prepare(char where[SC_WHERE_MAX]) { return where[0] = 0; }
 
 void spawn_run_operation(const struct sc_operation* op, uint32_t thread, uint32_t index, struct sc_op_record* record) {
   (void)op, (void)thread, (void)index;
-  record->error = ENOSYS; /* no litmus test has one */
+  record->error = ENOSYS; /* no litmus test has a spawn */
 }
 
-/* No test has a spawn. */
+/* No litmus test has a spawn. */
 void spawn_look_later(uint32_t thread, uint32_t index) { (void)thread, (void)index; }
 
 void operations_prepare(void) {
@@ -44,7 +44,7 @@ void operations_reset(void) {
   shared->history.handled_count = 0;
 }
 
-/* On purpose: see program.h. */
+/* Makes the operation wrong on purpose: see program.h. Returns 1 if it must not be run. */
 static int go_wrong(uint32_t thread, uint32_t index) {
   struct sc_operation* op = &shared->op[thread][index];
   if (litmus->fault == SC_LITMUS_FAULT_DUP_FORGETS_CLOEXEC && op->kind == SC_OP_DUP3) op->flags = 0;

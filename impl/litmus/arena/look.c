@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a run has left, by calls that cost little: F_GETFD says which numbers are open, F_DUPFD_QUERY (Linux 6.10) or
- * kcmp(2) which description each refers to, fstat(2) what kind of file a new one is. Nothing below /proc is read, but
- * for the name of a memfd where two operations make one. */
+ * Reads the state that a run has left, by calls that cost little: F_GETFD says which numbers are open, F_DUPFD_QUERY
+ * (Linux 6.10) or kcmp(2) which description each refers to, fstat(2) what kind of file a new one is. Nothing below
+ * /proc is read, except the name of a memfd, if two operations make one. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +37,8 @@ static struct stat status_of(int fd) {
   return status;
 }
 
-/* In the server, before any test: what tells kinds of files apart, and whether descriptions can be compared. */
+/* Finds out, in the server and before any test, how to tell kinds of files apart, and whether descriptions can be
+ * compared. */
 void look_prepare(void) {
   int fd = memfd_create("probe", MFD_CLOEXEC), ends[2];
   memfd_device = status_of(fd).st_dev;
@@ -64,7 +65,7 @@ void look_prepare(void) {
 
 int look_is_supported(void) { return has_kcmp; }
 
-/* Do two numbers refer to one description? tid 0: the calling thread's table. */
+/* Returns true if two numbers refer to one open file description. tid 0: in the calling thread's table. */
 static int is_same(pid_t tid_a, int a, pid_t tid_b, int b) {
   if (has_query && tid_a == 0 && tid_b == 0) return syscall(SYS_fcntl, a, F_DUPFD_QUERY, b) == 1;
   const pid_t own = (pid_t)syscall(SYS_gettid);
@@ -101,7 +102,7 @@ static uint8_t kind_of(int fd) {
   }
 }
 
-/* 1 + thread * SC_LITMUS_OPS_MAX + operation of who has made it (sc_identity_of_op); 0: it does not say. */
+/* Returns 1 + thread * SC_LITMUS_OPS_MAX + operation of the one that made the file (sc_identity_of_op); 0: unknown. */
 static uint8_t creator_of(int fd, uint8_t kind) {
   uint64_t identity = 0;
   char path[64], name[64];
@@ -117,12 +118,12 @@ static uint8_t creator_of(int fd, uint8_t kind) {
   return (uint8_t)(1 + (identity - 1000) / 100 * SC_LITMUS_OPS_MAX + (identity - 1000) % 100);
 }
 
-/* What is known of the descriptions that the run has made. */
+/* The descriptions that the run has made, and how to compare others with them. */
 struct naming {
   struct sc_litmus_outcome* out;
-  pid_t holder; /* whose duplicates of the world's descriptions count; 0: the calling thread's own */
+  pid_t holder; /* the process that keeps duplicates of the world's descriptions; 0: the calling thread does */
   uint32_t fresh_count;
-  pid_t fresh_tid[SC_LITMUS_FRESH_MAX]; /* where one of them is */
+  pid_t fresh_tid[SC_LITMUS_FRESH_MAX]; /* a thread, and a number in its table, that refers to the description */
   int fresh_number[SC_LITMUS_FRESH_MAX];
 };
 
@@ -134,7 +135,7 @@ static int world_description(const struct naming* n, pid_t tid, int number, int 
   return -1;
 }
 
-/* kind -1: the calling thread's number, whose kind is asked for when it matters. */
+/* kind -1: the number is in the calling thread's table, and its kind is read if needed. */
 static uint8_t name_of(struct naming* n, pid_t tid, int number, int expected, int marked, int kind) {
   const int known = world_description(n, tid, number, expected, marked);
   if (known >= 0) return (uint8_t)(1 + known);

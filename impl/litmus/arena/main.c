@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The litmus server: small, single-threaded. For each test it forks a process that runs the test as often as it is
- * asked to, and it ends that process when it gets no further. It ends when its host does (end of file on the socket).
+ * The litmus server: small, single-threaded. For each test it forks a process that runs the test as often as the host
+ * asks, and it kills a process that is stuck. The server ends when its host does (end of file on the socket).
  *
  *   spawncheck-litmus   with descriptors 3 (socket) and 4 (shared memory) */
 #define _GNU_SOURCE
@@ -27,7 +27,7 @@
 #include "litmus.h"
 
 #define TICK_MS 100
-#define STUCK_MS_MAX 10000 /* no run has ended for so long */
+#define STUCK_MS_MAX 10000 /* a test is stuck if no run of it has ended for so long */
 
 struct sc_litmus_shared* litmus;
 
@@ -41,7 +41,7 @@ static void answer(void) {
   if (send(SC_LITMUS_SOCKET_FD, &byte, 1, MSG_NOSIGNAL) != 1) leave(1);
 }
 
-/* No other process binds its ports, where that is allowed. */
+/* Takes a network namespace of its own, if it may, so that no other process binds the tests' ports. */
 static void take_own_network(void) {
   if (unshare(CLONE_NEWNET) != 0) return;
   struct ifreq request = {.ifr_name = "lo"};
@@ -56,7 +56,7 @@ static void take_own_network(void) {
 static _Noreturn void test_main(pid_t server) {
   const uint64_t all = ~0ull;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != server) _exit(1); /* it died before the line above */
+  if (getppid() != server) _exit(1); /* the server died before the line above */
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
   setpgid(0, 0); /* kill_group reaches the test, no other process */
   shared->arena_pid = (int32_t)getpid();
@@ -69,8 +69,8 @@ static _Noreturn void test_main(pid_t server) {
   run_warm();
 }
 
-/* Until it ends. A warm test that gets no further is ended: a test with a process for each run tells what waits for
- * whom. */
+/* Waits until the test's process ends, or kills it if it is stuck. Which threads of a warm test wait for ever is found
+ * out by running it with a process for each run. */
 static void watch(pid_t test) {
   uint64_t last_done = ~0ull, since_ms = now_ms();
   const int pidfd = (int)syscall(SYS_pidfd_open, test, 0);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The world of a test, made once and restored after each run. Duplicates of its descriptions lie at 44 to 59: above
- * every number that a test uses, and within the first word of the table, so that a copy of it is as large as without
- * them. A close_range(2) up to the end closes them too, and with flock(2) in the test nothing may keep a description:
- * then each run makes its world, and marks say which description is which: O_NONBLOCK, which lies in the description
- * and which no operation sets, and the inode. */
+ * The world of a test, made once and restored after each run. Duplicates of its descriptions are at 44 to 59: at no
+ * number that a test uses, and within the first word of the table, so that a copy of the table is as large as without
+ * them. A close_range(2) up to the end closes them too, and in a test with flock(2) nothing else may keep a
+ * description. Then each run makes its world, and marks identify the descriptions: O_NONBLOCK, which belongs to the
+ * description and which no operation sets, and the inode. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -132,7 +132,7 @@ void world_restore(const uint8_t* slots) {
   }
 }
 
-/* To ignore a signal drops what is pending of it, in every thread (kernel/signal.c do_sigaction). */
+/* To ignore a signal discards its pending instances in every thread (kernel/signal.c do_sigaction). */
 void signals_restore(void) {
   const struct sc_litmus_test* test = &litmus->test;
   for (uint32_t i = 0; i < test->signal_count; ++i) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a test's threads share, however they are run: barriers that spin, delays, cores, and the end of a run, where
- * what is pending is taken and each thread tells what it alone can. */
+ * What a test's threads need, in warm and in fresh runs: barriers that spin, delays, cores, and the end of a run, where
+ * each thread takes its pending signals and records the state that only it can read. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
@@ -36,8 +36,8 @@ void barrier(uint32_t thread, uint32_t epoch, int spins_max) {
     }
 }
 
-/* Up to some microseconds: none for a quarter, else from a range whose size is drawn too, since calls differ in length.
- */
+/* Waits for up to some microseconds: in a quarter of the cases not at all, else for a time drawn from a range whose
+ * size is drawn too, since calls differ in length. */
 void delay(uint64_t* random) {
   const uint64_t r = draw(random);
   if ((r & 3) == 0) return;
@@ -45,8 +45,8 @@ void delay(uint64_t* random) {
   for (uint32_t n = (uint32_t)(r >> 32) % range; n > 0; --n) __asm__ volatile("" ::: "memory");
 }
 
-/* Two cores: the calls overlap. One core: they follow one another, and preemption cuts them. Any: the scheduler
- * decides. Returns 1 when the thread may have moved. */
+/* Two cores: the calls overlap. One core: they follow one another, unless preemption splits one. Any core: the
+ * scheduler decides. Returns 1 if the thread may have moved. */
 int place_thread(uint32_t thread, uint64_t run, uint32_t placements, int* spins_max) {
   if (run % RUNS_OF_PLACEMENT != 0) return 0;
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -67,8 +67,8 @@ int place_thread(uint32_t thread, uint64_t run, uint32_t placements, int* spins_
   return 1;
 }
 
-/* A mask that changes makes the kernel look for pending signals anew (kernel/signal.c __set_current_blocked), and on
- * its way back to user mode the thread takes all that are not blocked. */
+/* When the mask changes, the kernel looks for pending signals anew (kernel/signal.c __set_current_blocked), and on its
+ * way back to user mode the thread takes all that are not blocked. */
 void take_pending(void) {
   uint64_t mask = 0, more;
   syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, sizeof mask);

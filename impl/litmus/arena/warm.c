@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * One process for all runs of a test: its threads live on, and after each run thread 0 looks at the table and restores
- * what differs. For tests that return whatever happens. */
+ * what differs. For tests whose operations return in every outcome. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -13,7 +13,7 @@
 #include "litmus.h"
 
 #define RUNS_BETWEEN_CLOCKS 64
-#define RUNS_BETWEEN_WORLDS 4096 /* what a test should not have opened does not stay */
+#define RUNS_BETWEEN_WORLDS 4096 /* a new world has nothing left of what a test should not have opened */
 
 static const uint64_t all_signals = ~0ull;
 static uint64_t end_ms;
@@ -25,7 +25,7 @@ static int is_over(uint64_t run) {
   return litmus->time_ms_max != 0 && run != 0 && run % RUNS_BETWEEN_CLOCKS == 0 && now_ms() >= end_ms;
 }
 
-/* Thread 0, while the others wait at the next barrier. */
+/* Called by thread 0, while the others wait at the next barrier. */
 static void conclude(uint64_t run) {
   struct sc_litmus_outcome outcome;
   memset(&outcome, 0, sizeof outcome);
@@ -41,17 +41,17 @@ static void conclude(uint64_t run) {
   __atomic_store_n(&litmus->runs_done, run + 1, __ATOMIC_RELAXED);
 }
 
-/* What only the thread itself can restore. */
+/* Restores what only the thread itself can restore: its alternate stack. */
 static void restore_own(uint32_t thread) {
   if ((litmus->test.looks & SC_LITMUS_ALTSTACK) == 0 || !control->thread[thread].has_altstack) return;
   const stack_t none = {.ss_flags = SS_DISABLE};
   syscall(SYS_sigaltstack, &none, NULL);
 }
 
-/* Is there more to tell than thread 0 can see? */
+/* Returns true if each thread must record state that thread 0 cannot read. */
 static int tells(void) { return (litmus->test.looks & (SC_LITMUS_SIGNALS | SC_LITMUS_ALTSTACK)) != 0; }
 
-/* The barrier before has released the threads, unless they have a mask to set first. */
+/* The caller's barrier has released the threads. If they must set a mask first, a barrier after that starts the run. */
 static void run_once(uint32_t thread, uint64_t* random, uint32_t* epoch, int spins_max) {
   if (has_signals()) {
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &litmus->test.world.mask, NULL, sizeof all_signals);
