@@ -38,7 +38,7 @@ struct proc_status {
   uint64_t pending, shared_pending, mask, ignored, caught;
   uint64_t switches; /* how often it has left the processor: the same number twice means the same sleep */
 };
-int proc_read_status(int process, struct proc_status* status); /* 0: it is gone */
+int proc_read_status(int process, struct proc_status* status); /* returns 0 if the process is gone */
 #define PROC_STATUS_MAX 8192
 int proc_read_status_text(int process, char text[PROC_STATUS_MAX], struct proc_status* status); /* and keeps the text */
 
@@ -52,7 +52,7 @@ struct proc_call {
   uint64_t argument[PROC_ARGUMENTS];
   uint64_t stack, instruction;
 };
-int proc_read_call(int process, struct proc_call* call); /* 0: it runs, is gone, or may not be read */
+int proc_read_call(int process, struct proc_call* call); /* returns 0 if the task runs, is gone, or is unreadable */
 
 /* Returns true if a task that sleeps in the call is woken only by another task: the call has no timeout. */
 int proc_waits_for_ever(const struct proc_call* call);
@@ -75,8 +75,8 @@ void lists_compare(int process, uint32_t count, struct sc_difference* argument, 
 int proc_is_settled(int process);
 int proc_waits_in_program(int process, const char* program); /* waits, within bounds, until it sleeps in `program` */
 
-/* LIVES: there was an instant during this call at which no thread of the process had begun to end. The main thread of
- * the process must sleep or be stopped, else the answer may be UNKNOWN. */
+/* PROC_LIVES: there was an instant during this call at which no thread of the process had begun to end. The main thread
+ * of the process must sleep or be stopped, else the answer may be PROC_UNKNOWN. */
 enum proc_life { PROC_ENDS, PROC_LIVES, PROC_UNKNOWN };
 enum proc_life proc_life_of(int process);
 enum proc_life proc_life_of_pid(pid_t pid);

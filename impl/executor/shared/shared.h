@@ -18,7 +18,7 @@
 
 /* Names of the files that a scenario may open or run, made once by the server. */
 struct sc_places {
-  char scratch[SC_PATH_MAX]; /* a directory of our own */
+  char scratch[SC_PATH_MAX]; /* the server's own directory */
   int scratch_is_private;    /* it is in a mount namespace of the server's own and ends with it */
   char file[SC_NAMES_MAX][SC_PATH_MAX], program[SC_NAMES_MAX][SC_PATH_MAX], fifo[SC_NAMES_MAX][SC_PATH_MAX],
       directory[SC_NAMES_MAX][SC_PATH_MAX];

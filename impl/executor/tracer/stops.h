@@ -16,7 +16,7 @@ void resume_task(int task, int how, int signal);
 int read_memory(int task, int64_t address, void* at, size_t size);
 void read_pointee_at(int task, struct sc_step* step, int64_t address);
 
-/* /proc/TID, opened once; -1: it is gone. */
+/* /proc/TID, opened once; -1: the task is gone. */
 int process_of(int task);
 char kernel_state_of(int task); /* as in proc(5): R, S, D, t, T, Z, X; 0: gone */
 
