@@ -18,7 +18,7 @@ constexpr std::size_t functions_max = 4'000'000, description_bytes_max = 8192, r
 // Encodings of addresses (Linux Standard Base, DW_EH_PE_*).
 constexpr std::uint8_t unsigned_4 = 0x03, relative_to_table_signed_4 = 0x3b;
 
-// Bytes of a file of any content: past the end everything is zero, and is_good says so.
+// Reads bytes of any content: past the end it reads zeros and clears is_good.
 class Bytes {
  public:
   Bytes(const std::uint8_t* at, std::size_t size) : at_(at), end_(at + size) {}
@@ -91,7 +91,7 @@ class Bytes {
   const std::uint8_t *at_, *end_;
 };
 
-// What a common information entry says of the descriptions that name it.
+// What a common information entry says for the frame descriptions that refer to it.
 struct Common {
   std::uint64_t code_factor = 1, return_register = return_address;
   std::int64_t data_factor = 1;
@@ -122,14 +122,14 @@ std::optional<Common> parse_common(Bytes& in) {
   return in.is_good && values.is_good ? std::optional(out) : std::nullopt;
 }
 
-// The instructions of a common entry, then those of a description, up to an address.
+// Runs the instructions of a common entry, then those of a description, up to an address.
 class Machine {
  public:
   Machine(const Common& common, std::uint64_t at) : common_(common), at_(at) {}
 
   FrameRule rule;
 
-  // False: something that is not understood here.
+  // Returns false at an instruction that this class does not support.
   bool run(Bytes in, std::uint64_t until) {
     while (!in.is_at_end()) {
       const auto code = in.take<std::uint8_t>();
@@ -241,7 +241,7 @@ class Machine {
       case 0x2e:  // GNU_args_size
         in.take_unsigned();
         return true;
-      default:  // a frame address by an expression, and what no compiler writes on x86-64
+      default:  // def_cfa_expression, and what no compiler writes on x86-64
         return false;
     }
   }
@@ -320,7 +320,7 @@ std::optional<FrameRule> CallFrames::make(std::uint64_t address) const {
   };
   const std::uint64_t function = from_table(row->function);
   const auto description = offset_of(from_table(row->description));
-  std::uint32_t size = 0, back = 0;  // from where it stands to the common entry
+  std::uint32_t size = 0, back = 0;  // `back`: from this field back to the common entry
   if (!description || !read(*description, &size, sizeof size) || !read(*description + 4, &back, sizeof back) ||
       size < 4 || size > description_bytes_max || back == 0 || back > *description + 4)
     return std::nullopt;

@@ -18,7 +18,8 @@ namespace spawncheck::audit {
 // then the return address.
 inline constexpr std::size_t frame_pointer = 6, stack_pointer = 7, return_address = 16, registers_max = 17;
 
-// At one instruction: the canonical frame address is a register and an offset; what the caller's registers are.
+// The rule at one instruction: the canonical frame address is a register plus an offset, and each of the caller's
+// registers is as `saved` says.
 struct FrameRule {
   struct Saved {
     enum How : std::uint8_t { same, at_frame, in_register, unknown } how = same;
@@ -36,7 +37,7 @@ class CallFrames {
   CallFrames(const CallFrames&) = delete;
   CallFrames& operator=(const CallFrames&) = delete;
 
-  // Returns null if the file has no row for the instruction at this offset, or one that is not understood here.
+  // Returns null if the file has no row for the instruction at this offset, or a row that this class does not support.
   const FrameRule* find(std::uint64_t file_offset);
 
  private:

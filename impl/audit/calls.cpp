@@ -73,7 +73,7 @@ constexpr CallRow rows[] = {
     {SYS_execve, "execve", Act::exec, What::unknown, -1, 0, 0},
     {SYS_execveat, "execveat", Act::exec, What::unknown, -1, 0, 1},
     {SYS_recvmsg, "recvmsg", Act::receive, What::other, 2, MSG_CMSG_CLOEXEC},
-    // What orders threads.
+    // Calls that order threads.
     {SYS_futex, "futex", Act::futex, What::unknown, -1, 0, -1, true},
     {SYS_read, "read", Act::read, What::unknown, -1, 0, -1, true},
     {SYS_readv, "readv", Act::read, What::unknown, -1, 0, -1, true},

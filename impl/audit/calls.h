@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// THE table of the system calls that an audit stops at: the filter is made from it, and the tracer decodes calls by it.
+// THE table of the system calls that an audit stops at: make_filter() builds the filters from it, and the tracer
+// decodes calls by it.
 #pragma once
 
 #include <cstddef>
@@ -43,7 +44,7 @@ struct CallRow {
   int flags_argument = -1;    // the argument that can ask for close-on-exec
   std::uint64_t cloexec = 0;  // its bit; always_cloexec: the call always sets it
   int argument = -1;          // the path, the array of two, the process, ...: as the act needs it
-  bool threads_only = false;  // stops only where a process has threads: it orders them, it changes no table
+  bool threads_only = false;  // the second filter's: the call orders threads and changes no table
 };
 inline constexpr std::uint64_t always_cloexec = ~0ull;
 

@@ -39,10 +39,10 @@ class Assembler {
   void stop(std::size_t row) { give(SECCOMP_RET_TRACE | static_cast<std::uint32_t>(row)); }
   void allow() { give(SECCOMP_RET_ALLOW); }
   void mask(std::uint32_t bits) { code_.push_back(BPF_STMT(BPF_ALU | BPF_AND | BPF_K, bits)); }
-  // The next instruction is skipped unless the accumulator is, or has, that.
+  // Skips the next instruction unless the accumulator equals `value`, or has one of `bits`.
   void when_equal(std::uint32_t value) { code_.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1)); }
   void when_any(std::uint32_t bits) { code_.push_back(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1)); }
-  std::size_t branch_at_least(std::uint32_t value) {  // false: goes on; true: to where land() is called
+  std::size_t branch_at_least(std::uint32_t value) {  // below `value`: goes on; else: jumps to where land() is called
     code_.push_back(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, value, 0, 1));
     code_.push_back(BPF_STMT(BPF_JMP | BPF_JA, 0));
     return code_.size() - 1;

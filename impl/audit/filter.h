@@ -11,9 +11,11 @@ namespace spawncheck::audit {
 
 inline constexpr unsigned foreign_call = 0xffff;  // SECCOMP_RET_DATA of a call of another architecture (int 0x80, x32)
 
-// Stops with SECCOMP_RET_TRACE and the call's row as data. for_threads false: calls that change tables; an open(2) for
-// reading with close-on-exec is allowed, as are the commands of fcntl and ioctl that make or mark no descriptor.
-// True: calls that order threads, and each open; added to the first filter when a process makes a thread.
+// Returns the filter. It stops a call with SECCOMP_RET_TRACE, and the call's row in calls() is SECCOMP_RET_DATA.
+// for_threads false, the first filter: stops the calls that change a table. It allows an open(2) for reading with
+// close-on-exec, and the commands of fcntl(2) and ioctl(2) that neither make nor mark a descriptor.
+// for_threads true, the second filter, installed before a process makes its first thread: stops the calls that order
+// threads, and each open.
 std::vector<sock_filter> make_filter(bool for_threads);
 
 }  // namespace spawncheck::audit

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Before the first thread of a process is made, the task that makes it installs a second filter: what orders threads.
-// Processes without threads, which are most, never stop at a read, a write or a wait.
+// Before a process makes its first thread, or the first task that shares its table, the task that calls clone installs
+// a second filter: the calls that order threads. Most processes neither have threads nor come from one that has, and
+// never stop at a read, a write or a wait.
 //
-// The task is stopped at the entry of its clone. Its registers are saved, the call is changed to seccomp(2) with a
-// program below its stack's red zone, and at that call's exit everything is put back, with the instruction pointer on
-// the clone's own instruction: it is entered once more. Rejected: to install both filters at the start (every read and
-// write of every compiler would stop).
+// The task is stopped at the entry of its clone. The tracer saves the registers, writes the filter below the red zone
+// of the task's stack and changes the call to seccomp(2). At the exit of seccomp(2) it restores the registers, with the
+// instruction pointer on the clone's own instruction: the task enters the clone again. Rejected: to install both
+// filters at the start (every read and write of every compiler would stop).
 #include <linux/seccomp.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -56,7 +57,7 @@ void Tracer::end_thread_filter(Tracee& t) {
   std::memcpy(&registers, t.saved_registers.data(), sizeof registers);
   ptrace(PTRACE_SETREGS, t.tid, 0, &registers);
   t.saved_registers.clear();
-  t.has_thread_filter = true;  // also where it failed: it is tried once
+  t.has_thread_filter = true;  // also if seccomp failed: there is no second try
   t.row = nullptr;
 }
 

@@ -27,12 +27,13 @@ struct Answer {
   bool has_no_new_privileges = false;
 };
 
-// In the child: nothing but system calls until exec.
+// Runs in the child: allocates nothing and takes no lock until exec.
 [[noreturn]] void become(char* const* arguments, const sock_fprog& filter, int go, int answer_to, Streams streams) {
   char byte = 0;
   Answer answer;
   if (read(go, &byte, 1) != 1) _exit(127);
-  // With rights over its user namespace the filter needs no promise, and set-user-ID programs keep their rights.
+  // With CAP_SYS_ADMIN in its user namespace a task needs no no_new_privs to install a filter (seccomp(2)), and
+  // no_new_privs would take the rights of set-user-ID programs.
   long error = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter);
   if (error != 0) {
     answer.has_no_new_privileges = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;

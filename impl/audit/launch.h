@@ -19,8 +19,8 @@ struct Launched {
 
 enum class Streams : std::uint8_t { own, output_to_error, none };  // none: all three are /dev/null
 
-// The task goes on to its exec once it
-// is continued; if exec fails, it prints why and exits with 127.
+// The task runs on until its first filtered call, its exec at the latest, and stops there until the caller resumes it.
+// If exec fails, the task prints why and exits with 127.
 Launched launch(const std::vector<std::string>& command, Streams);
 
 }  // namespace spawncheck::audit

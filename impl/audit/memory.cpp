@@ -40,7 +40,7 @@ bool is_after_call(const std::array<std::uint8_t, 8>& before) {  // BL, BLR
 
 }  // namespace
 
-// The kernel transfers whole elements of the remote vector: so one a page.
+// process_vm_readv(2) transfers an element of the remote vector whole or not at all: so each element is in one page.
 std::size_t read_memory_some(pid_t pid, std::uint64_t address, void* to, std::size_t size) {
   std::array<iovec, 8> remote{};
   std::size_t count = 0, planned = 0;

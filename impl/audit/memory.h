@@ -14,9 +14,9 @@
 
 namespace spawncheck::audit {
 
-// How much of it could be read.
+// Returns how many bytes it could read: at most those of eight pages.
 std::size_t read_memory_some(pid_t, std::uint64_t address, void* to, std::size_t size);
-// Returns false if not all of it could be read.
+// Returns true if it could read all `size` bytes.
 bool read_memory(pid_t, std::uint64_t address, void* to, std::size_t size);
 bool write_memory(pid_t, std::uint64_t address, const void* from, std::size_t size);
 // Reads up to the first null byte, at most `size_max` bytes.
@@ -28,7 +28,8 @@ struct Mapping {
   bool is_library = false;         // the C library, the loader or the vdso: not a program's own code
 };
 
-// The executable mappings of one memory (a process, or several of CLONE_VM), read when an address is not known.
+// The executable mappings of one memory (one process, or several that share it by CLONE_VM). find() reads them again
+// when it does not know an address.
 class Mappings {
  public:
   // `intern` gives a text's index.
@@ -53,7 +54,7 @@ class Mappings {
   unsigned reads_ = 0;
 };
 
-// Returns true if the word points behind a call instruction. `mapping`: the mapping that it points into.
+// Returns true if `word` points just behind a call instruction. `mapping`: the mapping that it points into.
 bool is_return_address(pid_t, std::uint64_t word, const Mapping*);
 
 // The first word on the stack that is a return address outside the C library; 0 if there is none. For code that the

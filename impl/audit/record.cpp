@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Calls become events. What a call does to a table is recorded when it has done it; where the result is certain, or
-// another task could only see more than we do, at its entry, which saves a stop.
+// Makes events of calls. The effect of a call on a table is recorded at its exit. To save a stop it is recorded at its
+// entry if the result is certain, or if other tasks can at most see more descriptors than the recording.
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/futex.h>
@@ -27,7 +27,7 @@ namespace {
 
 constexpr std::size_t events_max = 8'000'000, texts_max = 500'000;
 constexpr std::uint64_t network_channel =
-    1;  // sockets that no socketpair made: one for all, so rather too much is ordered
+    1;  // one for all sockets that socketpair(2) did not make: orders too much rather than too little
 constexpr std::size_t control_bytes_max = 8192;
 
 bool is_listing(const std::string& path) {
@@ -77,12 +77,12 @@ void Tracer::order(Tracee& t, EventKind kind, std::uint64_t of) {
   record(e);
 }
 
-// Where the call was made. Known addresses cost one reading of the stack.
+// Finds where the call was made. If the mappings know each address, this mostly costs one read of the stack.
 void Tracer::find_site(Tracee& t) {
   Site site;
   site.call = intern(t.row->name);
   const auto text = [this](const std::string& name) { return intern(name); };
-  // A library that came since the last reading is not known. Clones are few: they pay.
+  // The mappings may lack a library that was loaded later. Clones are few: each reads the mappings again.
   if (t.has_thread_filter && (t.row->act == Act::clone || t.row->act == Act::clone3)) t.memory->mappings.forget();
   if (const Mapping* at = t.memory->mappings.find(t.tid, t.instruction, text))
     site.at = {at->module, t.instruction - at->begin + at->offset};
@@ -119,7 +119,7 @@ void Tracer::enters(Tracee& t) {
   t.begin_ns = now();
   t.site = t.text = nothing;
   if (enters_call(t)) return resume(t, PTRACE_SYSCALL);
-  if (!t.saved_registers.empty()) return;  // it is on its way already
+  if (!t.saved_registers.empty()) return;  // begin_thread_filter() has resumed the task
   t.row = nullptr;
   resume(t, PTRACE_CONT);
 }
@@ -253,7 +253,8 @@ bool Tracer::enters_clone(Tracee& t) {
     t.child_tid_address = arguments.child_tid;
     t.pidfd_address = arguments.pidfd;
     if ((arguments.flags & CLONE_UNTRACED) != 0) {
-      // It would be born with the filter and without a tracer: each call it stops at would fail.
+      // With CLONE_UNTRACED the child has the filter and no tracer: each call that the filter stops would fail with
+      // ENOSYS (seccomp(2), SECCOMP_RET_TRACE).
       arguments.flags &= ~static_cast<std::uint64_t>(CLONE_UNTRACED);
       write_memory(t.tid, a[0], &arguments.flags, sizeof arguments.flags);
     }

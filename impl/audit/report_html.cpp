@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A timeline in one file, without scripts: lanes are tasks, time goes down. Rows are events, not microseconds: what
-// matters of a run is microseconds apart in a second.
+// A timeline in one file, without scripts: lanes are tasks, time goes down. A row is an event, not a microsecond: the
+// events that matter are microseconds apart in a run of seconds.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -95,7 +95,8 @@ class Timeline {
   }
 
  private:
-  // Everything of the tasks that findings name, and every clone and exec, until the bounds.
+  // Chooses lanes and rows up to the bounds: first the tasks that findings name, their events and every clone and exec,
+  // then the rest.
   void choose() {
     std::set<TaskId> named;
     for (const Described& d : result_.findings)

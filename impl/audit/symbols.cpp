@@ -38,7 +38,7 @@ class Mapped {
   Mapped(const Mapped&) = delete;
   Mapped& operator=(const Mapped&) = delete;
 
-  // False: the file does not have it. Files may be of any content.
+  // Returns false if the file ends before. The file may have any content.
   template <typename T>
   bool get(std::uint64_t offset, T& to) const {
     if (offset > size_ || size_ - offset < sizeof to) return false;
@@ -105,14 +105,14 @@ std::string Symbols::describe(const std::string& path, std::uint64_t offset) {
   for (const File::Segment& segment : of.segments) {
     if (offset < segment.offset || offset - segment.offset >= segment.size) continue;
     const std::uint64_t address = offset - segment.offset + segment.address;
-    // The instruction before a return address is the call: a function may end with it.
+    // The call before a return address may be the last instruction of its function: look up the byte before.
     auto at = std::upper_bound(of.symbols.begin(), of.symbols.end(), address - 1,
                                [](std::uint64_t a, const Symbol& s) { return a < s.begin; });
     while (at != of.symbols.begin()) {
       --at;
       if (at->size != 0 && address - 1 >= at->begin + at->size) break;
       while (at != of.symbols.begin() && std::prev(at)->begin == at->begin)
-        --at;  // the same of several names each time
+        --at;  // of several names, the same in each report
       std::snprintf(number, sizeof number, "+0x%llx", static_cast<unsigned long long>(address - at->begin));
       return name + "!" + demangled(at->name) + number;
     }

@@ -21,7 +21,7 @@ namespace {
 
 constexpr long tick_us = 20'000;
 constexpr std::uint64_t ms = 1'000'000, second = 1'000 * ms;
-constexpr std::uint64_t grace_ns = 300 * ms;  // between the signal that was asked for and SIGKILL
+constexpr std::uint64_t grace_ns = 300 * ms;  // between SIGTERM and SIGKILL
 constexpr std::size_t remarks_max = 10'000;
 
 volatile sig_atomic_t ticked;
@@ -158,7 +158,7 @@ void Tracer::born(Tracee& parent, int) {
   const auto tid = static_cast<pid_t>(message);
   const pid_t parent_tid = parent.tid;
   const bool is_thread = (parent.clone_flags & CLONE_THREAD) != 0;
-  // Insertion may move what `parent` refers to: no, unordered_map keeps its elements; only iterators go.
+  // add() leaves `parent` valid: insertion into an unordered_map invalidates iterators, not references.
   Tracee& child = add(tid, is_thread ? parent.group : tid);
   child.memory = (parent.clone_flags & CLONE_VM) != 0 ? parent.memory : std::make_shared<Process>(*parent.memory);
   child.has_thread_filter = parent.has_thread_filter;
@@ -198,7 +198,7 @@ void Tracer::born(Tracee& parent, int) {
 
 void Tracer::executed(Tracee& caller) {
   unsigned long message = 0;
-  const pid_t group = caller.tid;  // of the leader, whichever thread called
+  const pid_t group = caller.tid;  // the leader's tid, which the caller has now, whichever thread it was (ptrace(2))
   ptrace(PTRACE_GETEVENTMSG, group, 0, &message);
   const auto former = static_cast<pid_t>(message);
   if (former != group && tracees_.count(former) != 0) {
@@ -250,7 +250,7 @@ void Tracer::leaves(Tracee& t) {
   const bool is_last = std::none_of(tracees_.begin(), tracees_.end(), [&](const auto& other) {
     return other.second.group == group && !other.second.has_left;
   });
-  // It may end by a signal that has no stop: SIGKILL.
+  // SIGKILL may have ended the task, and that signal has no stop of its own.
   order(t, EventKind::acquire, object(ObjectKind::signal, static_cast<std::uint64_t>(group)));
   if (t.own_tid_address != 0)
     order(t, EventKind::release,
@@ -320,7 +320,7 @@ void Tracer::tick() {
   if (held_ > 0) look_at_held();
 }
 
-// Everybody else is looked at; twice in a row without change before it counts.
+// Looks at every other task. That all of them sleep for ever counts only at the second look in a row.
 void Tracer::look_at_held() {
   std::vector<Holder::Other> others;
   for (const auto& [tid, t] : tracees_) {

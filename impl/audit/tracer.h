@@ -26,11 +26,12 @@ class Holder {
  public:
   virtual ~Holder() = default;
   // This event has just made a descriptor without close-on-exec; its task is at the exit of the call. Return true to
-  // hold it there until release() returns true.
+  // hold the task there until releases() returns true.
   virtual bool wants(const Follower&, const Event& event, std::uint32_t window) = 0;
   virtual void exec(const Follower&, const Exec&, pid_t child, const std::function<pid_t(TaskId)>& tid_of) = 0;
   virtual void cloned(const Follower&, const Copy&) = 0;
-  // Called while a task is held, with every other live task. Counts if all sleep for ever in two calls in a row.
+  // Called at each tick while a task is held, with every other live task; not at the first tick at which all of them
+  // sleep for ever: that counts twice in a row only.
   struct Other {
     TaskId task;
     bool is_asleep, is_for_ever;  // in a call; without a timeout
@@ -63,7 +64,7 @@ class Tracer {
   bool was_interrupted = false, was_too_long = false;
 
  private:
-  struct Process {  // what tasks of one memory share
+  struct Process {  // what the tasks of one memory share
     Mappings mappings;
   };
   struct Tracee {
@@ -71,10 +72,10 @@ class Tracer {
     pid_t tid = 0, group = 0;
     std::shared_ptr<Process> memory;
     bool has_thread_filter = false;
-    bool shares_memory = false;  // a child on its parent's memory, before its exec
+    bool shares_memory = false;  // a child that runs on its parent's memory until its exec
     bool has_left = false;       // its exit was recorded
     bool is_held = false;
-    const CallRow* row = nullptr;  // of the call it is in
+    const CallRow* row = nullptr;  // of the call that the task is in
     std::uint64_t argument[6] = {};
     std::uint64_t instruction = 0, stack = 0, begin_ns = 0;
     std::uint32_t site = nothing, text = nothing;
@@ -103,7 +104,7 @@ class Tracer {
   // record.cpp: calls become events
   void enters(Tracee&);
   void returns(Tracee&);
-  bool enters_call(Tracee&);  // true: its return matters
+  bool enters_call(Tracee&);  // returns true if the task must stop at the call's exit
   bool enters_clone(Tracee&);
   void made(Tracee&, std::int64_t number, const std::uint64_t (&argument)[6]);
   void made_pair(Tracee&);
@@ -116,7 +117,7 @@ class Tracer {
   std::uint32_t intern(const std::string&);
   Event event(const Tracee&, EventKind) const;
 
-  // inject.cpp: a call made by a task that is stopped at another's entry
+  // inject.cpp: a task that is stopped at the entry of its clone calls seccomp(2) first
   bool begin_thread_filter(Tracee&);
   void end_thread_filter(Tracee&);
 
@@ -124,7 +125,7 @@ class Tracer {
   Recording recording_;
   Follower follower_{recording_};
   std::unordered_map<pid_t, Tracee> tracees_;
-  std::unordered_map<pid_t, int> early_;  // first stops that came before the parent's
+  std::unordered_map<pid_t, int> early_;  // first stops of children that came before the parent's clone event
   std::map<pid_t, std::vector<pid_t>> dead_children_;
   std::unordered_map<pid_t, pid_t> parent_of_;
   std::unordered_map<std::string, std::uint32_t> texts_;

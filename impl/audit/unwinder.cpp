@@ -22,7 +22,7 @@ namespace {
 constexpr unsigned frames_max = 32;
 constexpr std::uint64_t frame_bytes_max = 1 << 20;  // between two frame pointers
 
-// The task's memory from its stack pointer on, a part of it read at once.
+// The task's memory from its stack pointer on: the first 2048 bytes are read at once, any other word by itself.
 class Stack {
  public:
   Stack(pid_t tid, std::uint64_t top) : tid_(tid), top_(top) {
@@ -83,7 +83,8 @@ bool step_by_frame_pointer(Registers& r, const Stack& stack) {
   return true;
 }
 
-// A function without a frame of its own, as those are that make system calls: the return address is on top.
+// Leaves a function that has pushed nothing, such as a wrapper of a system call: its return address is on top of the
+// stack.
 bool step_off_the_top(pid_t tid, Registers& r, const Stack& stack, const Unwinder::Find& find) {
   std::uint64_t word = 0;
   if (!stack.word(r[stack_pointer], word) || !is_return_address(tid, word, find(word))) return false;
@@ -99,7 +100,7 @@ std::uint64_t Unwinder::caller(pid_t tid, const Find& find, const Path& path) {
   if (!read_registers(tid, r)) return 0;
   const Stack stack(tid, r[stack_pointer]);
   for (unsigned depth = 0; depth < frames_max; ++depth) {
-    // A function may end with a call: the instruction before a return address belongs to it for certain.
+    // A function may end with a call: only the byte before the return address is certainly in it.
     const std::uint64_t at = r[return_address] - (depth == 0 ? 0 : 1);
     const Mapping* mapping = find(at);
     if (mapping == nullptr) return 0;

@@ -14,7 +14,7 @@ namespace spawncheck::audit {
 namespace {
 
 constexpr unsigned holds_max = 3;  // of one create in one run
-// A hold ends when no other task can go on; for a program that polls, after this time. It decides nothing.
+// A hold ends when no other task can go on; for a program that polls, after this time, which alone decides nothing.
 constexpr std::uint64_t hold_ns_max = 4'000'000'000;
 constexpr const char* file_kind = "spawncheck audit witness 1";
 
@@ -23,7 +23,7 @@ std::string place_key(const Recording& recording, const Place& place) {
   char offset[32];
   std::snprintf(offset, sizeof offset, "+0x%llx", static_cast<unsigned long long>(place.offset));
   const std::string& module = recording.texts[place.module];
-  // Code that a run makes lies elsewhere in the next.
+  // Code that is generated at run time has another offset in each run.
   return module[0] == '[' && module != "[vdso]" ? module : module + offset;
 }
 
@@ -75,8 +75,8 @@ bool Trial::is_decided() const {
   });
 }
 
-// The caller of a clone is read off a stack that may hold old words (memory.h): where it differs, the same call from
-// the same place counts. The creating call must be the same in full.
+// The stack that names a clone's caller may hold stale words (memory.h): if only the caller differs, a pair with the
+// same clone call at the same place counts. The key of the creating call must be equal in full.
 std::map<Pair, Outcome>::iterator Trial::find(const Pair& pair) {
   const auto exact = outcomes_.find(pair);
   if (exact != outcomes_.end()) return exact;
@@ -120,7 +120,8 @@ void Trial::exec(const Follower& follower, const Exec& exec, pid_t child, const 
     const auto outcome =
         outcomes_.find({create_, key_of(recording, recording.events[follower.copies()[c].event].site)});
     if (outcome == outcomes_.end() || outcome->second.witness) continue;
-    // The number alone proves nothing: the held creator's description and the program's must be one.
+    // The same number alone proves nothing: the held creator and the program must refer to the same open file
+    // description (kcmp(2)).
     const pid_t creator = tid_of(creator_);
     if (creator == 0 || syscall(SYS_kcmp, child, creator, KCMP_FILE, item.number, item.number) != 0) continue;
     outcome->second.witness = Witness{command_, outcome->first, item.number, item.link,
@@ -129,9 +130,8 @@ void Trial::exec(const Follower& follower, const Exec& exec, pid_t child, const 
   }
 }
 
-// A program's own clockwork (a runtime's monitor thread) may sleep with a timeout and look again for ever: where
-// everybody slept at nearly every look, it is the waiting of the task that clones next that counts, and that must be
-// without a timeout.
+// A runtime's monitor thread may sleep with a timeout and wake again for ever. If each task slept in at least three of
+// four looks, the hold still decides: by the task that clones next, which must have waited without a timeout.
 bool Trial::releases(std::uint64_t held_ns, const std::vector<Other>& others) {
   ++looks_;
   bool is_idle = true;
@@ -155,7 +155,7 @@ bool Trial::releases(std::uint64_t held_ns, const std::vector<Other>& others) {
   return true;
 }
 
-// The first clone after a release with everybody asleep: was it this task that had waited?
+// Counts the first clone after such a release: had its task waited?
 void Trial::cloned(const Follower& follower, const Copy& copy) {
   if (!awaits_clone_ || copy.table != table_ || copy.task == creator_) return;
   const Recording& recording = follower.recording();
@@ -225,7 +225,7 @@ Confirmed confirm(std::vector<Finding>& findings, const Recording& recording, co
                                   " times: the program went another way, or on, and nothing was decided";
       }
     }
-    // What was predicted in one place and possible in another is one finding now.
+    // Two findings of one pair, one predicted and one possible before, are one finding now.
     const auto same = std::find_if(kept.begin(), kept.end(), [&](const Finding& k) {
       return k.rule == Rule::inherited && f.rule == k.rule && k.certainty == f.certainty && pair_of(k) == pair_of(f);
     });

@@ -16,7 +16,7 @@
 
 namespace spawncheck::audit {
 
-// A site, named as in every run: the call, the file and offset, the caller's file and offset.
+// The name of a site, the same in every run: the call, the file and offset, the caller's file and offset.
 std::string key_of(const Recording&, std::uint32_t site);
 
 struct Pair {
@@ -24,7 +24,7 @@ struct Pair {
   auto operator<=>(const Pair&) const = default;
 };
 
-// What must be there to make a witness again.
+// What a replay needs, and what the confirmed run showed.
 struct Witness {
   std::vector<std::string> command;
   Pair pair;
@@ -40,9 +40,9 @@ std::optional<Witness> parse_witness(const std::string& text);
 struct Outcome {
   std::optional<Witness> witness;  // confirmed
   unsigned holds = 0;              // of the creator
-  unsigned futex = 0, other = 0;   // after which the other thread had waited in a futex, in something else
-  unsigned open = 0;               // undecided: some task could always go on
-  std::string waited_in;           // the last such call's name
+  unsigned futex = 0, other = 0;   // holds during which the thread that cloned next waited in a futex, in another call
+  unsigned open = 0;               // undecided holds: some task could always go on, or that thread did not wait
+  std::string waited_in;           // the name of the last such other call
 };
 
 class Trial final : public Holder {
@@ -63,19 +63,20 @@ class Trial final : public Holder {
   std::set<Pair> pairs_;
   std::vector<std::string> command_;
   std::map<Pair, Outcome> outcomes_;
-  std::map<std::string, unsigned> holds_;  // by create
-  // Of the hold that is, or was the last:
+  std::map<std::string, unsigned> holds_;  // by Pair::create
+  // Of the current hold, else of the last:
   std::string create_;
   std::uint32_t window_ = nothing, table_ = nothing;
   TaskId creator_ = -1;
   bool is_holding_ = false, is_confirmed_ = false, awaits_clone_ = false;
-  std::map<TaskId, long> waited_;  // who slept for ever at the release, and in which call
+  std::map<TaskId, long> waited_;  // who slept without a timeout at the release, and in which call
   unsigned looks_ = 0;
   std::map<TaskId, unsigned> looks_awake_;
 };
 
-// Runs the command again, at most `runs` times, and replaces predicted or possible by what the trials showed; a finding
-// that is still only possible is dropped. Returns the witnesses of the confirmed ones, in the findings' order.
+// Runs the command again, at most `runs` times, and replaces predicted or possible by what the trials showed. Drops a
+// finding that is still only possible, and merges equal ones. Returns a witness for each finding that is left, in their
+// order; nullopt if the trials did not confirm it.
 struct Confirmed {
   std::vector<std::optional<Witness>> witnesses;
   unsigned runs = 0;
