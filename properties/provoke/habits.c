@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * An implementation that declines and has habits, for peers_interface_test: the correct control of impl/mutants, which
- * the environment makes do one thing besides, and say that it does, or not.
+ * An implementation that declines and has habits, for peers_interface_test: the correct control of impl/mutants. The
+ * environment selects one thing that it does besides, and what its description says.
  *
- *   SPAWNCHECK_DOES=WORD   what it does: a row of `does`, below
+ *   SPAWNCHECK_DOES=WORD   what it does: a word that does() is called with, below
  *   SPAWNCHECK_SAYS=NUMBER the habits of its description
- *   SPAWNCHECK_LIMITS=CLAUSE|SAYS  a documented limit
- *   SPAWNCHECK_LIMIT_COUNT=NUMBER  that limit so often */
+ *   SPAWNCHECK_LIMITS=CLAUSE|SAYS  a documented limit of its description
+ *   SPAWNCHECK_LIMIT_COUNT=NUMBER  how often its description lists that limit; default: once */
 #define SPAWNCHECK_FAULT 0
 #define spawncheck_implementation_v1 control_v1
 #include "impl/mutants/mutant.c"
@@ -33,7 +33,7 @@ static int does(const char* word) {
 
 static int decline(struct spawncheck_result* result) { return result->error = SPAWNCHECK_DECLINED; }
 
-/* What the control is asked for instead of the request. */
+/* Returns the request that the control gets instead of this one. */
 static struct spawncheck_request with_habits(const struct spawncheck_request* request) {
   struct spawncheck_request r = *request;
   if (does("resets-mask") && (r.set & SPAWNCHECK_SET_MASK) == 0) {
@@ -57,7 +57,7 @@ static int by_shell(const struct spawncheck_request* request, struct spawncheck_
   return mutant_spawn(&r, result);
 }
 
-/* A descriptor of each kind of call that can make one with close-on-exec from birth, and closed again. */
+/* Opens a descriptor by each of several calls that can set close-on-exec from birth, and closes them again. */
 static void open_and_close(void) {
   sigset_t none;
   sigemptyset(&none);
@@ -80,7 +80,7 @@ static void open_and_close(void) {
     if (opened[i] >= 0) close(opened[i]);
 }
 
-/* By a call that nothing here follows: a descriptor becomes close-on-exec for the time of the spawn. */
+/* Marks a descriptor close-on-exec for the time of the spawn, by a call that nothing here follows: FIOCLEX. */
 static int spawn_beside_a_mark(const struct spawncheck_request* request, struct spawncheck_result* result) {
   const int fd = fcntl(0, F_DUPFD, 32);
   if (fd >= 0) ioctl(fd, FIOCLEX);

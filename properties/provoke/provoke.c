@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Implementations that provoke what the command line must tell: the correct control of impl/mutants, with one habit
- * each. PROVOKE is set when it is compiled. */
+ * Implementations that provoke what the command line must report: the correct control of impl/mutants, with one habit
+ * each. The build sets PROVOKE. */
 #define SPAWNCHECK_FAULT 0
 #define spawncheck_implementation_v1 control_v1
 #include "impl/mutants/mutant.c"
