@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the model costs, a line each: name, figure, unit, and what was asked for. --smoke: each of them once, small.
-// --json FILE: also there, an object with a member a line.
+// What the model costs, one line for each figure: name, figure, unit, goal. --smoke: each of them once, small. --json
+// FILE: also writes the figures there, as an object with one member for each line.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -43,8 +43,8 @@ void say(const std::string& what, double figure, const char* unit, const char* g
   figures[*unit != 0 ? what + ", " + unit : what] = figure;
 }
 
-// Four threads with three operations each, from scenarios drawn like everything else, in the world of the first;
-// nothing: these do not go together.
+// Returns four threads with three operations each, from scenarios that generate() draws, in the world of the first;
+// nullopt if these threads are not valid in that world.
 std::optional<Scenario> four_threads(std::uint64_t seed) {
   Random random(seed);
   Scenario s = generate(random);
@@ -62,7 +62,7 @@ std::optional<Scenario> four_threads(std::uint64_t seed) {
   return s.threads.size() == 4 && is_valid(s) ? std::optional(std::move(s)) : std::nullopt;
 }
 
-// Histories that the model made, steps interleaved, so that each can be explained.
+// Measures histories that the model made with interleaved steps, so that each can be explained.
 void linearizing(unsigned count) {
   const auto history = std::make_unique<sc_history>();
   std::vector<double> us;
@@ -98,7 +98,7 @@ Scenario claim(const char* name) {
   return std::get<Scenario>(std::move(parsed));
 }
 
-// One worker: its processor time over its steps, copies, hashes, invariants and all.
+// One worker: its processor time for a step, with its copies, hashes and invariants.
 void exploring(unsigned times) {
   const Scenario scenario = claim("two-spawns");
   for (const char* way : {"reference:unshare", "reference:copy", "fork", "fetched"}) {

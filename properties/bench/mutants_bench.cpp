@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// How soon `check` kills each planted bug: one line each and mode, over several seeds. Modes: free and scheduled as
-// check makes its runs; fault for bugs that show when a call fails. A kill is a violation by a clause of the bug's row
-// that came back when it was tried again.
+// How soon `check` kills each planted bug: one line for each bug and mode, over several seeds. Modes: free and
+// scheduled as check makes its runs; fault for bugs that show when a call fails. A kill is a violation by a clause of
+// the bug's row. In free and scheduled mode it counts only if it comes back when it is tried again.
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -44,10 +44,10 @@ struct Task {
 };
 
 struct Kill {
-  std::string clause;  // empty: it lived
+  std::string clause;  // empty: the bug lived
   double seconds = 0;
   std::uint64_t runs = 0;
-  std::string other;  // a clause outside of the row, or "suspected"; it ends nothing
+  std::string other;  // a clause outside of the row, or "suspected": no kill
 };
 
 constexpr unsigned lives_max = 2;  // seeds in a row that kill nothing; then the rest is not tried
@@ -190,7 +190,7 @@ std::vector<Task> tasks(const Options& options) {
   return all;
 }
 
-// Each worker is a process, takes the next task, and writes a line for each.
+// Each worker is a process that takes the next task and writes a line for it, until none is left.
 nlohmann::json work(const std::vector<Task>& all, const Options& options) {
   auto* next = static_cast<unsigned*>(
       mmap(nullptr, sizeof(unsigned), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
