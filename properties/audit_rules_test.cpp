@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint32_t thread_flags = 0x400 | 0x100 | 0x10000;  // CLONE_FILES, CLONE_VM, CLONE_THREAD
 
-// A run as a test tells it: task 0 is the first program; a call takes ten units of time.
+// A run that a test writes: task 0 is the first program; a call begins every ten units of time and takes five.
 class Told {
  public:
   Told() {
@@ -88,7 +88,7 @@ class Told {
     e.object = object(kind, 7);
     apply(e);
   }
-  // The kernel's list after exec is given by the test: it is the fact, what was followed is not.
+  // The test gives the kernel's list after exec. That list is the fact; the table that the follower keeps is not.
   void exec(TaskId task, const std::vector<std::int32_t>& open, std::vector<std::int32_t> named = {}) {
     ExecFacts facts;
     facts.program = "program";
@@ -186,7 +186,7 @@ TEST(AuditRules, EachKindOfOrderExcludesAPrediction) {
       {ObjectKind::channel, ""},
       {ObjectKind::process, ""},
       {ObjectKind::signal, ""},
-      {ObjectKind::futex, "possible fd.inherited"},  // of this run: worth a trial
+      {ObjectKind::futex, "possible fd.inherited"},  // the order may be of this run only: worth a trial
       {ObjectKind::lock, "possible fd.inherited"},
   };
   for (const auto& [kind, expected] : kinds) {

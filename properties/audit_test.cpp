@@ -74,7 +74,7 @@ class AuditFiles : public ::testing::Test {
   const std::string directory = scratch.path;
 };
 
-// What a program's first lines say of it, for one way to audit it.
+// Returns what a program's source says an audit finds: the lines "// WAY: FINDING".
 std::set<std::string> expected(const std::string& source, const std::string& way) {
   std::set<std::string> out;
   std::istringstream lines(text_of(source));
@@ -222,8 +222,8 @@ TEST(Audit, WhatItsOwnParentLeftOpenIsPassedThrough) {
   EXPECT_EQ(out.status, 0);
 }
 
-// A tracer keeps a stopped program from its group stop unless it lets it stand (ptrace(2), PTRACE_LISTEN). How the
-// state is shown then, "T" or "t", is no matter: the program is continued until it goes on.
+// A tracer that resumes a program from its group-stop undoes the stop; PTRACE_LISTEN lets it stand (ptrace(2)). The
+// test does not read the state, which may be "T" or "t": it sends SIGCONT until the program goes on.
 TEST_F(AuditFiles, AStoppedProgramIsContinuedBySomebodyElse) {
   const std::string went_on = directory + "/went-on";
   const Output out =
@@ -234,7 +234,7 @@ TEST_F(AuditFiles, AStoppedProgramIsContinuedBySomebodyElse) {
 
 bool is_gone(pid_t pid) { return kill(pid, 0) != 0 && errno == ESRCH; }
 
-// Each wait is bounded; what it waits for comes at once.
+// Waits at most ten seconds, or a little more; what it waits for usually comes at once.
 bool comes_true(const std::function<bool()>& holds) {
   for (int i = 0; i < 2000; ++i) {
     if (holds()) return true;
@@ -290,7 +290,7 @@ TEST(Audit, AUserWithoutRightsIsToldWhatRanWithoutItsRights) {
   EXPECT_NE(su.text.find("ran without its rights"), std::string::npos) << su.text;
 }
 
-// Real programs: they do as without an audit, and nobody is accused.
+// Real programs: each succeeds as it does without an audit, and the audit accuses none.
 class AuditReal : public AuditFiles {
  protected:
   void expect_innocent(const std::string& program, const std::string& arguments, const std::string& options = "") {

@@ -16,8 +16,8 @@ namespace {
 
 constexpr Behaviour every(int b) { return static_cast<Behaviour>(b); }
 
-// What each release does, word by word. 6.1.192, 6.12.117 and 7.3.4: fs/exec.c and fs/file.c as Debian ships them;
-// 6.1.100, 6.12.100: the changelogs say when that came. 7.4 as far as it is queued.
+// What each release does, word by word. 6.1.192, 6.12.117 and 7.3.4: read in fs/exec.c and fs/file.c as Debian ships
+// them. 6.1.100 and 6.12.100: from the changelogs, which say when a behaviour came. 7.4: as far as it is queued.
 struct Fact {
   Release release;
   std::initializer_list<Behaviour> does;
@@ -70,7 +70,7 @@ TEST(Behaviours, HaveAWordASourceAndAReasonEach) {
   }
 }
 
-// The known releases differ one from the next, or one of them is there for nothing.
+// Each named release differs from the one before it: otherwise one of the two is superfluous.
 TEST(Behaviours, NamedReleasesDiffer) {
   for (std::size_t i = 1; i < std::size(named_releases); ++i)
     EXPECT_NE(kernel_named(named_releases[i]).does, kernel_named(named_releases[i - 1]).does) << named_releases[i];
@@ -106,7 +106,7 @@ TEST(Behaviours, AWrongWordIsAnsweredWithTheWords) {
   }
 }
 
-// A kernel is its behaviours: what a step asks for follows from them alone.
+// A kernel is its behaviours: how it sizes a copy follows from them alone.
 TEST(Behaviours, TheSizeOfACopyFollows) {
   EXPECT_EQ(kernel_named("6.1").sizing(), Sizing::capacity);
   EXPECT_EQ(kernel_named("6.1.113").sizing(), Sizing::last_open);

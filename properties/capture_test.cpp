@@ -17,8 +17,8 @@
 
 #include "properties/spawned.h"
 
-// Every path of a capture that allocates can fail there. Of the calling thread: how many allocations succeed before one
-// fails; negative: all.
+// A capture can fail wherever it allocates. How many more allocations of this thread succeed; then all fail. Negative:
+// all succeed.
 static thread_local int allocations_left = -1;
 
 static void* allocate(std::size_t size) {
@@ -58,7 +58,8 @@ Captured captured(const Request& request, const CaptureOptions& options = {},
   return {};
 }
 
-// The exit status of a forked process that does this: what it may break is its own.
+// Runs `action` in a forked process, so that it breaks nothing here. Returns the exit status, or 256 plus the signal
+// that ended the process.
 int in_a_process(const std::function<int()>& action) {
   const pid_t pid = fork();
   if (pid == 0) _exit(action());
@@ -92,8 +93,8 @@ TEST(Capture, GivesOneStreamInTheOrderOfWritingWhereAsked) {
   EXPECT_EQ(result.error, "");
 }
 
-// With policy inherit nothing but the flag keeps the pipes' other ends out of the child: it has 0, 1, 2, and what this
-// process has without the flag.
+// With policy inherit only close-on-exec keeps the pipes' other ends out of the child: the child has 0, 1, 2, and what
+// this process has without close-on-exec.
 TEST(Capture, NoEndOfItsPipesReachesAnotherChild) {
   Request request = shell("readlink /proc/$$/fd/*; exit 0");
   request.policy(SPAWN_FDS_INHERIT);
@@ -106,7 +107,7 @@ TEST(Capture, NoEndOfItsPipesReachesAnotherChild) {
   EXPECT_EQ(pipes, 3 + own) << links;
 }
 
-// However fast others write: no more than a pipe holds, and one read.
+// However fast others write, drain() reads no more than a pipe holds plus one read.
 TEST(Capture, WhatIsReadAfterTheEndIsBounded) {
   for (int i = 0; i < 20; ++i) {
     std::string text;
@@ -129,13 +130,13 @@ TEST(Capture, WhatIsReadAfterTheEndIsBounded) {
     ASSERT_EQ(poll(&there, 1, 600'000), 1);
     stream.drain(std::size_t{1} << 30);
     EXPECT_LE(text.size(), 65'536u + 16'384u);
-    stream.pipe.reading.close();  // the writers end by SIGPIPE
+    stream.pipe.reading.close();  // the writers have the read end too and block; Held kills them
   }
 }
 
 TEST(Capture, ChildWithoutInputReadsTheEndOfFile) { EXPECT_EQ(captured(shell("cat; echo end")).output, "end\n"); }
 
-// More than three pipes hold, so that both sides wait for each other unless all are served at once.
+// The text is more than three pipes hold: both sides would wait for each other unless capture() served all at once.
 TEST(Capture, FeedsAndReadsAtTheSameTime) {
   std::string text;
   for (int i = 0; text.size() < 1'000'000; ++i) text += std::to_string(i) + "\n";
@@ -276,8 +277,7 @@ TEST(Capture, ErrorsAreThoseOfTheSpawnAndNothingIsLeft) {
   EXPECT_TRUE(has_no_child());
 }
 
-// The limit allows one number more each time, so that each end of the pipes and the pidfd is once the first that finds
-// no number.
+// The limit allows one number more each time, so that each pipe end and the pidfd is once the first to get no number.
 TEST(Capture, LeavesNothingHoweverFewNumbersAreFree) {
   EXPECT_EQ(in_a_process([] {
               const auto before = descriptors_of(getpid());
@@ -363,7 +363,8 @@ TEST(Capture, SaysSoWhereTheChildWasReapedByOthers) {
             0);
 }
 
-// As a child that has changed its user would answer. The holding program ends with this process.
+// EPERM is the answer for a child that has changed its user. The holding program ends with this process
+// (PR_SET_PDEATHSIG).
 TEST(Capture, SaysSoWhereTheChildMayNotBeKilled) {
   EXPECT_EQ(in_a_process([] {
               const auto before = descriptors_of(getpid());

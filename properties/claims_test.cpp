@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What the model claims of a way to start a process, put to the kernel: every schedule of the same scenario, by the
-// same plan. What the model refutes the kernel refutes as well, by the same clause; what it proves holds in every
-// schedule.
+// Checks the model's claims of each way to start a process on the kernel: every schedule of the same scenario, by the
+// same plan. A claim that the model refutes is violated on the kernel too, by the same clause; a claim that the model
+// proves holds in every schedule.
 #include "impl/session/claims.h"
 
 #include <algorithm>
@@ -30,13 +30,13 @@ struct Claim {
   std::string text() const { return name + " by " + expectation.implementation; }
 };
 
-// It names no kernel, or one that does as this one does where it counts.
+// Returns true if the expectation names no kernel, or one whose behaviours that judge are this kernel's.
 bool is_of_this_kernel(const Expectation& e) {
   return e.kernel.empty() || difference_text(model::kernel_named(e.kernel).does, running_kernel().does).empty();
 }
 
-// One for each expectation that names a way which can be run here: a shared object, or a strategy of the
-// reference.
+// Returns a claim for each expectation that names a way of the model and is of this kernel. why_not_here() says whether
+// the way can run here.
 std::vector<Claim> claims() {
   std::vector<Claim> out;
   for (const auto& entry :
@@ -59,7 +59,7 @@ std::string strategy_of(const std::string& way) {
   return is_strategy(way) ? way.substr(way.find(':') + 1) : std::string();
 }
 
-// Why this kernel cannot go the way; empty: it can. A way that is called as a strategy needs what that needs.
+// Why this way cannot run here; empty if it can. A way that is named like a strategy needs what the strategy needs.
 std::string why_not_here(const std::string& way) {
   if (way != "reference" && !is_strategy(way) && !files::exists(object_of(way))) return "nothing here runs it";
   return why_unsupported(is_strategy(way) ? strategy_of(way) : way);
@@ -70,7 +70,7 @@ Session& session_of(const std::string& way) {
                                                 : session_with(object_of(way));
 }
 
-// A flag that was changed for a moment only leaves no trace in what a run returns: it is seen in between.
+// A flag that was changed only for a moment leaves no trace in what a run returns: watch() looks between the calls.
 bool is_seen_in_between(const Claim& claim) {
   if (claim.expectation.clause != name(Clause::fd_untouched)) return false;
   for (std::uint64_t seed = 0; seed < 40; ++seed)
@@ -78,13 +78,13 @@ bool is_seen_in_between(const Claim& claim) {
   return false;
 }
 
-// The lines are read by ci/kernels.d/table.sh.
+// ci/kernels.d/table.sh reads these lines.
 void say(const Claim& claim, const std::string& what) {
   std::printf("claim %s: %s\n", claim.text().c_str(), what.c_str());
 }
 
-// Every schedule, but on a machine that is said to be slow the first of each claim: so many that most claims are
-// searched completely all the same, and that an emulated machine with other work is through within its limit.
+// Every schedule. On a machine that is said to be slow, only the first ones of each claim: enough to search most claims
+// completely, and few enough for a busy emulated machine to finish within its limit.
 SearchLimits limits() {
   SearchLimits out;
   if (slowness_of_machine() > 1) out.runs = rounds(600, 100);
@@ -131,7 +131,7 @@ TEST(Claims, TheKernelSaysWhatTheModelSays) {
   EXPECT_GT(held, 3u);
 }
 
-// The model's own path there, call by call, leads there on the kernel as well, every time.
+// The model's shortest counterexample, replayed call by call on the kernel, shows the violation every time.
 TEST(Claims, TheKernelGoesTheModelsShortestWay) {
   unsigned shown = 0;
   for (const Claim& claim : claims()) {
@@ -153,7 +153,7 @@ TEST(Claims, TheKernelGoesTheModelsShortestWay) {
   EXPECT_GE(shown, 5u);
 }
 
-// What nothing violates is not shown, and another plan's counterexample is not this one's.
+// reproduce() shows no violation by another plan's counterexample, and does not run a plan that this kernel cannot run.
 TEST(Claims, ACounterexampleOfAnotherPlanIsNotShown) {
   const Scenario scenario =
       std::get<Scenario>(parse("fd 0 null\nfd 5 memfd cloexec\nfd 7 memfd cloexec\nthread\n  spawn only hold keep 5>3 "

@@ -15,7 +15,7 @@ TEST(CloseRange, TheNextNumberIsRightAfterTruncation) {
                "$0\n  getfd 200\n");
 }
 
-// Behaviour 25: today an unknown flag, bit 3 among them (CLOSE_RANGE_EXCEPT of a coming kernel), is EINVAL.
+// Behaviour 25: an unknown flag is EINVAL; so is bit 3, before the kernel that brings CLOSE_RANGE_EXCEPT.
 TEST(CloseRange, UnknownFlagsAreRefused) {
   for (const int flags : {1, 8, 16, 32, 64})
     expect_holds(session_with("reference"),

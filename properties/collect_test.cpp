@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What a long search of an implementation that can do little needs: scenarios whose threads touch only what is theirs,
-// requests that are taken, and findings told apart.
+// What a long search of a limited implementation needs: scenarios whose threads touch only what is theirs, requests
+// that the implementation takes, and distinct findings.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -110,7 +110,8 @@ TEST(Own, WhoReapsIsNotWaitedFor) {
 
 // ---- requests that are taken --------------------------------------------------------------------
 
-// An implementation that takes what `takes` says, asked for so many generated scenarios.
+// Asks an implementation that takes what `takes` accepts for so many generated scenarios. learns: each scenario is
+// adapted first.
 using Takes = bool(const Scenario&, const sc_request&);
 TakenCount asked(std::uint32_t policies, Takes* takes, bool learns, unsigned scenarios) {
   Taken taken(policies);
@@ -154,8 +155,9 @@ bool keeps_open_only(const Scenario& s, const sc_request& r) {
                      [&](const sc_keep& k) { return k.source.variable != 0 || is_open(s.world, k.source.value); });
 }
 
-// As libraries take them (impl/peers/libraries.md): the three standard ones redirected, whatever else is; each number
-// from 0 on; the caller's own three and nothing else; with one policy all of the three, with the other none but them.
+// What libraries take (impl/peers/libraries.md). standard_always: 0, 1 and 2 are redirected, whatever else is kept.
+// without_gaps: the kept numbers are 0, 1, 2 and on. own_standard: the caller's own three and nothing else. by_policy,
+// below: with policy only, 0, 1 and 2 are all kept; with the others, nothing else is.
 bool standard_always(const Scenario& s, const sc_request& r) {
   return r.policy != 2 && keeps_all_of(r, 3) && keeps_open_only(s, r) && is_open(s.world, 0) && is_open(s.world, 1) &&
          is_open(s.world, 2);
@@ -170,7 +172,7 @@ bool own_standard(const Scenario& s, const sc_request& r) {
     return k.source.variable == 0 && k.source.value == k.target && is_open(s.world, k.target);
   });
 }
-// As in a command of a shell: numbers have one digit, and 0 is never a source.
+// As in a shell command: each number has one digit, and 0 is a target and never a source.
 bool digits(const Scenario& s, const sc_request& r) {
   return r.policy != 2 && keeps_open_only(s, r) && r.set == 0 &&
          std::any_of(r.keep, r.keep + r.keep_count, [](const sc_keep& k) { return k.target == 0; }) &&
@@ -191,7 +193,7 @@ TEST(Taken, AtLeastHalfOfTheRequestsOnceItIsKnownWhatIsDeclined) {
   }
 }
 
-// Else a bug that takes a swap, a long list or a directory is never met.
+// Otherwise a search never meets a bug that needs a swap, a long list or a directory.
 TEST(Taken, WhatIsTakenStaysAsVariedAsItCanBe) {
   Taken taken(7);
   std::set<std::uint32_t> shapes;

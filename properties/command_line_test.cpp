@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The command as one meets it once it is installed: version, manual page, completion; and what a signal does to long
+// The command as users meet it once it is installed: version, manual page, completion; and what a signal does to long
 // work.
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -40,7 +40,7 @@ std::set<std::string> options_of(const std::string& command) {
   return matches(shell(tool() + " " + command + " --help").text, "^ +(?:-[a-z],)?(--[a-z-]+)");
 }
 
-// What bash offers after these words, of which the last is to be completed.
+// Returns what bash offers to complete the last of these words.
 std::set<std::string> completions(const std::string& words) {
   const Output out =
       shell("PATH=" + directory_of_binaries() + ":$PATH bash -c 'set -- " + words +
@@ -97,7 +97,7 @@ TEST(CommandLine, WhatIsInstalledRunsFromThere) {
     EXPECT_GT(std::filesystem::file_size(scratch.path + file), 100u) << file;
 }
 
-// `folder/file` of the guide, and what its links lead to.
+// Each `folder/file` that the guide names exists, and each target of its links.
 TEST(CommandLine, WhatTheGuideToContributingNamesIsThere) {
   const std::string root = SPAWNCHECK_SOURCE_DIRECTORY "/";
   std::ostringstream text;
@@ -109,8 +109,8 @@ TEST(CommandLine, WhatTheGuideToContributingNamesIsThere) {
   for (const std::string& path : paths) EXPECT_TRUE(std::filesystem::exists(root + path)) << path;
 }
 
-// Long work, in a process group of its own, which gets the signal as from a terminal. It has as long as the slowest
-// machine may need; what it says then is what counts.
+// Long work in a process group of its own, which gets the signal as from a terminal. Each wait is at most a minute, far
+// more than a usual machine needs; what counts is what the command says.
 struct Ended {
   int status = -1;
   std::string text;
@@ -163,7 +163,7 @@ TEST(CommandLine, ASignalEndsACheckWhichSaysWhatItHasDone) {
     for (const std::string mode : {"free", "scheduled"}) {
       const Ended out = end_by(signal, "check --seconds 100000 --mode " + mode, says("kernel "));
       EXPECT_TRUE(out.is_alone);
-      EXPECT_TRUE(out.status == 0 || out.status == 3) << out.status << out.text;  // 3: before the first run
+      EXPECT_TRUE(out.status == 0 || out.status == 3) << out.status << out.text;  // 3: before any run
       EXPECT_NE(out.text.find(" runs ("), std::string::npos) << out.text;
     }
 }

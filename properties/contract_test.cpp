@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The contract is a document: contract.md says what the tables of rules.h and verdict.h say, word for word, and each
-// clause has a scenario that shows it kept and one that shows it broken.
+// clause has a scenario in which one implementation keeps the clause and another breaks it.
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -37,7 +37,7 @@ std::string line_of(std::initializer_list<std::string_view> cells) {
   return line + "\n";
 }
 
-// From its head line to the next of the same or a higher level.
+// Returns the text from the clause's heading to the next heading that begins with "##".
 std::string section(Clause clause) {
   const std::size_t from = document().find("### " + std::string(name(clause)) + "\n");
   if (from == std::string::npos) return {};
@@ -143,7 +143,7 @@ class Example : public ::testing::TestWithParam<ExampleRow> {
     return made;
   }
 
-  // Freely first, then by chance schedules, until one violates.
+  // Runs freely once, then by random schedules until one violates. Returns the worst verdict.
   Verdict judged(Session& s, unsigned runs) {
     Verdict verdict = s.run(scenario, 0);
     for (unsigned i = 1; i < runs && verdict.status != Status::violated; ++i) {
@@ -159,14 +159,14 @@ class Example : public ::testing::TestWithParam<ExampleRow> {
     return explore::explore(scenario, planner_named(way), options);
   }
 
-  // The promised two are looked at beside the verdict.
+  // The exploration reports the two promised clauses beside its verdict.
   bool breaks(const explore::Exploration& e) {
     if (row.clause == Clause::fd_released) return e.released.is_broken;
     if (row.clause == Clause::fd_untransient) return e.untransient.is_broken;
     return e.verdict.status == Status::violated && e.verdict.clause == row.clause;
   }
 
-  // One of the clause's own rules, so that the reader finds the line.
+  // Returns true if the verdict cites a rule of its own clause, so that the reader finds the line.
   static bool cites_its_clause(const Verdict& v) {
     return v.clause && v.rule == rule_of(*v.clause, v.rule) && says(v.rule, "/");
   }

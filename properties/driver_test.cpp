@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The one machine that steps the model: signals end, stop and continue whole processes, what a child had is free when
-// it is gone, and states that differ are never taken for one.
+// The driver, which alone steps the model: signals end, stop and continue whole processes, what a child had is free
+// when the child is gone, and different states never count as one.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -38,7 +38,7 @@ std::string table_text(const Driver& driver) {
   return out;
 }
 
-// What can be told of an end: what each operation gave, the table, what is pending.
+// Describes an end: what each operation gave, the table, the pending signals, whether the caller is stopped.
 std::string outcome(const Driver& driver) {
   std::string out;
   for (unsigned t = 0; t < driver.threads(); ++t)
@@ -92,7 +92,7 @@ bool any_contains(const std::set<std::string>& all, const char* what) {
 
 // ---- states ----------------------------------------------------------------------------------------
 
-// Each pair was one state before: the hash left out what differs.
+// Two states of each scenario once counted as one: the hash left out what differs.
 TEST(Driver, EqualHashesMeanEqualFutures) {
   for (const char* text : {"disposition 40 handler\nmask 40\nthread\n  kill 40\n  kill 40\nthread\n  mask unblock 40\n "
                            " mask block 40\n",  // how many are queued
@@ -108,23 +108,23 @@ TEST(Driver, EqualHashesMeanEqualFutures) {
 
 // ---- signals ---------------------------------------------------------------------------------------
 
-// kernel/signal.c do_group_exit: one thread takes it, all end.
+// kernel/exit.c do_group_exit, called by kernel/signal.c get_signal: one thread takes the signal, all end.
 TEST(Driver, AFatalSignalEndsEveryThreadOfTheCaller) {
   for (const std::string& o : outcomes("thread\n  kill TERM\n  memfd\nthread\n  memfd\n  memfd\n"))
     EXPECT_NE(o.find("| ended|"), std::string::npos) << o;
-  // Who blocks it goes on.
+  // A process that blocks the signal goes on.
   for (const std::string& o : outcomes("mask TERM\nthread\n  kill TERM\n  memfd\nthread\n  memfd\n"))
     EXPECT_EQ(o.find("| ended|"), std::string::npos) << o;
   // A thread that has nothing left to do takes it as well.
   for (const std::string& o : outcomes("mask TERM\nthread\n  mask unblock TERM\nthread\n  kill TERM\n"))
     EXPECT_NE(o.find("| ended|"), std::string::npos) << o;
-  // So does one that sleeps.
+  // So does a thread that sleeps.
   for (const std::string& o : outcomes("mask TERM\nthread\n  mask unblock TERM\n  fifo a read\nthread\n  kill TERM\n"))
     EXPECT_NE(o.find("| ended|"), std::string::npos) << o;
 }
 
-// It reaches a thread in user mode before its next call or only after that has begun; on its way out of a call a thread
-// takes what only it can take.
+// A signal reaches a thread in user mode before its next call, or only after that call has begun. On its way out of a
+// call a thread takes the signals that only it can take.
 TEST(Driver, ASignalTakesItsTimeToReachAThreadInUserMode) {
   const std::set<std::string> all =
       outcomes("mask TERM\nfd 5 memfd\nthread\n  kill TERM\n  close 5\nthread\n  mask unblock TERM\n  getfd 5\n");
@@ -142,7 +142,7 @@ TEST(Driver, AStopSignalStopsEveryThreadAndOnlyCONTOrKILLGetsThrough) {
   }
   EXPECT_FALSE(any_contains(outcomes("disposition TSTP ignore\nthread\n  kill TSTP\n"), "stopped"));
   EXPECT_FALSE(any_contains(outcomes("disposition TSTP handler\nthread\n  kill TSTP\n"), "stopped"));
-  // CONT takes a pending stop signal away, a stop signal a pending CONT.
+  // CONT discards pending stop signals, and a stop signal discards a pending CONT (kernel/signal.c prepare_signal).
   EXPECT_FALSE(any_contains(outcomes("mask TSTP\nthread\n  kill TSTP\n  kill CONT\n  mask set none\n"), "stopped"));
   EXPECT_TRUE(any_contains(outcomes("mask TSTP,CONT\nthread\n  kill CONT\n  kill TSTP\n  mask set none\n"), "stopped"));
 }
@@ -180,7 +180,7 @@ TEST(Signals, AStoppedProcessTakesNothingButKILL) {
   EXPECT_EQ(model::next_signal(state, 0), 9);
 }
 
-// A process group whose members have no parent outside of it and in their session is orphaned: TSTP stops nobody there.
+// A process group is orphaned if no member has a parent in another group of the same session: TSTP stops nobody there.
 TEST(Signals, AnOrphanedGroupIsNotStoppedFromATerminal) {
   sc_world world{};
   model::State state = model::initial_state(world, 1, nullptr);
@@ -200,8 +200,8 @@ TEST(Signals, AnOrphanedGroupIsNotStoppedFromATerminal) {
   EXPECT_EQ(model::effect_of(state, leader, 19), model::Delivery::stopped) << "STOP stops everybody";
 }
 
-// kernel/sys.c setpgid: a group is there as long as one of its members has not been waited for, and only for its own
-// session.
+// kernel/sys.c setpgid: a group exists until its last member has been reaped, and only processes of its session may
+// join it.
 TEST(Groups, AreJoinedWhileAnyMemberIsLeft) {
   sc_world world{};
   model::State state = model::initial_state(world, 1, nullptr);
@@ -236,8 +236,8 @@ TEST(Groups, AreJoinedWhileAnyMemberIsLeft) {
   EXPECT_EQ(joins(child(), group), EPERM);
 }
 
-// dequeue_signal: the thread's own before the process's, of each the lowest, the synchronous ones first; a handler that
-// has not returned blocks its signal.
+// kernel/signal.c dequeue_signal takes the thread's own signals before the process's, and of each set the synchronous
+// ones first, then the lowest. A handler that has not returned blocks its signal.
 TEST(Signals, AreTakenInTheKernelsOrder) {
   sc_world world{};
   world.handled = ~0ull;
@@ -258,7 +258,7 @@ TEST(Signals, AreTakenInTheKernelsOrder) {
   EXPECT_TRUE(state.tasks[0].frames.empty());
 }
 
-// What is not there any more, or goes on no more, is owed nothing.
+// A caller that has ended or is stopped is owed no return.
 TEST(Driver, ASpawnOfACallerThatEndsOrIsStoppedNeedNotReturn) {
   for (const char* signal : {"KILL", "TERM", "STOP", "TSTP"}) {
     const explore::Exploration e = explore::explore(
@@ -267,7 +267,7 @@ TEST(Driver, ASpawnOfACallerThatEndsOrIsStoppedNeedNotReturn) {
         planner(), {});
     EXPECT_EQ(e.verdict.status, Status::holds) << signal << ": " << e.verdict.observed;
   }
-  // It is owed where the process goes on.
+  // A caller that goes on is owed the return.
   explore::ExploreOptions options;
   options.kernel.forgets_room = true;
   EXPECT_EQ(
@@ -305,7 +305,7 @@ TEST(Simulation, AFatalSignalToTheGroupEndsTheChildToo) {
   EXPECT_GT(cancelled, 0u) << "before exec";
 }
 
-// kernel/exit.c do_exit: the table goes, and what only it referred to.
+// kernel/exit.c do_exit releases the table, and the open file descriptions that only this table referred to.
 TEST(Simulation, WhatAChildHadIsFreeWhenItIsGone) {
   for (std::uint64_t seed = 1; seed <= 30; ++seed)
     for (const char* end : {"exit -> $0\n", "hold -> $0\n  kill_child $0 KILL\n"}) {
@@ -335,7 +335,7 @@ TEST(Simulation, SaysThatTheCallerIsStopped) {
   EXPECT_EQ(h.op[0][1].begin, 0u);
 }
 
-// A plan of a step that nobody knows must not look like one that succeeded.
+// A plan with an unknown step must not look like a success.
 TEST(Simulation, AnUnknownStepFails) {
   std::vector<spawn_step> steps;
   const explore::Planner unknown = [&](const explore::PlanRequest& r, spawn_plan& plan) {

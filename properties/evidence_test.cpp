@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the executor says of a run is a fact, or it says nothing: how a run ended that stopped or ended itself, which
-// child has ended and how, whether a child runs on its caller's memory.
+// The executor states a fact of a run, or nothing: how a run ended that stopped or ended itself, which child has ended
+// and how, whether a child runs on its caller's memory.
 #include <csignal>
 
 #include "impl/executor/executor.h"
@@ -12,7 +12,7 @@
 namespace spawncheck {
 namespace {
 
-// A bound far beyond the test's own: who waits for it fails.
+// The run's bound is far beyond the test's own: a test that waits for it fails.
 std::unique_ptr<Executor> executor(const std::string& implementation = "reference",
                                    std::uint32_t timeout_ms = 600'000) {
   ExecutorOptions options;
@@ -28,7 +28,7 @@ std::string mutant(const std::string& word) { return directory_of_binaries() + "
 
 enum class Mode { free, scheduled };
 
-// The n-th run of a scenario: free ones provoke races, scheduled ones draw their turns.
+// Makes the n-th run of a scenario: a free run provokes races, a scheduled run draws its turns.
 const sc_history& run(Executor& e, const std::string& text, Mode mode, unsigned n) {
   sc_policy policy{};
   policy.is_scheduled = 1;
@@ -68,7 +68,7 @@ TEST_P(EachMode, AStopThatIsHandledOrIgnoredStopsNothing) {
                 SC_RUN_COMPLETE);
 }
 
-// One that is continued by the scenario itself goes on.
+// TSTP to the group may stop the child before its program runs. The run then ends stopped, else complete.
 TEST_P(EachMode, AChildThatIsStoppedBeforeItsProgramIsTheScenariosOwnDoing) {
   auto e = executor("fork_exec");
   unsigned stopped = 0;
@@ -143,13 +143,13 @@ TEST_P(EachMode, WhoWaitsForNobodyIsBlocked) {
         SC_RUN_COMPLETE);
 }
 
-// A spawn that waits for ever has been seen to, at once.
+// The executor sees at once that a spawn waits for ever.
 TEST_P(EachMode, ASpawnThatNeverReturnsIsBlocked) {
   auto e = executor(mutant("never-returns"));
   EXPECT_EQ(run(*e, "thread\n  spawn only missing\n", GetParam(), 1).end, SC_RUN_BLOCKED);
 }
 
-// Its caller was waited for, but had not been let go on.
+// The executor once waited for the caller of such a child without letting the caller go on.
 TEST_P(EachMode, AChildThatEndsBeforeItDoesAnythingWakesItsCaller) {
   auto e = executor(mutant("stillborn"));
   for (unsigned n = 0; n < 5; ++n) {
@@ -161,7 +161,7 @@ TEST_P(EachMode, AChildThatEndsBeforeItDoesAnythingWakesItsCaller) {
   }
 }
 
-// Where a blocked open(2) were interrupted, by the tracer or its clock, it would take the lowest number anew.
+// If the tracer or its clock interrupted a blocked open(2), the call would take the lowest number anew.
 TEST(Tracer, InterruptsNobodyWhoSleeps) {
   auto e = executor();
   std::string text = "fd 0 memfd\nthread\n  fifo a read -> $0\nthread\n  close 0\n";
@@ -180,7 +180,8 @@ TEST(Tracer, InterruptsNobodyWhoSleeps) {
   }
 }
 
-// SIGCONT traps every thread of a seized process, and a traced task is sent what it ignores: neither may show.
+// SIGCONT traps every thread of a seized process (ptrace(2)), and the kernel sends a traced task the signals that it
+// ignores: neither may show.
 TEST(Tracer, NoSignalThatDoesNothingInterruptsASleeper) {
   auto e = executor();
   for (const char* send : {"tgkill 1 CONT", "tgkill 0 CONT", "kill CONT", "kill_group CONT", "tgkill 0 WINCH",
@@ -202,7 +203,8 @@ TEST(Tracer, NoSignalThatDoesNothingInterruptsASleeper) {
 constexpr const char* spawns =
     "fd 0 null\nthread\n  spawn only hold -> $0\n  spawn only hold -> $0\n  spawn only hold -> $0\n";
 
-// In at most so many runs of three spawns; `enough` of them end it, since how often it shows is the machine's load's.
+// Counts the spawns whose child shared the caller's memory, in at most `runs` runs of three. `enough` of them end the
+// count, since how often they show depends on the machine's load.
 unsigned sharers(const std::string& implementation, unsigned runs, unsigned enough = ~0u) {
   auto e = executor(implementation);
   unsigned count = 0;
@@ -227,8 +229,7 @@ TEST(Memory, OfACallerThatIsSuspendedIsNeverShared) {
   EXPECT_EQ(sharers(mutant("control"), 60), 0u);
 }
 
-// Looking waits for the child's exec. Where a later operation could have met what the child still held, most runs do
-// not look.
+// A look waits for the child's exec. If a later operation could meet what the child still holds, most runs do not look.
 TEST(Memory, IsNotLookedAtWhereThatWouldHideWhatAChildHolds) {
   auto e = executor();
   unsigned looked = 0;
@@ -242,8 +243,8 @@ TEST(Memory, IsNotLookedAtWhereThatWouldHideWhatAChildHolds) {
   EXPECT_LT(looked, 60u);
 }
 
-// One thread is enough to meet a lock, or a port, that a child still holds when spawn has returned. Where exec closes
-// what is close-on-exec before it wakes the caller there is nothing to meet, and who leaves it to exec is right.
+// One thread is enough to meet a lock, or a port, that a child still holds when spawn has returned. If exec closes what
+// is close-on-exec before it wakes the caller, there is nothing to meet, and an implementation may leave it to exec.
 TEST(Released, ALockThatIsBusyAfterSpawnIsMetByOneThread) {
   for (const char* taken :
        {"file a cloexec -> $0\n  flock $0\n  spawn only hold\n  close $0\n  file a cloexec -> $1\n  flock $1\n",

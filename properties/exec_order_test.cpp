@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// The order within one exec, where no tracer stops a task: what the model proves of the kernel that runs is never seen
-// in free runs. What it refutes may be seen, and is counted. Evidence is a fact: /proc/PID/exe goes from the old
-// program to the new one, once, so a reader that finds the old one after an event knows that the event came before.
+// The order within one exec, without a tracer that stops a task: free runs never contradict what the model proves of
+// the running kernel. What the model refutes may be seen, and is counted. Evidence is a fact: /proc/PID/exe changes
+// from the old program to the new one, once, so a reader that finds the old one after an event knows that the event
+// came before the change.
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,8 +32,9 @@ struct Seen {
   unsigned old_at_return = 0, old_at_eof = 0, tries = 0;
 };
 
-// A child by vfork(2) with a close-on-exec pipe, whose other write end the caller closes at once. `drops`: a child by
-// fork(2) that closes its end itself, and execs once it has been looked at.
+// Starts children by vfork(2) with the write end of a close-on-exec pipe. The caller looks at a child when vfork(2)
+// returns, closes its own write end, and looks again at the end of file. `drops`: children by fork(2) that close their
+// write end themselves, and exec after the caller has looked.
 Seen spawn_and_look(unsigned tries, bool drops) {
   const std::string program = directory_of_binaries() + "/spawncheck-hold", own = program_of("self");
   char* const argv[] = {const_cast<char*>("spawncheck-hold"), nullptr};
@@ -82,7 +84,7 @@ TEST(ExecOrder, WhatIsProvedOfThisKernelIsNeverSeen) {
   }
 }
 
-// The look can see it: a child that closes its end before its exec is the old program at end of file.
+// The look can find the old program: a child that closes its end before its exec is the old program at end of file.
 TEST(ExecOrder, TheOldProgramIsSeenWhereTheChildClosesFirst) {
   const Seen seen = spawn_and_look(20, true);
   EXPECT_EQ(seen.tries, 20u);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The executor: the world is exact, a run's end is told apart, nothing is left behind.
+// The executor: the world is exact, each way in which a run ends is reported as such, nothing is left behind.
 #include "impl/executor/executor.h"
 
 #include <sys/prctl.h>
@@ -33,8 +33,8 @@ std::set<pid_t> children_of(pid_t pid) {
   return all;
 }
 
-// Each stop is short, and so is each look at a table; only together they take longer than the run has. Four million
-// numbers to be looked at do, on any machine.
+// Each stop and each look at a table is short; only together do they take longer than the run may. Looking at four
+// million numbers does, on any machine.
 TEST(Executor, AScheduledRunEndsAtItsTimeAlsoWhenNothingWaits) {
   if (const std::string why = why_no_number(2000); !why.empty()) GTEST_SKIP() << why;
   auto e = executor("reference", 1000);
@@ -114,7 +114,6 @@ bool has_directory(pid_t server) {
   return false;
 }
 
-// The host is ended by SIGKILL in the middle of a run with children: everything goes.
 std::size_t descriptors_of(pid_t pid) {
   std::size_t count = 0;
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd"))
@@ -122,7 +121,7 @@ std::size_t descriptors_of(pid_t pid) {
   return count;
 }
 
-// A server once kept a descriptor of each task that was looked at while it slept.
+// A server once kept a descriptor of each task that it looked at while the task slept.
 TEST(Executor, ServesManyScheduledRunsWithTheSameDescriptors) {
   const std::set<pid_t> others = children_of(getpid());
   auto e = executor();
@@ -141,8 +140,9 @@ TEST(Executor, ServesManyScheduledRunsWithTheSameDescriptors) {
   EXPECT_EQ(descriptors_of(server), before);
 }
 
+// SIGKILL ends the host in the middle of a run with children: everything goes.
 TEST(Executor, NothingOutlivesAHostThatIsKilled) {
-  prctl(PR_SET_CHILD_SUBREAPER, 1);  // whatever is left comes to us, and is seen
+  prctl(PR_SET_CHILD_SUBREAPER, 1);  // a process that is left becomes our child, and is seen
   const pid_t host = fork();
   if (host == 0) {
     auto e = executor("reference", 60'000);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a scenario expects, and what `run` makes of a verdict that is not that: the exit status and the words.
+// What a scenario expects, and how `run` reports a verdict that differs: the exit status and the words.
 #include "impl/session/running_kernel.h"
 #include "properties/command.h"
 #include "properties/on_the_kernel.h"
@@ -25,7 +25,8 @@ TEST_F(Expectations, Decide) {
   EXPECT_EQ(spawncheck("run " + file("unmet", swap + "expect violated\n")).status, 1);
 }
 
-// By this schedule the other thread takes the slot between the question and the write that rests on it.
+// In this schedule the other thread takes the slot between the question what it is and the dup3(2) that relies on the
+// answer.
 TEST_F(Expectations, ALimitThatTheFileSaysOfAStrategyIsExpected) {
   if (const std::string why = why_unsupported("staged"); !why.empty()) GTEST_SKIP() << why;
   const std::string text =

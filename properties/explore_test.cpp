@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The explorer: the claims come out as they are written down, what the reduction leaves out changes nothing, and a plan
-// with one mistake is refuted.
+// The explorer: each claim gets the verdict that is written down, the reduction changes no result, and a plan with one
+// mistake is refuted.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -46,8 +46,8 @@ TEST(Explore, TheClaimsAreAsWritten) {
     EXPECT_TRUE(r.is_as_expected) << r.claim << " by " << r.way << ": " << r.exploration.verdict.observed;
   const files::path page_file = files::path(SPAWNCHECK_SOURCE_DIRECTORY) / "model/claims.md";
   if (!files::exists(page_file)) GTEST_SKIP() << "model/claims.md is not on this machine: what it says is not compared";
-  // Times aside, model/claims.md ends with this table, and nothing else of it is stale: `spawncheck explore --claims
-  // --write model/claims.md corpus/seeds/claims/*.scenario` makes it anew.
+  // Apart from the times, model/claims.md ends with this table, and no line of it is stale. `spawncheck explore
+  // --claims --write model/claims.md corpus/seeds/claims/*.scenario` writes it anew.
   const std::regex time("[0-9]+\\.[0-9]+ s");
   const std::string page = std::regex_replace(text_of(page_file), time, "-");
   const std::string table = std::regex_replace(markdown(all), time, "-");
@@ -105,7 +105,7 @@ TEST(Explore, TheReductionChangesNothing) {
   EXPECT_LT(reduced, states);
 }
 
-// Two orders within one exec, by kernel: the reduction hides neither, also where the caller has more to do before it
+// Two orders within one exec, by kernel: the reduction hides neither, even if the caller makes more calls before it
 // returns (staged).
 TEST(Explore, TheOrderWithinExecIsThatOfEachKernel) {
   const Scenario pipe = scenario_of("fds 5 6 pipe cloexec\nthread\n  spawn inherit hold -> $0\nthread\n  close 6\n");
@@ -242,7 +242,7 @@ TEST(Explore, ACopyOfMoreThan64SlotsLetsOthersInBetween) {
   EXPECT_TRUE(large.looked_for_livelock);
 }
 
-// A kernel that forgets what it allocated takes the size, allocates, and begins again, for ever.
+// A kernel that forgets what it allocated reads the size, allocates, and begins again, for ever.
 TEST(Explore, ALivelockIsFound) {
   const Scenario scenario = scenario_of("fd 0 null\nfd 70 memfd cloexec\nthread\n  spawn inherit hold -> $0\n");
   explore::ExploreOptions options;
@@ -261,7 +261,8 @@ TEST(Explore, TheSmallestStateOnACircleIsFound) {
   EXPECT_EQ(state_on_cycle(2, {{0, 1}, {1, 1}}), 1u);
 }
 
-// "Holds" rests on hashes: of two that agree in one half neither hides the other, and the bound is said.
+// "Holds" relies on hashes: two that agree in one half do not hide each other, and the exploration gives the bound on
+// collisions.
 TEST(Explore, SaysWhatItRestsOn) {
   explore::Seen seen(8);
   EXPECT_TRUE(seen.insert({1, 5}, 10));
@@ -291,7 +292,8 @@ TEST(Explore, AChildIsKilledAndWaitedFor) {
   EXPECT_EQ(exits.verdict.status, Status::holds);
 }
 
-// On 6.18 exec wakes its caller before it closes; what close_range(2) drops is gone before.
+// On 6.18 exec wakes its caller before it closes what is close-on-exec; close_range(2) has closed what it drops before
+// exec.
 TEST(Explore, SaysWhoHoldsWhatItDropsWhenItReturns) {
   const Scenario scenario = scenario_of("fd 0 null\nfd 5 memfd cloexec\nthread\n  spawn inherit hold -> $0\n");
   EXPECT_TRUE(explore::explore(scenario, planner_named("fork"), {}).released.is_broken);
@@ -301,9 +303,9 @@ TEST(Explore, SaysWhoHoldsWhatItDropsWhenItReturns) {
   EXPECT_FALSE(explore::explore(scenario, planner_named("fork"), stable).released.is_broken);
 }
 
-// What a thread does to a number of the window by mistake is overwritten in one instant only: between the question what
-// the number is and the dup3 that rests on it, or between that dup3 and the comparison. On a kernel whose dup3 does all
-// of that, nothing of it is left.
+// Another thread's mistaken change of a window number is overwritten only between the question what the number is and
+// the dup3(2) that relies on the answer, or between that dup3(2) and the comparison. On a kernel whose dup3(2) does all
+// of that in one step, no such race is left.
 TEST(Explore, TheWindowHasNoOtherRaceThanTheOneThatIsSaid) {
   explore::ExploreOptions wish;
   wish.kernel = model::kernel_named("7.4,wishes");
@@ -321,7 +323,7 @@ TEST(Explore, TheWindowHasNoOtherRaceThanTheOneThatIsSaid) {
   }
 }
 
-// Likewise fetched: what it gets depends on which number is free.
+// The same for strategy fetched: the number that a fetch gets depends on which number is free.
 TEST(Explore, AFetchedPlanWithAMistakeIsRefuted) {
   struct Mistake {
     const char* what;
@@ -344,7 +346,7 @@ TEST(Explore, AFetchedPlanWithAMistakeIsRefuted) {
   }
 }
 
-// Without the table's copy of what is dropped, nothing dropped is ever referenced; with it, it is.
+// If the copy of the table leaves out what is dropped, no child ever references it; otherwise a child does.
 TEST(Explore, SaysWhoReferencesWhatItDrops) {
   const Scenario only =
       scenario_of("fd 0 null\nfd 1 memfd\nfd 5 memfd cloexec\nthread\n  spawn only hold keep 5>5 -> $0\n");
@@ -357,8 +359,9 @@ TEST(Explore, SaysWhoReferencesWhatItDrops) {
       << "what lies between";
 }
 
-// What the judge holds of a run the explorer must hold of every interleaving: it accused of ETXTBSY, of a limit that
-// was lowered and raised again, of a pidfd whose number another thread had taken, and of what a strategy declines.
+// What the judge allows in a run the explorer must allow in every interleaving. It once accused strategies of ETXTBSY,
+// of a limit that was lowered and raised again, of a pidfd whose number another thread had taken, and of what a
+// strategy declines.
 TEST(Explore, AccusesNoStrategyWithoutALimitInTheCorpus) {
   unsigned explored = 0, declined = 0;
   for (const char* folder : {"corpus/seeds", "corpus/regressions"})

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Whatever goes wrong at whichever call of a spawn, every clause holds; and where an implementation does not look,
-// that is found.
+// Whatever fault strikes whichever call of a spawn, every clause holds; and an implementation that does not check a
+// call is found.
 #include "impl/mutants/faults.h"
 
 #include "impl/schedules/faults.h"
