@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What an implementation says of itself: of each habit an innocent history, which holds where the habit is said and is
-// accused where it is not, and a guilty one, which the habit does not excuse. And requests that were declined.
+// Habits, which an implementation declares of itself: for each habit an innocent history, which holds with the
+// declaration and is accused without it, and a guilty one, which the habit does not excuse. And declined requests.
 #include <cerrno>
 #include <csignal>
 
@@ -18,14 +18,14 @@ JudgeOptions with(std::uint32_t habits) {
   return options;
 }
 
-// Accused unless the habit is said.
+// Expects that `told` holds if the habit is declared and is accused if not.
 void is_lifted_by(std::uint32_t habit, const Told& told, Clause clause) {
   violates(told, clause);
   violates(told, clause, with(~habit));
   holds(told, with(habit));
 }
 
-// With the habit, and with all of them.
+// Expects that `told` is accused with the habit and with all habits.
 void is_not_lifted(std::uint32_t habit, const Told& told, Clause clause) {
   violates(told, clause, with(habit));
   violates(told, clause, with(~0u));
@@ -104,7 +104,8 @@ TEST(Habits, TellsNoErrnoLiftsTheErrnoWhereOneIsOwed) {
   is_lifted_by(SPAWNCHECK_TELLS_NO_ERRNO, closed.failed(0, 0, 1, 2, EIO), Clause::err_exact);
 }
 
-// Errors that the table says may come (contract.md): numbers are scarce, a refused call, a group that may be foreign.
+// Errors that the table of contract.md allows: too few free numbers, a refused call, a group that may belong to another
+// session.
 TEST(Habits, TellsNoErrnoLiftsTheErrnoWhereOneMayCome) {
   for (const char* text :
        {"limit 2\nthread\n  spawn only hold -> $0\n", "refuse pipe2 EMFILE\nthread\n  spawn only hold -> $0\n",
@@ -130,7 +131,7 @@ TEST(Habits, RunsScriptsLiftsWhatHasNoFormat) {
   holds(refused.failed(0, 0, 1, 2, ENOEXEC), with(SPAWNCHECK_RUNS_SCRIPTS));
 }
 
-// A child of that program; at the end the caller's 3, which the child got as its 2, has these.
+// The child runs `program` with the caller's 3 as its 2. At the end the caller's 3 has this position and these flags.
 Told written_to(const char* program, std::uint64_t position, std::uint32_t status_flags) {
   const std::string text = std::string("fd 3 memfd\nthread\n  spawn only ") + program + " keep 3>2 -> $0\n";
   Told told = one_child(text.c_str());
@@ -171,7 +172,7 @@ TEST(Habits, WritesErrnoLiftsNoOtherMemory) {
   is_not_lifted(SPAWNCHECK_WRITES_ERRNO, told, Clause::mm_unwritten);
 }
 
-// What is held is left out by the executor, by number and file (peers_interface_test): the judge knows of none.
+// The executor leaves held descriptors out, by number and file (peers_interface_test): the judge never sees one.
 TEST(Habits, HoldsDescriptorsLiftsNothingThatIsSeen) {
   Told told = one_child("thread\n  spawn only hold -> $0\n");
   sc_process& parent = (told.seen(), told.history().parent);
@@ -184,7 +185,8 @@ TEST(Habits, HoldsDescriptorsLiftsNothingThatIsSeen) {
 
 // ---- documented limits ----------------------------------------------------------------------------
 
-// A violation within a limit hides no other of its clause: neither another spawn's nor another check's.
+// A violation within a limit hides no other violation of its clause: neither one of another spawn nor one that another
+// check finds.
 TEST(Limits, WhatIsWithinOneHidesNothingOfItsClause) {
   JudgeOptions options;
   options.is_excepted = [](const Breach& b) { return b.observed.find("only 32 to 34 differ") != std::string::npos; };
@@ -218,7 +220,8 @@ TEST(Limits, DispositionsOfLibcAloneAreToldAsSuch) {
   EXPECT_EQ(told.verdict().observed.find("; only 32 to 34 differ"), std::string::npos) << told.verdict().observed;
 }
 
-// Numbers that a spawn takes for a while are within a limit: then each operation's own number is taken as it was told.
+// A limit that lets a spawn take numbers for a while lifts fd.untouched: the judge then believes the number that each
+// operation recorded.
 TEST(Limits, BehindTheTableAQueueIsCloseOnExecAndAMemfdIsNot) {
   JudgeOptions options;
   options.owed = Clauses::basic().without(Clause::fd_untouched);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The judge on what a spawn leaves in its caller and in its child, told by hand: each thing that is looked at, as it
-// should be and as it should not.
+// The judge on what a spawn leaves in its caller and in its child, in histories written by hand: rows in which an
+// observed value is right, and rows in which it is wrong.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -26,7 +26,7 @@ struct Row {
   const char* name;
   const char* scenario;
   Change change;
-  std::optional<Clause> clause;  // that is violated; none: it holds
+  std::optional<Clause> clause;  // the violated one; none: the run holds
   const char* rule = "";
 };
 
@@ -75,7 +75,7 @@ void know(sc_attributes& a, sc_attribute which, std::uint64_t value) {
   a.value[which] = value;
 }
 
-// Of the caller as it was made and as it was left, and of the child.
+// The attribute's value in the caller at the start (`made`) and at the end (`left`), and in the child.
 Change attribute(sc_attribute which, std::uint64_t made, std::uint64_t left, std::uint64_t child) {
   return [=](sc_history& h) {
     know(h.made[0], which, made);
@@ -104,7 +104,7 @@ Change pending(std::uint64_t before, std::uint64_t after, std::size_t operation 
   };
 }
 
-// A memfd of world line 0 at 5 of the caller, and at 3 of the child.
+// The file of world line 0, at 5 in the caller and at 3 in the child.
 Change description(std::uint32_t flags_of_caller, std::uint32_t flags_of_child, std::uint64_t position,
                    std::uint8_t kind = SC_FILE_MEMFD) {
   return [=](sc_history& h) {

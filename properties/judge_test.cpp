@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The judge on histories told by hand: what accused a correct spawn once must be explained, and what is a violation
-// beside it must still be one. No system call is made.
+// The judge on histories written by hand: one that once accused a correct spawn must hold, and the similar one that is
+// a violation must still be accused. No system call is made.
 #include "model/judge/judge.h"
 
 #include <gtest/gtest.h>
@@ -55,7 +55,7 @@ TEST(Judge, SetfdMayMarkWhatWasPutAtItsNumberMeanwhile) {
   holds(told.op(0, 0, 1, 8).op(1, 0, 2, 3, 3).op(1, 1, 4, 5, 0).op(1, 2, 6, 7, 1));
 }
 
-// The source is closed and the same file opened again while the spawn is under way: the child has either.
+// The source is closed and the same file opened again during the spawn: the child has either description.
 Told reopened() {
   Told told(
       "thread\n  file c -> $0\n  flock $0\n  close $0\n  file c -> $1\n  flock $1\nthread\n  spawn only hold keep 0>14 "
@@ -127,7 +127,7 @@ TEST(Judge, ACallerThatASignalOfNobodyHasEndedIsAViolation) {
            Clause::mm_unwritten);
 }
 
-// CLONE_SIGHAND and a reset in the child would do that.
+// A child that shares the handlers (CLONE_SIGHAND) and resets them would cause this.
 TEST(Judge, ASignalThatTheWorldHandlesDoesNotEndTheCaller) {
   Told told("disposition ILL handler\nthread\n  spawn only hold -> $0 $1\n  tgkill 0 ILL\n");
   violates(told.op(0, 0, 1, 2, 77).child(0, 0).op(0, 1, 3, 0).ends(SC_RUN_KILLED, SIGILL), Clause::mm_unwritten);

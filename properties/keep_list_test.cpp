@@ -10,7 +10,7 @@ namespace {
 
 SPAWNCHECK_FAMILY(KeepList, Family::keep_list, 1)
 
-// Behaviour 8, exhaustively: every keep-list of up to three entries over four numbers, sources open.
+// Behaviour 8: a third of all keep-lists of three entries over four numbers, all sources open.
 TEST(KeepList, EveryAssignmentOfThreeOverFourNumbers) {
   Session& session = session_with("reference");
   int count = 0;
@@ -19,7 +19,7 @@ TEST(KeepList, EveryAssignmentOfThreeOverFourNumbers) {
       const int t[3] = {targets & 3, targets >> 2 & 3, targets >> 4 & 3},
                 s[3] = {sources & 3, sources >> 2 & 3, sources >> 4 & 3};
       if (t[0] == t[1] || t[0] == t[2] || t[1] == t[2]) continue;
-      if (++count % 3 != 0) continue;  // a third of them: all in under a few seconds
+      if (++count % 3 != 0) continue;  // so that the test takes seconds
       std::string text =
           "fd 0 memfd cloexec\nfd 1 memfd\nfd 2 memfd cloexec\nfd 3 eventfd\nthread\n  spawn only hold keep ";
       for (int i = 0; i < 3; ++i) text += (i ? "," : "") + std::to_string(s[i]) + ">" + std::to_string(t[i]);
@@ -28,7 +28,7 @@ TEST(KeepList, EveryAssignmentOfThreeOverFourNumbers) {
     }
 }
 
-// 4096 entries are kept; one more is refused, and never cut off.
+// 4096 entries are kept. A list of 4097 is refused, never truncated.
 TEST(KeepList, OfTheReferenceEndsAtItsMaximum) {
   Session& session = session_with("reference");
   const std::string world = "limit 12000\nfill 300 4396\nthread\n  spawn only hold keep ";

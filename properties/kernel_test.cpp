@@ -33,7 +33,7 @@ class Model : public ::testing::Test {
     sc_world world{};
     world.limit = 256;
     state = initial_state(world, 2, nullptr);
-    state.has_limit_changes = false;  // reading the limit is no step of its own, but for the tests that say so
+    state.has_limit_changes = false;  // reading the limit is a step of its own only in the tests that set this
   }
   Result run(Index task, const Call& c) {
     Result result;
@@ -156,7 +156,7 @@ TEST_F(Model, CloseRangeUnshareWithCloexecCopiesAllAndClosesNothing) {
   EXPECT_FALSE(state.table_of(1).find(70)->cloexec);
 }
 
-// fs/file.c sane_fdtable_size: (first, last, what the unsharing copy references for a while).
+// fs/file.c sane_fdtable_size: (first, last, the numbers that the unsharing copy references for a while).
 struct Sizing {
   const char* name;
   std::int32_t first, last;
@@ -220,7 +220,8 @@ TEST_F(Model, ExecWakesTheVforkParentBeforeItClosesOn618) {
   EXPECT_NE(state.table_of(0).find(0), nullptr);
 }
 
-// fs/exec.c exec_mmap: exec_mm_release, then tsk->mm. In between the parent runs and the child has its memory.
+// fs/exec.c exec_mmap: exec_mm_release, then tsk->mm. In between the parent runs and the child still has the parent's
+// memory.
 TEST_F(Model, ExecReleasesTheMemoryBeforeItTakesItsOwn) {
   const Index child =
       static_cast<Index>(run(0, call(CallKind::clone, 0, -1, SPAWN_START_VM | SPAWN_START_VFORK)).value[0]);
@@ -262,7 +263,7 @@ TEST_F(Model, ExitReleasesTheMemoryBeforeItHasNone) {
   EXPECT_EQ(state.tasks[child].memory, none);
 }
 
-// fs/exec.c begin_new_exec of 6.1.189: do_close_on_exec, then exec_mmap.
+// fs/exec.c begin_new_exec since 6.1.189: do_close_on_exec, then exec_mmap.
 TEST_F(Model, WhereExecClosesFirstTheOldProgramHasNoCloseOnExecDescriptors) {
   kernel = kernel_named("6.1.192");
   open(0);
@@ -281,7 +282,8 @@ TEST_F(Model, WhereExecClosesFirstTheOldProgramHasNoCloseOnExecDescriptors) {
   EXPECT_EQ(state.process_of(child).program, SC_PROGRAM_HOLD);
 }
 
-// fs/file_table.c fput: task_work is for the last reference only. Whoever closes last releases, and close(2) at once.
+// fs/file_table.c fput: only the last reference is released by task_work. The task that closes last releases the file;
+// a close(2) does so before it returns.
 TEST_F(Model, OnlyTheLastReferenceIsReleasedLater) {
   kernel = kernel_named("6.1.192");
   open(0);
@@ -441,7 +443,7 @@ TEST_F(Model, ALockGoesWithTheLastReferenceToItsDescription) {
   EXPECT_EQ(run(0, call(CallKind::flock, 1)).error, 0);
 }
 
-// Each break of an invariant is seen, and nothing that calls do is one.
+// broken_invariant() sees each kind of break, and none in a state that calls have reached.
 TEST_F(Model, InvariantsSeeWhatIsCountedWrong) {
   open(0);
   run(0, call(CallKind::create));
@@ -461,7 +463,7 @@ TEST_F(Model, InvariantsSeeWhatIsCountedWrong) {
       << "waiting for nobody";
 }
 
-// A child on its parent's memory that writes there is seen (mm.unwritten).
+// broken_invariant() sees a child that writes to its parent's memory (mm.unwritten).
 TEST_F(Model, AWriteOnBorrowedMemoryIsSeen) {
   const Result made = run(0, [] {
     Call c = call(CallKind::clone);
@@ -485,7 +487,8 @@ TEST_F(Model, CloseFreesTheNumberBeforeItReleasesTheFile) {
   EXPECT_EQ(run(1, call(CallKind::flock, 1)).error, 0);
 }
 
-// What dup_fd passes before it is filled is not in the copy, what it has still to come by is; who needs the lock waits.
+// A slot that is filled after dup_fd has passed it is not in the copy; one that is filled before is. A call that needs
+// the table's lock waits for the copy.
 TEST_F(Model, ALocklessInstallMayPassACopy) {
   start(0, call(CallKind::create), 1);  // reserved 0
   start(1, call(CallKind::create), 1);  // reserved 1
@@ -542,11 +545,11 @@ TEST_F(Model, EachFieldOfAStateCountsInItsHash) {
   counts("table", [](State& s) { s.add_table(); });
 }
 
-// The bound of a collision is n^2 / 2^129.
+// The probability that two of n states collide is at most n^2 / 2^129.
 TEST(Hash, IsAsLikelyToCollideAsItsBoundSays) {
   EXPECT_EQ(collision_bound(0), 0.0);
   EXPECT_EQ(collision_bound(1ull << 32), 0x1p-65);
-  // Close values, in one half of it: among 2^20 there is none with probability 2^-25.
+  // Neighbouring values, each half of the hash alone: 2^20 random values of 64 bits collide with probability 2^-25.
   std::vector<std::uint64_t> low, high;
   for (std::uint64_t a = 0; a < 1024; ++a)
     for (std::uint64_t b = 0; b < 1024; ++b) {
@@ -560,7 +563,7 @@ TEST(Hash, IsAsLikelyToCollideAsItsBoundSays) {
   }
 }
 
-// A table is runs of numbers; it must behave as a map from number to entry.
+// A table stores runs of numbers; it must behave as a map from number to entry.
 RC_GTEST_PROP(Table, BehavesAsAMapOfNumbers, ()) {
   State state;
   const Index own = state.add_table();

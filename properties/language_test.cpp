@@ -220,7 +220,7 @@ TEST(Language, RunsAreShrunkByHalves) {
   EXPECT_EQ(print(shrink(s, goes_wrong, 5000)), "thread\n  spawn only hold\nfault ENOMEM@0.0.0\n");
 }
 
-// The generator's distribution, printed; everything the language has must turn up.
+// Prints the generator's distribution; every feature of the language must occur.
 TEST(Generator, ReachesEverything) {
   std::map<std::string, int> seen;
   constexpr int count = 20'000;
@@ -268,7 +268,7 @@ TEST(Generator, ReachesEverything) {
     EXPECT_GT(seen[feature], count / 200) << feature;
 }
 
-// How many a second is printed, not asserted.
+// Prints the rate, and asserts nothing about it.
 TEST(Generator, IsFast) {
   constexpr std::uint64_t count = 20'000;
   std::size_t threads = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Litmus tests: that the model's sets are those that one computes by hand, that every operation takes part, and that
-// the judge notices what is wrong on purpose.
+// Litmus tests: the model's sets are those computed by hand, every operation takes part, and a planted error is
+// noticed.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -38,7 +38,7 @@ TEST(AllowedOutcomes, OfTwoCallsThatDoNotMeetAreOne) {
   EXPECT_EQ(allowed_texts("fd 0 memfd\nthread\n getfd 0\nthread\n store 0 1\n"), Texts{"0 | ok {0:w0}"});
 }
 
-// The file is looked up first: the number may be closed then, and be the lowest free one.
+// dup(2) looks the file up first: another thread may then close the number, which becomes the lowest free one.
 TEST(AllowedOutcomes, OfDupAndCloseAreThree) {
   EXPECT_EQ(allowed_texts("fd 0 memfd\nthread\n dup 0\nthread\n close 0\n"),
             (Texts{"1 | ok {1:w0}", "0 | ok {0:w0}", "EBADF | ok {}"}));
@@ -49,8 +49,8 @@ TEST(AllowedOutcomes, OfTwoCreationsAtATightLimitLeaveOneOut) {
             (Texts{"0 | EMFILE {0:memfd@0.0#0}", "EMFILE | 0 {0:memfd@1.0#0}"}));
 }
 
-// kernel/signal.c sig_ignored: what is blocked is kept, also where it would be ignored; do_sigaction drops what is
-// pending.
+// kernel/signal.c sig_ignored: a blocked signal is kept even if its disposition is to ignore it; do_sigaction drops a
+// pending signal that is ignored from then on.
 TEST(AllowedOutcomes, OfASignalAndItsBeingIgnoredAreTwo) {
   EXPECT_EQ(allowed_texts("mask USR1\nthread\n kill USR1\nthread\n disposition USR1 ignore\n"),
             (Texts{"ok | ok {} mask0 USR1 mask1 USR1 ignored USR1",
@@ -72,7 +72,7 @@ TEST(AllowedOutcomes, OfADuplicateThatTheWalkHasPassedAreThree) {
             (Texts{"0 | ok {}", "0 | ok {0:w0}", "EBADF | ok {}"}));
 }
 
-// Files are installed without the lock: one end comes behind the walk, the other before it.
+// fd_install() takes no lock: the walk may miss one end, installed behind it, and close the other, installed ahead.
 TEST(AllowedOutcomes, OfAPipeAmongAWalkIncludeEachOfItsEndsAlone) {
   const Texts texts = allowed_texts("fd 3 memfd\nthread\n pipe\nthread\n close_range 0 max\n");
   for (const char* text : {"0,1 | ok {}", "0,1 | ok {0:pipe:read#0}", "0,1 | ok {1:pipe:write#0}",
@@ -119,7 +119,7 @@ class OnTheKernel : public ::testing::Test {
     if (runner == nullptr) GTEST_SKIP() << "kcmp(2) is missing";
   }
 
-  // A test until it has told enough, since on a busy machine its threads seldom run at the same time.
+  // Bounds the runs, not the time: on a busy machine the threads of a test seldom run at the same time.
   static Campaign run(std::vector<litmus::Test> tests, CampaignOptions options, std::uint64_t runs) {
     options.runs = runs;
     options.seconds = 0;
@@ -170,7 +170,7 @@ TEST_F(OnTheKernel, DescriptionsAreToldApartNotOnlyKinds) {
             1u);
 }
 
-// Its number is told from the outside: nothing hangs, nothing is waited for.
+// The process that watches the run records such an outcome (impl/litmus/arena/fresh.c): the campaign never hangs.
 TEST_F(OnTheKernel, WhatWaitsStopsOrEndsIsAnOutcome) {
   for (const char* text : {"thread\n fifo a read\nthread\n memfd\n", "thread\n kill STOP\nthread\n memfd\n",
                            "thread\n kill TERM\nthread\n memfd\n", "thread\n kill TSTP\nthread\n kill_group TSTP\n",

@@ -22,7 +22,7 @@ struct Totals {
   std::uint64_t runs = 0, steps = 0, checked = 0, snapshots = 0, early = 0;
 };
 
-// `implementation`: its name, and after a blank a strategy.
+// `implementation`: a name, or a name, a blank and a strategy.
 Session& session_named(const std::string& implementation) {
   const std::size_t blank = std::min(implementation.find(' '), implementation.size());
   return session_with(implementation.substr(0, blank),
@@ -164,8 +164,8 @@ TEST(Lockstep, NoticesAnotherSignalAndAnotherOrder) {
   EXPECT_GT(signals, 0u);
 }
 
-// A child's SIGCHLD is taken after three other signals, before the handler of any of them has returned. The mask of
-// that moment is the kernel's to tell, and a wrong one is noticed.
+// A child's SIGCHLD is taken after three other signals, before the handler of any of them has returned. The trace has
+// the kernel's mask of that moment; a wrong mask is noticed.
 TEST(Lockstep, FollowsAChildsSigchldAmongHandlersThatHaveNotReturned) {
   Record record(
       "disposition CHLD handler\ndisposition TSTP handler\ndisposition VTALRM handler\ndisposition 40 handler\n"
@@ -189,7 +189,7 @@ TEST(Lockstep, FollowsAChildsSigchldAmongHandlersThatHaveNotReturned) {
   EXPECT_EQ(children, 1u);
 }
 
-// -1 is of 32 bits, whatever the upper half of the register has.
+// The pid is a 32-bit -1, any child, whatever the upper half of the register holds.
 TEST(Lockstep, GivesUpAtAWaitForAnyChild) {
   Record record("fd 0 null\nthread\n  spawn only missing -> $0\n",
                 directory_of_binaries() + "/mutants/waited-for-any.so");
@@ -197,7 +197,7 @@ TEST(Lockstep, GivesUpAtAWaitForAnyChild) {
   EXPECT_EQ(record.first().unknown, "a wait for any child");
 }
 
-// Nothing is given up: a stop, what it does to the other threads, and a signal that ends all of them.
+// Lockstep follows a stop, its effect on the other threads, and a signal that ends all of them, without giving up.
 TEST(Lockstep, FollowsStopsAndTheEndOfTheScenariosOwnProcess) {
   for (const char* own : {"thread\n  kill STOP\n  memfd\nthread\n  memfd\n  memfd\n",
                           "thread\n  memfd\nthread\n  tgkill 0 TSTP\n  memfd\n",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The reference's plans on the model, judged as runs on the kernel are; and plans that are wrong, which
-// must be refused: the judge and the model check each other here, without a system call.
+// The reference's plans on the model, judged as runs on the kernel are; and wrong plans, which the judge must accuse:
+// the judge and the model check each other here, without a system call.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -63,7 +63,7 @@ RC_GTEST_PROP(Model, AllowsTheReferencesPlans, ()) {
     }
 }
 
-// A plan spoilt by one change, and the clauses that may say so.
+// A plan spoilt by one change, and the clauses that may name the violation.
 struct Spoilt {
   const char* name;
   void (*spoil)(std::vector<spawn_step>& steps, spawn_plan& plan);
@@ -148,7 +148,7 @@ TEST_P(SpoiltPlan, IsRefusedByItsClause) {
 
 INSTANTIATE_TEST_SUITE_P(Model, SpoiltPlan, ::testing::ValuesIn(spoilt), [](const auto& i) { return i.param.name; });
 
-// The judge says when it cannot tell, instead of guessing.
+// At its bound of work the judge says "inconclusive" instead of guessing.
 TEST(Judge, IsInconclusiveAtItsBound) {
   const auto parsed = parse(
       "fd 0 null\nthread\n  memfd\n  memfd\n  memfd\nthread\n  memfd\n  memfd\n  memfd\nthread\n  memfd\n  memfd\n");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Verify the verifier: every planted bug is found, and by a clause that is right to say so; the control, with
-// none, is not accused. Each is tried through the interface that anybody's spawn is tried through.
+// Verify the verifier: every planted bug is found, by one of the clauses of its row; the control, which has no bug, is
+// not accused. Each runs behind the same interface as any other implementation.
 #include <sys/resource.h>
 
 #include <chrono>
@@ -35,7 +35,7 @@ bool names(const std::string& clauses, const std::string& clause) {
   return (" " + clauses + " ").find(" " + clause + " ") != std::string::npos;
 }
 
-// What would not show here although it is there.
+// Why this bug cannot show here; empty if it can.
 std::string why_not_here(const Mutant& m) {
   if (m.shows[0] == 'F') return "shows when a call fails: faults_test";
   if (m.word == std::string("groups-dropped") && geteuid() != 0 && getgroups(0, nullptr) < 1)
@@ -47,7 +47,8 @@ std::string why_not_here(const Mutant& m) {
   return {};
 }
 
-// As `spawncheck check` does: families in turn, races a few times each. Every fourth is scheduled.
+// As `spawncheck check` does: families in turn, a scenario of several threads up to four times. Every fourth scenario
+// runs scheduled.
 Verdict try_scenario(Session& session, Scenario& scenario, unsigned i, unsigned& used) {
   scenario.schedule.clear();
   if (i % 4 != 3) return session.run_until_violated(scenario, scenario.threads.size() > 1 ? 4 : 1, i, used);
@@ -88,7 +89,7 @@ TEST_P(PlantedBug, IsFoundByItsClause) {
   if (!is_control) ADD_FAILURE() << mutant.word << " (" << mutant.what << ") was not found in " << runs << " runs";
 }
 
-// Of each class there are some, and no two share a word.
+// Each class has at least four bugs (the control is a class of one), and no two bugs share a word.
 TEST(Table, HasEachBugOnce) {
   std::map<std::string, unsigned> classes;
   std::set<std::string> words;
@@ -102,7 +103,7 @@ TEST(Table, HasEachBugOnce) {
 }
 
 // A correct spawn of another design (impl/peers/duplicates_first.c): it forks, duplicates what is kept first and reads
-// an error pipe. What accuses it has taken the reference's way for the contract.
+// an error pipe. A check that accuses it takes the reference's design for the contract.
 TEST(SecondSpawn, IsNotAccused) {
   Session& session = session_with(directory_of_binaries() + "/duplicates-first.so");
   for (unsigned i = 0; i < 400; ++i) {
@@ -121,7 +122,7 @@ TEST(SecondSpawn, IsNotAccused) {
   }
 }
 
-// The canary is wrong twice, and both are found.
+// The canary has two bugs; both are found.
 TEST(Canary, IsCaughtByBothOfItsClauses) {
   Session& session = session_with("canary");
   bool kept = false, untouched = false;

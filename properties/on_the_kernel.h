@@ -40,14 +40,14 @@ inline Session& session_with(const std::string& implementation, const std::strin
   return *session;
 }
 
-// The session's strategy is not available here: said, and then nothing is checked.
+// Returns true, and prints why, if the session's strategy is not available here; the caller then checks nothing.
 inline bool is_unsupported(const Session& session) {
   if (session.why_unsupported().empty()) return false;
   std::printf("spawncheck: unsupported: %s\n", session.why_unsupported().c_str());
   return true;
 }
 
-// "" (the reference chooses), then the word of each strategy that this kernel can run; of the others it is said.
+// "" (the reference chooses), then the word of each strategy that this kernel can run. Prints why it lacks the others.
 inline std::vector<std::string> strategies_here() {
   std::vector<std::string> out{""};
   for (std::uint32_t s = SPAWN_STRATEGY_AUTOMATIC + 1; s < SPAWN_STRATEGY_COUNT; ++s) {
@@ -92,13 +92,13 @@ inline void family_holds(Session& session, Family family, unsigned runs, std::ui
   const Verdict verdict = session.run_until_violated(scenario, runs, seed, used);
   RC_CLASSIFY(verdict.status == Status::inconclusive, "inconclusive");
   if (verdict.status != Status::violated && verdict.status != Status::broken) return;
-  // Said at once: rapidcheck runs the case again before it reports, and a race may not come back.
+  // Printed at once: rapidcheck runs the case again before it reports, and a race may not come back.
   const std::string text = told(session, scenario, verdict, seed, runs);
   std::fprintf(stderr, "%s\n", text.c_str());
   RC_FAIL(text);
 }
 
-// One scenario, written out. Skips the test where the run could not be made: this machine has no room for the world.
+// Checks one scenario, written out. Skips the test if the run was refused: this machine has no room for the world.
 inline void expect_holds(Session& session, const std::string& text, unsigned runs = 1) {
   if (is_unsupported(session)) return;
   const auto parsed = parse(text);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Interface 1 on the kernel: what a shared object says of itself arrives, and is honoured. The object is
-// properties/provoke/habits.c, which the environment makes do one thing and say what it does, or not.
+// Version 1 of the interface, on the kernel: the tool receives what a shared object declares of itself, and honours it.
+// The object is properties/provoke/habits.c: the environment says what it does and what it declares.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -50,7 +50,7 @@ Verdict run(const char* does, std::uint32_t says, const char* text, bool is_sche
   return is_scheduled ? session->run_scheduled(scenario, policy_of(Turns::lenient)) : session->run(scenario, 0);
 }
 
-// Else it would say "holds" of a history that it cannot read.
+// Otherwise the tool would say "holds" of a history that it cannot read.
 TEST(Interface, AnArenaOfAnotherBuildIsRefused) {
   const Scratch scratch;
   const std::string arena =
@@ -65,7 +65,7 @@ TEST(Interface, AnArenaOfAnotherBuildIsRefused) {
 constexpr const char* plain = "fd 0 null\nfd 1 null cloexec\nthread\n  spawn inherit hold -> $0\n  memfd -> $1\n";
 constexpr const char* keeps = "fd 4 memfd\nthread\n  spawn only hold keep 4>3 -> $0\n  memfd -> $1\n";
 
-// Holds where the habit is said; violates the clause where it is not.
+// A scenario that holds if the habit is declared and violates the clause if not.
 struct OfHabit {
   const char* does;
   std::uint32_t habit;
@@ -84,7 +84,7 @@ TEST_P(EachHabit, IsHonouredWhereItIsSaidAndAccusedWhereItIsNot) {
   unsigned used = 0;
   const Verdict holds = said->run_until_violated(scenario, 5, 1, used);
   EXPECT_EQ(holds.status, Status::holds) << holds.observed;
-  const Verdict violated = unsaid->run_until_violated(scenario, 50, 1, used);  // who reaps may come second
+  const Verdict violated = unsaid->run_until_violated(scenario, 50, 1, used);  // a reaper may lose the race
   EXPECT_TRUE(violated.violates(h.clause)) << name(violated.status) << ": " << violated.observed;
 }
 
@@ -205,7 +205,7 @@ TEST(Interface, AnErrorOfPrepareMakesTheRunBroken) {
   EXPECT_EQ(run("cannot-prepare", 0, plain, true).status, Status::broken);
 }
 
-// ---- the start for anybody ----------------------------------------------------------------------
+// ---- the template and the guide -----------------------------------------------------------------
 
 Output check(const std::string& object) {
   return shell(directory_of_binaries() + "/spawncheck check --runs 300 --implementation " + object + " 2>&1");
@@ -273,7 +273,8 @@ TEST(Interface, WhatIsHeldCrossesOnlyWhereThePolicySaysSo) {
   }
 }
 
-// The model has the scenario's descriptors and those that calls open: a lockstep run says so, and accuses nobody.
+// The model knows only the scenario's descriptors and those that calls open: a lockstep run with held descriptors is
+// inconclusive, and says why.
 TEST(Interface, WhatIsHeldIsNotComparedInLockstep) {
   std::string error;
   const std::unique_ptr<Session> session = started("holds-descriptors", SPAWNCHECK_HOLDS_DESCRIPTORS, error);
@@ -306,7 +307,7 @@ TEST(Interface, EachKindOfDescriptorThatIsOpenedIsKnownInLockstep) {
   EXPECT_GT(c.steps, 50u);
 }
 
-// ioctl(2) FIOCLEX is no call that stops.
+// The tracer does not stop at ioctl(2) FIOCLEX: only a snapshot shows the mark.
 TEST(Interface, WhatIsMarkedUnseenIsNoticedInLockstep) {
   const lockstep::Comparison c = followed("marks");
   ASSERT_TRUE(c.disagreement);

@@ -29,7 +29,7 @@ TEST(Refine, EachKernelsCodeIsWhatTheFlagsMean) {
   }
 }
 
-// The counts of the TLA+ model, in its unit.
+// The counts of the TLA+ model (model/explore/refine.h), in its unit.
 TEST(Refine, CountsTheStatesThatTheTlaModelCounts) {
   const Report r = check_all(model::kernel_named("7.4"), 3, 2, true);
   EXPECT_EQ(r.tables, 46'872u);
@@ -38,7 +38,7 @@ TEST(Refine, CountsTheStatesThatTheTlaModelCounts) {
   EXPECT_FALSE(r.violation);
 }
 
-// The first of them, and what it says: one descriptor is dropped, and was referenced on the way.
+// The smallest case: 1 and 2 are open, 0 to 1 are dropped. The copy of 6.18 references 1 on the way, that of 7.4 not.
 TEST(Refine, OldCodeReferencesWhatItDrops) {
   for (const char* kernel : {"6.1", "6.1.192", "6.18"})
     EXPECT_TRUE(check_all(model::kernel_named(kernel), 2, 1, true).violation) << kernel;
@@ -138,8 +138,8 @@ TEST(Refine, TheStepsOfTheModelComputeTheSame) {
     const model::Kernel kernel = model::kernel_named(model::named_releases[i % std::size(model::named_releases)]);
     const Bits table = random_table(random);
     const Arguments a = random_arguments(random, true);
-    // 6.1: the model takes a table's capacity for as small as it can be, and here a word of three ends before one of 64
-    // does.
+    // 6.1: the model takes the smallest capacity that a table can have. Here a word has three slots and ends before a
+    // word of 64 does, so cases whose capacities differ are left out.
     const bool is_capacity_the_same =
         (table.words == 1 || table.open >> word != 0) && (a.last == infinity || a.last + 1 < table.words * word);
     if (kernel.sizing() == model::Sizing::capacity && !is_capacity_the_same) continue;
@@ -153,7 +153,7 @@ TEST(Refine, TheStepsOfTheModelComputeTheSame) {
     }
     const model::Call call = make_call(model::CallKind::close_range, bound_of(a.first), bound_of(a.last), a.flags);
     model::Result result;
-    // As far as the first step, in which the copy is made: what it has is referenced.
+    // Whatever the copy has after any step counts as referenced.
     model::begin(state, 0, call);
     std::uint32_t referenced = 0;
     for (model::Step made = model::Step::advanced; made == model::Step::advanced;) {
@@ -190,24 +190,24 @@ TEST(Refine, TheStepsOfTheModelComputeTheSame) {
 
 // ---- this kernel -----------------------------------------------------------------------------------
 
-// One in seventy of all tables and calls that exist there; `spawncheck refine --on-kernel` makes every one. Claimed
+// One in 71 of all tables and calls of kernel_case_count(); `spawncheck refine --on-kernel` makes every one. Claimed
 // slots are left to generated scenarios, where a FIFO waits for its other side.
 TEST(Refine, ThisKernelComputesTheSame) {
-  constexpr std::uint64_t stride = 71;  // prime to every factor of the count
+  constexpr std::uint64_t stride = 71;  // has no factor in common with the count
   const KernelCheck check = check_on_kernel(session_with("reference"), 0, stride, {});
   EXPECT_EQ(check.disagreement, "");
   EXPECT_EQ(check.cases, (kernel_case_count() + stride - 1) / stride);
   EXPECT_GT(check.snapshots, check.cases);
 }
 
-// It can tell: of a table that is not the scenario's, lockstep says so.
+// The cases of the test above differ from each other, so that it tries what it counts.
 TEST(Refine, TheCasesAreDifferent) {
   std::set<std::string> texts;
   for (std::uint64_t n = 0; n < kernel_case_count(); n += 97) texts.insert(scenario_text(kernel_case(n)));
   EXPECT_EQ(texts.size(), (kernel_case_count() + 96) / 97);
 }
 
-// The probe of the 7.4 flags: refused today; a kernel that has them is known by that.
+// CLOSE_RANGE_EXCEPT, Linux 7.4: a kernel without it refuses the flag with EINVAL, so a call tells whether it is there.
 TEST(Refine, TheNewFlagsAreRefusedOrKnown) {
   const int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
   const long result = syscall(SYS_close_range, fd, fd, flag_except | flag_cloexec);

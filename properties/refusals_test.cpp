@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a scenario refuses is refused in every run of it, and what goes wrong in it goes wrong: a file alone replays
+// A system call that a scenario refuses fails in every run, and so does the fault that it injects: a file alone replays
 // both.
 #include <cerrno>
 
@@ -13,7 +13,7 @@ namespace {
 
 Session& mutant(const std::string& word) { return session_with(directory_of_binaries() + "/mutants/" + word + ".so"); }
 
-// Both kinds of run.
+// Expects `status`, and `error` of the first operation, from a free and from a scheduled run.
 void expect_each(Session& session, const std::string& text, Status status, int error) {
   const Scenario s = scenario_of(text);
   for (const bool is_free : {true, false}) {

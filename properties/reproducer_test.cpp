@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The stand-alone program of a scenario says what the recorded run said, and what it cannot say is refused.
+// The stand-alone program of a scenario reports what the recorded run reported; where no program can, it is refused.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -100,7 +100,7 @@ TEST_F(Reproducer, SaysWhatForkExecAndPosixSpawnDo) {
   EXPECT_GT(written, refused);
 }
 
-// A planted bug that is a matter of system calls shows; one that is not is refused, never passed over.
+// The program shows a planted bug that system calls show; any other bug is refused with a reason, never passed over.
 TEST_F(Reproducer, ShowsPlantedBugsOrRefusesThem) {
   for (const auto& file : scenarios_below("contract")) {
     const Scenario scenario = read(file);
@@ -112,7 +112,7 @@ TEST_F(Reproducer, ShowsPlantedBugsOrRefusesThem) {
     const std::unique_ptr<Session> s = session(object);
     ASSERT_NE(s, nullptr);
     for (const bool writes_calls : {false, true}) {
-      // No order can be forced within the call of an object: what needs one may or may not come.
+      // A program cannot force an order within the call of an object: a bug that needs one may not show.
       if (!writes_calls && scenario.threads.size() > 1) continue;
       ProgramOptions how;
       how.writes_calls = writes_calls;

@@ -9,7 +9,7 @@
 
 namespace spawncheck {
 
-// `usual` rounds; on a slow machine as many as take the same time there, but `least` at least.
+// `usual` rounds; on a slow machine as many as take the same time there, but at least `least`.
 inline unsigned rounds(unsigned usual, unsigned least) { return std::max(least, usual / slowness_of_machine()); }
 
 }  // namespace spawncheck

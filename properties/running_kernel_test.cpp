@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The kernel that runs is asked what it does: the answers are facts about it, asking costs milliseconds and leaves
-// nothing, and the model of it agrees with it where the model of another does not.
+// The running kernel is probed for what it does: the answers are facts about it, the probes are cheap and leave nothing
+// behind, and the model of this kernel agrees with it where the model of another one does not.
 #include "impl/session/running_kernel.h"
 
 #include <seccomp.h>
@@ -32,7 +32,7 @@ struct Asked {
   Probed probed;
 };
 
-// Every probe anew, in turn.
+// Runs every probe again, in the order of the table.
 std::vector<Asked> asked() {
   std::vector<Asked> all;
 #define ADD_PROBED(id) all.push_back({Behaviour::id, probes::id()});
@@ -57,7 +57,7 @@ TEST(RunningKernel, SaysTheSameWhenItIsAskedAgain) {
   }
 }
 
-// A behaviour with a probe is probed, and what is probed is what the model's kernel does; the rest says why it is
+// A behaviour with a probe is probed, and the model's kernel does what the probe found; the others say why they are
 // assumed.
 TEST(RunningKernel, ProbesEveryBehaviourThatHasAProbe) {
   std::set<Behaviour> has_probe;
@@ -77,8 +77,8 @@ TEST(RunningKernel, ProbesEveryBehaviourThatHasAProbe) {
   }
 }
 
-// What the probes found is what the columns say of the release that runs, where its name says which that is: a
-// difference is a kernel that has been changed, or a wrong column.
+// Compares the probes with the table's columns for the running release, where its name tells the release. A difference
+// is printed: a changed kernel, or a wrong column.
 TEST(RunningKernel, IsAsTheColumnsSayUnlessItWasChanged) {
   for (int i = 0; i < model::behaviour_count; ++i) {
     const auto b = static_cast<Behaviour>(i);
@@ -100,7 +100,7 @@ TEST(RunningKernel, IsAskedWithoutATrace) {
   EXPECT_EQ(errno, ECHILD);
 }
 
-// Of this process and of those that it has waited for: other work on the machine does not count.
+// Processor time of this process and of the children that it has waited for: other work on the machine does not count.
 double processor_seconds() {
   double sum = 0;
   for (const int whose : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
@@ -118,7 +118,7 @@ double cost_of(const std::function<void()>& work) {
   return processor_seconds() - start;
 }
 
-// Every command asks, so asking is cheap. Measured in forks, the unit that the probes are made of.
+// Every command probes the kernel, so the probes must be cheap. The cost is measured in forks, of which they consist.
 TEST(RunningKernel, IsAskedForThePriceOfSomeForks) {
   constexpr int forks = 2000;
   const auto fork_and_wait = [] {
@@ -143,7 +143,7 @@ TEST(RunningKernel, ReportsWhatJudges) {
   EXPECT_EQ(difference_text(running_kernel().does, running_kernel().does), "");
 }
 
-// What a sandbox refuses is not there.
+// A call that a sandbox refuses counts as missing.
 TEST(RunningKernel, CountsWhatASandboxRefusesAsMissing) {
   const pid_t pid = fork();
   if (pid == 0) {
@@ -162,7 +162,7 @@ TEST(RunningKernel, CountsWhatASandboxRefusesAsMissing) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
-// The oracle can fail: taken for a kernel that it is not, this one is caught.
+// The oracle can fail: the model of a kernel that differs in one behaviour disagrees with this one.
 TEST(RunningKernel, IsNotTakenForAnother) {
   Session& session = session_with("reference");
   const Scenario scenario = scenario_of("fd 3 memfd\nthread\n  close_range 3 3 flags=8\n");

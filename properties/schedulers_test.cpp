@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Who goes next: each scheduler draws as it promises, on toys without a process; on the kernel each finds a racing bug,
-// and its schedule shows the bug again.
+// Schedulers choose the task that goes next. On toys without a process each draws as it promises; on the kernel each
+// finds a racing bug, and its schedule shows the bug again.
 #include <algorithm>
 #include <functional>
 #include <map>
@@ -28,7 +28,7 @@ Event writes(int slot, std::uint8_t call = create) { return {0, {}, 0, call, {at
 Event reads(int low, int high) { return {0, {}, 0, look, {at(Access::read, low, high)}}; }
 Event alone() { return {0, {}, 0, other, {}}; }
 
-using Toy = std::vector<std::vector<Event>>;  // of each task
+using Toy = std::vector<std::vector<Event>>;  // the events of each task
 
 Toy named(Toy toy) {
   for (std::size_t t = 0; t < toy.size(); ++t)
@@ -40,7 +40,7 @@ Toy named(Toy toy) {
   return toy;
 }
 
-// One run; who went, in order, as letters.
+// Makes one run. Returns the tasks in the order in which they went, as letters.
 std::string run(Scheduler& scheduler, const Toy& toy, std::uint64_t seed) {
   std::vector<std::size_t> next(toy.size(), 0);
   std::string order;
@@ -59,7 +59,7 @@ std::string run(Scheduler& scheduler, const Toy& toy, std::uint64_t seed) {
   return order;
 }
 
-// How often each order comes, as a share of all runs but the first, which some learn from.
+// How often each order comes, as a share of all runs but the first, from which some schedulers learn.
 std::map<std::string, double> shares(Scheduler& scheduler, const Toy& toy, unsigned runs = 20'000) {
   std::map<std::string, double> all;
   run(scheduler, toy, 0);
@@ -78,7 +78,7 @@ TEST(Schedulers, TheSameSeedChoosesTheSame) {
   EXPECT_EQ(make_scheduler("sideways"), nullptr);
 }
 
-// Depth 2: b between two neighbours of a. With depth 1 each task runs on, and there is no such order.
+// Depth 2: b's event between two events of a. With depth 1 no task is preempted, and there is no such order.
 TEST(Schedulers, PctShowsABugOfItsDepthAsOftenAsItPromises) {
   constexpr unsigned steps = 10;
   const Toy toy = named({std::vector<Event>(steps, writes(1)), {writes(1)}});
@@ -93,7 +93,8 @@ TEST(Schedulers, PctShowsABugOfItsDepthAsOftenAsItPromises) {
   }
 }
 
-// A priority stays while nothing races with its event: three of four are not as likely as by a coin for each step.
+// A priority stays until an event that races with its own has run: aabb of two independent tasks has the share 1/3, not
+// the 1/4 of a coin for each step.
 TEST(Schedulers, PosDrawsAgainAfterARaceAndOnlyThen) {
   PosWalk pos;
   for (const auto& [order, share] : shares(pos, named({{writes(1)}, {writes(1)}, {writes(1)}})))
@@ -107,7 +108,7 @@ TEST(Schedulers, SurwIsUniformOverTheOrdersOfWhatCounts) {
   const auto all = shares(surw, named({{writes(1)}, {writes(1), writes(1), writes(1)}}));
   EXPECT_EQ(all.size(), 4u);
   for (const auto& [order, share] : all) EXPECT_NEAR(share, 1.0 / 4, near) << order;
-  // What nobody else touches has no say in when the others' event comes.
+  // Events on what no other task touches do not change when the racing event comes.
   SurwWalk selective;
   std::vector<Event> busy(20, alone());
   busy.push_back(writes(1));
@@ -146,7 +147,7 @@ TEST(Schedulers, AReadSeesTheLastWriteOfItsVariable) {
   for (const ReadsFrom& pair : late.possible) EXPECT_NE(pair.write.thread, pair.read.thread) << "of one task: no race";
 }
 
-// Each pair that can be is brought about by its constraint, and kept away by the opposite one.
+// A positive constraint brings each possible pair about; a negative one prevents it.
 TEST(Schedulers, AConstraintBringsItsPairAbout) {
   const Toy toy = named({{writes(1), writes(1), writes(1)}, {alone(), reads(0, 9)}});
   std::vector<AbstractEvent> writers = {at_first()};
@@ -174,7 +175,7 @@ TEST(Schedulers, ASetThatGaveANewPairIsKept) {
   EXPECT_EQ(search.kept().size(), 2u) << "nothing new";
 }
 
-// The look is at its place when all of n tasks have created, and none has marked.
+// is_reordered(): the last task looks after all n others have created and before any of them has marked.
 Toy reorder(unsigned n) {
   Toy toy;
   for (unsigned i = 0; i < n; ++i) toy.push_back({writes(static_cast<int>(i)), writes(static_cast<int>(i), mark)});
@@ -206,7 +207,7 @@ TEST(Schedulers, AWideConstraintPutsTwentyTasksInTheirWindowAtOnce) {
 
 // ---- on the kernel -----------------------------------------------------------------------------
 
-// Chooses at random, and asks of each step whether it was foreseen.
+// Chooses at random, and checks of each step that it was foreseen.
 class Foresight : public RandomWalk {
  public:
   void did(const Event& event) override {
@@ -246,7 +247,7 @@ TEST(Schedulers, WhatATaskIsAboutToDoIsWhatItDoes) {
   EXPECT_GT(foresight.steps, 200u);
 }
 
-// It asks at each step, also at the one that the trace has no room for.
+// The scheduler is asked at each step, also at the one for which the trace has no room.
 TEST(Schedulers, ARunThatIsTooLongForATraceIsInconclusive) {
   if (const std::string why = why_no_number(4999); !why.empty()) GTEST_SKIP() << why;
   struct Lowest : Scheduler {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Scheduled runs: the schedule decides, the same schedule does the same again, and what cannot go is told.
+// Scheduled runs: the schedule decides, the same schedule gives the same run, and a turn that no task can take is
+// reported.
 #include "impl/executor/executor.h"
 #include "model/scenario/visible.h"
 #include "properties/on_the_kernel.h"
@@ -116,8 +117,8 @@ TEST(Schedules, ATurnThatIsNotEnabledIsFoundOut) {
   EXPECT_EQ(e->trace().bad_turn, 0);
 }
 
-// What the judge may believe of an operation's time is what the schedule says: not that it acted ever since its thread
-// came to rest before its call. A spawn's calls may be invisible, so it may have acted since then.
+// For the judge an operation begins at its first turn, not when its thread came to rest before its call. A spawn begins
+// when its thread came to rest: its calls may be invisible, so it may have acted since then.
 TEST(Schedules, AnOperationBeginsWhenItsTurnComes) {
   auto e = executor();
   Scenario s =

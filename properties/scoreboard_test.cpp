@@ -34,7 +34,7 @@ nlohmann::json checked_in() { return nlohmann::json::parse(text_of(board_path), 
 #define SKIP_WITHOUT_SCOREBOARD() \
   if (!std::filesystem::exists(board_path)) GTEST_SKIP() << board_path << " is missing: ci/scoreboard makes it"
 
-// Built in, or in bin/peers. Empty: it is not here.
+// The name, if it is built in, or the object in bin/peers; empty if there is neither.
 std::string implementation_here(const std::string& name) {
 #define SPAWNCHECK_ROW(known, get, describe, what) \
   if (name == known) return name;
@@ -53,7 +53,7 @@ std::unique_ptr<Session> start(const std::string& implementation) {
   return session;
 }
 
-// The scenario, until this clause is violated: a run may show another one alone.
+// Runs the scenario until it violates this clause: one run may violate another clause only.
 Verdict run_until(Session& session, const Scenario& scenario, Clause clause) {
   constexpr unsigned runs_max = 400;
   Verdict verdict;

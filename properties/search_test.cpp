@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The search of schedules: what it leaves out ends like something it ran, a bug that only an order shows is found, and
-// a search that was broken off goes on.
+// The search of schedules: each schedule that it leaves out ends like one that it ran, it finds a bug that only some
+// order shows, and an interrupted search can be continued.
 #include <cstdio>
 #include <memory>
 #include <set>
@@ -83,7 +83,7 @@ bool steps_commute(sc_visible first, std::int64_t first_argument, sc_visible sec
   return both.size() == 2 && commute(both[0], both[1]);
 }
 
-// What threads share of their attributes (CLONE_FS), and a directory's descriptor, which another thread may close.
+// Calls on attributes that threads share (CLONE_FS) do not commute, nor does fchdir(2) with a close of its descriptor.
 TEST(Search, AttributesThatAreSharedDoNotCommute) {
   EXPECT_FALSE(steps_commute(SC_VISIBLE_fchdir, 5, SC_VISIBLE_close, 5));
   EXPECT_TRUE(steps_commute(SC_VISIBLE_fchdir, 5, SC_VISIBLE_close, 6));
@@ -112,7 +112,7 @@ TEST(Search, WhatIsLeftOutEndsLikeWhatWasRun) {
   EXPECT_LT(run * 3, every);
 }
 
-// Two threads of two operations each, as the generator makes them.
+// Generated scenarios of two threads, cut to at most two operations each.
 TEST(Search, TheSameForGeneratedScenarios) {
   const unsigned wanted = rounds(25, 3);
   unsigned tried = 0;
@@ -128,7 +128,7 @@ TEST(Search, TheSameForGeneratedScenarios) {
       for (const sc_operation& op : thread.operations)
         spawns += op.kind == SC_OP_SPAWN || op.kind == SC_OP_LISTEN || op.kind == SC_OP_WAIT;
     }
-    if (spawns != 0 || !is_valid(scenario)) continue;  // every schedule of a spawn and two calls is the test above
+    if (spawns != 0 || !is_valid(scenario)) continue;  // a spawn has too many schedules; the test above has some
     scenario.schedule.clear();
     std::uint64_t all = 0, reduced = 0;
     EXPECT_EQ(outcomes(session_with("reference"), scenario, true, reduced),
@@ -139,7 +139,7 @@ TEST(Search, TheSameForGeneratedScenarios) {
   EXPECT_EQ(tried, wanted);
 }
 
-// Bugs that one order in many shows, each found by some order of one scenario.
+// Bugs that one order in many shows: the search of one scenario finds each.
 TEST(Search, ABugOfOneOrderIsFound) {
   const struct {
     const char *word, *text, *clauses;
@@ -168,7 +168,7 @@ TEST(Search, ABugOfOneOrderIsFound) {
     const SearchResult none = control.run();
     EXPECT_TRUE(none.is_complete);
     EXPECT_FALSE(none.violation) << print(scenario);
-    // Its schedule is that run.
+    // The schedule found gives that run again.
     Scenario again = scenario;
     again.schedule = found.schedule;
     EXPECT_EQ(session.run_scheduled(again, policy_of(Turns::strict)).clause, found.violation->clause);

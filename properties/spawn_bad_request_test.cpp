@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Every wrong value of every field: an error that names field and reason, before there is a child, and a caller that
-// is as it was. The table has a row for each reason that the sources can give.
+// For each wrong value of each field spawn_run() fails before there is a child, names field and reason, and leaves the
+// caller as it was. The table has a row for each reason that the sources can give.
 #include <fcntl.h>
 #include <sys/resource.h>
 
@@ -202,7 +202,7 @@ TEST(BadRequests, TheTableHasEveryReason) {
   EXPECT_GT(found, known.size());
 }
 
-// What the kernel, not the request, has not: spawn_features_test, spawn_fallback_test.
+// More on what the kernel lacks: spawn_features_test, spawn_fallback_test.
 TEST(BadRequests, AForcedStrategyThatIsNotThere) {
   HoldRequest request;
   spawn_abilities none{};

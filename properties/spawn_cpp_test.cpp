@@ -48,7 +48,7 @@ TEST(Request, SignalsThroughThePidfd) {
   EXPECT_EQ(exit->signal, SIGTERM);
 }
 
-// Behaviour 7: what the caller's strings and arrays become after the request was built does not matter.
+// Behaviour 7: the caller may change its strings and arrays after it has built the request.
 TEST(Request, OwnsWhatItWasGiven) {
   int pipe_ends[2];
   ASSERT_EQ(pipe2(pipe_ends, O_CLOEXEC), 0);
@@ -74,7 +74,7 @@ TEST(Request, OwnsWhatItWasGiven) {
   close(pipe_ends[0]);
 }
 
-// Every setter reaches its field: the shell tells what it has.
+// Every setter reaches its field: the child, a shell, prints its own attributes.
 TEST(Request, SetsWhatTheChildIs) {
   char directory[] = "/tmp/spawncheck-XXXXXX";
   ASSERT_NE(mkdtemp(directory), nullptr);
@@ -196,7 +196,7 @@ TEST(Child, WaitingOutlastsSignals) {
   EXPECT_TRUE(child->kill_and_wait().has_value());
 }
 
-// It ended by itself: that is what is told, and the kill reaches nobody.
+// The child has ended by itself: kill_and_wait() returns that status, and its signal reaches no process.
 TEST(Child, KillingOneThatHasEndedTellsHowItEnded) {
   auto child = Request(binary("exit")).spawn();
   ASSERT_TRUE(child.has_value());

@@ -37,7 +37,7 @@ bool refuse(const Refusal& refusal) {
   return ok;
 }
 
-// Exit status of the process that tries: 0, or the number of what was wrong.
+// Returns the exit status of the process that tries: 0, or the number of the check that failed.
 int try_all(const Refusal& refusal, bool entered_late) {
   HoldRequest request;
   const int low = memfd_create("kept", MFD_CLOEXEC), leak = memfd_create("leak", 0);
@@ -106,7 +106,7 @@ std::string name_of(const ::testing::TestParamInfo<std::tuple<Refusal, bool>>& i
 INSTANTIATE_TEST_SUITE_P(Refused, Fallback, ::testing::Combine(::testing::ValuesIn(refusals()), ::testing::Bool()),
                          name_of);
 
-// Runs in a process of its own, whose exit status it is: 0, or what was wrong.
+// Runs `body` in a process of its own. Returns its exit status: 0, or the number of the check that failed.
 int status_of(int (*body)()) {
   const pid_t pid = fork();
   if (pid == 0) _exit(body());
@@ -115,7 +115,8 @@ int status_of(int (*body)()) {
   return WEXITSTATUS(status);
 }
 
-// Which strategy one high source crosses by. The child's number 0 must be that file.
+// Spawns with one high source kept at 0. Returns the strategy used; -1 if the spawn fails; -2 if the child's table is
+// not that file at 0.
 int strategy_used(uint32_t asked = SPAWN_STRATEGY_AUTOMATIC, int* error = nullptr) {
   HoldRequest request;
   const int low = memfd_create("kept", MFD_CLOEXEC), kept = fcntl(low, F_DUPFD_CLOEXEC, 100);
@@ -134,8 +135,8 @@ int strategy_used(uint32_t asked = SPAWN_STRATEGY_AUTOMATIC, int* error = nullpt
              : -2;
 }
 
-// Ptrace rights on the caller: an undumpable process without CAP_SYS_PTRACE has none on itself from another (ptrace(2),
-// PTRACE_MODE_ATTACH). Refused once, it is not tried again, even where it would be granted by then.
+// The child needs ptrace rights on its caller (PTRACE_MODE_ATTACH, ptrace(2)); without CAP_SYS_PTRACE it has none on an
+// undumpable one. After one refusal fetched is not tried again, even if the rights are granted by then.
 TEST(Fetched, WithoutPtraceRightsFallsBackAndRemembers) {
   EXPECT_EQ(status_of([] {
               if (strategy_used() != SPAWN_STRATEGY_FETCHED) return 1;
@@ -152,8 +153,8 @@ TEST(Fetched, WithoutPtraceRightsFallsBackAndRemembers) {
             0);
 }
 
-// Before 6.10, fcntl(2) answers EBADF when it is asked F_DUPFD_QUERY of what was opened with O_PATH: the number is as
-// it was, and kcmp(2) says so.
+// Before 6.10, F_DUPFD_QUERY of an O_PATH descriptor fails with EBADF (fs/fcntl.c check_fcntl_cmd) although the number
+// is open: kcmp(2) then decides.
 TEST(Staged, TakesNoAnswerToTheQueryForAClosedNumber) {
   EXPECT_EQ(status_of([] {
               constexpr unsigned dupfd_query = 1027;
@@ -186,8 +187,8 @@ TEST(Fetched, IntoANewPidNamespaceFallsBackBeforeThereIsAChild) {
   EXPECT_EQ(status, 0);
 }
 
-// The table is the calling thread's, which is not always the process's. What it keeps is in no other one; without a
-// name for the thread, fetched would take from the process's, so another strategy is chosen.
+// The caller's table is that of the calling thread, which may differ from the table of the process's first thread.
+// Without PIDFD_THREAD fetched would take from the latter, so another strategy is chosen.
 TEST(Fetched, TakesFromTheTableOfTheCallingThread) {
   EXPECT_EQ(status_of([] {
               int wrong = 1;
@@ -201,7 +202,7 @@ TEST(Fetched, TakesFromTheTableOfTheCallingThread) {
             0);
 }
 
-// No number for the pidfd below the limit: another strategy, for this request only.
+// If no number below the limit is free for the pidfd, another strategy is chosen, for this request only.
 TEST(Fetched, WithoutANumberToSpareAnotherStrategyIsTaken) {
   EXPECT_EQ(status_of([] {
               HoldRequest request;

@@ -123,7 +123,7 @@ TEST_P(Feature, UserGroupAndGroups) {
   EXPECT_EQ(prctl(PR_GET_DUMPABLE), 1) << "the caller stays dumpable";
 }
 
-// An empty list is a list: without it the child of a privileged caller keeps the caller's groups.
+// An empty list removes all groups; without a list the child of a privileged caller keeps the caller's.
 TEST_P(Feature, AnEmptyListOfGroupsIsSet) {
   NEEDS_ROOT();
   const gid_t mine[] = {77};
@@ -162,7 +162,7 @@ TEST_P(Feature, TheProgramIsReachedWithTheNewCredentialsAndTheRestWithTheCallers
   rmdir(directory);
 }
 
-// The failing step arrives from a child that has a memory of its own; with every fallback.
+// A child on a copy of the memory reports its failing step as well, with every fallback.
 TEST_P(Feature, ErrorsOfAChildOnACopyOfTheMemory) {
   NEEDS_ROOT();
   request.r.set = SPAWN_SET_UID | SPAWN_WANT_PIDFD;
@@ -185,7 +185,7 @@ TEST_P(Feature, ErrorsOfAChildOnACopyOfTheMemory) {
   close(result.pidfd);
 }
 
-// What SPAWN_ALLOW_UNDUMPABLE allows does happen: the default has a reason. kernel/cred.c commit_creds
+// kernel/cred.c commit_creds: with SPAWN_ALLOW_UNDUMPABLE the caller does become undumpable, hence the default.
 TEST_P(Feature, SharedMemoryIsUndumpableAfterwards) {
   NEEDS_ROOT();
   request.r.set = SPAWN_SET_UID | SPAWN_ALLOW_UNDUMPABLE;
@@ -228,7 +228,7 @@ TEST_P(Feature, NoNewPrivileges) {
 
 // --- parent death signal ----------------------------------------------------------------------------------
 
-// Also with new credentials, which clear it: it comes after them.
+// New credentials clear the death signal, so the child sets it after them.
 TEST_P(Feature, TheDeathSignalIsThereAfterCredentials) {
   request.path = binary("death-signal");
   request.r.path = request.path.c_str();
@@ -243,7 +243,7 @@ TEST_P(Feature, TheDeathSignalIsThereAfterCredentials) {
   EXPECT_EQ(exit_status_of(result.pid), SIGUSR1);
 }
 
-// The parent is killed while its child waits at a step before: the signal would never come, so the child ends.
+// The parent is killed while its child waits at an earlier step: the death signal would never come, so the child exits.
 TEST_P(Feature, AChildWhoseParentIsGoneEnds) {
   char directory[] = "/tmp/spawncheck-XXXXXX";
   ASSERT_NE(mkdtemp(directory), nullptr);
@@ -284,7 +284,7 @@ TEST_P(Feature, AChildWhoseParentIsGoneEnds) {
 
 // --- cgroup -----------------------------------------------------------------------------------------------
 
-// A cgroup of our own below where the unified hierarchy is mounted; empty: none can be made.
+// Makes a cgroup below the mount point of the unified hierarchy. Returns its path; empty if none can be made.
 std::string make_cgroup() {
   std::ifstream mounts("/proc/self/mounts");
   for (std::string device, where, type, rest; mounts >> device >> where >> type && std::getline(mounts, rest);)

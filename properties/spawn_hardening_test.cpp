@@ -42,7 +42,7 @@ TEST_P(Hardened, SixtyFourThreadsAtOnce) {
       ExitRequest good(GetParam()), bad(GetParam());
       good.keep = {{2, t}};
       bad.r.path = "/no/such/program";
-      // Each child puts another path together on its stack; a wrong one is not there.
+      // Each child composes a different path on its stack; a wrong one does not exist.
       const std::string bin = binary("exit"), list = "/no/such/" + std::to_string(t) + ":" +
                                                      bin.substr(0, bin.rfind('/')) +
                                                      std::string(static_cast<std::size_t>(t) + 1, '/');
@@ -157,7 +157,7 @@ TEST_P(Hardened, FromASignalHandler) {
   int seen = -1;
   for (int i = 0; i < 400'000 && handler_good + handler_wrong < 60; ++i) {
     if (seen !=
-        handler_good + handler_wrong) {  // not by itself: a slow handler would be followed by the next, for ever
+        handler_good + handler_wrong) {  // no interval timer: after a slow handler the next would follow, for ever
       seen = handler_good + handler_wrong;
       setitimer(ITIMER_REAL, &soon, nullptr);
     }
@@ -195,7 +195,7 @@ TEST_P(Hardened, NoForkHandlerRuns) {
   EXPECT_EQ(apart([] { return fork_handlers == 2 ? 0 : 1; }), 0) << "the handlers are there";
 }
 
-// No cancellation point: with a request pending it returns all the same, and what was spawned is not lost.
+// spawn_run() is no cancellation point: with a cancellation request pending it returns, and the child is not lost.
 TEST_P(Hardened, IsNoCancellationPoint) {
   struct Job {
     ExitRequest request;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The planner is pure: its plans are run here on a table of letters, without a system call.
+// The planner is pure: its plans run here on a std::map as the table, without a system call.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 #include <spawncheck/spawn/request.h>
@@ -155,7 +155,7 @@ bool run(const spawn_plan& plan, Table& t) {
   return true;
 }
 
-// On both sides of the numbers that are always copied.
+// Numbers on both sides of 64: those below are always copied.
 rc::Gen<int> some_number() { return rc::gen::oneOf(rc::gen::inRange(0, 9), rc::gen::inRange(62, 69)); }
 
 // A keep-list with distinct targets.
@@ -202,7 +202,7 @@ RC_GTEST_PROP(Plan, IsTheSimultaneousAssignment, ()) {
   if (all_open)
     for (const spawn_keep& k : keep) expected[k.target] = {before[k.source].first, false};
   if (all_open && has_program) expected[-1] = {before[r.program_fd].first, false};
-  // Not on the keep-list, the program's own number is made close-on-exec on its way.
+  // The plan makes the program's own number close-on-exec unless the keep-list names it.
   if (has_program && policy != SPAWN_FDS_ONLY &&
       std::none_of(keep.begin(), keep.end(), [&](const spawn_keep& k) { return k.target == r.program_fd; }))
     expected.erase(r.program_fd);
@@ -212,8 +212,8 @@ RC_GTEST_PROP(Plan, IsTheSimultaneousAssignment, ()) {
   if (all_open) RC_ASSERT(after == expected);
 }
 
-// Sources that are neighbours, on both sides of 64 of them, far apart, and 4096 apart; targets beside them and among
-// them.
+// Sources next to each other, about 64 apart and far apart, in lists of up to 130; targets below them, at them and
+// among them.
 TEST(Plan, IsTheAssignmentOfLongListsToo) {
   for (const int step : {1, 2, 63, 64, 65, 1024, 4096})
     for (const int count : {2, 5, 63, 64, 65, 130})
@@ -334,7 +334,7 @@ TEST(Plan, StagedPutsHighSourcesIntoSlotsFirst) {
             "dup 43 0\ndup 5 1\ndup 42 2\ndup 43 3\nclose 5\nclose 42\nclose 43\nmask\nexec\n");
 }
 
-// What the request names itself is no slot; where another spawn has such a number, the placeholder is read.
+// A number that the request names is no slot; if another spawn uses it, the plan reads the placeholder instead.
 TEST(Plan, NumbersOfTheWindowThatAreNamedAreTheCallers) {
   const std::vector<spawn_keep> keep{{41, 0}, {70, 1}, {44, 41}};
   const spawn_request r = request_of(keep);

@@ -99,7 +99,7 @@ Found by_spawn(const Places& places, const std::string& list, const std::string&
   return {0, link_of(proc(child.pid(), "exe"))};
 }
 
-// What libc's own does, in a process of its own.
+// What libc's own search finds, in a process of its own.
 Found by_execvpe(const Places& places, const std::string& list, const std::string& name) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return {errno, "pipe2"};
@@ -170,7 +170,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Row{"a_long_component_ends_it", {"absent-element", "good"}, ENAMETOOLONG, ""}),
     [](const auto& i) { return i.param.name; });
 
-// The longest list there can be (one string of an environment is at most 128 KiB), thousands of elements.
+// About the longest list there can be (one string of an environment is at most 128 KiB): thousands of elements.
 TEST(Search, AListOfThousands) {
   const Places places;
   std::string list;
@@ -346,7 +346,7 @@ TEST_P(Feature, ANewSessionTakesItsTerminal) {
   }
 }
 
-// O_NOCTTY is always there: a session's first terminal is what was asked for, not what it happened to open.
+// The child opens with O_NOCTTY: its session gets the terminal that was asked for, never one that it happens to open.
 TEST_P(Feature, AnOpenedTerminalIsNotTaken) {
   const Terminal terminal;
   NEEDS_TERMINAL(terminal);
@@ -375,8 +375,8 @@ TEST_P(Feature, ATerminalOfAnotherSessionAndWhatIsNoTerminalAreRefused) {
   close(null);
 }
 
-// A shell's job: a new group of the caller's session takes the foreground from a background process, and nobody
-// is stopped by SIGTTOU, which is not blocked here.
+// A shell's job: a new group of the caller's session takes the foreground, also from a background process. SIGTTOU,
+// which is not blocked here, stops no process.
 TEST_P(Feature, AJobTakesTheForeground) {
   const Terminal terminal;
   NEEDS_TERMINAL(terminal);

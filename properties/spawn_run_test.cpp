@@ -25,7 +25,7 @@ class Spawn : public ::testing::TestWithParam<uint32_t> {
   static void SetUpTestSuite() { ASSERT_EQ(spawn_window_reserve(20), 0); }
   static void TearDownTestSuite() { EXPECT_EQ(spawn_window_release(), 0); }
   bool is_for_inherited() const { return spawn_strategy_of(GetParam())->inherits != 0; }
-  // The same file at a number above what every copy has.
+  // Moves the file to a number of 70 or above: a copy need not have it.
   static int high(int fd) {
     const int number = fcntl(fd, F_DUPFD_CLOEXEC, 70);
     close(fd);
@@ -142,7 +142,7 @@ TEST_P(Spawn, SetsDirectoryByPathAndDescriptorAndUmask) {
   close(directory);
 }
 
-// The program's descriptor is out of every target's way, and is not passed on.
+// The program's descriptor gets out of every target's way, and the program does not inherit it.
 TEST_P(Spawn, RunsAProgramByDescriptorWhereverTheTargetsAre) {
   for (const bool is_high : {false, true}) {
     const int program =
@@ -351,13 +351,13 @@ class Transient : public ::testing::Test {
     request.r.strategy = strategy;
     request.keep = {{source, 0}};
     spawn_abilities abilities = spawn_abilities_probed();
-    abilities.window = 3ull << 50;  // what is staged is the caller's to do, and nothing here
+    abilities.window = 3ull << 50;  // the caller's part, staging, is not done here
     spawn_step steps[64];
     spawn_plan plan{};
     plan.step = steps;
     plan.step_capacity = 64;
     EXPECT_EQ(spawn_plan_build(&request.get(), &abilities, &plan), 0);
-    // Registration by another process than this one: a thread-less child of ours with the table shared.
+    // Another process must register: a child, with the caller's table if the plan shares it.
     const bool shares = (plan.start & SPAWN_START_FILES) != 0;
     static char stack[1 << 16];
     struct Job {

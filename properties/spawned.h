@@ -68,8 +68,8 @@ class Held {
   Held(const Held&) = delete;
   Held& operator=(const Held&) = delete;
   pid_t pid() const { return pid_; }
-  // exec wakes its parent before it is through (fs/exec.c exec_mmap): while the child still has the caller's memory,
-  // and with it the caller's arguments. Its own come last.
+  // Waits until the child has its own arguments. exec wakes the parent (fs/exec.c exec_mmap) while the child still has
+  // the caller's memory, and with it the caller's arguments.
   void settle() const {
     const std::string of_caller = arguments_of("self");
     for (int i = 0; i < 100'000; ++i) {
@@ -110,7 +110,7 @@ struct HoldRequest {
   }
 };
 
-// A thread that is not its process's first one can be named by a pidfd: PIDFD_THREAD, Linux 6.9.
+// Returns true if a pidfd can name a thread that is not the first of its process: PIDFD_THREAD, Linux 6.9.
 inline bool has_thread_pidfds() {
   constexpr unsigned pidfd_thread = O_EXCL;
   const long fd = syscall(SYS_pidfd_open, gettid(), pidfd_thread);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// By which strategy a spawn of a scheduled run went, told from the calls of its child and its caller: a strategy that
-// is forced gives way to another where the scenario has no room for it, and a test of the first would be none.
+// The strategy of a spawn in a scheduled run, told from the calls of its child and its caller. A forced strategy gives
+// way to another where the scenario has no room for it; a test of the forced one would then test nothing.
 #pragma once
 
 #include <span>

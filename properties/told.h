@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A history told by hand, for tests of the judge: no system call is made.
+// A history written by hand, for tests of the judge: no system call is made.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 
 namespace spawncheck {
 
-// One run, told operation by operation. Nothing else was seen of it.
+// One run, written operation by operation. Whatever is not written was not seen.
 class Told {
  public:
   explicit Told(const char* text) : scenario_(scenario_of(text)), history_(std::make_unique<sc_history>()) {
@@ -45,7 +45,7 @@ class Told {
     history_->child[r.child].pid = r.value[0];
     return *this;
   }
-  // It was seen, with nothing open, in that group.
+  // The last child was seen, with nothing open, in that process group; so was the caller.
   Told& in_group(std::int32_t group) {
     sc_process& child = history_->child[history_->child_count - 1];
     child.observed = child.has_execed = 1;
@@ -56,7 +56,7 @@ class Told {
     history_->parent.cwd = -1;
     return *this;
   }
-  // Of the child that was told of last; and of the caller, which is seen then too.
+  // The last child, seen with nothing open in process group 0; the caller was seen too.
   sc_process& seen() {
     in_group(0);
     return history_->child[history_->child_count - 1];

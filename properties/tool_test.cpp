@@ -87,7 +87,7 @@ TEST_F(Tool, BadUsageIsTwoAndSaysWhy) {
   EXPECT_EQ(spawncheck("run " + file("huge", std::string(100'000, '#')) + " 2>&1").status, 2);
 }
 
-// A world of a lower limit than it asks for once had a correct spawn accused: its target was above.
+// A world that got a lower limit than it asked for once accused a correct spawn, whose target was above the limit.
 TEST_F(Tool, NumbersAndLimitsAboveTheHardLimitAreUnsupported) {
   for (const char* text : {"fd 700 memfd\nthread\n  spawn only hold keep 700>3 -> $0\nexpect holds\n",
                            "limit 600\nfd 5 memfd\nthread\n  spawn only hold keep 5>550 -> $0\n",
@@ -239,7 +239,7 @@ TEST_F(Tool, PtraceRefusedIsUnsupported) {
   }
 }
 
-// It would be judged by an errno that says only that this kernel is another.
+// Otherwise the judge would accuse a spawn whose errno says only that this kernel lacks the strategy.
 TEST_F(Tool, AForcedStrategyThatTheKernelLacksIsUnsupported) {
   if (probed(Behaviour::close_range_except).answer == Answer::yes) GTEST_SKIP() << "this kernel has CLOSE_RANGE_EXCEPT";
   const std::string swap_file = file("swap", swap), race_file = file("race", race);
@@ -322,7 +322,7 @@ TEST_F(Tool, WhatDoesNotComeBackIsSuspectedAndHidesNothingBehindIt) {
   EXPECT_EQ(told[1]["clause"], "proc.child");
 }
 
-// How full the machine was cannot be told, so nothing is violated; but the user learns why.
+// The tool cannot tell how full the machine was, so it reports no violation; it says why runs were inconclusive.
 TEST_F(Tool, ASearchThatHoldsSaysWhyOthersWereInconclusive) {
   const Output out = spawncheck("check --runs 60" + provoke("full"));
   EXPECT_EQ(out.status, 0) << out.text;
@@ -355,7 +355,7 @@ TEST_F(Tool, ASuspicionSaysFirstThatItDidNotComeBack) {
   }
 }
 
-// Nothing is compared where an implementation declines without a call; beside a run that agrees this is no failure.
+// A spawn that is declined without a call leaves nothing to compare; beside a run that agrees this is no failure.
 TEST_F(Tool, ALockstepRunWithNothingToCompareDoesNotAgree) {
   const std::string swap_file = file("swap", swap),
                     inherit_file = file("inherit", "fd 3 memfd\nthread\n  spawn inherit hold -> $0\n");
@@ -402,7 +402,7 @@ TEST(Lockstep, ARunThatDidNotRunDoesNotAgree) {
   EXPECT_EQ(status_of(SC_RUN_BROKEN, 0), Status::broken);
 }
 
-// Whatever of a killed tool is left comes to its subreaper, here this test, and is soon gone.
+// The processes of a killed tool are reparented to their subreaper, here this test, and soon end.
 TEST_F(Tool, KillingTheToolEndsEveryTracedProcess) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   const std::string tool = directory_of_binaries() + "/spawncheck", race_file = file("race", race);
@@ -485,7 +485,7 @@ TEST_F(Tool, TakesAKernelByReleaseAndBehaviours) {
   }
 }
 
-// The same claims on any kernel: nothing is expected there, the table says what comes out.
+// `explore --claims --kernel` puts the claims to any kernel: it has no expectations, and the table shows the results.
 TEST_F(Tool, AsksClaimsOnAnyKernel) {
   const std::string file = std::string(SPAWNCHECK_SOURCE_DIRECTORY) + "/corpus/seeds/claims/error-pipe.scenario";
   const Output out = spawncheck("explore --claims --kernel 6.18,exec-closes-before-wake " + file);
@@ -499,7 +499,7 @@ TEST_F(Tool, SecondsBoundTheCall) {
   EXPECT_EQ(out.status, 0) << out.text;
 }
 
-// The first spawn outlasts the time that there is: then one try again is made, no smaller scenario and no 20 tries.
+// The first spawn outlasts --seconds: the violation is then tried once more, not shrunk and not tried 20 times.
 TEST_F(Tool, SecondsBoundShrinkingAndConfirmingToo) {
   const Output out = shell("SPAWNCHECK_SLOW=" + directory + "/byte-a-spawn " + directory_of_binaries() +
                            "/spawncheck check --json" + seconds(1) + provoke("slow"));
@@ -508,7 +508,7 @@ TEST_F(Tool, SecondsBoundShrinkingAndConfirmingToo) {
   EXPECT_LT(std::filesystem::file_size(directory + "/byte-a-spawn"), 20u) << out.text;
 }
 
-// What is stored is what was found: a campaign that finds nothing stores nothing, not each test that it made.
+// A campaign stores what it found, not each test that it made: one that finds nothing stores nothing.
 TEST_F(Tool, LitmusStoresOnlyWhatIsOutsideTheModel) {
   const std::string store = directory + "/store";
   std::filesystem::create_directory(store);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// fd.untouched, fd.untransient and mm.unwritten, looked at between any two calls of a spawn, for every strategy and
-// peer; and the planted bugs are seen so as well.
+// fd.untouched, fd.untransient and mm.unwritten, checked between any two calls of a spawn, for every strategy and some
+// peers; the planted bugs are seen the same way.
 #include "impl/session/watch.h"
 
 #include <fcntl.h>
@@ -27,8 +27,8 @@ std::string world(const std::string& spawn) {
   return "fd 0 null\nfd 5 memfd cloexec\nfd 70 eventfd cloexec\nfd 200 memfd\nthread\n  spawn " + spawn + " -> $0 $1\n";
 }
 
-// What the server asks of the kernel (impl/executor/arena/offer.c, tracer/watch.c), asked apart from it: where both are
-// available, memory must be watched.
+// Probes what the server needs of the kernel (impl/executor/arena/offer.c, impl/executor/tracer/watch.c), independently
+// of the server: if both are available, memory must be watched.
 std::string why_no_scan() {
   if (probed(model::Behaviour::pagemap_scan).answer != Answer::yes)
     return "the kernel cannot tell which pages are written (PAGEMAP_SCAN, Linux 6.7)";
@@ -78,7 +78,7 @@ TEST(Watch, SaysFromWhichNumberNothingDroppedIsReferenced) {
   EXPECT_LE(from("unshare"), 64);  // of the numbers up to the kept one, a word of 64 at least
 }
 
-// Kept from above: the copy is the first 64 numbers all the same, and the caller's window is all that is touched. Two
+// Sources of 64 and above: the copy is still the first 64 numbers, and the spawn touches only the caller's window. Two
 // sources take four numbers of the window, and it has one more for itself.
 TEST(Watch, StagedReferencesNothingFrom64UpWhateverIsKept) {
   const Scenario scenario = scenario_of(
@@ -118,7 +118,7 @@ TEST(Watch, ATouchedTableIsSeen) {
   EXPECT_FALSE(watch(mutant("control"), only).touched);
 }
 
-// One stack for all threads is static memory of the implementation: no call's own.
+// A stack that all threads share is static memory of the implementation, not a spawn's own.
 TEST(Watch, WrittenMemoryIsSeen) {
   if (const std::string why = why_no_scan(); !why.empty()) GTEST_SKIP() << why;
   const Scenario only = scenario_of(world("only hold keep 5>3"));

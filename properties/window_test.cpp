@@ -43,7 +43,8 @@ std::set<int> numbers_open() {
   return open;
 }
 
-// One spawn of what is kept; the child's table must be that and no more. The strategy, or minus errno.
+// Spawns with `keep`; the child's table must be exactly that. Returns the strategy; minus errno if the spawn fails;
+// -1000 if the table is wrong.
 int spawn_of(const std::vector<spawn_keep>& keep, const std::vector<std::string>& files,
              uint32_t strategy = SPAWN_STRATEGY_AUTOMATIC) {
   HoldRequest request;
@@ -134,7 +135,7 @@ TEST(Window, WhatALoopOverAllNumbersClosedIsNotUsedNorOverwritten) {
             0);
 }
 
-// The loop's first opens take the numbers that were ours, one of them twice, as standard streams are.
+// After such a loop other code puts one file at several numbers of the window, as with standard streams.
 TEST(Window, TwoNumbersThatAreAlikeAreNotTakenForPlaceholders) {
   EXPECT_EQ(status_of([] {
               if (spawn_window_reserve(1) != 0) return 1;  // 62, 63, and 61 for itself
@@ -173,8 +174,8 @@ TEST(Window, LosesOnlyTheSlotsThatWereTaken) {
             0);
 }
 
-// Another thread closes numbers of the window and puts files of its own there, while spawns stage. What it finds at its
-// numbers afterwards is its own, but for the one instant that README.md names; and no child ever gets another file.
+// Another thread puts a file of its own at numbers of the window while spawns stage: no child ever gets another file.
+// Nor does the thread lose its file, except in the instant that impl/spawn/README.md names; that is not checked here.
 TEST(Window, UnderAThreadThatClosesAndReusesSlotsChildrenAreRight) {
   EXPECT_EQ(status_of([] {
               if (spawn_window_reserve(20) != 0) return 1;
@@ -278,7 +279,7 @@ TEST(Window, ReserveAndReleaseAmongSpawnsIsSafe) {
       0);
 }
 
-// The bits and the placeholders are the forked process's own from then on.
+// After fork(2) the new process has its own window: bits and placeholders.
 TEST(Window, WorksInAForkedProcess) {
   EXPECT_EQ(status_of([] {
               if (spawn_window_reserve(2) != 0) return 1;
@@ -321,8 +322,8 @@ TEST(Window, AClosedSourceIsEbadfAndEverythingIsPutBack) {
 
 // ---- sources that are replaced, and requests that name numbers of the window -----------------------
 
-// Another thread replaces the source all the time, by files that fstat(2) cannot tell apart. It writes to no number of
-// the window, so that each has its placeholder afterwards, every one is free, and nothing is left open.
+// Another thread replaces the source all the time, by files that fstat(2) cannot tell apart. It touches no number of
+// the window: afterwards each has its placeholder and is free, and nothing is left open.
 TEST(Window, NoSlotIsLostAndNothingStaysOpenWhenSourcesAreReplaced) {
   EXPECT_EQ(status_of([] {
               if (spawn_window_reserve(2) != 0) return 1;
@@ -365,7 +366,7 @@ TEST(Window, NoSlotIsLostAndNothingStaysOpenWhenSourcesAreReplaced) {
             0);
 }
 
-// Another thread puts the read end at the source's number, which is the same file to fstat(2): a write end that stayed
+// Another thread puts the read end at the source's number; to fstat(2) both ends are the same file. A write end left
 // open in a slot would keep the reader waiting for ever.
 TEST(Window, APipesReaderSeesItsEndWhenTheSourceIsReplacedMeanwhile) {
   EXPECT_EQ(status_of([] {
@@ -412,8 +413,7 @@ TEST(Window, APipesReaderSeesItsEndWhenTheSourceIsReplacedMeanwhile) {
             0);
 }
 
-// A number of the window that is named as a source is what the caller has there, a placeholder, and as a target it is
-// the child's.
+// A number of the window is a placeholder if a request names it as a source, and the child's own if as a target.
 TEST(Window, ARequestMayNameItsNumbers) {
   EXPECT_EQ(
       status_of([] {
@@ -446,7 +446,7 @@ TEST(Window, ARequestMayNameItsNumbers) {
       0);
 }
 
-// One names numbers of the window as sources while others stage there: it gets placeholders all the same.
+// A spawn that names numbers of the window as sources gets placeholders, even while other threads stage there.
 TEST(Window, ANumberIsThePlaceholderWhateverOthersStageThere) {
   EXPECT_EQ(status_of([] {
               if (spawn_window_reserve(2) != 0) return 1;  // 60 to 63, and 59 for itself

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A scenario that a test has written out.
+// A scenario that a test writes out as text.
 #pragma once
 
 #include <gtest/gtest.h>
