@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# What the scripts share; sourced. One line for each thing that is missing, and what still works.
+# What the scripts share; sourced. A script says in one line what is missing, and what still works.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
@@ -9,14 +9,14 @@ warn() { printf 'spawncheck: %s\n' "$*" >&2; }
 
 jobs=$(nproc)
 
-# On a terminal ninja counts its steps in one line; a log has nothing but what went wrong.
+# On a terminal ninja counts its steps in one line; a log has errors only.
 ninja=(--quiet)
 if [ -t 1 ]; then ninja=(); fi
 export NINJA_STATUS='%f of %t steps, %e s: '
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# The command and what it needs, in build/try/bin, as quickly as it compiles.
+# Builds the command and what it needs into build/try/bin, with the preset that compiles fastest.
 build_try() {
   ci/setup --try || return 1
   mkdir -p build
@@ -28,5 +28,5 @@ build_try() {
   cmake --build build/try --target spawncheck -j "$jobs" -- "${ninja[@]}"
 }
 
-# Sanitizers that abort leave no core file behind; children of tests are many and short.
+# No core files: sanitizers abort, and tests start many children that die.
 ulimit -c 0

@@ -22,7 +22,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-# Where the rows of a table are declared, and where lines that cite them are.
+# The header that declares the rows of a table, and the folders whose lines cite them.
 TABLES = {"model/contract/rules.h": ("model/contract", "model/judge", "model/explore"), "model/audit/rules.h": ("model/audit",)}
 MAKERS = tuple("model/scenario/" + name for name in ("generate", "random.h", "mutate.cpp", "own.cpp", "features.cpp"))
 ROW = re.compile(r"^\s*X\((\w+), ", re.MULTILINE)

@@ -27,7 +27,7 @@ RULES = """#define SPAWNCHECK_RULES(X) \\
 
 enum class Rule {};
 """
-# Line and column at which a region starts, and how often it ran; the last one ends the file's code.
+# Line and column at which a region starts, and how often it ran; the last one ends the code of the file.
 STARTS = [(1, 20, 1), (3, 5, 1), (5, 5, 0), (9, 14, 0)]
 FILE, UNUSED = "model/judge/step.cpp", "_Z6unusedv"
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-# The guest: one initramfs for all kernels, of busybox, what was built, the libraries that it needs, and the corpus; sourced by ci/kernels.
-# The tree is /spawncheck there. What a kernel runs is a second archive behind it.
+# Makes the guest: one initramfs for all kernels, with busybox, build/dev/bin, the libraries that it needs, and the corpus; sourced by ci/kernels.
+# There the tree is /spawncheck. A second archive, appended to it, has the checks of one kernel.
 
-# make_image FILE: made anew where something that is in it has changed.
+# make_image FILE: makes the initramfs if something in it is newer than FILE.
 make_image() {
   local file=$1 guest=$run/guest
   if [ -s "$file" ] && [ -z "$(find build/dev/bin README.md corpus model impl properties ci/kernels.d/init ci/kernels.d/image.sh -newer "$file" -print -quit)" ]; then return 0; fi
@@ -15,7 +15,7 @@ make_image() {
   cp "$(command -v busybox)" "$guest/bin/busybox"
   local applet
   for applet in $("$guest/bin/busybox" --list); do [ -e "$guest/bin/$applet" ] || ln -s busybox "$guest/bin/$applet"; done
-  # What programs of ours call is what they call on the host: busybox's head reads more than it is asked for, its readlink takes one name.
+  # Tests call the host's coreutils: busybox's head reads more than it is asked for, its readlink takes only one name.
   local program
   for program in sh $(dpkg -L coreutils 2>/dev/null | sed -n 's/^\(\/usr\)\?\/bin\///p'); do
     if [ -x "/bin/$program" ]; then cp --remove-destination -L "/bin/$program" "$guest/bin/$program"; fi
@@ -24,7 +24,7 @@ make_image() {
   printf 'root:x:0:\nnogroup:x:65534:\n' >"$guest/etc/group"
 
   cp -r build/dev/bin "$guest/spawncheck/build/dev/bin"
-  # Tests that compare a table in a document or a list in the source with what is built read it there.
+  # Some tests compare a table of a document, or a list in a source, with what is built.
   cp -r README.md corpus model impl properties "$guest/spawncheck/"
   find "$guest/spawncheck/build/dev/bin" -type f -exec strip --strip-debug {} + 2>/dev/null || true
   copy_libraries "$guest"
@@ -32,12 +32,12 @@ make_image() {
   cp ci/kernels.d/init "$guest/init"
   chmod +x "$guest/init"
   (cd "$guest" && find . | cpio -o -H newc --quiet) >"$run/base.cpio"
-  touch -r "$run/begun" "$run/base.cpio"  # what changes meanwhile is newer
+  touch -r "$run/begun" "$run/base.cpio"  # so that a file that changes meanwhile is newer
   mv "$run/base.cpio" "$file"
   rm -rf "$guest"
 }
 
-# make_image_of BASE CHECKS FILE: CHECKS is the table of checks, already chosen.
+# make_image_of BASE CHECKS FILE: appends CHECKS, the chosen rows of the table, and the settings to BASE.
 make_image_of() {
   local own=$3.own
   mkdir -p "$own"

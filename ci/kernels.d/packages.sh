@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-# What Debian's archives have of kernels; sourced by ci/kernels. The archives are those that apt is set up for on this machine, with the suites
-# of the table below asked for too; apt works in a directory of its own, so the host's lists stay as they are and nothing is installed.
+# Finds kernels in Debian's archives; sourced by ci/kernels. The archives are those that apt is set up for on this machine, with the suites of the table
+# below; apt works in a directory of its own, so the host's lists stay as they are and nothing is installed.
 
-# Columns: archive (its Label), suite. A suite that an archive does not have is said and passed over.
+# Columns: archive (its Label), suite. A suite that an archive lacks is skipped with a warning.
 suites=(
   "Debian bookworm"
   "Debian-Security bookworm-security"
@@ -15,7 +15,7 @@ suites=(
   "Debian experimental"
 )
 
-# prepare_apt DIRECTORY: lists, and `kernel_list`, a line for each kernel: version package.
+# prepare_apt DIRECTORY: fetches the package lists, at most once a day, and sets `kernel_list`, a file with a line "version package" for each kernel.
 prepare_apt() {
   local apt=$1 label suite site
   mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
@@ -39,13 +39,13 @@ Acquire::Languages "none";
 END
   if [ ! -s "$apt/kernels.list" ] || [ -n "$(find "$apt/kernels.list" -mmin +1440)" ]; then
     APT_CONFIG=$apt/apt.conf apt-get update </dev/null >"$apt/update.log" 2>&1 || true
-    sed -n 's/^\(Err:[0-9]*\|E:\) */not to be had: /p' "$apt/update.log" | while read -r line; do warn "$line"; done
+    sed -n 's/^\(Err:[0-9]*\|E:\) */unavailable: /p' "$apt/update.log" | while read -r line; do warn "$line"; done
     list_kernels "$apt" >"$apt/kernels.list"
   fi
   kernel_list=$apt/kernels.list
 }
 
-# Plain images for amd64, oldest first; "6.12.118-1 linux-image-6.12.118+deb13-amd64".
+# Prints the plain images for amd64, oldest first, as "6.12.118-1 linux-image-6.12.118+deb13-amd64".
 list_kernels() {
   local apt=$1
   export APT_CONFIG=$apt/apt.conf
@@ -54,13 +54,13 @@ list_kernels() {
   unset APT_CONFIG
 }
 
-# kernel_package NAME: the newest that NAME is the beginning of, or "newest": the newest of all; "version package", or nothing.
+# kernel_package NAME: prints "version package" of the newest kernel whose version begins with NAME, or of the newest of all if NAME is "newest"; or nothing.
 kernel_package() {
   if [ "$1" = newest ]; then tail -n 1 "$kernel_list"; return; fi
   awk -v name="$1" '{ v = $1; sub(/[-~].*/, "", v) } v == name || index(v, name ".") == 1' "$kernel_list" | tail -n 1
 }
 
-# fetch_image APT VERSION PACKAGE FILE: the kernel's image as a file. Since 7.2 it is in linux-binary-*, which linux-image-* depends on.
+# fetch_image APT VERSION PACKAGE FILE: writes the kernel's image to FILE. Since 7.2 the image is in linux-binary-*, on which linux-image-* depends.
 fetch_image() {
   local apt=$1 version=$2 package=$3 file=$4 candidate deb
   [ ! -s "$file" ] || return 0

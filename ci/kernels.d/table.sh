@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-# What came of the checks, as a table and as JSON; sourced by ci/kernels.
+# Prints the results of the checks as a table and writes them as JSON; sourced by ci/kernels.
 
 # What a check's exit status means; test programs know 0 and 1 only.
 words=([0]=holds [1]=violated [2]=failed [3]=inconclusive [4]=unsupported [5]=failed)
 
-# result KERNEL CHECK: sets `word`, `reason` (a line, or nothing), `took` (hundredths of a second), `from`, the commit that was run, and `said`: how
-# much it did, in its own words.
+# result KERNEL CHECK: sets `word`, `reason` (a line, or nothing), `took` (hundredths of a second), `from`, the commit that was run, and `said`: the
+# check's last line, if that says how much it did.
 result() {
   local out=$work/$1 check=$2 status=
   word=failed reason='' took=0 from='' said=''
@@ -17,7 +17,7 @@ result() {
   said=$(tail -n 1 "$out/$check.log" 2>/dev/null | grep -a '^\[  PASSED\|[0-9] \(runs\|tests\|steps\|schedules\|tables\|rounds\|programs\|hold\)' || true)
   read -r status took from <"$out/$check.status"
   word=${words[$status]:-failed}
-  # What is found there must be here to be looked at: the canary is found in every guest.
+  # A finding of a guest must arrive here: the canary is found in every guest.
   if [[ $check = check.canary.* && $word = holds && -z $(findings "$1" "$check") ]]; then word=failed reason='its finding is not among what came out of the guest'; fi
   case $check in *_test | *_test.*) test_result "$out/$check.log" "$status"; return ;; esac
   case $status in
@@ -29,12 +29,12 @@ result() {
   esac
 }
 
-# A program of GoogleTest's: what failed, or what was skipped, by name.
+# Sets `word` and `reason` for a program of GoogleTest's: what failed, or what was skipped, by name.
 test_result() { # log status
   local skipped passed
   skipped=$(grep -c '^\[  SKIPPED \] .*(\|^spawncheck: unsupported' "$1" || true)
   passed=$(grep -c '^\[       OK \]' "$1" || true)
-  # Emulation is slow, and a test is no shorter for it: what had passed by then has, the rest is not known.
+  # Emulation is slow: the tests that passed before the limit have passed, of the others nothing is known.
   if { [ "$2" = 137 ] || [ "$2" = 143 ]; } && ! grep -q '^\[  FAILED' "$1"; then
     word=inconclusive
     reason="$passed of $(sed -n 's/^\[=*\] Running \([0-9]*\) tests.*/\1/p' "$1") tests passed within the limit of $((took / 100)) s, the next was $(grep '^\[ RUN ' "$1" | tail -n 1 | sed 's/.*\] //')"
@@ -103,7 +103,7 @@ table() {
   say "kernels: ${count[holds]:-0} hold, ${count[violated]:-0} violated, ${count[failed]:-0} failed, ${count[inconclusive]:-0} inconclusive, ${count[unsupported]:-0} unsupported; build/kernels.json"
 }
 
-# The claims of corpus/seeds/claims, each put to each kernel by claims_test in every schedule of whole calls: what it showed, and in how many.
+# Prints what claims_test showed for each claim of corpus/seeds/claims on each kernel, and in how many schedules of whole calls.
 claims_table() {
   local kernel claim cell logs=()
   for kernel in "${kernels[@]}"; do
@@ -123,7 +123,7 @@ claims_table() {
   done
 }
 
-# A kernel that complains about itself while we run is worth a line, whatever the checks say; and so is one on which nothing can race.
+# Prints a line for a kernel that complained about itself, whatever the checks say, and for one with a single processor, on which nothing can race.
 tell_kernel_complaints() {
   local kernel
   for kernel in "${kernels[@]}"; do

@@ -125,7 +125,7 @@ def main(old_file, new_folder, spawncheck):
     named = {pathlib.Path(cell["file"]) for row in new["implementations"] for cell in row["cells"] if cell.get("file")}
     for file in new_folder.glob("*/*.scenario"):
         if file not in named:
-            file.unlink()  # of a cell that another took the place of
+            file.unlink()  # the file of a cell that was replaced
     print(f"{len(kept)} cells of the last board are kept, or are limits by now")
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-# A kernel that does not exist: Debian's newest kernel source with array.patch, whose close_range(2) takes an array of the numbers that stay; sourced by
-# ci/kernels. It is for trying an interface before it is merged: change the patch, call `ci/kernels --array --check claims_test`, read the claims' table.
+# Builds a kernel that is not released: Debian's newest kernel source with array.patch, whose close_range(2) takes an array of the numbers to keep; sourced
+# by ci/kernels. It tries an interface before it is merged: change the patch, call `ci/kernels --array --check claims_test`, read the claims' table.
 #
 # What it takes: 160 MB to fetch, 2 GB in build/kernels/source, and 13 minutes of one processor the first time (config is small: no modules, no disks,
-# no ACPI); a changed patch costs the files that it touches. Each step is done once: a call that is stopped anywhere goes on with the next, make with
-# the next file. The source stays for that; remove the directory to start anew. $SPAWNCHECK_JOBS: how many compilers at a time.
+# no ACPI); a changed patch costs the files that it touches. Each step is done once: after a stopped call the next call continues where it was. The source
+# stays for that; remove the directory to start again. $SPAWNCHECK_JOBS: how many compilers at a time.
 
-# newest_source: "version package".
+# newest_source: prints "version package", or nothing.
 newest_source() {
   APT_CONFIG=$work/apt/apt.conf apt-cache search --names-only '^linux-source-[0-9.]*$' | cut -d' ' -f1 | APT_CONFIG=$work/apt/apt.conf xargs -r apt-cache madison |
     sed 's/ //g' | awk -F'|' '{ print $2, $1 }' | sort -V -k1,1 | tail -n 1
@@ -23,7 +23,7 @@ unpack_source() {
   touch "$source/unpacked.whole"
 }
 
-# Puts the patch on what Debian has, whatever an earlier call left there: unchanged files keep their time.
+# Applies the patch to Debian's source, after it has reverted the patch of an earlier call: unchanged files keep their time stamps.
 patch_source() { # DIRECTORY
   local patch=$root/ci/kernels.d/array/array.patch
   if [ -s "$1/applied.patch" ]; then
@@ -31,13 +31,13 @@ patch_source() { # DIRECTORY
     patch -d "$1" -p1 -R --silent <"$1/applied.patch"
     rm "$1/applied.patch"
   fi
-  # A call that was stopped may have put it there and not said so.
+  # A call that was stopped may have applied the patch without recording it.
   patch -d "$1" -p1 -R --dry-run --silent <"$patch" >/dev/null 2>&1 || patch -d "$1" -p1 --silent <"$patch"
   cp "$patch" "$1/applied.patch.part"
   mv "$1/applied.patch.part" "$1/applied.patch"
 }
 
-# Everything that is not named is off: olddefconfig would take what is on by default, which is twice as much to compile.
+# Switches everything off that the configuration does not name: olddefconfig would keep the defaults, which are twice as much to compile.
 configure_source() { # DIRECTORY
   local config=$root/ci/kernels.d/array/config wanted=$work/array.config option
   cat "$1"/kernel/configs/tiny-base.config "$1"/kernel/configs/tiny.config "$1"/arch/x86/configs/tiny.config "$config" >"$wanted.part"
@@ -53,7 +53,7 @@ configure_source() { # DIRECTORY
 build_array() {
   local version package source=$work/source
   read -r version package <<<"$(newest_source)" || true
-  [ -n "${package:-}" ] || { warn "no linux-source package to be had"; return 1; }
+  [ -n "${package:-}" ] || { warn "no linux-source package is available"; return 1; }
   ci/setup --kernel-source
   if [ ! -e "$source/unpacked.whole" ]; then
     say "unpacking $package $version"
