@@ -59,7 +59,7 @@ constexpr std::string_view attribute_words[] = {
 #undef SPAWNCHECK_ROW
 };
 
-// By their words, what is known.
+// The known attributes, each by its word.
 json attributes_json(const sc_attributes& a) {
   json out = json::object();
   for (int i = 0; i < SC_ATTRIBUTE_COUNT; ++i)
@@ -123,7 +123,7 @@ Evidence evidence_of(const Session& session, const Scenario& scenario, const Ver
   return e;
 }
 
-// A history's records beyond what its scenario has are those of earlier runs.
+// Leaves out records beyond the scenario's threads and operations: earlier runs wrote them.
 json to_json(const sc_history& h, const Scenario& scenario) {
   json threads = json::array();
   for (std::size_t t = 0; t < scenario.threads.size(); ++t) {

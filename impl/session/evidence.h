@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Everything that was recorded of one run, kept so that it can be explained without making it happen again.
+// The records of one run, kept so that the run can be explained without being repeated.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,7 @@ namespace spawncheck {
 struct Evidence {
   std::shared_ptr<const sc_history> history;  // of the run; null: none was kept
   std::string trace;                          // of a scheduled run: a call a line; else empty
-  std::vector<Turn> schedule;                 // of a scheduled run: who went
+  std::vector<Turn> schedule;                 // of a scheduled run: the tasks that went, in order
   double load[3] = {-1, -1, -1};              // getloadavg(3), when it was recorded; -1: not known
   Verdict verdict;                            // of that run
   Scenario scenario;                          // that was run

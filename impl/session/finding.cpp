@@ -34,7 +34,7 @@ std::string indented(const std::string& text) {
   return out;
 }
 
-// Runs a candidate: is it the same violation?
+// Runs candidates, and says of each whether it shows the same violation.
 class Repeater {
  public:
   Repeater(Session& session, Finding& finding, const FindingOptions& options)
@@ -57,8 +57,8 @@ class Repeater {
     return turns_of(session_.trace());
   }
 
-  // The result, again and again: up to `tries` more, or until `wanted` of them violate. A finding by schedule whose
-  // trace differs from one time to the next is not reproducible, and is told as such.
+  // Makes up to `tries` more tries, until `wanted` tries in all have violated. For a finding by schedule also counts
+  // the traces equal to the first: a finding with fewer equal traces than tries is reported as not reproducible.
   void confirm(const Scenario& s, unsigned tries, unsigned wanted) {
     std::unique_ptr<sc_trace> first;
     for (unsigned i = 0; i < tries && f_.violations < wanted; ++i) {
@@ -74,7 +74,7 @@ class Repeater {
  private:
   bool try_once(const Scenario& s, unsigned i) {
     if (f_.is_scheduled) return is_same(s, session_.run_scheduled(s, policy_of(Turns::strict)));
-    unsigned used = 0;  // with the seeds that showed it first, then with others
+    unsigned used = 0;  // first with the seeds that showed it, then with others
     return is_same(s, options_.runs_per_try <= 1 ? session_.run(s, seed_of_run(f_.seed, i))
                                                  : session_.run_until_violated(s, options_.runs_per_try, f_.seed + i,
                                                                                used, [&] { return is_late(); }));
@@ -149,7 +149,8 @@ Finding make_finding(Session& session, const Scenario& scenario, const Verdict& 
   if (f.is_scheduled) {
     f.scenario = shrink_schedule(
         f.scenario, [&](const Scenario& s) { return repeater.went(s); }, options.shrink_tries_max);
-    // A schedule that run-on makes superfluous is written out all the same: it says what happened.
+    // RUN_ON alone may show the violation: then the schedule is empty. It is written out all the same, since it says
+    // what happened.
     if (const auto turns = f.scenario.schedule.empty() ? repeater.went(f.scenario) : std::nullopt)
       f.scenario.schedule = *turns;
   }

@@ -17,7 +17,7 @@ struct Replacement {
   const char* with;
 };
 
-// What model/contract/describe.cpp says of a file.
+// Replaces what differs between two observations of the same finding. Files: as model/contract/describe.cpp names them.
 const std::vector<Replacement>& replacements() {
   static const std::vector<Replacement> all = {
       {std::regex(R"(-?\b[0-9]+\b)"), "#"},
@@ -36,7 +36,7 @@ bool is_signal(std::string word) {
   return word == "#" || signal_named(word) != 0;
 }
 
-// "blocks USR1 USR2 #": which signals does not matter.
+// Replaces each list of signals, as in "blocks USR1 USR2 #", by one word.
 std::string without_signals(const std::string& text) {
   std::string out;
   bool was_signal = false;
@@ -57,7 +57,7 @@ std::string step_word(const sc_operation& op) {
   return word;
 }
 
-// "thread 1, operation 2" is named by the judge's words.
+// Returns the operation that the judge's text names, as in "thread 1, operation 2"; null if it names none.
 const sc_operation* named_in(const Scenario& scenario, const std::string& observed) {
   static const std::regex place(R"(thread ([0-9]+), operation ([0-9]+))");
   std::smatch found;

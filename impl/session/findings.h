@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Distinct findings of a long search. Two violations are the same finding where they are of the same clause, at the
-// same step, with the same words but for numbers, signals and files. Each new one is made small once; a known one is
+// Distinct findings of a long search. Two violations are the same finding if they have the same clause, the same step
+// and the same observation apart from numbers, signals and files. Each new finding is shrunk once; a known one is
 // counted.
 #pragma once
 
@@ -18,7 +18,7 @@ namespace spawncheck {
 
 struct FindingKey {
   Clause clause{};
-  std::string step;   // the operation that the observation speaks of: "spawn only", "dup2"; else the first spawn
+  std::string step;   // the operation that the observation names: "spawn only", "dup2"; else the first spawn
   std::string shape;  // the observation without numbers, signals and files
   auto operator<=>(const FindingKey&) const = default;
 };
@@ -29,7 +29,7 @@ std::string shape_of_text(const std::string& observed);
 class Findings {
  public:
   static constexpr unsigned tries_of_suspected = 3;
-  static constexpr std::size_t distinct_max = 64;  // beyond that they are counted, and none is made small
+  static constexpr std::size_t distinct_max = 64;  // violations of further findings are counted, not shrunk
 
   struct Row {
     FindingKey key;
@@ -38,16 +38,18 @@ class Findings {
   };
 
   struct Met {
-    std::vector<Breach> fresh;  // to be examined
-    std::size_t known = 0;      // counted, or beyond what there is room for
+    std::vector<Breach> fresh;  // new: the caller must examine them and call add()
+    std::size_t known = 0;      // breaches of known findings, and those beyond distinct_max
   };
-  // A violation that the search has met, breach by breach. One that did not come back is new again, a few times.
+  // Counts the known breaches of a violation, and returns the new ones. A breach that did not come back is new again,
+  // until it has been tried tries_of_suspected times; then it is ignored.
   Met count(const Scenario&, const Verdict&);
-  // What has become of a new one. A smaller scenario may turn out to show a known finding.
+  // Adds the finding that was made of a new breach. Its shrunk scenario may turn out to show a known finding: then that
+  // one is counted.
   void add(const Scenario& found_in, const Breach& found, Finding);
 
   const std::vector<Row>& rows() const { return rows_; }
-  std::uint64_t beyond() const { return beyond_; }  // violations of none of these: there was no room
+  std::uint64_t beyond() const { return beyond_; }  // violations without a row: distinct_max was reached
 
   // One line each: what, how often, the file, the command.
   std::string summary() const;
@@ -55,7 +57,7 @@ class Findings {
 
  private:
   std::vector<Row> rows_;
-  std::map<FindingKey, std::size_t> known_;   // also under the key that it was met by
+  std::map<FindingKey, std::size_t> known_;   // rows, by the finding's key and by the key that it was met with
   std::map<FindingKey, unsigned> suspected_;  // how often each was met and did not come back
   std::uint64_t beyond_ = 0;
 };

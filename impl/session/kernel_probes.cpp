@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Each probe that opens, closes or notifies runs in a forked process: there only system calls are made, since another
-// thread of this process may hold a lock of libc's. What the process found comes back as its exit status.
+// Each probe that opens, closes or notifies runs in a forked process. That process takes no lock of libc, since another
+// thread may have held the lock at the fork. Its exit status says what it found.
 #include "impl/session/kernel_probes.h"
 
 #include <fcntl.h>
@@ -39,7 +39,7 @@ std::string error_text(int error) {
   return name != nullptr ? name : "errno " + std::to_string(error);
 }
 
-// Runs `probe` in a process of its own; its exit status, or -1 when there was none.
+// Runs `probe` in a process of its own. Returns its exit status, or -1 if the process could not start or did not exit.
 template <typename Probe>
 int in_process(Probe probe) {
   const pid_t pid = fork();
@@ -50,7 +50,7 @@ int in_process(Probe probe) {
   return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-// A call that is refused with ENOSYS, EPERM or EINVAL is not available.
+// A call that is refused with ENOSYS, EPERM, EINVAL, ENOTTY or EACCES is not available.
 Probed by_call(int status) {
   if (status == said_yes) return {Answer::yes, "it works"};
   if (status == said_no) return {Answer::no, "it says no"};
@@ -66,7 +66,7 @@ Probed exists(long result, int expected) {
   return {Answer::unknown, result < 0 ? error_text(errno) : "no error"};
 }
 
-// A word of the clock and of the pid: a queue's name is taken for a moment only.
+// Makes a name from the clock and the pid. That is unique enough, since open_queue() unlinks the queue at once.
 void queue_name(char (&name)[40]) {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -88,10 +88,11 @@ int open_queue() {
   return static_cast<int>(fd);
 }
 
-// Was the queue at `number`, the highest open one, in the copy that close_range(first, last, UNSHARE) makes? The caller
-// registers on it; a second process keeps the old table, so that it is shared and there is a copy; every close in that
-// copy calls ipc/mqueue.c mqueue_flush_file, which takes the caller's registration away; then the second process asks
-// for one itself: EBUSY, or it gets it.
+// Returns said_yes if the queue at `number`, the highest open one, is in the copy that close_range(2) makes with
+// UNSHARE of first..last. The caller registers on the queue. A second process shares the caller's table, so that the
+// call copies it. Closing the queue in the copy calls ipc/mqueue.c mqueue_flush_file, which removes the caller's
+// registration. Then the second process, which still has the queue open, registers too: it succeeds if the queue was in
+// the copy, and fails with EBUSY if not.
 int is_in_copy(int number, unsigned first, unsigned last) {
   const int queue = open_queue();
   if (queue < 0) return error_as_status(errno);
@@ -131,9 +132,9 @@ int is_in_copy(int number, unsigned first, unsigned last) {
 
 constexpr int tries_max = 12, open_count = 600, lock_count = 600;
 
-// The time between the wake and the last close is made long, so that a parent that the machine's load keeps from
-// running still sees it: each close looks for the child's record locks on the file (fs/locks.c locks_remove_posix),
-// through a list of this process's, which takes some microseconds.
+// Returns a file whose close takes some microseconds: each close searches the file's record locks, which this process
+// holds, for those of the child (fs/locks.c locks_remove_posix). With many such descriptors the last close comes long
+// after the wake, so that a parent that the machine's load delays still sees the last descriptor open.
 int file_slow_to_close() {
   const int file = static_cast<int>(syscall(SYS_memfd_create, "probe", MFD_CLOEXEC));
   for (int i = 0; i < lock_count && file >= 0; ++i) {
@@ -146,9 +147,10 @@ int file_slow_to_close() {
   return file;
 }
 
-// A child execs with `top`, a queue that it has registered on, behind all else that is slow to close: does the parent
-// find the registration still there when vfork(2) returns? Looking waits for nothing; /proc/PID/fd, kcmp(2) and
-// pidfd_getfd(2) wait for the exec to be over. -1: there was no exec, -2: or no child, or nothing to look at.
+// A vfork(2) child registers on the queue at `top`, which exec closes after all the slow files, and execs. Returns 1 if
+// the parent finds the registration still there when vfork(2) returns, 0 if not; -1 if the child did not exec; -2 if
+// there was no child or mq_notify(2) could not tell. mq_notify(2) waits for nothing, while /proc/PID/fd, kcmp(2) and
+// pidfd_getfd(2) wait for the end of the exec.
 int is_open_at_wake(const char* program, int top) {
   sigevent nothing{};
   nothing.sigev_notify = SIGEV_NONE;
@@ -165,11 +167,12 @@ int is_open_at_wake(const char* program, int top) {
   if (is_free) syscall(SYS_mq_notify, top, nullptr);
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return -1;  // it exits with its descriptors open
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return -1;  // without exec its descriptors stay open to the end
   return is_busy ? 1 : is_free ? 0 : -2;
 }
 
-// Status: tries_max where it was never seen, else the number of the try (from 0); above: an errno from 128 on.
+// Returns the number of the first try (from 0) that saw the last descriptor open, tries_max if none did, or an errno
+// plus 128.
 int look_at_exec(const char* program) {
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
@@ -220,8 +223,8 @@ Probed copy_sized_by_capacity() {
   return {Answer::unknown, status < 0 ? "no process to ask in" : error_text(status - errno_base)};
 }
 
-// Only where unknown flags are refused, asked of a range without descriptors: a kernel that ignored them would close
-// all.
+// First tries an unknown flag on a range without descriptors. A kernel that ignores unknown flags would ignore EXCEPT
+// too and close every descriptor, so it is not asked.
 Probed close_range_except() {
   return by_call(in_process([] {
     constexpr unsigned nobody_has = 0x7ffffff0u, unknown_flag = 1u << 30;
@@ -231,7 +234,7 @@ Probed close_range_except() {
   }));
 }
 
-// Only where unknown flags are refused, too. It fails before it does anything.
+// Likewise not asked of a kernel that ignores unknown flags. The call fails with EFAULT before it closes anything.
 Probed close_range_array() {
   constexpr unsigned array = 1u << 15, unknown_flag = 1u << 30, nobody_has = 0x7ffffff0u;
   return by_call(in_process([] {
@@ -246,7 +249,7 @@ Probed close_range() { return exists(syscall(SYS_close_range, 1u, 0u, 0u), EINVA
 
 Probed clone3() { return exists(syscall(SYS_clone3, nullptr, 0), EINVAL); }
 
-// The child of a child: no SIGCHLD reaches this process, and no other thread waits for it.
+// Clones in a forked process, so that this process gets no SIGCHLD of the clone and none of its threads can reap it.
 Probed clear_sighand() {
   return by_call(in_process([] {
     clone_args args{};
@@ -260,7 +263,7 @@ Probed clear_sighand() {
   }));
 }
 
-// The parent of the one that fetches is this probe's own process, as a spawn's caller is its child's.
+// A child fetches from its parent, as the child of a spawn does from the caller.
 Probed pidfd_getfd() {
   return by_call(in_process([] {
     const pid_t parent = getpid();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The probes: one function for each row of SPAWNCHECK_BEHAVIOURS that is PROBED, each asks the kernel anew.
+// The probes: one function for each row of SPAWNCHECK_BEHAVIOURS that is PROBED. Each call asks the kernel anew.
 #pragma once
 
 #include "impl/session/running_kernel.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Which errors a call may give that says nothing of its arguments: what may be injected, and what a fault of a scenario
-// may be without asking of a spawn what no spawn can do.
+// Which errors a call may return whatever its arguments are. Only these are injected. No correct spawn can expect other
+// errors, so a violation under a fault with another error does not count (*unsupported*).
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@
 
 namespace spawncheck {
 
-// What the caller's thread blocks, as its calls go by: EINTR comes only from a handler that may run.
+// Follows each thread's mask through its rt_sigprocmask(2) calls: a call returns EINTR only if a handler may run.
 class Masks {
  public:
   explicit Masks(const Scenario& s) : handled_(s.world.handled), mask_(s.threads.size(), s.world.mask) {}
@@ -25,11 +25,11 @@ class Masks {
   std::vector<std::uint64_t> mask_;
 };
 
-// The man pages' errors that depend on the machine, not on the arguments; EPERM also stands for a seccomp filter. EINTR
-// only where a handler may run.
+// Returns the man pages' errors that depend on the machine, not on the arguments; EPERM also stands for a seccomp
+// filter. EINTR is among them even if no handler may run: the caller must ask Masks::may_be_interrupted().
 std::vector<int> possible_errors(const sc_step&);
 
-// Why the run's fault, which has happened, is none that its call can give; empty: it can.
+// Says why no machine makes the call fail as the fault, which has happened in the run, did. Empty if one can.
 std::string why_impossible(const Scenario&, const sc_trace&, const sc_fault&);
 
 // Returns true if the trace shows that there were processes enough: a process was started, and no clone and no exec

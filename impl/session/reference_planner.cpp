@@ -33,7 +33,7 @@ int ReferencePlanner::operator()(const explore::PlanRequest& p, spawn_plan& plan
   abilities.placeholder = p.placeholder;
   const int error = spawn_plan_build(&r, &abilities, &plan);
   if (error != ENOTSUP || strategy_ != SPAWN_STRATEGY_STAGED) return error;
-  r.strategy = SPAWN_STRATEGY_AUTOMATIC;  // as impl/peers/reference.c: too few slots
+  r.strategy = SPAWN_STRATEGY_AUTOMATIC;  // the window has too few slots: as impl/peers/run_reference.h
   return spawn_plan_build(&r, &abilities, &plan);
 }
 

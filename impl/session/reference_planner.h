@@ -11,7 +11,7 @@
 
 namespace spawncheck {
 
-// A Planner (model/explore/simulate.h) that calls spawn_plan_build(). Keeps the steps until its next call.
+// A Planner (model/explore/simulate.h) that calls spawn_plan_build(). A plan's steps are valid until its next call.
 class ReferencePlanner {
  public:
   // Everything that Linux 6.18 has.

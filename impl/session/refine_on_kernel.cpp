@@ -46,7 +46,7 @@ KernelCase kernel_case(std::uint64_t number) {
   return c;
 }
 
-// A thread that is to have its table for itself takes a copy first: a range that is above everything closes nothing.
+// To have its table for itself, the thread first unshares it, by a range above every open number: it closes nothing.
 std::string scenario_text(const KernelCase& c) {
   std::string text;
   for (unsigned n = 0; n < slots; ++n)

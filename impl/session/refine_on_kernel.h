@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The tables and calls of model/explore/refine.h that exist on a real kernel, put to it: each is a scenario, and
-// lockstep compares the result, the flags and the tables after every call with the model's.
+// Runs on the kernel those tables and calls of model/explore/refine.h that a real kernel can have. Each is a scenario;
+// after every call lockstep compares the result, the flags and the tables with the model's.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace spawncheck {
 
-// One of them. Slots are the first three of each word of 64; no slot is claimed (nobody can choose which number a call
-// reserves), no flag is newer than UNSHARE and CLOEXEC.
+// One table and call. Slots are the first three numbers of each word of 64. No slot is claimed, since a scenario cannot
+// choose which number a call reserves. The flags are UNSHARE and CLOEXEC, none newer.
 struct KernelCase {
   refine::Bits table;
   refine::Arguments arguments;
@@ -30,7 +30,7 @@ struct KernelCheck {
   std::string disagreement;  // with the scenario; empty: none
 };
 
-// Of the numbers first, first + stride, ... until `is_over` says so (may be empty), or the kernel disagrees.
+// Checks the cases first, first + stride, ... until `is_over` (may be empty) returns true or the kernel disagrees.
 KernelCheck check_on_kernel(Session&, std::uint64_t first, std::uint64_t stride, const std::function<bool()>& is_over);
 
 }  // namespace spawncheck

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The schedule is found call by call: a turn is added, the run is made again with the turns so far, and its trace tells
-// which call that turn was. A step of the model is over when its task has made the call that it stands for; the
-// implementation's own calls before that one (it asks for limits and flags) come along. A step within a call has no
-// counterpart: then the whole call is made where its last step was, and, if that does not show it, where its first was.
+// Finds the schedule call by call: adds a turn, runs the scenario again by the turns so far, and reads from the trace
+// which call that turn made. A step of the model is over when its task has made the call that the step stands for. The
+// implementation may make calls of its own before that one (it asks for limits and flags): they get turns too. A step
+// within a call has no counterpart on the kernel: the whole call is made where the path has its last step or, if that
+// does not show the violation, where the path has its first.
 #include "impl/session/reproduce.h"
 
 #include <fmt/format.h>
@@ -92,7 +93,7 @@ class Follower {
     scenario_.schedule.clear();
   }
 
-  // The turns of the path. Empty: the kernel does not go that way, `why` says where.
+  // Returns the turns of the path. Empty if the kernel does not follow it; `why` says at which step.
   std::vector<Turn> turns(bool at_first_step, std::string& why) {
     turns_.clear();
     for (std::size_t i = 0; i < trace_.size(); ++i) {
@@ -105,7 +106,7 @@ class Follower {
     return turns_;
   }
 
-  // Some step of the path is within a call, with another task's between it and the call's next one.
+  // Returns the first step that does not end its call and is followed by a step of another task; nullopt if none is.
   std::optional<std::string> within_a_call() const {
     for (std::size_t i = 0; i + 1 < trace_.size(); ++i)
       if (!trace_[i].is_call_done && !is_same_task(trace_[i], trace_[i + 1])) return trace_[i].text;
@@ -117,7 +118,7 @@ class Follower {
     return a.who == b.who && a.thread == b.thread && (a.who == TraceStep::Who::thread || a.operation == b.operation);
   }
 
-  // Of the steps of one call one counts: the last that the path has, or the first.
+  // Returns true if step i is the one at which its call is made: the call's first step on the path, or its last.
   bool stands_for_call(std::size_t i, bool at_first_step) const {
     if (at_first_step) {
       for (std::size_t b = i; b-- > 0;)
@@ -132,7 +133,7 @@ class Follower {
 
   Turn task_of(const TraceStep& step) const {
     if (step.who == TraceStep::Who::thread) return {step.thread, -1};
-    int child = 0;  // one for each earlier spawn of the thread that came as far
+    int child = 0;  // counts the thread's earlier spawns that started a child
     for (std::uint8_t o = 0; o < step.operation; ++o)
       child += std::any_of(trace_.begin(), trace_.end(), [&](const TraceStep& t) {
         return t.thread == step.thread && t.operation == o && t.who == TraceStep::Who::child;
@@ -140,7 +141,7 @@ class Follower {
     return {step.thread, static_cast<std::int8_t>(child)};
   }
 
-  // What the task does at its next turn; nothing: it cannot go.
+  // Returns the step that the task makes at its next turn; nullopt if it cannot go.
   std::optional<sc_step> peek(Turn who) {
     scenario_.schedule = turns_;
     scenario_.schedule.push_back(who);
@@ -160,7 +161,7 @@ class Follower {
   bool follow(const TraceStep& step) {
     const Turn who = task_of(step);
     const Meaning* meaning = meaning_of(step.call);
-    // It goes on by itself; or it asks what no schedule stops at, or takes a signal, on its way to its next call.
+    // These need no turn: a suspended parent goes on by itself, and queries and signals come with the task's next call.
     if (step.call == "suspended" || step.call == "ask" || step.call == "check-staged" || step.call == "signal")
       return true;
     const bool is_operation = step.who == TraceStep::Who::thread && meaning == nullptr;
@@ -186,7 +187,7 @@ class Follower {
   std::vector<Turn> turns_;
 };
 
-// Does a run by this schedule show the clause? What it shows, in `seen`.
+// Returns true if a run by this schedule shows that the clause is violated. `seen` says what the run showed.
 bool shows(Session& session, Scenario scenario, const std::vector<Turn>& turns, const Verdict& expected,
            std::string& seen) {
   scenario.expectations.clear();
@@ -198,7 +199,7 @@ bool shows(Session& session, Scenario scenario, const std::vector<Turn>& turns, 
     seen = shown.observed;
     return true;
   }
-  // What the explorer refutes may be a limit that the reference documents: on the kernel it shows all the same.
+  // The violation may be within a documented limit of the reference: the kernel shows it all the same.
   if (verdict.is_within_limit(*expected.clause)) {
     seen = verdict.observed;
     return true;
@@ -206,13 +207,13 @@ bool shows(Session& session, Scenario scenario, const std::vector<Turn>& turns, 
   if (verdict.status == Status::violated && verdict.clause)
     seen = fmt::format("{} is violated instead: {}", name(*verdict.clause), verdict.observed);
   if (expected.clause != Clause::fd_untouched) return false;
-  const Watched watched = watch(session, scenario);  // a change for a moment only leaves no trace in what a run returns
+  const Watched watched = watch(session, scenario);  // the history of a run does not show a momentary change
   if (!watched.touched) return false;
   seen = fmt::format("in between {}, and not {}", watched.touched->kernel, watched.touched->model);
   return true;
 }
 
-// What runs a way on the kernel; empty: why nothing does.
+// Returns the options of a session that runs a way on the kernel. If nothing runs it, `why` says so.
 SessionOptions session_of(const std::string& way, std::string& why) {
   SessionOptions options;
   const std::size_t colon = way.find(':');

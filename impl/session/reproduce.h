@@ -15,7 +15,7 @@ namespace spawncheck {
 struct Reproduction {
   bool is_reproduced = false;
   unsigned times = 0, runs = 0;          // it was seen `times` times in `runs` runs with that schedule
-  std::vector<Turn> schedule;            // the path's turns; what follows them, each task runs on
+  std::vector<Turn> schedule;            // the path's turns; after them each task runs on
   std::string implementation, strategy;  // what ran: the reference, or a way's shared object
   std::string text;                      // what was seen, or why the kernel cannot show it, as a sentence
 };

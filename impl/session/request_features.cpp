@@ -34,7 +34,7 @@ void unset(Request at, Random&) {
   at.request.set &= ~bit;
 }
 
-// What does not count is zero: operation.h.
+// Fields that do not count must be zero: model/scenario/operation.h.
 void clear_unused(sc_request& r) {
   if ((r.set & SPAWNCHECK_SET_MASK) == 0) r.mask = 0;
   if ((r.set & SPAWNCHECK_SET_DEFAULT) == 0) r.dflt = 0;
@@ -87,7 +87,7 @@ void keep_moved(Request at, Random&) { erase_entries(at.request, is_identity); }
 bool keeps_moved(const Scenario&, const sc_request& r) {
   return !std::all_of(r.keep, r.keep + r.keep_count, is_identity);
 }
-// Instead of another source the target's own, where that is open.
+// Makes each entry's source the target's number if that is open, else erases the entry.
 void keep_in_place(Request at, Random&) {
   sc_request& r = at.request;
   erase_entries(r, [&](const sc_keep& k) {
@@ -115,7 +115,8 @@ void keep_targets_once(Request at, Random&) {
   }
 }
 
-// Entries of a cycle, and those that lead into one: what is left when each that no other waits for has been made.
+// Returns the entries of cycles and the entries that wait for one. An entry waits while another must still read its
+// target; these are left after every entry that does not wait has been made.
 std::vector<std::uint32_t> in_cycle(const sc_request& r) {
   std::vector<std::uint32_t> left;
   for (std::uint32_t i = 0; i < r.keep_count; ++i) left.push_back(i);
@@ -148,7 +149,7 @@ bool has_gaps(const Scenario&, const sc_request& r) {
     if (k.target < 0 || static_cast<std::uint32_t>(k.target) >= count) return true;
   return false;
 }
-// In the order of their targets, from 0 on.
+// Renumbers the targets from 0 on, in their order.
 void keep_without_gaps(Request at, Random&) {
   sc_request& r = at.request;
   std::stable_sort(r.keep, r.keep + r.keep_count,
@@ -162,7 +163,7 @@ void keep_without_gaps(Request at, Random&) {
 
 // ---- the caller -----------------------------------------------------------------------------------
 
-// One more line of the world, where it has room.
+// Adds a line to the world if there is room for it.
 void open_at(sc_world& world, std::int32_t number, std::uint8_t kind) {
   if (world.line_count == SC_WORLD_MAX) return;
   sc_world_line line{};
@@ -172,7 +173,7 @@ void open_at(sc_world& world, std::int32_t number, std::uint8_t kind) {
   world.line[world.line_count++] = line;
 }
 
-// Numbers of single lines of the world.
+// Returns the number of each line of the world, of a range the first; without the window's.
 std::vector<std::int32_t> opened(const Scenario& scenario) {
   std::vector<std::int32_t> out;
   for (const sc_world_line& l : std::span(scenario.world.line, scenario.world.line_count))
@@ -180,7 +181,7 @@ std::vector<std::int32_t> opened(const Scenario& scenario) {
   return out;
 }
 
-// Does some operation close or replace it?
+// Returns true if some operation names the number and closes or replaces it.
 bool is_disturbed(const Scenario& scenario, std::int32_t n) {
   for (const Thread& thread : scenario.threads)
     for (const sc_operation& op : thread.operations) {
@@ -191,7 +192,7 @@ bool is_disturbed(const Scenario& scenario, std::int32_t n) {
   return false;
 }
 
-// Mostly one that stays as it is. Where nothing is open, 0 is opened.
+// Draws an open number, mostly one that no operation disturbs. Opens 0 if nothing is open.
 std::int32_t some_source(Scenario& scenario, Random& random) {
   std::vector<std::int32_t> all = opened(scenario), quiet;
   if (all.empty()) {
@@ -208,7 +209,7 @@ bool misses_standard(const Scenario&, const sc_request& r) {
     if (!is_target(r, n)) return true;
   return false;
 }
-// In place where that is open, or from anywhere.
+// The source is mostly the target's own number if that is open, else any open number.
 void keep_standard_too(Request at, Random& random) {
   sc_request& r = at.request;
   for (std::int32_t n = 0; n < standard_count; ++n) {
@@ -238,7 +239,7 @@ void keep_open(Request at, Random& random) {
       r.keep[i] = {{some_source(at.scenario, random), 0}, r.keep[i].target, 0};
 }
 
-// A shell has a word for one digit.
+// A shell's redirections name numbers of one digit.
 constexpr std::int32_t last_digit = 9;
 
 bool keeps_beyond_digits(const Scenario&, const sc_request& r) {
@@ -246,7 +247,7 @@ bool keeps_beyond_digits(const Scenario&, const sc_request& r) {
     return k.target + k.more > last_digit || (k.source.variable == 0 && k.source.value + k.more > last_digit);
   });
 }
-// Instead of another source one of a digit, which is opened where there is none.
+// Makes the source an open number from `first` to 9. Opens one if there is none.
 void keep_from_digit(Scenario& scenario, sc_keep& k, std::int32_t first, Random& random) {
   const std::int32_t from = random.between(first, last_digit);
   std::int32_t source = first;
@@ -268,7 +269,7 @@ void keep_another(Request at, Random& random) {
     if (is_of_zero(k)) keep_from_digit(at.scenario, k, 1, random);
 }
 
-// Is the line close-on-exec, and kept?
+// Returns true if the line is close-on-exec and an entry keeps it.
 bool is_kept_closing(const sc_world_line& l, const sc_request& r) {
   const std::int32_t last = std::max(l.number, l.second), first = std::min(l.number, last);
   return l.kind != SC_WORLD_WINDOW && l.cloexec != 0 &&

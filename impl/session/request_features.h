@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What a request may have that some implementation has no word for, as a table: how it is seen, and how a scenario is
-// changed so that the request has it no more. What an implementation insists on is here as its absence: "not all of 0
-// to 2" is what a library that always redirects the three has no word for.
+// A table of features of requests that some implementation cannot express: how to see a feature, and how to change the
+// scenario so that the request no longer has it. What an implementation insists on is a feature by its absence: a
+// library that always redirects 0, 1 and 2 cannot express "not all of 0 to 2".
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 
 namespace spawncheck {
 
-// The scenario that a request stands in: what its caller has, and what becomes of it.
+// A request and the scenario that contains it, which says what the caller has open.
 struct Request {
   Scenario& scenario;
   sc_request& request;
@@ -27,16 +27,16 @@ struct RequestFeature {
   void (*drop)(Request, Random&);
 };
 
-// The first policy_features of them are the policies, in their order. A policy is dropped by nothing: another one is
-// chosen instead.
+// The first policy_features rows are the policies, in their order. Dropping a policy changes nothing: the caller must
+// choose another one.
 std::span<const RequestFeature> request_features();
 inline constexpr std::size_t policy_features = 3;
 inline constexpr std::size_t request_features_max = 32;  // a shape has a bit for each
 
-// Which of them it has: bit i for row i.
+// Returns the features that the request has: bit i for row i.
 std::uint32_t shape_of(const Scenario&, const sc_request&);
 
-// Row i is dropped, i >= policy_features; what does not count any more becomes zero.
+// Drops the feature of row i, i >= policy_features. Sets fields that no longer count to zero.
 void drop_feature(std::size_t i, Request, Random&);
 
 }  // namespace spawncheck

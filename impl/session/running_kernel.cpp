@@ -24,7 +24,7 @@ constexpr Probed (*asks[])() = {
 #undef ASK_ASSUMED
 };
 
-// Words by spaces.
+// `words` are separated by spaces.
 std::vector<Behaviour> behaviours_named(std::string_view words) {
   std::vector<Behaviour> out;
   while (!words.empty()) {
@@ -49,7 +49,7 @@ Known assumed(Behaviour b, const std::string& why_not_probed) {
     known.why = "no release has it";
   } else {
     const model::Release release = running_release();
-    // A name that says nothing: the defaults of the model.
+    // The kernel's name says no release: the model's defaults.
     known.does = (release == model::Release{} ? model::Kernel{}.does : model::behaviours_of(release)).has(b);
     known.why = release == model::Release{} ? "as in " + model::Kernel{}.name : "as in " + text(release);
   }
@@ -130,7 +130,7 @@ std::string difference_text(model::Behaviours one, model::Behaviours other) {
 std::vector<Behaviour> needs_of_strategy(std::string_view strategy) {
   for (std::uint32_t s = SPAWN_STRATEGY_AUTOMATIC + 1; s < SPAWN_STRATEGY_COUNT; ++s)
     if (strategy == spawn_strategy_of(s)->word) return behaviours_named(spawn_strategy_of(s)->needs);
-  // The way whose call only ci/kernels.d/array has.
+  // The way "array" makes a call that only the kernel of ci/kernels.d/array has.
   return behaviours_named(strategy == "array" ? "close-range-array" : "");
 }
 

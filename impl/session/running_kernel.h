@@ -25,7 +25,7 @@ std::string_view name(Answer);
 
 struct Probed {
   Answer answer = Answer::unknown;
-  std::string seen;  // the evidence, as a phrase: "EINVAL", "in 1 of 1 tries"
+  std::string seen;  // the evidence, as a phrase: "EINVAL", "it works"
 };
 
 // Probed once per process, at the first call; thread-safe. Costs up to 10 ms for exec-closes-before-wake, less than 2
@@ -40,25 +40,25 @@ struct Known {
 };
 Known known(Behaviour);
 
-// "6.1.192": the release that runs, as far as its name says. Debian's kernels say in uname(2)'s version what the name
-// leaves out. `release` and `version` are fields of struct utsname. 0.0.0: they do not say.
+// Returns the release that two fields of struct utsname name, as in 6.1.192; 0.0.0 if they name none. Debian's kernels
+// say in `version` what `release` leaves out.
 model::Release release_of(std::string_view release, std::string_view version);
 model::Release running_release();
 
 // The model of the running kernel.
 model::Kernel running_kernel();
 
-// "exec-closes-before-wake no, copy-leaves-dropped no, ...": those that judge, for reports.
+// "exec-closes-before-wake no, copy-leaves-dropped no, ...": the behaviours that verdicts depend on, for reports.
 std::string behaviours_text(model::Behaviours);
 std::string behaviours_text();  // of the kernel that runs
-// The words of those that judge and in which two kernels differ, by commas; empty: none.
+// The words of the behaviours that verdicts depend on and in which two kernels differ, by commas; empty: none.
 std::string difference_text(model::Behaviours, model::Behaviours);
 
 // The behaviours that a strategy of the reference, or a way of model/explore/claims.h, needs.
 std::vector<Behaviour> needs_of_strategy(std::string_view strategy);
 std::vector<Behaviour> needs_of_way(std::string_view way);
 
-// Why this kernel, or the sandbox around this process, cannot run a strategy of the reference or a way of the claims,
+// Says why this kernel, or the sandbox around this process, cannot run a strategy of the reference or the way "array",
 // as a sentence. Empty if it can.
 std::string why_unsupported(std::string_view strategy);
 

@@ -23,7 +23,7 @@ std::string process_text(const sc_trace& trace, std::int64_t id) {
   return id > 0 ? "pid" : std::to_string(id);
 }
 
-// How numbers are shown that are no process's by the call's rules, but equal one: scenarios close pids too.
+// How to show an argument that is a plain number or a descriptor and equals a pid: a scenario may close a pid.
 enum class Numbers { plain, as_processes };
 
 std::string argument_text(const sc_trace& trace, char letter, const sc_step& step, unsigned i, Numbers numbers) {
@@ -64,7 +64,8 @@ bool gives_process(std::uint8_t call) {
   }
 }
 
-// 512 and on are the kernel's own (include/linux/errno.h ERESTARTSYS): a signal came, and the call is made again.
+// Errors from 512 on are the kernel's own (include/linux/errno.h ERESTARTSYS): a signal interrupts the call, and the
+// kernel restarts it.
 std::string error_text(int error) {
   const char* name = strerrorname_np(error);
   return name != nullptr ? name : error >= 512 ? "interrupted" : std::to_string(error);

@@ -27,8 +27,8 @@ std::vector<Turn> turns_of(const sc_trace&);
 unsigned preemptions(const sc_trace&);
 unsigned context_switches(const std::vector<Turn>&);
 
-// A step a line: task, call, arguments, result. With pids and addresses abstracted, so that two runs of the
-// same schedule give the same text: a pid is `pid of TASK`, an address is `null` or `address`.
+// A line for each step: task, call, arguments, result. Pids and addresses are abstracted, so that two runs of the same
+// schedule give the same text: a pid is `pid of TASK`, an address is `null` or `address`.
 std::string trace_text(const sc_trace&);
 std::string step_text(const sc_trace&, unsigned step);  // one of them, without the end of the line
 std::string task_name(const sc_trace&, unsigned task);  // "0", "0.1"
@@ -38,7 +38,7 @@ std::string states_text(const sc_trace&);               // where each task is at
 // addresses aside.
 std::string difference(const sc_trace&, const sc_trace&);
 
-// "turn 4 (1): not enabled; these are: 0, 0.0", for a run that ended as SC_RUN_MISLED.
+// "schedule: turn 4 (1): this task cannot go now; enabled: 0, 0.0", for a run that ended as SC_RUN_MISLED.
 std::string bad_turn_text(const Scenario&, const sc_trace&);
 
 }  // namespace spawncheck

@@ -20,7 +20,7 @@ namespace spawncheck {
 
 namespace {
 
-// A violated clause that the implementation's own documentation excepts is no finding.
+// Returns the documented limit that covers the breach, null if none does. A breach within a limit is no finding.
 const ImplementationInfo::Limit* limit_of(const ImplementationInfo& info, const Breach& breach) {
   for (const ImplementationInfo::Limit& limit : info.limits)
     if (limit.clause == name(breach.clause) && breach.observed.find(limit.says) != std::string::npos) return &limit;
@@ -39,7 +39,7 @@ Verdict within(std::vector<DocumentedLimit> limits, std::uint64_t work) {
   return verdict;
 }
 
-// A limit of an unknown clause would except nothing, unnoticed. Empty: every limit names a clause.
+// A limit that names an unknown clause would cover nothing, unnoticed. Returns the message; empty if there is none.
 std::string unknown_clause(const ImplementationInfo& info) {
   for (const ImplementationInfo::Limit& limit : info.limits)
     if (!clause_named(limit.clause))
@@ -47,8 +47,8 @@ std::string unknown_clause(const ImplementationInfo& info) {
   return {};
 }
 
-// A number that an operation of the scenario names, or closes, and at which the implementation holds a descriptor of
-// its own; -1: none.
+// Returns a number that the scenario names and at which the implementation holds a descriptor of its own; -1 if there
+// is none.
 std::int32_t held_and_named(const Scenario& scenario, const std::vector<std::int32_t>& held) {
   for (const std::int32_t n : held)
     if (names_number(scenario, n)) return n;
@@ -70,8 +70,8 @@ std::int32_t highest_limit(const Scenario& scenario) {
   return highest;
 }
 
-// The caller's hard limit of open files bounds the numbers of a world, and the limits that a scenario may set: the
-// arena would have less than the model counts on. Empty: it leaves room.
+// The hard limit of open files bounds the numbers of a world and the limits that a scenario may set: beyond it the
+// arena would have fewer numbers than the model assumes. Says why there is no room; empty if there is.
 std::string why_no_room(const Scenario& scenario) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
@@ -128,9 +128,10 @@ GenerateOptions Session::generate_options() const {
   return options;
 }
 
-// Behind a documented limit every other clause is still looked at. But when numbers of the caller's table may come and
-// go, and its other threads touch numbers that they have not opened, they may touch the implementation's: nothing can
-// be explained any more, and a violation that depends on the order of operations is not reported.
+// After a breach within a documented limit, judges the other clauses again. But if the limit is one of fd.untouched,
+// the implementation's numbers may come and go in the caller's table. If then the scenario's threads touch numbers that
+// they have not opened, they may touch the implementation's: no order of the operations need explain the run, and a
+// violation that depends on the order is not reported.
 Verdict Session::judged(const Scenario& scenario, bool processes_sufficed) const {
   if (const std::int32_t n = held_and_named(scenario, executor_->held()); n >= 0) {
     Verdict nothing;
@@ -263,7 +264,7 @@ Verdict Session::run_until_violated(const Scenario& scenario, unsigned runs, std
     ++used;
     if (used == 1 || is_worse(verdict.status, worst.status)) worst = std::move(verdict);
     if (worst.status == Status::violated) return worst;
-    if (worst.status == Status::unsupported && scenario.threads.size() <= 1) break;  // it will be every time
+    if (worst.status == Status::unsupported && scenario.threads.size() <= 1) break;  // every run will be
   }
   return worst;
 }

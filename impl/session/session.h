@@ -31,12 +31,12 @@ class Session {
 
   // Makes one free run and judges it. Seed 0 provokes no race. A scenario with a fault runs scheduled, by RUN_ON.
   Verdict run(const Scenario&, std::uint64_t seed);
-  // One scheduled run (policy_of() in scheduled.h): the scenario's turns, then the policy's rule; the policy's fault,
-  // else the scenario's. *unsupported* where the fault happened to a call that can give no such error.
-  // Under SC_RULE_ASK the run asks `choose`.
+  // Makes one scheduled run (policy_of() in scheduled.h) and judges it: by the scenario's turns, then by the policy's
+  // rule; with the policy's fault, else the scenario's. A violation is *unsupported* instead if the fault happened to a
+  // call that can return no such error (possible_faults.h). Under SC_RULE_ASK the run asks `choose`.
   Verdict run_scheduled(const Scenario&, const sc_policy&, const Choose& choose = {});
-  // From now on scheduled runs of one thread, where the implementation has none of its own, also see which pages a
-  // child on the caller's memory writes (watch.h), at some cost.
+  // With true, later scheduled runs also judge which pages a child on the caller's memory writes (watch.h), at some
+  // cost; only if the scenario has one thread and the implementation starts none.
   void watch_memory(bool does) { watches_memory_ = does; }
   // A scheduled run whose every step is compared with the model, and which is not judged. The scenario must have no
   // refusals and no fault.
@@ -55,8 +55,8 @@ class Session {
 
   const SessionOptions& options() const { return options_; }
   const ImplementationInfo& implementation() const { return executor_->implementation(); }
-  // What generated scenarios may ask for: what the implementation offers. Where it holds descriptors of its own,
-  // threads touch only what is theirs; where it waits for its children, no other thread does.
+  // Options of generated scenarios: they ask only for what the implementation offers. If it holds descriptors of its
+  // own, threads touch only their own; if it reaps its children, no operation waits for them.
   GenerateOptions generate_options() const;
 
  private:
@@ -77,13 +77,14 @@ class Session {
 struct LockstepVerdict {
   Status status = Status::holds;
   std::string why;  // not empty unless it holds or the model and the kernel disagree
-  // Nothing went wrong either: it ran to its end and made no call that another task can see (inconclusive), or it
-  // refuses calls (unsupported).
+  // Nothing went wrong, but there was nothing to compare: the run made no call that another task can see
+  // (inconclusive), or no run was made, since lockstep cannot follow the scenario (unsupported): see
+  // Comparison::is_declined.
   bool is_empty = false;
 };
 LockstepVerdict lockstep_verdict(const lockstep::Comparison&, const sc_history&);
 
-// The seed of the n-th repetition: the first run of a scenario provokes nothing.
+// Returns the seed of the n-th run of a scenario; 0 for run 0, which provokes no race.
 std::uint64_t seed_of_run(std::uint64_t seed, unsigned run);
 
 // From worst to best: violated, broken, inconclusive, unsupported, holds.

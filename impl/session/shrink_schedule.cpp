@@ -48,7 +48,8 @@ class ScheduleShrinker {
   }
 
  private:
-  // Does it still violate, by a run with fewer switches (or the first)?
+  // Returns true and keeps the run's turns if it violates with fewer context switches, or as many and fewer turns, than
+  // the best so far.
   bool take(std::vector<Turn> schedule) {
     if (tries_ == 0) return false;
     --tries_;
@@ -62,7 +63,7 @@ class ScheduleShrinker {
     return true;
   }
 
-  // Block b with the one of the same task before it, or the one after it.
+  // Joins block b to the last block of the same task before it, or to the first after it.
   bool join(const std::vector<Block>& blocks, std::size_t b) {
     for (const bool earlier : {true, false}) {
       std::vector<Block> moved = blocks;
@@ -84,7 +85,7 @@ class ScheduleShrinker {
     return false;
   }
 
-  // The shortest beginning that run-on completes to a violation with no more switches.
+  // Keeps the fewest leading blocks that RUN_ON completes to a violation with no more context switches.
   void drop_the_rest() {
     const std::vector<Block> blocks = blocks_of(best_);
     const unsigned switches = context_switches(best_);

@@ -9,11 +9,11 @@
 
 namespace spawncheck {
 
-// Runs a scenario by its schedule, leniently: who went, when it still violates; else nothing.
+// Runs a scenario by its schedule, leniently. Returns the turns that the run took if it still violates, else nullopt.
 using ScheduledTry = std::function<std::optional<std::vector<Turn>>(const Scenario&)>;
 
-// The same scenario with a schedule of as few context switches as it finds, then as few turns as the rest
-// of the run (RUN_ON) allows. Deterministic; at most tries_max tries.
+// Returns the scenario with a smaller schedule that still violates: first with fewer context switches, then with fewer
+// turns, as RUN_ON makes the rest of the run. Deterministic; makes at most tries_max tries.
 Scenario shrink_schedule(Scenario scenario, const ScheduledTry& attempt, unsigned tries_max);
 
 }  // namespace spawncheck

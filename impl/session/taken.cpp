@@ -12,10 +12,10 @@ namespace spawncheck {
 
 namespace {
 
-constexpr std::uint64_t asked_before_never = 8;    // a feature that was declined so often, and never taken, is left out
-constexpr std::uint64_t alone_before_never = 8;    // likewise when it was all that spoke against the request
-constexpr std::uint64_t asked_before_other = 128;  // of a policy; then another one is asked for
-constexpr std::uint64_t shape_tries = 4;           // a shape that was mostly declined so often loses its worst feature
+constexpr std::uint64_t asked_before_never = 8;    // a feature asked for so often and never taken is left out
+constexpr std::uint64_t alone_before_never = 8;    // one declined so often as the only one of these is never kept
+constexpr std::uint64_t asked_before_other = 128;  // a policy asked for so often and never taken is replaced
+constexpr std::uint64_t shape_tries = 4;           // a shape asked for so often and mostly declined loses a feature
 constexpr std::uint32_t unchanged_one_in = 8, one_is_left_one_in = 4;
 constexpr unsigned passes_max = 4;  // leaving one feature out may bring in another
 
@@ -25,7 +25,7 @@ double rate(const TakenCount& c) { return (static_cast<double>(c.taken) + 1) / (
 
 unsigned percent(const TakenCount& c) { return c.asked == 0 ? 100 : static_cast<unsigned>(c.taken * 100 / c.asked); }
 
-// Calls `with(i)` for each bit of the shape, policies aside, from a place on that is drawn.
+// Calls `with(i)` for each feature of the shape but the policies, beginning at one that is drawn.
 template <typename With>
 void for_each_feature(std::uint32_t shape, Random& random, With with) {
   const std::size_t count = request_features().size();
@@ -63,7 +63,7 @@ void Taken::note(const Scenario& scenario, const sc_history& history) {
     }
 }
 
-// Nothing of this policy was taken: each feature is left out or not, so that every combination is tried.
+// No request of this policy was taken yet: leaves out each feature by chance, so that every combination is tried.
 void Taken::leave_out_by_chance(Request at, Random& random) const {
   for (unsigned pass = 0; pass < 2; ++pass)
     for_each_feature(shape_of(at.scenario, at.request), random, [&](std::size_t i) {
@@ -72,7 +72,7 @@ void Taken::leave_out_by_chance(Request at, Random& random) const {
 }
 
 void Taken::leave_out_never_taken(Request at, const OfPolicy& p, Random& random) const {
-  std::uint32_t left = 0;  // one that is not certain yet stays now and then
+  std::uint32_t left = 0;  // sometimes keeps one feature that is not yet certain to be declined
   if (random.chance(1, one_is_left_one_in))
     for_each_feature(never_taken(p, shape_of(at.scenario, at.request)), random, [&](std::size_t i) {
       if (left == 0 && p.alone[i] < alone_before_never) left = bit(i);

@@ -3,9 +3,9 @@
 // Which requests an implementation takes, learned from those that it declined (SPAWNCHECK_DECLINED).
 //
 // A request is described by its features (request_features.h): what its keep-list looks like, what it sets, what its
-// caller has open. What a library has no word for is mostly one of them, whatever else is asked for, and depends on the
-// policy. So of each policy the features are known that no request taken so far had, and requests are made without
-// them. While nothing of a policy was taken, each is left out by chance, until something is.
+// caller has open. A library mostly declines a request for one feature, whatever else it asks for; which features these
+// are depends on the policy. So this class counts for each policy the features that no taken request had, and leaves
+// them out of later requests. Until a request of the policy has been taken, it leaves out features by chance.
 #pragma once
 
 #include <array>
@@ -34,17 +34,18 @@ class Taken {
   // policies: of the implementation.
   explicit Taken(std::uint32_t policies) : policies_(policies) {}
 
-  // Of one run: each spawn that has returned counts.
+  // Counts each spawn of a run that has returned.
   void note(const Scenario&, const sc_history&);
 
-  // Changes the requests of a scenario, and where it must what the caller has open, into some that are likely to be
-  // taken; one out of eight stays as it is, and another may keep one thing that was always declined, so that nothing is
-  // learned wrongly for good. Of these policies alone. Without a declined request nothing changes.
+  // Changes the requests of a scenario, and if necessary what the caller has open, so that they are likely to be taken.
+  // One request in eight stays as it is, and some of the others keep one feature that was always declined, so that
+  // nothing is learned wrongly for good. A changed policy is one of `policies`. Changes nothing until a request was
+  // declined.
   void adapt(Scenario&, Random&, std::uint32_t policies = ~0u) const;
 
   const TakenCount& all() const { return all_; }
   bool has_declined() const { return all_.taken < all_.asked; }
-  // "requests taken: 61 % (policy only 0 %, keep more than 3 80 %)": of each feature that a declined request had.
+  // "requests taken: 61 % (policy only 0 %, keep more than 3 80 %)", with each feature that a declined request had.
   std::string text() const;
   nlohmann::json to_json() const;
 
@@ -52,12 +53,12 @@ class Taken {
   struct OfPolicy {
     TakenCount all;
     std::array<TakenCount, request_features_max> by_feature;  // of the requests that had it
-    // Requests with this one as the only feature that was never taken before: all were declined.
+    // Declined requests whose only never-taken feature was this one.
     std::array<std::uint64_t, request_features_max> alone{};
     std::map<std::uint32_t, TakenCount> by_shape;
   };
 
-  TakenCount of_feature(std::size_t i) const;  // whatever the policy
+  TakenCount of_feature(std::size_t i) const;  // the sum over all policies
   std::uint32_t never_taken(const OfPolicy&, std::uint32_t shape) const;
   void adapt_request(Request, std::uint32_t policies, Random&) const;
   void leave_out_by_chance(Request, Random&) const;

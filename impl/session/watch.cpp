@@ -26,7 +26,7 @@ bool is_of_the_thread(const sc_written& w) {
   return w.start < w.thread_pointer + page && w.end + page > w.thread_pointer;
 }
 
-// What the child has in the end, as it was observed.
+// Returns the child as it was observed at the end; null if it was not.
 const sc_process* program_of(const sc_history& history, std::int32_t pid) {
   for (const sc_process& child : std::span(history.child, history.child_count))
     if (child.pid == pid && child.observed) return &child;
@@ -38,7 +38,7 @@ bool has(const sc_process& program, const sc_key& key) {
                      [&](const sc_entry& e) { return e.key.kind == key.kind && e.key.id == key.id; });
 }
 
-// Up to its exec: afterwards the kernel has closed what is close-on-exec.
+// Counts a child's table only before its exec: exec closes what is close-on-exec.
 void look_at_child(const sc_snapshot& s, const sc_trace& trace, const sc_history& history, Watched& out) {
   const sc_task& task = trace.task[s.task];
   if (task.child < 0 || s.shares_table != s.task) return;

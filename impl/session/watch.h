@@ -19,25 +19,26 @@ struct Watched {
   std::optional<lockstep::Disagreement> touched;
   std::uint32_t tables = 0;  // tables of the caller that were compared
 
-  // fd.untransient: children that had a table of their own before exec, and the number from which on none of them
-  // referred to anything that its program does not have. 0: they never did.
+  // fd.untransient: snapshots of children with a table of their own before exec, and the number from which on none of
+  // these tables referred to anything that the child's program does not have. 0: they never did.
   std::uint32_t private_tables = 0;
   std::int32_t untransient_from = 0;
 
-  // mm.unwritten: pages of the caller's memory that a child wrote outside the stack below the frame that made the call.
-  bool is_memory_watched = false;  // the kernel could tell, and a child ran on the caller's memory
-  // The page beside the thread pointer, which has errno, is reported apart: what the call leaves there is judged when
-  // it returns.
+  // mm.unwritten: pages of the caller's memory that were written while a child ran on it.
+  bool is_memory_watched = false;  // the kernel can tell which pages are written
+  // Pages of the call: its stack, below the frame that made the call. Pages of the thread: the page beside the thread
+  // pointer, which has errno; what the call leaves there is judged when it returns. All others are `elsewhere`.
   std::uint32_t pages_of_the_call = 0, pages_of_the_thread = 0;
   std::vector<sc_written> elsewhere;
 };
 
-// By the scenario's turns, then each task runs on; with a seed, by chance. What another thread writes while a vfork(2)
-// parent is suspended counts as the child's: for mm.unwritten, use a scenario with one thread. What is a violation
-// whatever the spawn keeps memory for: of a run that was watched, and in which nobody else ran while a child was on the
-// caller's memory: one thread.
+// Returns a write that violates mm.unwritten whatever memory the spawn owns: to the request, to another thread's stack
+// or to libc's data. Returns nullopt unless the run was watched and the scenario has one thread: then nobody else ran
+// while a child was on the caller's memory.
 std::optional<Verdict> forbidden_write(const Scenario&, const sc_trace&);
 
+// Runs the scenario by its turns, then each task on; with a seed, by chance. Writes of another thread while a vfork(2)
+// parent is suspended count as the child's: for mm.unwritten, the caller must pass a scenario with one thread.
 Watched watch(Session&, const Scenario&, std::uint64_t seed = 0);
 
 std::string report(const Watched&, const sc_trace&);
