@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::string_view no_character = "\xef\xbf\xbd";  // U+FFFD
 
-// The character that begins there: its value and its bytes. 0 bytes: none does (RFC 3629, section 4).
+// The first character of a text: its value and its length. 0 bytes: the text does not begin with one (RFC 3629,
+// section 4).
 struct Decoded {
   std::uint32_t value = 0;
   std::size_t bytes = 0;
@@ -39,15 +40,15 @@ Decoded decoded(std::string_view text) {
 }
 
 std::string character(std::uint32_t value, std::string_view as_is) {
-  // XML 1.0, section 2.2: these, and no other control characters. A carriage return would be read as a line feed
-  // (2.11).
+  // XML 1.0, section 2.2, allows these control characters and no others. A reader would turn a plain carriage return
+  // into a line feed (2.11).
   if (value == '\r') return "&#13;";
   if (value < 0x20 && value != '\n' && value != '\t') return fmt::format("\\x{:02x}", value);
   if (value == 0xfffe || value == 0xffff) return std::string(no_character);
   return escaped(as_is);
 }
 
-// In an attribute a line feed would be read as a space (XML 1.0, section 3.3.3).
+// In an attribute a reader would turn a plain line feed into a space (XML 1.0, section 3.3.3).
 std::string attribute(std::string_view text) {
   std::string out;
   for (const char c : xml_escaped(text)) out += c == '\n' ? "&#10;" : c == '\t' ? "&#9;" : std::string(1, c);

@@ -19,7 +19,7 @@ enum class CaseOutcome : std::uint8_t { passed, failed, skipped, broken };
 struct JUnitCase {
   std::string name;
   CaseOutcome outcome = CaseOutcome::passed;
-  std::string message, text;  // not of one that passed: a line, and the whole
+  std::string message, text;  // a line, and the whole text; empty if it passed
   double seconds = 0;
 };
 
@@ -28,15 +28,15 @@ struct JUnitSuite {
   std::string package;  // "spawncheck.check"
   std::vector<std::pair<std::string, std::string>> properties;
   std::vector<JUnitCase> cases;
-  std::string output;  // what is said beside the cases
+  std::string output;  // text of the suite, beside its cases
   std::time_t start = 0;
   double seconds = 0;
 };
 
 std::string to_junit(const JUnitSuite&);
 
-// As the content of an element or of an attribute in quotes. What XML 1.0 has no character for is written as \x1b, and
-// bytes that are no UTF-8 as U+FFFD.
+// Returns the text as the content of an element or of a quoted attribute. A control character that XML 1.0 excludes is
+// written as in \x1b; a byte that is no UTF-8, U+FFFE and U+FFFF are written as U+FFFD.
 std::string xml_escaped(std::string_view);
 
 }  // namespace spawncheck

@@ -39,8 +39,8 @@ struct Lanes {
   bool is_of_calls = false;  // every visible call of a scheduled run; else the operations of a free one
 };
 
-// `trace`: of a scheduled run; null: marks are the begins and ends of operations in the history. At most `marks_max`
-// marks; of a longer run the middle is left out, and the picture says so.
+// `trace`: of a scheduled run; null: marks are the begins and ends of operations in the history. If there are more than
+// `marks_max` marks, leaves out the middle ones, and a mark says so.
 Lanes lanes_of(const Scenario&, const sc_history&, const sc_trace* trace, unsigned marks_max = 400);
 
 std::string to_html(const Lanes&);  // two tables and a grid, for a page with the style of html.h

@@ -15,11 +15,11 @@
 namespace spawncheck {
 
 struct SarifFinding {
-  Finding finding;  // without a file: the log carries its scenario
+  Finding finding;  // if it has no file, the log carries its scenario
   std::uint64_t times = 1;
 };
 
-// A scenario whose verdict is not the one that its file expects, where no clause is violated.
+// A scenario that violates no clause, and whose verdict is not the one that its file expects.
 struct Unmet {
   std::string file, text;
 };

@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view kind_names[] = {"holds",        "violated",    "seen",     "limit",
                                            "not promised", "not offered", "undecided"};
 
-// A cell of the table for all policies at once: they agree mostly.
+// One cell of the table for all policies: one word if they agree, which is the common case.
 std::string summary_of(const std::vector<Cell>& by_policy) {
   std::vector<std::string> words;
   for (const Cell& c : by_policy)

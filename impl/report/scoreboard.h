@@ -15,16 +15,16 @@ namespace spawncheck {
 
 inline constexpr int policy_count = 3;
 
-// So many tries at least, and a violation in each: one that a test can ask for.
+// A finding is steady if at least so many tries were made and each violated: a test can rely on it.
 inline constexpr unsigned steady_tries_min = 10;
 inline bool is_steady(const Finding& f) { return f.tries >= steady_tries_min && f.violations == f.tries; }
 
 enum class CellKind {
   holds,         // nothing was found in what was searched
-  violated,      // Row::found; it came back in every try
-  seen,          // likewise, in some tries alone
-  limit,         // violated, where the documentation excepts it
-  not_promised,  // owed only by who promises it
+  violated,      // Row::found; the finding is steady
+  seen,          // Row::found; the finding is not steady
+  limit,         // violated, within a documented limit
+  not_promised,  // owed only by implementations that promise it
   not_offered,   // the implementation has no such policy
   undecided      // no run of this policy decided anything
 };
@@ -32,7 +32,7 @@ std::string_view name(CellKind);  // "holds", "not promised", ...
 
 struct Cell {
   CellKind kind = CellKind::undecided;
-  std::string limit;  // the source, of a limit: also beside a violation
+  std::string limit;  // a documented limit and its source; a violation may have one too
   int finding = -1;   // of Row::found
 };
 
@@ -50,14 +50,14 @@ struct Found {
 };
 
 struct Row {
-  std::string implementation;  // as it was asked for
+  std::string implementation;  // as the user named it
   std::string shown;           // its name in a table: without directory and .so
-  std::string version;         // of the library behind it, as that says; empty: not known
+  std::string version;         // of the library behind it, as the library says; empty: not known
   std::string promises;
   std::string libc;
   std::uint32_t policies = 0;
   std::vector<ImplementationInfo::Limit> limits;  // documented
-  std::string why_not;                            // why it could not run; then no other field counts
+  std::string why_not;                            // why it could not run; then it has no results
   Searched searched[policy_count];
   std::vector<std::vector<Cell>> cells;  // by clause, by policy
   std::vector<Found> found;              // one of each clause and policy at most

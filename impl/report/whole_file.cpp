@@ -66,7 +66,7 @@ bool write_whole(const std::string& path, const std::string& text, std::string& 
   std::string beside = path + ".XXXXXX";
   const int fd = mkostemp(beside.data(), O_CLOEXEC);
   if (fd < 0) return failed(path, error);
-  const mode_t mask = umask(0);  // mkostemp's file is its owner's alone
+  const mode_t mask = umask(0);  // mkostemp(3) gives mode 0600, not the one of a new file
   umask(mask);
   const bool is_written = write_all(fd, text) && fchmod(fd, 0666 & ~mask) == 0;
   if (!is_written) failed(path, error);
