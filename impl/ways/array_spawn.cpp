@@ -4,7 +4,8 @@
 // stay, which only the kernel of ci/kernels.d/array has. It is a whole spawn and checked as one: it shows what the
 // call is worth to an implementation; the claims (way.cpp) show what the call itself guarantees.
 //
-// The library makes the plan of strategy unshare; its calls of f reach __wrap_f (ld --wrap).
+// The library makes the plan of strategy unshare. Its call of spawn_plan_build() reaches __wrap_spawn_plan_build()
+// (ld --wrap), which changes the plan.
 #include <spawncheck/spawn/request.h>
 #include <sys/syscall.h>
 #include <unistd.h>
