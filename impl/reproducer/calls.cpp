@@ -18,7 +18,7 @@ namespace {
 
 long number(const sc_step& step, unsigned i) { return static_cast<std::int32_t>(step.arg[i]); }
 
-// Who is named by a pid: a child of the scenario's threads, one of them, or the process.
+// Returns the expression for a pid: of a child of the scenario's threads, of one of the threads, or of the process.
 std::string process_expression(const Recorded& r, long pid, std::string& why) {
   if (pid <= 0) return std::to_string(pid);
   for (unsigned i = 0; i < r.trace->task_count; ++i) {
@@ -70,7 +70,7 @@ std::string open_flags(long flags) {
   return rest == 0 ? out : out + fmt::format(" | {:#o}", rest);
 }
 
-// Only the first eight bytes of a path were recorded: what it may be is known by them.
+// The trace has only the first eight bytes of a path: only these two paths can be written.
 std::string open_text(const sc_step& step, std::string& why) {
   char start[9] = {};
   std::memcpy(start, &step.pointee, 8);

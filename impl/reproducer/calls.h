@@ -10,14 +10,14 @@
 
 namespace spawncheck {
 
-// Of a spawn: an expression, as in `dup3(5, 3, 0)`, without what start and exec need. Empty: `why` says what cannot be
-// written.
+// Returns a call of a spawn as an expression, as in `dup3(5, 3, 0)`; not for calls that start a child, exec or exit. If
+// the call cannot be written, `why` says why.
 std::string call_text(const Recorded&, const sc_step&, std::string& why);
 
-// A call that only asks, whose answer no task can see: it is left out.
+// Returns true if the call only asks, and no task can see the answer: the program leaves it out.
 bool only_asks(const sc_step&);
 
-// Of the scenario: a statement or two, which leave their results in v[]. `id`: the operation's number in the program.
+// Returns the statements of an operation, which store its results in v[]. `id`: the operation's number in the program.
 std::string operation_text(const Recorded&, unsigned thread, unsigned operation, unsigned id);
 std::string world_text(const sc_world&);  // the lines that make the initial world
 std::string operand_text(const sc_operand&, unsigned thread);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The fixed text of every program, in front of what is written for its scenario and behind it: head.c and tail.c.
+// The fixed text of every program, before and after the text that is written for its scenario: head.c and tail.c.
 #pragma once
 
 #include <string_view>

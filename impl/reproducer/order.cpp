@@ -11,7 +11,7 @@ namespace {
 
 using Key = std::pair<unsigned, unsigned>;
 
-// All steps of a spawn become its call; where others went meanwhile, also its return.
+// Replaces the steps of each spawn by one library call and, if other tasks went during it, its return.
 std::vector<RecordedEvent> with_library_calls(const std::vector<RecordedEvent>& events, const Scenario& scenario) {
   std::vector<RecordedEvent> out;
   for (std::size_t i = 0; i < events.size(); ++i) {
@@ -68,7 +68,7 @@ std::vector<RecordedEvent> order_of(const Recorded& recorded, bool by_library) {
   unsigned block = 0;
   for (std::size_t i = 0; i < events.size(); ++i) {
     RecordedEvent& e = events[i];
-    // A library call that others go beside gives its turn on before it is made.
+    // A library call during which other tasks go hands its turn on before it is made.
     const bool is_new = i == 0 || events[i - 1].task != e.task || events[i - 1].is_open || e.is_open ||
                         (events[i - 1].kind == RecordedKind::call && events[i - 1].step->outcome == SC_OUTCOME_SLEEPS);
     if (i != 0 && is_new) {

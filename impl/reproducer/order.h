@@ -17,10 +17,10 @@ struct RecordedEvent {
   const sc_step* step = nullptr;  // of a call
   unsigned block = 0;
   bool is_first = false, is_last = false;  // of its block
-  bool is_open = false;                    // library_call: others go while it is under way, in an unknown order
+  bool is_open = false;                    // library_call: other tasks go during it, in an unknown order
 };
 
-// `by_library`: the spawns are calls of a library, which cannot be stopped within.
+// `by_library`: each spawn is one call of a library, and the program cannot stop a task within it.
 std::vector<RecordedEvent> order_of(const Recorded&, bool by_library);
 
 bool is_spawn(const Scenario&, unsigned thread, unsigned operation);

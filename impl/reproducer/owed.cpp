@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::uint64_t unblockable = 1ull << 8 | 1ull << 18;
 
-// The two ends of a pair are told apart by what made them.
+// The inode of both ends of a pair, as far as the program knows it: the identity of the line or operation that made it.
 std::uint64_t pair_identity(std::uint64_t made_by) { return made_by; }
 
 std::string name_of(const sc_key& key) {
@@ -65,7 +65,7 @@ bool is_known(const sc_operation& op) {
   }
 }
 
-// What a child may still hold, or have held: the model of this file has no children.
+// Returns true if the result may depend on a file that a child holds or held: the model in this file has no children.
 bool may_be_busy(const sc_operation& op) {
   return op.kind == SC_OP_FLOCK || op.kind == SC_OP_LISTEN || op.kind == SC_OP_PROGRAM || op.kind == SC_OP_FIFO;
 }
@@ -107,7 +107,7 @@ class Walk {
     }
     if (!is_thread || !is_known(op(t, o))) return;
     if (!is_begun_[t]) begin(t, o);
-    // The operation's effect is that of its last step, or of the one that sleeps.
+    // The operation takes effect at its last step, or at the one that sleeps.
     if (!is_last_step(t, o, step) && step.outcome != SC_OUTCOME_SLEEPS) return;
     run(t, o);
   }
@@ -120,7 +120,7 @@ class Walk {
     return true;
   }
 
-  // Operations without a step of their own lie between.
+  // Ends the operations before o; those that made no step of their own run here.
   void reach(unsigned t, unsigned o) {
     for (; next_[t] < o; ++next_[t]) {
       const unsigned n = next_[t];
@@ -210,7 +210,7 @@ class Walk {
     add_instant(t, o, spawn);
   }
 
-  // The child's table, its dispositions and its errors, if all of it were decided now.
+  // Adds the child's table, dispositions and errors as they would be if all of them were decided now.
   void add_instant(unsigned t, unsigned o, OwedSpawn& spawn) {
     if (open_.count({t, o}) == 0) return;
     const sc_request& request = op(t, o).request;
@@ -252,7 +252,7 @@ class Walk {
     spawn.ignored_maybe |= ignored;
   }
 
-  // The caller's pidfd is at the lowest free number from the clone on.
+  // From the clone on the caller has the pidfd, at the lowest free number.
   void put_pidfd(unsigned t, unsigned o) {
     if ((op(t, o).request.set & SPAWNCHECK_WANT_PIDFD) == 0 || record(t, o).error != 0) return;
     model::Description pidfd;

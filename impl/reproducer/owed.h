@@ -16,21 +16,22 @@ namespace spawncheck {
 
 struct OwedEntry {
   bool cloexec = false;
-  std::string file;  // by the names of tail.c
+  std::string file;  // as tail.c names it
   bool operator==(const OwedEntry&) const = default;
 };
 using OwedTable = std::map<int, OwedEntry>;
 
 struct OwedSpawn {
-  std::vector<OwedTable> instants;  // the child's table, if all of it were taken then; different from one to the next
-  std::vector<int> kept;            // targets
-  std::set<int> errors;             // it may fail with these; -1: with any
+  std::vector<OwedTable>
+      instants;           // the child's table if all of it were taken at one instant; no two in a row are equal
+  std::vector<int> kept;  // targets
+  std::set<int> errors;   // it may fail with these; -1: with any
   bool may_succeed = true;
   std::uint64_t mask = 0, ignored_always = 0, ignored_maybe = 0;
 };
 
 struct Owed {
-  std::optional<long> result[SC_THREADS_MAX][SC_OPS_MAX][2];  // value or -errno; none: nothing is said
+  std::optional<long> result[SC_THREADS_MAX][SC_OPS_MAX][2];  // value or -errno; nullopt: nothing is owed
   std::map<std::pair<unsigned, unsigned>, OwedSpawn> spawns;  // by thread and operation
   OwedTable final_table;
   std::string why_unknown;  // not empty: the model cannot say

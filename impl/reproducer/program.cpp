@@ -21,7 +21,7 @@ namespace spawncheck {
 
 namespace {
 
-// What tail.c can see violated.
+// The clauses that tail.c judges.
 constexpr Clause judged_clauses[] = {Clause::fd_exact,
                                      Clause::fd_kept,
                                      Clause::fd_snapshot,
@@ -40,7 +40,7 @@ class Writer {
   Writer(const Recorded& r, const Session& session, const ProgramOptions& options)
       : r_(r), s_(r.scenario), session_(session), options_(options), has_turns_(s_.threads.size() > 1) {}
 
-  // Empty: it can be written.
+  // Says why the program cannot be written; empty if it can.
   std::string why_not() {
     if (const std::string why = why_no_run(); !why.empty()) return why;
     if (const std::string why = why_no_clause(); !why.empty()) return why;
@@ -113,7 +113,7 @@ class Writer {
     if (std::find(std::begin(judged_clauses), std::end(judged_clauses), c) == std::end(judged_clauses)) return false;
     if (has_limit(c) && !(r_.verdict.status == Status::violated && r_.verdict.violates(c))) return false;
     if (is_promised(c)) return Clauses::promised_by(session_.implementation().promises).has(c);
-    // What the implementation does to its caller without a system call is not in the calls.
+    // The recorded calls do not show what the implementation writes to its caller's memory.
     if (c == Clause::mm_unwritten) return form_ == Form::object;
     return true;
   }
@@ -164,7 +164,7 @@ class Writer {
     return {};
   }
 
-  // The program that is exec'd is linked dynamically, unlike the one of the recorded run.
+  // The program that is exec'd is linked dynamically, unlike the one of the recorded run: its loader needs a number.
   bool has_full_child() const {
     std::size_t limit = s_.world.limit != 0 ? static_cast<std::size_t>(s_.world.limit) : SC_NUMBER_MAX;
     for (const Thread& thread : s_.threads)
@@ -192,7 +192,7 @@ class Writer {
                                     : Form::calls;
     if (form_ != Form::posix_spawn) return;
     for (const RecordedEvent& e :
-         order_of(r_, true))  // the order within is what matters: a built-in peer's calls are known
+         order_of(r_, true))  // the order within the call matters, and only written calls can force it
       if (e.is_open) form_ = Form::calls;
   }
 
@@ -232,7 +232,7 @@ class Writer {
     return out;
   }
 
-  // Which spawn of the thread gave a variable.
+  // Returns the index of the thread's spawn that stored the pid in the variable; -1 if none did.
   int spawn_of(unsigned t, unsigned o, const sc_operand& operand) const {
     for (unsigned i = o; i-- > 0;)
       if (s_.threads[t].operations[i].result[0] == operand.value && is_spawn(s_, t, i))
@@ -360,7 +360,7 @@ class Writer {
     if (spawn.errors.count(-1) != 0 || spawn.errors.size() > 6)
       errors = "ANY";
     else {
-      std::vector<int> first;  // what the program says is owed: resource errors last
+      std::vector<int> first;  // the program names the first as owed: resource errors come last
       for (const int e : spawn.errors)
         if (e == EMFILE || e == ENFILE || e == ENOMEM || e == EAGAIN)
           first.push_back(e);

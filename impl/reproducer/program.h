@@ -13,7 +13,7 @@ namespace spawncheck {
 
 struct ProgramOptions {
   unsigned orders_max = 64;   // of a scenario with several threads and no schedule
-  bool writes_calls = false;  // the recorded system calls also where the implementation itself can be called
+  bool writes_calls = false;  // write the recorded system calls even if the program could call the implementation
   std::string name = "x";     // in the header's command
 };
 

@@ -41,7 +41,7 @@ std::uint64_t clone_flags(const sc_step& s) {
 
 std::string errno_text(long result) { return "-" + errno_name(static_cast<int>(-result)); }
 
-// The result as the caller of libc's wrapper sees it, in the recorded run; a call that slept returned later.
+// Returns the recorded result, a value or -errno. A call that slept has it in its WAKES step.
 long result_of(const Recorded& r, const sc_step& s) {
   if (s.outcome != SC_OUTCOME_SLEEPS && s.outcome != SC_OUTCOME_SUSPENDED) return s.result;
   for (const sc_step* w = &s + 1; w < r.trace->step + r.trace->step_count; ++w)
@@ -90,7 +90,7 @@ class Writer {
     return e.kind == RecordedKind::call && e.thread == place_.thread && e.operation == place_.operation;
   }
 
-  // The last call that failed with the errno that the spawn reports.
+  // Finds the last call that failed with the errno that the spawn reports.
   void find_failing_step() {
     for (const RecordedEvent& e : events_)
       if (is_ours(e) && record_.error != 0 && e.step->result == -record_.error &&
@@ -136,7 +136,8 @@ class Writer {
                        text);
   }
 
-  // The task that a clone has made: tasks stand in the order in which they were started.
+  // Returns the task that a clone started, -1 if there is none: a thread's children are numbered in the order of
+  // clones.
   int child_of(const sc_step& s) const {
     unsigned before = 0;
     for (const RecordedEvent& e : events_)
@@ -185,7 +186,7 @@ class Writer {
     return out + failing_text(s);
   }
 
-  // Runs of rt_sigaction of consecutive signals are a loop; a block keeps its turns.
+  // Writes three or more rt_sigaction(2) calls for consecutive signals as a loop, if they are in one block.
   std::string body(unsigned task) {
     std::string out;
     for (std::size_t i = 0; i < events_.size() && why_.empty(); ++i) {

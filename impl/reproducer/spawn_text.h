@@ -17,7 +17,7 @@ struct SpawnPlace {
   unsigned index;  // among the program's spawns
 };
 
-// The function spawn_THREAD_OPERATION, and what it needs. Empty: `why` says what cannot be written.
+// Returns the function spawn_THREAD_OPERATION and what it needs. If it cannot be written, `why` says why.
 std::string spawn_text(const Recorded&, const std::vector<RecordedEvent>&, const SpawnPlace&, Form, bool has_turns,
                        std::string& why);
 
