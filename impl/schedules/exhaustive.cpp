@@ -31,12 +31,13 @@ SearchResult ExhaustiveSearch::run() {
   return result_;
 }
 
-// The turns of the nodes, and then whatever comes. False: not what these turns did the last time; once more.
+// Makes a run by the turns of the nodes, then by RUN_ON. Returns false if the turns did not do the same as last time:
+// the caller must try again.
 bool ExhaustiveSearch::run_once() {
   sc_policy policy = policy_of(Turns::strict);
   scenario_.schedule.clear();
   for (const Node& n : nodes_) scenario_.schedule.push_back(n.turn);
-  if (!nodes_.empty())  // a hint: what the last turn wakes of these goes as soon as no other task can
+  if (!nodes_.empty())  // a hint: tasks asleep at the last node go only if no other task can
     for (const auto& [task, unused] : nodes_.back().sleep) policy.avoid |= bit(task);
   Verdict verdict = session_.run_scheduled(scenario_, policy);
   const sc_trace& trace = session_.trace();
@@ -71,7 +72,7 @@ bool ExhaustiveSearch::run_once() {
   return true;
 }
 
-// New nodes for the steps beyond the given turns; as far as they lead to something that has not been run.
+// Adds nodes for the steps after the given turns, up to the first step of a sleeping task: what follows has been run.
 void ExhaustiveSearch::follow(const sc_trace& trace, std::size_t from) {
   steps_ = transitions_of(scenario_, trace);
   for (std::size_t i = from < nodes_.size() ? nodes_.size() : from; i < steps_.size(); ++i) {
@@ -98,7 +99,7 @@ void ExhaustiveSearch::follow(const sc_trace& trace, std::size_t from) {
   ++result_.schedules;
 }
 
-// The sleepers of node i, and those it has gone through, that its present step leaves asleep.
+// Returns the tasks asleep at node i, those that it has gone through included, that its present step leaves asleep.
 std::map<std::uint8_t, ExhaustiveSearch::Asleep> ExhaustiveSearch::sleep_after(std::size_t i) const {
   std::map<std::uint8_t, Asleep> left;
   if (i >= nodes_.size() || i >= steps_.size()) return left;
@@ -109,7 +110,7 @@ std::map<std::uint8_t, ExhaustiveSearch::Asleep> ExhaustiveSearch::sleep_after(s
   return left;
 }
 
-// Races (i, j): j would have been possible right before i, and the other order is to be run too.
+// Finds the races (i, j): j could have come right before i, so the other order must be run too.
 void ExhaustiveSearch::find_races(std::size_t from) {
   const std::size_t n = steps_.size();
   std::vector<std::vector<std::uint64_t>> before(n);  // bit i of before[j]: i happens before j
@@ -131,12 +132,12 @@ void ExhaustiveSearch::find_races(std::size_t from) {
   }
 }
 
-// Some task that begins what follows i without depending on it.
+// Adds an initial to node i: a task that can begin the steps between i and j that do not happen after i, then j.
 void ExhaustiveSearch::add_backtrack(std::size_t i, std::size_t j, const std::vector<std::uint64_t>& after) {
   Node& node = nodes_[i];
   for (const Transition* t : {&steps_[i], &steps_[j]})
     for (const Access& a : t->accesses)
-      if (a.kind == Access::everything) {  // it may have ended who would have gone
+      if (a.kind == Access::everything) {  // the step may have ended the task that would have gone
         node.backtrack |= node.enabled;
         return;
       }
@@ -182,7 +183,7 @@ std::uint32_t ExhaustiveSearch::choices(std::size_t i) const {
   return set;
 }
 
-// To the next schedule. False: there is none.
+// Goes to the next schedule. Returns false if there is none.
 bool ExhaustiveSearch::advance() {
   while (!nodes_.empty()) {
     const std::size_t i = nodes_.size() - 1;

@@ -3,8 +3,8 @@
 // Every schedule of a scenario, depth first, by running it again and again.
 //
 // With reduction: source-DPOR (Abdulla, Aronsson, Jonsson, Sagonas, POPL 2014) and sleep sets (Godefroid, 1996), with
-// independence.h's relation. Two schedules that differ only in the order of commuting steps end alike: one of them is
-// run, rarely more. Without reduction every schedule is run, to check the relation and to count what it saves.
+// independence.h's relation. Schedules that differ only in the order of commuting steps end alike: the search runs one
+// of them, rarely more. Without reduction it runs every schedule, to check the relation and to count what it saves.
 #pragma once
 
 #include <functional>

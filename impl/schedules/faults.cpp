@@ -12,7 +12,7 @@ namespace spawncheck {
 
 namespace {
 
-// A signal that the scenario's world handles and no thread changes, else none.
+// Returns the lowest signal but SIGCHLD that the scenario's world handles, 0 if there is none.
 int some_handled_signal(const Scenario& s) {
   for (int signal = 1; signal <= SC_SIGNAL_MAX; ++signal)
     if (signal != SIGCHLD && (s.world.handled >> (signal - 1) & 1) != 0) return signal;

@@ -19,7 +19,7 @@ struct FaultResult {
   std::uint64_t runs = 0, happened = 0;  // happened: runs that reached the call
   std::uint64_t by_status[5] = {};
   std::optional<Verdict> violation;  // the first; it ends the search
-  sc_fault fault{};                  // that shows it
+  sc_fault fault{};                  // the one that shows the violation; SC_FAULT_NONE: the run without a fault does
 };
 
 // Each fault runs by the scenario's schedule as far as that goes, then by RUN_ON.

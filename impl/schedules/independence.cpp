@@ -47,7 +47,7 @@ void AccessReader::add(const sc_trace& trace, unsigned step, Transition& out) {
   out = now_;
 }
 
-// The step that it would be; what it returns, and whom a clone starts, is not known.
+// Adds the step that the task would make. Its result, and the task that a clone starts, are not known.
 std::vector<Access> AccessReader::pending(const sc_trace& trace, unsigned task) const {
   AccessReader ahead = *this;
   const sc_task& t = trace.task[task];
@@ -79,7 +79,7 @@ void AccessReader::put(std::int64_t number) {
   add(Access::occupancy, Access::write, table_, number, number);
   add(Access::flags, Access::write, table_, number, number);
 }
-// The lowest free number from `low` on is `number`; or there is none, or it is not known.
+// The lowest free number from `low` on is `number`. Negative: the call failed, or its result is not known.
 void AccessReader::allocate(std::int64_t number, std::int64_t low) {
   add(Access::limit, Access::read, process_);
   if (number < 0) {
@@ -166,8 +166,8 @@ void AccessReader::add_step(const sc_trace& trace, const sc_step& step) {
   }
 }
 
-// Of the calling task alone, but for what its threads share (CLONE_FS), and for process groups, which others can
-// join.
+// An attribute is the calling task's alone, except for what threads share (CLONE_FS) and for process groups, which
+// other processes can join.
 void AccessReader::add_attribute(const sc_step& step) {
   switch (step.call) {
     case SC_VISIBLE_fchdir:
@@ -195,7 +195,7 @@ void AccessReader::add_allocation(const sc_step& step) {
   if (step.call == SC_VISIBLE_pidfd_getfd) add(Access::everything, Access::write);
   const bool is_open = std::strchr(letters, 's') != nullptr && step.call != SC_VISIBLE_memfd_create;
   if (is_open) add(Access::place, Access::read, place_);
-  if (is_open && std::memcmp(&step.pointee, "/dev/null", sizeof step.pointee) == 0) return;  // no task can tell
+  if (is_open && std::memcmp(&step.pointee, "/dev/null", sizeof step.pointee) == 0) return;  // no task can see it
   const bool is_accept = std::strncmp(letters, "fpp", 3) == 0;
   if (is_open || is_accept) add(Access::files, Access::write);
 }
@@ -261,7 +261,7 @@ void AccessReader::add_clone(const sc_trace& trace, const sc_step& step) {
   if ((flags & CLONE_SIGHAND) == 0) add(Access::dispositions, Access::read, process_);
 }
 
-// All that a clone may do; what clone3(2) is asked is not known yet.
+// Adds all that a clone may do. The arguments of clone3(2) are not known yet.
 void AccessReader::add_copies(const sc_step& step) {
   copy_table();
   const bool is_clone = step.call == SC_VISIBLE_clone && (step.arg[0] & CLONE_PIDFD) != 0;

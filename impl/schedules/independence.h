@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Which steps of a trace commute. Derived from the effects in model/scenario/visible.h and from what the calls
-// returned: open(2) that gave 5 says that 0 to 4 were taken and reads nothing above 5.
+// Which steps of a trace commute. Derived from the effects in model/scenario/visible.h and from the results of the
+// calls: an open(2) that returned 5 found 0 to 4 taken, and does not depend on any number above 5.
 #pragma once
 
 #include <array>
@@ -17,16 +17,16 @@ struct Access {
   enum Kind : std::uint8_t {
     occupancy,     // which file is at a number, or none; id: table
     flags,         // close-on-exec at a number; id: table
-    files,         // anything beyond the table: locks, ports, pipe ends, who has a file open
+    files,         // anything beyond the table: locks, ports, pipe ends, which processes have a file open
     dispositions,  // id: process
     limit,         // RLIMIT_NOFILE; id: process
-    place,         // current directory and umask (struct fs_struct), which threads share; id: who has them
+    place,         // current directory and umask (struct fs_struct), which threads share; id: of the fs_struct
     group,         // process group and session; range of processes
     memory,        // id: cell + 1, 0 for every futex
     life,          // that a process has ended; range of tasks
     everything
   };
-  enum Mode : std::uint8_t { read, write, drop };  // two reads commute, and two drops of references
+  enum Mode : std::uint8_t { read, write, drop };  // drop: of a reference. Two reads commute, and two drops
 
   Kind kind;
   Mode mode;
@@ -39,18 +39,18 @@ struct Access {
 struct Transition {
   std::uint8_t task = 0;
   std::uint32_t enabled = 0;  // before it
-  std::uint32_t tasks = 0;    // it moved: its own, whom it created, woke or ended
+  std::uint32_t tasks = 0;    // that it moved: its own, and those that it created or woke
   std::vector<Access> accesses;
 };
 
-// Follows who has which table, which process and which place, step by step.
+// Follows step by step which table, process and place each task has.
 class AccessReader {
  public:
   explicit AccessReader(const Scenario&);
 
-  // What the trace's step did. All of them, each once, in order.
+  // Adds what the trace's step did. The caller must pass every step of the trace, each once, in order.
   void add(const sc_trace&, unsigned step, Transition&);
-  // What the task is about to do, as far as it can be told: rather more than it will.
+  // Returns the accesses of the task's next step, and more where they depend on the step's result.
   std::vector<Access> pending(const sc_trace&, unsigned task) const;
 
  private:

@@ -20,7 +20,7 @@ SearchResult sample_schedules(Session&, const Scenario&, const SampleOptions&, c
 
 // The lower bound of PCT: the chance that a run shows a bug of this depth.
 double pct_bound(unsigned tasks, unsigned steps, unsigned depth);
-// How many runs until a bug that a run shows with probability `bound` is missed with probability `miss` at most.
+// Returns how many runs miss a bug with probability `miss` at most, if each shows it with probability `bound`.
 double runs_for_miss(double bound, double miss);
 
 }  // namespace spawncheck

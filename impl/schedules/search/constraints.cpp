@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t kept_max = 64, constraints_max = 8;
 
-// How soon a task goes, by one constraint. A task that would undo what a read waits for goes last, after the
-// read itself; a wide constraint's read waits until no other task can go, so that it sees as much as it can.
+// How soon a task goes, by one constraint. A task that would undo what a read waits for goes last, after the read
+// itself. A wide constraint's read goes after every task that no constraint delays, so that it sees as much as it can.
 enum Urgency : int { undoes = -3, too_early = -2, may_see_more = -1, whatever = 0, now = 1 };
 
 template <typename Set>
@@ -39,7 +39,8 @@ void ConstraintSearch::begin(std::uint64_t seed) {
   is_over_.assign(constraints_.size(), false);
 }
 
-// A pair that some run could have had: of any variable, rather one that was never seen. Nothing before the first run.
+// Draws a pair that some run could have had: first a variable, then a pair of it, preferably one never seen. Returns
+// nullopt before the first run.
 std::optional<Constraint> ConstraintSearch::drawn() {
   if (possible_.empty()) return std::nullopt;
   const std::set<ReadsFrom>& pairs = any_of(possible_, random_).second;
@@ -87,7 +88,7 @@ void ConstraintSearch::did(const Event& event) {
   run_.push_back(event);
 }
 
-// If it happened now: would the read see the write?
+// Returns true if the event, made now, would be a read that sees the constraint's write.
 bool ConstraintSearch::sees(const Constraint& c, const Event& event) const {
   const auto is_it = [&](const Touched& t, std::int32_t slot) {
     const int last = writes_.last(t.kind, t.id, slot);
@@ -107,7 +108,7 @@ bool ConstraintSearch::sees(const Constraint& c, const Event& event) const {
   return false;
 }
 
-// If it happened now: would the read, which is still to come, no longer see the write?
+// Returns true if the event, made now, would keep the constraint's later read from seeing the write.
 bool ConstraintSearch::overwrites(const Constraint& c, const Event& event) const {
   for (const Access& a : event.accesses) {
     const Touched t = touched(a);

@@ -5,9 +5,9 @@
 // come true, and is otherwise POS. A set that gave a pair never seen before, or a finding, is kept; the next one is
 // made from a kept one by inserting, swapping, deleting or negating a constraint.
 //
-// Beyond RFF: events of different threads are never the same place of a program here, as they are there. So a
-// constraint may be widened to every event of that call: every fork sees as many of the files just opened, not yet
-// marked, as it can.
+// Beyond RFF: there, events of different threads can be the same place of a program; here they never are. So a
+// constraint may be widened to every event of the same call. Widened, "this fork(2) sees what that open(2) made" lets
+// every fork(2) see as many newly opened descriptors, not yet marked close-on-exec, as it can.
 #pragma once
 
 #include <optional>
@@ -34,7 +34,7 @@ class ConstraintSearch : public Scheduler {
   // Sets the constraints of the next run, which begin() would choose otherwise.
   void demand(std::vector<Constraint> constraints) { demanded_ = std::move(constraints); }
   const std::vector<Constraint>& constraints() const { return constraints_; }  // of this run
-  const std::vector<std::vector<Constraint>>& kept() const { return kept_; }   // the first is empty
+  const std::vector<std::vector<Constraint>>& kept() const { return kept_; }   // the first set is empty
   const std::set<ReadsFrom>& seen() const { return seen_; }                    // in all runs
 
  private:

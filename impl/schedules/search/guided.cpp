@@ -10,13 +10,13 @@ namespace {
 
 constexpr auto no_call = static_cast<std::uint8_t>(SC_VISIBLE_COUNT);
 
-// Tells the scheduler what the trace says.
+// Tells the scheduler what the trace says, and asks it which task goes.
 class Guide {
  public:
   Guide(const Scenario& scenario, Scheduler& scheduler, unsigned preemptions_max)
       : accesses_(scenario), scheduler_(scheduler), preemptions_max_(preemptions_max) {}
 
-  // The last step that is there is over, whenever a question comes or the run has ended.
+  // At each question, and at the end of the run, the last step of the trace is over.
   void tell(const sc_trace& trace) {
     for (; told_ < trace.step_count; ++told_) {
       const sc_step& step = trace.step[told_];

@@ -10,8 +10,8 @@ namespace spawncheck {
 
 struct GuidedOptions {
   std::uint64_t seed = 1;
-  unsigned preemptions_max = ~0u;  // afterwards a task goes on as long as it can
-  bool results = false;            // every call's: sc_policy.results
+  unsigned preemptions_max = ~0u;  // after so many, a task goes on as long as it can
+  bool results = false;            // record every call's result: sc_policy.results
 };
 
 // Ignores the scenario's own schedule. Leaves the run in the session, as Session::run_scheduled does.

@@ -32,8 +32,8 @@ bool covers(const Touched& t, const Variable& v) {
 
 }  // namespace
 
-// A call that replaces a number, or sets a flag, a limit, a disposition or a directory, asks nothing; whoever touches
-// the rest both finds and leaves something.
+// A write to a number, a flag, a limit, a disposition or a directory reads nothing. Every access to another variable
+// reads it.
 Touched touched(const Access& a) {
   Touched t{a.kind, a.id, a.low, a.high, a.mode == Access::read, a.mode != Access::read};
   switch (a.kind) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Chooses, during a scheduled run, which task goes next. A scheduler belongs to one scenario and learns from run to
-// run. It sees events only, no process, so a test can drive it without the kernel. Its run is replayed by the run's
-// turns (impl/session/scheduled.h turns_of).
+// run. It sees events only, no process, so a test can drive it without the kernel. A run is replayed by its turns,
+// without the scheduler (impl/session/scheduled.h turns_of).
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct Event {
   std::vector<Access> accesses;
 };
 
-bool conflict(const Event&, const Event&);  // of two tasks: their order matters
+bool conflict(const Event&, const Event&);  // returns true if their order matters; always for events of one task
 
 class Scheduler {
  public:

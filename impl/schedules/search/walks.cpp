@@ -101,7 +101,8 @@ void SurwWalk::did(const Event& event) {
   if (picked_ == name) picked_.reset();
 }
 
-// What it has left; of a thread also what those have left that it has not started yet. At least one.
+// Returns how many counted events the event's task has left, a thread's with those of its children that have done
+// nothing yet; at least one.
 std::uint32_t SurwWalk::left(const Event& event) const {
   std::uint32_t sum = 0;
   for (const auto& [name, count] : left_) {
@@ -132,7 +133,7 @@ std::size_t SurwWalk::choose(const std::vector<Event>& can) {
     }
     for (std::size_t i = 0; i < can.size(); ++i)
       if (!counts(can[i]) || picked_ == Name{can[i].name.thread, can[i].name.child}) may.push_back(i);
-    if (may.empty()) picked_.reset();  // it cannot go: another
+    if (may.empty()) picked_.reset();  // the picked task cannot go: picks another
   }
   return may[random_.below(static_cast<std::uint32_t>(may.size()))];
 }

@@ -23,9 +23,9 @@ class RandomWalk : public Scheduler {
   Random random_{0};
 };
 
-// The task with the highest priority goes. The one that makes the step of the i-th of depth - 1 change points falls
-// below all others. Shows a bug of depth d with probability 1/(n k^(d-1)) or more, for n tasks and k steps: k is the
-// most that an earlier run had, so the first run has no change point that counts.
+// The task with the highest priority goes. There are depth - 1 change points: the task that makes the step of one falls
+// below the first priority of every task. Shows a bug of depth d with probability 1/(n k^(d-1)) or more, for n tasks
+// and k steps. k is the most that an earlier run had, so in the first run every change point is at the first step.
 class PctWalk : public Scheduler {
  public:
   explicit PctWalk(unsigned depth) : depth_(depth) {}
@@ -50,17 +50,18 @@ class PosWalk : public Scheduler {
   void begin(std::uint64_t seed) override;
   void did(const Event&) override;
   std::size_t choose(const std::vector<Event>& can) override;
-  std::size_t choose_of(const std::vector<Event>& can, const std::vector<std::size_t>& may);  // indices, not none
+  std::size_t choose_of(const std::vector<Event>& can, const std::vector<std::size_t>& may);  // may: indices, not empty
 
  private:
   Random random_{0};
   std::map<std::uint8_t, std::uint64_t> priorities_;  // of the events that tasks are about to make
-  std::vector<Event> pending_;                        // when last asked
+  std::vector<Event> pending_;                        // of the last choice
 };
 
-// Counts the events that touch one kind of thing, drawn for each run from the kinds over which tasks have met in
-// earlier ones. A task is picked in proportion to how many of them it had left in the last run, less what it has done;
-// until it has made its next one the others make none; in between anybody goes.
+// Counts the events that touch one kind of variable. For each run it draws the kind from those that several tasks
+// touched in the last run, one of them by a write. It picks a task in proportion to the counted events that the task
+// made in the last run, less those that it has made in this one. Until the task has made its next counted event, no
+// other task makes one; other events come in any order.
 class SurwWalk : public Scheduler {
  public:
   void begin(std::uint64_t seed) override;
@@ -87,7 +88,7 @@ class SurwWalk : public Scheduler {
   std::map<Name, std::vector<Kinds>> done_, last_;
   std::map<Name, std::uint32_t> left_;
   std::map<std::pair<int, int>, Meeting> meetings_;  // kind and id, of this run
-  std::vector<Access::Kind> contested_;              // of the last
+  std::vector<Access::Kind> contested_;              // of the last run
   std::optional<Name> picked_;
 };
 
