@@ -110,7 +110,7 @@ int replay(const AuditOptions& options) {
   return is_confirmed ? 1 : exit_undecided;
 }
 
-// Stores what replays each confirmed finding beside the others: PREFIX-N.json.
+// Writes a file PREFIX-N.json for each confirmed finding, which replays it.
 void store_witnesses(std::vector<Finding>& findings, const Confirmed& confirmed, const std::string& prefix) {
   unsigned number = 0;
   for (std::size_t i = 0; i < findings.size(); ++i) {
@@ -134,7 +134,8 @@ int audit(const AuditOptions& options) {
   Tracer tracer(trace);
   if (!tracer.run()) return unsupported(tracer);
   const Recording& recording = tracer.recording();
-  if (tracer.follower().execs().empty() && recording.is_complete) return exit_usage;  // it said why
+  if (tracer.follower().execs().empty() && recording.is_complete)
+    return exit_usage;  // the process that could not exec printed why
   std::vector<Finding> findings = judge(tracer.follower());
   Result result;
   result.command = options.command;

@@ -17,21 +17,21 @@ namespace spawncheck::tool {
 
 namespace {
 
-// A scenario with several threads gets a few interleavings, one without gets one.
+// A scenario with several threads gets so many runs at most, any other gets one.
 constexpr unsigned runs_of_race = 4;
 
-// A scenario with several threads gets several tries of a finding with so many runs each.
+// In a finding with several threads each try makes so many runs at most.
 constexpr unsigned runs_per_try_of_race = 20;
-// What is suspected is told at the end, so many in full.
+// Suspected findings are printed at the end, so many of them in full.
 constexpr std::size_t suspicions_told = 10;
 
-// With --all a finding may take so much of the time to be made small, and at least so long; and so many broken runs end
-// the search: a library that takes the arena down now and then still shows what else is wrong.
+// With --all, shrinking a finding takes at most this share of the time, within these bounds. So many broken scenarios
+// end the search: a library that sometimes takes the arena down still shows what else is wrong.
 constexpr unsigned share_of_finding = 8, seconds_of_finding_min = 2, seconds_of_finding_max = 30;
 constexpr std::uint64_t broken_max = 8;
 
-// A scenario is counted once, by the worst of its runs; a violation that did not come back as suspected. declined and
-// limited are among the unsupported.
+// A scenario is counted once, by the worst of its runs. A violation that did not come back counts as suspected.
+// declined and limited are among the unsupported.
 struct Counts {
   std::uint64_t runs = 0, scenarios = 0, by_status[5] = {}, suspected = 0, declined = 0, limited = 0;
   std::uint64_t replays = 0, same = 0, schedules = 0,
@@ -48,7 +48,7 @@ struct Counts {
 
 constexpr unsigned divergences_told = 5;
 
-// The run just made, again and again by its turns. A trace that differs is told.
+// Repeats the run just made by its turns and compares the traces. Prints the first that differs.
 void replay(Session& session, Scenario scenario, unsigned times, Counts& counts) {
   scenario.schedule = turns_of(session.trace());
   if (scenario.schedule.size() > schedule_turns_max || session.history().end == SC_RUN_CUT) return;
@@ -85,8 +85,8 @@ std::string summary(const Counts& c, double seconds) {
   return out;
 }
 
-// The verdict of the whole: a finding, else what is unexplained, else what was decided. That nothing was violated says
-// something only when something held.
+// The verdict of the whole search: violated if there is a finding, else broken or inconclusive if something is
+// unexplained. Otherwise it holds only if some scenario held.
 Status whole(const Counts& c) {
   if (c.of(Status::violated) != 0) return Status::violated;
   if (c.of(Status::broken) != 0) return Status::broken;
@@ -101,14 +101,14 @@ std::string why(const Counts& c, const std::string& reason) {
   return "no scenario was decided; the first: " + reason;
 }
 
-// A sample of the runs of one thread sees what is written while a child runs on its caller's memory.
+// One in so many scenarios with one thread also records what is written while a child runs on its caller's memory.
 constexpr unsigned watched_one_in = 4;
 bool is_watched(const Scenario& scenario, std::uint64_t seed) {
   return scenario.threads.size() == 1 && Random(seed ^ 0x6d656d).below(watched_one_in) == 0;
 }
 
-// The scenario under up to `runs_of_race` schedules: the first runs each task on, a scheduler leads the others. A
-// violation's scenario gets the schedule that shows it.
+// Runs the scenario under up to `runs_of_race` schedules, the first without preemptions, until one violates. The
+// scenario gets the schedule that violates.
 Verdict run_schedules(Session& session, Scenario& scenario, const SearchBy& search, std::uint64_t seed,
                       unsigned& used) {
   Verdict worst;
@@ -127,7 +127,7 @@ Verdict run_schedules(Session& session, Scenario& scenario, const SearchBy& sear
   return worst;
 }
 
-// key: what the finding must stay while it is made small; null: the clause is enough.
+// key: its shape must stay the same while the finding is shrunk; null: the clause is enough.
 Finding examined(Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed, unsigned run,
                  const CheckOptions& options, const Deadline& deadline, const FindingKey* key = nullptr) {
   FindingOptions how;
@@ -153,16 +153,16 @@ void tell(const Finding& finding, bool json) {
     fmt::print("{}", report(finding));
 }
 
-// What a search has come to.
+// The results of a search.
 struct Search {
   Counts counts;
   Coverage coverage;
   Taken taken;
-  Findings findings;  // with is_all
+  Findings findings;  // if is_all
   std::vector<Finding> suspicions;
-  std::optional<Finding> finding;  // without
+  std::optional<Finding> finding;  // if not is_all
   std::string first_reason, first_inconclusive, first_broken;
-  std::map<Clause, std::set<std::string>> limits;  // documented, and met
+  std::map<Clause, std::set<std::string>> limits;  // the documented limits that were met
 
   explicit Search(const Session& session) : taken(session.implementation().policies) {}
 };
@@ -235,7 +235,7 @@ void note_suspicion(Search& search, Finding finding) {
   if (search.suspicions.size() < suspicions_told) search.suspicions.push_back(std::move(finding));
 }
 
-// The first that comes back ends the search. One that does not must not hide a real one behind it.
+// The first violation that comes back ends the search. A suspected one does not, so that it cannot hide a real one.
 void take_first(Search& search, Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed,
                 unsigned used, const CheckOptions& options, const Deadline& deadline) {
   Finding f = examined(session, scenario, verdict, seed, used - 1, options, deadline);
@@ -248,7 +248,7 @@ void take_first(Search& search, Session& session, const Scenario& scenario, cons
   search.finding = std::move(f);
 }
 
-// Each breach that is new is examined; a scenario counts as violated where one of its breaches is known to come back.
+// Examines each new breach. The scenario counts as violated if one of its breaches is known to come back.
 void take_all(Search& search, Session& session, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed,
               unsigned used, const CheckOptions& options, const Deadline& deadline) {
   const Findings::Met met = search.findings.count(scenario, verdict);

@@ -9,7 +9,7 @@ namespace spawncheck::tool {
 
 namespace {
 
-// Of the findings that violate it: the reports.
+// Returns the reports of the findings that violate the clause.
 std::string reports_of(const CheckResult& result, Clause clause, bool suspected) {
   std::string out;
   for (const SarifFinding& f : result.findings)
@@ -37,7 +37,7 @@ JUnitCase case_of(const CheckResult& result, Clause clause, Clauses owed) {
   return c;
 }
 
-// What one violates besides is left out where it is a finding of its own.
+// Removes from each finding those other breaches that are findings of their own.
 std::vector<SarifFinding> distinct(std::vector<SarifFinding> findings) {
   std::set<FindingKey> known;
   for (const SarifFinding& f : findings)
@@ -52,7 +52,7 @@ std::vector<SarifFinding> distinct(std::vector<SarifFinding> findings) {
 
 void add_to(MachineReport& report, const CheckResult& result, Clauses owed) {
   for (int i = 0; i < clause_count; ++i) report.add_case(case_of(result, static_cast<Clause>(i), owed));
-  JUnitCase search;  // whether it went well, apart from what it found
+  JUnitCase search;  // says whether the search went well, apart from what it found
   search.name = "search";
   search.seconds = result.seconds;
   if (!result.broken.empty()) {

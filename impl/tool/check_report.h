@@ -14,13 +14,13 @@ namespace spawncheck::tool {
 
 struct CheckResult {
   std::vector<SarifFinding> findings;              // violated, and suspected
-  std::map<Clause, std::set<std::string>> limits;  // documented, and met
+  std::map<Clause, std::set<std::string>> limits;  // the documented limits that were met
   bool has_decided = false;                        // some scenario held
   Status whole = Status::holds;
   double seconds = 0;
-  std::string summary;    // of the search, a line
+  std::string summary;    // of the search, one line
   std::string undecided;  // why nothing was decided
-  std::string broken;     // the first that was
+  std::string broken;     // the first broken run
 };
 
 void add_to(MachineReport&, const CheckResult&, Clauses owed);

@@ -16,8 +16,8 @@ class Coverage {
  public:
   Coverage();
   void add(const Scenario&);
-  // A line a feature: in how many scenarios it was, how many other features it met there, and some that it did not
-  // meet.
+  // A line for each feature: in how many scenarios it was, how many other features it met there, and some that it did
+  // not meet.
   std::string table() const;
   // {"scenarios": n, "features": {WORD: n, ...}, "pairs": {WORD: {WORD: n, ...}, ...}}; a pair stands below the word
   // that comes first.
@@ -27,7 +27,7 @@ class Coverage {
   std::uint64_t& met(std::size_t a, std::size_t b) { return met_[a * words_.size() + b]; }
   std::uint64_t met(std::size_t a, std::size_t b) const { return met_[a * words_.size() + b]; }
   const std::vector<std::string>& words_;  // ascending
-  std::vector<std::uint64_t> met_;         // the pair of a word with itself: how often the word was there
+  std::vector<std::uint64_t> met_;         // the pair of a word with itself counts the scenarios with the word
   std::uint64_t scenarios_ = 0;
 };
 

@@ -50,7 +50,7 @@ bool save(Scenario scenario, const Reproduction& r, const std::string& file) {
   return out.flush().good();
 }
 
-// The page ends with a table whose first line is the new one's up to its second column.
+// Replaces the table at the end of the page. It must begin as the new one does, up to the column `kernel`.
 bool replace_table(const std::string& page, const std::string& table) {
   std::stringstream text;
   text << std::ifstream(page).rdbuf();
@@ -66,7 +66,7 @@ bool replace_table(const std::string& page, const std::string& table) {
   return false;
 }
 
-// Says what is wrong, and is false.
+// Returns false, and prints what is wrong, if the text names no kernel.
 bool kernel_asked_for(const std::string& text, std::optional<model::Kernel>& kernel) {
   const auto does = model::behaviours_in(text);
   if (const auto* error = std::get_if<std::string>(&does)) {
@@ -77,7 +77,7 @@ bool kernel_asked_for(const std::string& text, std::optional<model::Kernel>& ker
   return true;
 }
 
-// The one that runs, where it has what the way needs.
+// Returns the running kernel if it has what the way needs, else the model's kernel_of() the way.
 model::Kernel kernel_for(const std::string& way) {
   model::Kernel running = running_kernel();
   for (const Behaviour b : needs_of_way(way))
@@ -85,7 +85,7 @@ model::Kernel kernel_for(const std::string& way) {
   return running;
 }
 
-// No tracer stops a task within a call: what another does there no schedule can show.
+// Returns true if the path ends with a child within its exec. No tracer stops a task there, so no schedule shows it.
 bool ends_within_exec(const explore::Observed& what) {
   for (auto step = what.trace.rbegin(); step != what.trace.rend(); ++step)
     if (step->who == explore::TraceStep::Who::child) return step->call == "exec" && !step->is_call_done;
@@ -153,8 +153,8 @@ nlohmann::json json_of(const ClaimResult& r) {
   return out;
 }
 
-// Every file's expectations that name a way. What they expect counts on the kernels that they are meant for: with
-// --kernel nothing is expected.
+// Explores every file's expectations that name a way. They are meant for their own kernels: with --kernel, a verdict
+// that they do not expect is no failure.
 int claims(const ExploreToolOptions& options, const explore::ExploreOptions& how, const model::Kernel* on) {
   std::vector<ClaimResult> all;
   for (const std::string& file : options.files) {

@@ -10,7 +10,7 @@ namespace spawncheck::tool {
 
 namespace {
 
-// "since 7.3, 6.12.111", "until 6.12"; "in no release".
+// "since 5.9; until 6.12, 6.11.3", or "in no release".
 std::string releases(const model::BehaviourRow& r) {
   const auto listed = [](std::string_view points) {
     std::string out;

@@ -157,7 +157,7 @@ const ExampleRow* example_of(Clause clause) {
   return nullptr;
 }
 
-// The first line of why a name is none.
+// Prints that the word is no clause, and the clauses. Returns the exit status.
 int no_such_clause(const std::string& word) {
   std::string names;
   for (int i = 0; i < clause_count; ++i) names += (i == 0 ? "" : ", ") + std::string(name(static_cast<Clause>(i)));

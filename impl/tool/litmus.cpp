@@ -20,7 +20,7 @@ using litmus::TestResult;
 
 constexpr std::size_t told_max = 20;  // unseen outcomes, unless all are asked for
 
-// Empty: said why, `status` is the exit status.
+// Returns the tests asked for. If there are none, prints why, and `status` is the exit status.
 std::vector<Test> tests_of(const LitmusOptions& options, int& status) {
   std::vector<Test> tests;
   for (const std::string& file : options.files) {

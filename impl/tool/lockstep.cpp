@@ -17,8 +17,8 @@ constexpr unsigned shrink_tries_max = 2000;
 struct Totals {
   std::uint64_t runs = 0, steps = 0, checked = 0, snapshots = 0, ended_early = 0;
   std::uint64_t by_status[5] = {};               // of runs
-  std::map<std::string, std::uint64_t> unknown;  // what the model has no word for
-  std::string why;                               // the first run that is no agreement
+  std::map<std::string, std::uint64_t> unknown;  // what the model cannot express: how many runs ended there
+  std::string why;                               // why the first run that does not agree does not
 
   std::uint64_t of(Status s) const { return by_status[static_cast<int>(s)]; }
   void add(const lockstep::Comparison& c, const LockstepVerdict& v) {
@@ -53,7 +53,7 @@ std::string summary(const Totals& t, double seconds) {
       t.ended_early);
 }
 
-// Agreement takes a run that agrees.
+// The whole agrees only if some run agrees.
 Status whole(const Totals& t) {
   if (t.of(Status::violated) != 0) return Status::violated;
   if (t.of(Status::broken) != 0) return Status::broken;
@@ -61,7 +61,8 @@ Status whole(const Totals& t) {
   return t.of(Status::inconclusive) != 0 || t.runs == 0 ? Status::inconclusive : Status::unsupported;
 }
 
-// The smallest scenario whose run still disagrees: by its turns as far as they go, then each task runs on.
+// Shrinks a scenario while its run disagrees: by its turns as far as they go, then each task runs on. Its last run is
+// one of the result.
 Scenario smallest(Session& session, Scenario scenario, unsigned snapshot_every, const Deadline& deadline) {
   const sc_policy policy = policy_with(Turns::lenient, SC_RULE_RUN_ON, 1, snapshot_every);
   const auto disagrees = [&](const Scenario& s) {

@@ -20,7 +20,7 @@ class MachineReport {
   void add_case(JUnitCase);
   void add_finding(const Finding&, std::uint64_t times = 1);
   void add_unmet(const std::string& file, const std::string& text);
-  // Beside the cases and the findings.
+  // Notes stand beside the cases and the findings.
   void note(const std::string& text);
   void note_undecided(const std::string& text);
   void note_broken(const std::string& text);
@@ -35,10 +35,10 @@ class MachineReport {
   std::chrono::steady_clock::time_point start_;
 };
 
-// Says why not, where they cannot be written.
+// Returns true if the files can be written; else prints why not.
 bool can_be_written(const ReportFiles&);
 
-// One line of a report's text that is a whole: up to its first line feed.
+// Returns the text up to its first line feed.
 std::string first_line(const std::string&);
 
 }  // namespace spawncheck::tool

@@ -9,7 +9,7 @@ namespace spawncheck::tool {
 
 namespace {
 
-// As roff reads it: a hyphen that can be copied, a backslash, and no line that begins with a request.
+// Escapes text for roff: hyphens, which stay copyable, backslashes, and lines that would begin with a request.
 std::string roff(const std::string& text) {
   std::string out;
   for (const char c : text) {

@@ -27,7 +27,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr unsigned seconds_of_finding_max = 8, runs_per_try_of_race = 20, orders_of_picture_max = 32;
-constexpr unsigned tries_of_steady = 4;  // scenarios, to find one that violates in every try
+constexpr unsigned tries_of_steady = 4;  // scenarios examined to find one that is steady
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -52,8 +52,8 @@ bool is_of_policy(const Scenario& s, int policy) {
   return true;
 }
 
-// As scenario_number() draws them, with spawns of one policy alone, and with threads that touch only what is theirs:
-// whoever closes a library's error pipe has asked for what happens.
+// Draws scenarios as scenario_number() does, with spawns of one policy only, and with threads that touch only their own
+// descriptors: that a library fails if another thread closes its error pipe is no evidence against it.
 Scenario scenario_of_policy(std::uint64_t seed, std::uint64_t i, const Session& session, int policy) {
   GenerateOptions options = session.generate_options();
   options.policies = 1u << policy;
@@ -64,7 +64,7 @@ Scenario scenario_of_policy(std::uint64_t seed, std::uint64_t i, const Session& 
   return scenario;
 }
 
-// A picture of what was found: of every call where a schedule shows it, else of the operations.
+// Returns a picture of a finding: of every call if a schedule shows the violation, else of the operations.
 std::optional<Lanes> picture_of(Session& session, const Finding& f) {
   if (f.is_scheduled) {
     sc_policy policy = policy_of(Turns::strict);
@@ -92,7 +92,7 @@ class Search {
     for (std::uint64_t i = 0; !is_over(); ++i) {
       const bool is_scheduled = i % 2 == 1;
       Scenario scenario = scenario_of_policy(options_.common.seed, i, session_, policy);
-      if (taken_.has_declined()) {  // it is asked mostly for what it takes, within the policy
+      if (taken_.has_declined()) {  // ask mostly for what the implementation takes, within the policy
         Random random(options_.common.seed * 0x10001 + i + 1);
         taken_.adapt(scenario, random, 1u << policy);
         suit(scenario, session_.generate_options());
@@ -119,7 +119,7 @@ class Search {
  private:
   Cell& cell(Clause c, int policy) { return row_.cells[static_cast<std::size_t>(c)][static_cast<std::size_t>(policy)]; }
 
-  // One for each implementation: the same scenario may show what two of them violate.
+  // Each implementation has its own directory: the same scenario may show violations of two of them.
   std::string directory_of_row() const {
     const std::string directory = options_.save + "/" + row_.shown;
     std::error_code none;
@@ -127,7 +127,7 @@ class Search {
     return directory;
   }
 
-  // Behind a limit the other clauses were judged all the same.
+  // A run within a documented limit counts as decided: its other clauses were judged.
   void count(int policy, const Verdict& verdict, Searched& s) {
     s.decided += verdict.status == Status::holds || verdict.status == Status::violated || verdict.is_limited();
     s.declined += is_declined(verdict);
@@ -138,8 +138,8 @@ class Search {
     }
   }
 
-  // One finding for each clause and policy: the first that comes back in every try, else the first of a few that does
-  // at all.
+  // Keeps one finding for each clause and policy: the first that comes back at all, until one of the next few scenarios
+  // gives a steady one.
   void examine(int policy, const Scenario& scenario, const Verdict& verdict, std::uint64_t seed, unsigned run,
                Clock::time_point end) {
     for (const Breach& breach : breaches_of(verdict)) {
@@ -175,7 +175,7 @@ class Search {
       }
       std::optional<Lanes> picture = picture_of(session_, finding);
       row_.found[static_cast<std::size_t>(of_clause.finding)] = {std::move(finding), policy, std::move(picture)};
-      return;  // what else it violates is told beside it; a cell of its own waits for a scenario of its own
+      return;  // other breaches are reported with the finding; their own cells wait for another scenario
     }
   }
 
@@ -183,7 +183,7 @@ class Search {
   Row& row_;
   const ScoreboardOptions& options_;
   Taken taken_;
-  std::map<std::pair<Clause, int>, unsigned> tries_;  // for a steadier one, by clause and policy
+  std::map<std::pair<Clause, int>, unsigned> tries_;  // to find a steady one, by clause and policy
 };
 
 void prepare(Row& row, const Session& session) {
@@ -266,7 +266,7 @@ int scoreboard(const ScoreboardOptions& options) {
         if ((row.policies >> p & 1) == 0) continue;
         ++policy_index;
         const double until = all * (static_cast<double>(i) + static_cast<double>(policy_index) / policies) / count;
-        // What was lost to findings is made good by the ones behind, down to a second for each.
+        // If findings took longer than their share, later searches get less time, but each a second at least.
         const auto end =
             std::max(start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(until)),
                      Clock::now() + std::chrono::seconds(1));

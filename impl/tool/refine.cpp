@@ -17,7 +17,7 @@ namespace spawncheck::tool {
 
 namespace {
 
-// The two walks among other threads, and each with a bug planted.
+// Explores the two walks of close_range(2) while other threads act, and each with a planted bug, which must be found.
 int refine_walks(const RefineOptions& options) {
   using enum refine::Walk;
   Status worst = Status::holds;
@@ -82,7 +82,7 @@ int refine_on_kernel(const RefineOptions& options) {
   return exit_status(status);
 }
 
-// Kernels whose close_range(2) computes the same are one: their names, by commas.
+// Returns one kernel for all releases whose close_range(2) computes the same; its name lists them, by commas.
 std::vector<model::Kernel> kernels_that_differ() {
   constexpr Behaviour counted[] = {Behaviour::copy_leaves_dropped, Behaviour::copy_sized_by_capacity,
                                    Behaviour::close_range_except};
@@ -103,8 +103,8 @@ std::vector<model::Kernel> kernels_that_differ() {
 
 }  // namespace
 
-// Each kernel's code against what the flags mean. Only what claims to reference nothing that it drops is held to that;
-// of the others it is counted.
+// Checks each kernel's code against what the flags mean. A kernel with copy-leaves-dropped must never reference what it
+// drops; for the others this is only counted.
 int refine(const RefineOptions& options) {
   if (options.walks) return refine_walks(options);
   if (options.on_kernel) return refine_on_kernel(options);

@@ -15,16 +15,17 @@ namespace spawncheck::tool {
 
 namespace {
 
-// A violation that is expected but comes only in a race gets this many runs to come.
+// An expected violation may come only in a race: its scenario gets so many runs.
 constexpr unsigned runs_for_expected_race = 200;
-// One that is not, and comes, is tried again with so many runs a try.
+// An unexpected violation of several threads is tried again with so many runs a try.
 constexpr unsigned runs_of_race_per_try = 20;
 
-// The lines that speak of this implementation; where none does, those that speak of every one. None of a named kernel.
+// Returns the expectations that name this implementation or, if there are none, those that name no implementation.
+// Leaves out those that name a kernel.
 std::vector<const Expectation*> applying(const Scenario& scenario, const Session& session) {
   std::vector<const Expectation*> by_name, general;
   for (const Expectation& e : scenario.expectations) {
-    if (!e.kernel.empty()) continue;  // what the model says of a kernel
+    if (!e.kernel.empty()) continue;  // an expectation of the model
     if (e.implementation.empty())
       general.push_back(&e);
     else if (e.implementation == session.options().implementation || e.implementation == session.implementation().name)
@@ -38,9 +39,9 @@ bool is_met(const Expectation& e, const Verdict& v) {
   return e.status == v.status && (e.clause.empty() || (clause && v.violates(*clause)));
 }
 
-// The verdict is a documented limit of the reference, and the file says that a strategy has it ("violated fd.untouched
-// by reference:staged"). Which strategy a free run takes is the reference's choice, and whether another thread meets
-// the limit is chance.
+// Returns true if the verdict is a documented limit of the reference, and the file says that a strategy has it
+// ("violated fd.untouched by reference:staged"). Which strategy a free run takes is the reference's choice, and whether
+// another thread meets the limit is chance.
 bool is_limit_of_a_strategy(const Scenario& scenario, const Session& session, const Verdict& v) {
   if (!v.is_limited()) return false;
   const std::string of = session.options().implementation + ":", &forced = session.options().strategy;
@@ -58,7 +59,7 @@ std::string text_of(const Expectation& e) {
 
 struct Outcome {
   Verdict verdict;
-  bool expected = false;  // some expectation applied, and one is met
+  bool expected = false;  // an expectation that applies is met, or is_limit_of_a_strategy()
   bool unexpected = false;
   bool is_scheduled = false;
   std::optional<Finding> finding;  // of a violation
@@ -68,7 +69,7 @@ struct Outcome {
 
 constexpr unsigned seconds_of_tries_max = 10;
 
-// Does it come back? A fault that was injected, and what was expected to be violated, are not tried again.
+// Tries a violation again, to see whether it comes back; not if it was expected, or if --fault injected a fault.
 Finding tried_again(Session& session, const Scenario& scenario, const Outcome& o, const RunOptions& options,
                     const Deadline& deadline) {
   Scenario shown = scenario;
@@ -91,7 +92,7 @@ sc_policy scheduled_policy(const RunOptions& options) {
   return policy;
 }
 
-// By its schedule or with its fault, if it has one, else freely.
+// Makes a scheduled run if the scenario has a schedule or a fault, or with --trace or --fault; else free runs.
 Outcome run_scenario(Session& session, const Scenario& scenario, const RunOptions& options) {
   Outcome outcome;
   const auto expectations = applying(scenario, session);
@@ -167,7 +168,7 @@ CaseOutcome outcome_of(const Outcome& o) {
   return o.verdict.is_limited() ? CaseOutcome::passed : CaseOutcome::skipped;
 }
 
-// A scenario's line in the reports for machines.
+// Adds a scenario to the machine reports.
 void add_to(MachineReport& to, const std::string& file, const Scenario& scenario, const Outcome& o,
             const Session& session, double seconds) {
   JUnitCase c;

@@ -60,7 +60,7 @@ void tell(const SearchResult& r, const SchedulesOptions& o, Status whole, double
         r.tasks, r.steps, o.depth, bound, runs_for_miss(bound, wanted_miss), wanted_miss * 100);
 }
 
-// A file as a whole; nothing if there is none.
+// Returns the text of a file; nullopt if the file cannot be opened.
 std::optional<std::string> text_in(const std::string& path) {
   std::ifstream file(path);
   if (!file) return std::nullopt;
@@ -69,7 +69,7 @@ std::optional<std::string> text_in(const std::string& path) {
   return text.str();
 }
 
-// Complete or not at all: what was there stays until the new one is written.
+// Writes the file whole or not at all: the old one stays until the new one is written.
 bool replace_file(const std::string& path, const std::string& text) {
   std::string error;
   if (write_whole(path, text, error)) return true;
@@ -92,7 +92,7 @@ int exhaustive(Session& session, const Scenario& scenario, const SchedulesOption
   return 0;
 }
 
-// broken: what ended the search, or kept it from running at all.
+// broken: the last broken or unsupported run, or why the search could not go on.
 Status whole_of(const SearchResult& r, const SchedulesOptions& o, const std::optional<Verdict>& broken) {
   if (r.violation && r.violation->status == Status::violated) return Status::violated;
   if (broken) return broken->status;
@@ -101,7 +101,7 @@ Status whole_of(const SearchResult& r, const SchedulesOptions& o, const std::opt
   return is_short ? Status::inconclusive : Status::holds;
 }
 
-// Nothing violated says something only when something held.
+// Without a violation, the whole holds only if some run held.
 Status whole(const FaultResult& r) {
   const auto of = [&](Status s) { return r.by_status[static_cast<int>(s)]; };
   if (r.violation) return Status::violated;
@@ -110,7 +110,7 @@ Status whole(const FaultResult& r) {
   return of(Status::unsupported) != 0 && of(Status::inconclusive) == 0 ? Status::unsupported : Status::inconclusive;
 }
 
-// The scenario with the fault that shows it, and, where turns matter, with those it went by.
+// Returns the finding for the scenario with the fault that shows it and, if a schedule matters, with the run's turns.
 Finding finding_of(Session& session, const Scenario& scenario, const FaultResult& r, const SchedulesOptions& options) {
   Scenario shown = scenario;
   if (r.fault.kind != SC_FAULT_NONE) shown.fault = r.fault;

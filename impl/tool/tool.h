@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What the commands share: the common options, output, and the exit statuses that design and scripts rely on.
+// What the commands share: the common options, output, and the exit statuses that scripts rely on.
 #pragma once
 
 #include <atomic>
@@ -29,7 +29,7 @@ struct Common {
   std::uint64_t seed = 1;
 };
 
-// The options every command that runs something takes.
+// Adds the options that every command takes if it runs something.
 void add_common(CLI::App& command, Common& common);
 
 // Reports for machines (machine_report.h); empty: none.
@@ -70,9 +70,9 @@ struct RunOptions {
   Common common;
   std::vector<std::string> files;
   unsigned runs = 1;
-  std::string fault;            // impl/schedules/faults.h; empty: none
+  std::string fault;            // a text for fault_named() in model/scenario/scenario.h; empty: none
   bool lockstep = false;        // compare each step with the model
-  unsigned snapshot_every = 1;  // lockstep: and every table after each so many
+  unsigned snapshot_every = 1;  // lockstep: steps between two comparisons of every table; 0: never
   bool watch = false;           // look at tables and memory between any two calls: impl/session/watch.h
   bool trace = false;           // print what each task did, call by call
   ReportFiles reports;
@@ -94,23 +94,24 @@ struct CheckOptions {
   unsigned replays = 0;       // scheduled: how often each run is repeated by its own schedule, and its trace compared
   std::string save;           // a directory for regressions
   bool has_coverage = false;  // say at the end which features were made, and which met
-  bool is_all = false;        // go on after a finding, and collect those that differ
-  bool own_descriptors = false;  // threads touch only what is theirs
+  bool is_all = false;        // go on after a finding, and collect the distinct ones
+  bool own_descriptors = false;  // threads touch only their own descriptors
   ReportFiles reports;
 };
 int check(const CheckOptions&);
 
-// Which scenario comes i-th: families take turns by their weights, every third is mutated. A mutant that may not be
-// gives way to what it was made from; may_be empty: every one may.
+// Returns the i-th scenario: families take turns by their weights, and every third scenario is mutated. If
+// may_be(mutant) is false, returns the scenario that the mutant was made from. may_be empty: every mutant may be.
 Scenario scenario_number(std::uint64_t seed, std::uint64_t i, GenerateOptions,
                          const std::function<bool(const Scenario&)>& may_be = {});
 
-// What check does with it: up to a few free runs, or schedules. `used`: so many; a violation's scenario gets the
-// schedule that shows it.
+// Runs a scenario as check does: by a few free runs or schedules at most, until one violates. `used`: how many were
+// made. If a scheduled run violates, the scenario gets its schedule.
 Verdict run_as_check(Session&, Scenario&, const SearchBy&, std::uint64_t seed, unsigned& used,
                      const std::function<bool()>& is_over);
 
-// lockstep.cpp: a disagreement counts as violated, and is told with its call. The first gives an exit status.
+// lockstep.cpp: a disagreement counts as violated, and is printed with its call. check_in_lockstep() returns an exit
+// status.
 int check_in_lockstep(Session&, const CheckOptions&);
 LockstepVerdict run_in_lockstep(Session&, const Scenario&, const std::string& file, unsigned snapshot_every);
 
@@ -118,7 +119,7 @@ struct SchedulesOptions {
   Common common;
   std::string file;
   std::string search = "exhaustive";  // or a word of impl/schedules/search/scheduler.h
-  std::uint64_t runs = 0;             // 0: no bound, or 10,000 where nothing else ends it
+  std::uint64_t runs = 0;             // 0: no bound; 10,000 if nothing else ends the search
   unsigned depth = 3;                 // pct
   unsigned preemptions = ~0u;
   bool unreduced = false;
@@ -138,23 +139,23 @@ int shrink(const ShrinkOptions&);
 struct ExploreToolOptions {
   std::vector<std::string> files;
   std::string way = "reference";  // or a way of model/explore/claims.h
-  std::string kernel;             // empty: what runs, or what the way needs
-  bool claims = false;            // the files' expectations that name a way, as a table
-  std::string write;              // claims: a page whose table, its end, is replaced
+  std::string kernel;             // empty: the running kernel, or one that has what the way needs
+  bool claims = false;            // explore the files' expectations that name a way, and print a table
+  std::string write;              // claims: a page, whose last table is replaced
   std::uint64_t states = 20'000'000, megabytes = 6144;
   unsigned workers = 0;  // 0: one for each processor
   unsigned seconds = 0;
-  std::string save;  // a counterexample that this kernel shows: the scenario with its schedule, to this file
+  std::string save;  // a file for the scenario and schedule of a counterexample that this kernel shows
   bool unreduced = false, json = false;
-  bool model_only = false;  // do not put a counterexample to this kernel
+  bool model_only = false;  // do not replay a counterexample on this kernel
 };
 int explore(const ExploreToolOptions&);
 
 struct RefineOptions {
   unsigned word = 3;       // slots of a word of the table, in place of 64
-  std::string kernel;      // empty: all
-  bool walks = false;      // instead: its two walks among other threads
-  bool on_kernel = false;  // instead: those that exist there, on the running kernel, by lockstep
+  std::string kernel;      // empty: each that differs
+  bool walks = false;      // instead: the two walks of close_range(2) while other threads act
+  bool on_kernel = false;  // instead: run the tables and calls that a real kernel can have, by lockstep
   unsigned seconds = 0;
   bool json = false;
 };
@@ -173,7 +174,7 @@ struct LitmusOptions {
 int litmus(const LitmusOptions&);
 
 int list(const std::string& what, bool json);
-// A clause, or one of its rules: what is owed, from the tables of model/contract/rules.h.
+// Prints what a clause owes, from the tables of model/contract/rules.h. `clause` may be one of its rules.
 int help(const std::string& clause);
 // kernel.cpp: what the running kernel does, and how it was found out.
 int kernel(bool json);
