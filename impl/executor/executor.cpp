@@ -157,17 +157,19 @@ std::vector<std::int32_t> Executor::held() const {
 
 const sc_history& Executor::run(const Scenario& scenario, const RunOptions& options) {
   std::string error;
+  int failed_with = 0;
   for (int tries = 0; tries < 2; ++tries) {
     if (self_->server.is_running() || self_->start(error)) {
       self_->load(scenario, options);
       if (self_->run_once(options.choose)) return self_->shared().history;
       error = because("the arena server died or hangs");
     }
+    failed_with = errno;  // stop() makes calls of its own
     self_->stop();
   }
   sc_history& history = self_->shared().history;
   history.end = SC_RUN_BROKEN;
-  history.broken_errno = errno;
+  history.broken_errno = failed_with;
   std::strncpy(history.broken_where, error.c_str(), sizeof history.broken_where - 1);
   return history;
 }
