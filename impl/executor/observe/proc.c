@@ -248,7 +248,12 @@ int proc_waits_for_ever(const struct proc_call* c) {
 #ifdef SYS_poll
     case SYS_poll:
       return (int32_t)c->argument[2] < 0;
+    case SYS_epoll_wait:
+      return (int32_t)c->argument[3] < 0;
+    case SYS_select:
 #endif
+    case SYS_pselect6:
+      return c->argument[4] == 0;
     case SYS_fcntl:
       return c->argument[1] == F_SETLKW || c->argument[1] == F_OFD_SETLKW;
     case SYS_ppoll:
