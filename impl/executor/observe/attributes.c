@@ -43,11 +43,12 @@ static uint64_t hash(uint64_t from, const char* text) {
   return from;
 }
 
-/* Processor n is bit n % 64, and cancels out processor n + 64. 0: not known. */
+/* Bit n is processor n, below 64. The sets of a larger machine are hashed: two that differ may then look alike. Returns
+ * 0 if the set is not known. */
 uint64_t attributes_processors(pid_t pid) {
   uint64_t words[16] = {0}, set = 0;
   if (syscall(SYS_sched_getaffinity, pid, sizeof words, words) < 0) return 0;
-  for (size_t i = 0; i < sizeof words / sizeof *words; ++i) set ^= words[i];
+  for (size_t i = sizeof words / sizeof *words; i-- > 0;) set = set * 0x9e3779b97f4a7c15u ^ words[i];
   return set;
 }
 

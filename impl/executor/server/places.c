@@ -103,6 +103,23 @@ static int find_port(uint16_t* port, char where[SC_TEXT_MAX]) {
   return 0;
 }
 
+/* A port that was found is free again, so the kernel may give it once more. */
+static int port_is_taken(uint16_t port, int names) {
+  for (int i = 0; i < names; ++i)
+    if (places.port[i] == port) return 1;
+  return 0;
+}
+
+/* The port of name i, which no name before it has. */
+static int find_port_of_name(int i, char where[SC_TEXT_MAX]) {
+  for (int tries = 0; tries < 16; ++tries) {
+    const int error = find_port(&places.port[i], where);
+    if (error != 0 || !port_is_taken(places.port[i], i)) return error;
+  }
+  errno = EADDRINUSE;
+  return failed(where, "bind", "127.0.0.1");
+}
+
 static int make_named(int i, const char* hold, char where[SC_TEXT_MAX]) {
   const char letter = (char)('a' + i);
   char dir[SC_PATH_MAX];
@@ -115,7 +132,7 @@ static int make_named(int i, const char* hold, char where[SC_TEXT_MAX]) {
   if (mkfifo(places.fifo[i], 0600) != 0) return failed(where, "mkfifo", places.fifo[i]);
   if (mkdir(places.directory[i], 0700) != 0) return failed(where, "mkdir", places.directory[i]);
   const int error = copy_executable(hold, places.program[i], where);
-  return error != 0 ? error : find_port(&places.port[i], where);
+  return error != 0 ? error : find_port_of_name(i, where);
 }
 
 static int make_executables(char where[SC_TEXT_MAX]) {
