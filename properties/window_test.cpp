@@ -329,14 +329,15 @@ TEST(Window, NoSlotIsLostAndNothingStaysOpenWhenSourcesAreReplaced) {
               if (spawn_window_reserve(2) != 0) return 1;
               static int source = fcntl(eventfd(0, EFD_CLOEXEC), F_DUPFD_CLOEXEC, 100);
               static std::atomic<bool> stop{false};
+              static std::atomic<unsigned> rounds{0};
               const uint64_t all = spawn_abilities_probed().window;
               const auto before = descriptors_of(getpid());
               std::thread other([] {
                 const int one = eventfd(0, EFD_CLOEXEC), two = eventfd(0, EFD_CLOEXEC);
-                while (!stop) {
+                for (; !stop; ++rounds) {
                   dup3(one, source, O_CLOEXEC);
                   dup3(two, source, O_CLOEXEC);
-                  close(source);  // for a moment
+                  if (rounds % 16 == 0) close(source);  // for a moment: a spawn looks at the source several times
                   dup3(one, source, O_CLOEXEC);
                 }
                 close(one);
@@ -351,10 +352,10 @@ TEST(Window, NoSlotIsLostAndNothingStaysOpenWhenSourcesAreReplaced) {
                 const int error = spawn_run(&request.get(), &result);
                 if (error != 0 && error != EBADF) return 2;
                 staged += error == 0;
-                if (error == 0)
-                  Held{result.pid};
-                else
-                  sched_yield();  // the other thread has closed it, for a moment
+                if (error == 0) Held{result.pid};
+                // The other thread has closed the source, for a moment: waits until it has opened it again.
+                const unsigned seen = rounds;
+                for (int yields = 0; error != 0 && rounds == seen && yields < 1'000'000; ++yields) sched_yield();
               }
               stop = true;
               other.join();
