@@ -8,11 +8,14 @@
 // of the task's stack and changes the call to seccomp(2). At the exit of seccomp(2) it restores the registers, with the
 // instruction pointer on the clone's own instruction: the task enters the clone again. Rejected: to install both
 // filters at the start (every read and write of every compiler would stop).
+#include <elf.h>
 #include <linux/seccomp.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 
+#include <cstddef>
 #include <cstring>
 
 #include "impl/audit/filter.h"
@@ -61,6 +64,10 @@ void Tracer::end_thread_filter(Tracee& t) {
   t.row = nullptr;
 }
 
+void Tracer::change_first_argument(const Tracee& t, std::uint64_t to) {
+  ptrace(PTRACE_POKEUSER, t.tid, offsetof(user_regs_struct, rdi), to);
+}
+
 #else
 
 bool Tracer::begin_thread_filter(Tracee& t) {
@@ -70,6 +77,14 @@ bool Tracer::begin_thread_filter(Tracee& t) {
 }
 
 void Tracer::end_thread_filter(Tracee&) {}
+
+void Tracer::change_first_argument(const Tracee& t, std::uint64_t to) {
+  user_regs_struct registers{};
+  iovec part{&registers, sizeof registers};
+  if (ptrace(PTRACE_GETREGSET, t.tid, NT_PRSTATUS, &part) != 0) return;
+  registers.regs[0] = to;
+  ptrace(PTRACE_SETREGSET, t.tid, NT_PRSTATUS, &part);
+}
 
 #endif
 

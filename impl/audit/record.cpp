@@ -242,6 +242,8 @@ bool Tracer::enters_call(Tracee& t) {
   return false;
 }
 
+// Takes CLONE_UNTRACED away: with it the child has the filter and no tracer, and each call that the filter stops would
+// fail with ENOSYS (seccomp(2), SECCOMP_RET_TRACE).
 bool Tracer::enters_clone(Tracee& t) {
   const std::uint64_t(&a)[6] = t.argument;
   t.child_tid_address = t.pidfd_address = 0;
@@ -253,13 +255,12 @@ bool Tracer::enters_clone(Tracee& t) {
     t.child_tid_address = arguments.child_tid;
     t.pidfd_address = arguments.pidfd;
     if ((arguments.flags & CLONE_UNTRACED) != 0) {
-      // With CLONE_UNTRACED the child has the filter and no tracer: each call that the filter stops would fail with
-      // ENOSYS (seccomp(2), SECCOMP_RET_TRACE).
       arguments.flags &= ~static_cast<std::uint64_t>(CLONE_UNTRACED);
       write_memory(t.tid, a[0], &arguments.flags, sizeof arguments.flags);
     }
   } else if (t.row->number == SYS_clone) {
     t.clone_flags = a[0] & ~static_cast<std::uint64_t>(CSIGNAL);
+    if ((a[0] & CLONE_UNTRACED) != 0) change_first_argument(t, a[0] & ~static_cast<std::uint64_t>(CLONE_UNTRACED));
     t.pidfd_address = a[2];
 #if defined(__x86_64__)
     t.child_tid_address = a[3];

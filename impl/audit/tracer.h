@@ -120,6 +120,7 @@ class Tracer {
   // inject.cpp: a task that is stopped at the entry of its clone calls seccomp(2) first
   bool begin_thread_filter(Tracee&);
   void end_thread_filter(Tracee&);
+  void change_first_argument(const Tracee&, std::uint64_t);  // of the call at whose entry the task is stopped
 
   TraceOptions options_;
   Recording recording_;
