@@ -197,8 +197,7 @@ bool Tracer::enters_call(Tracee& t) {
       return false;
     }
     case Act::unshare:
-      record(event(t, EventKind::unshare));
-      return false;
+      return true;
     case Act::clone:
     case Act::clone3:
       return enters_clone(t);
@@ -398,6 +397,9 @@ void Tracer::returns(Tracee& t) {
         e.text = t.text;
         record(e);
       }
+      break;
+    case Act::unshare:
+      if (result == 0) record(event(t, EventKind::unshare));
       break;
     case Act::futex:
       order(t, EventKind::acquire, futex_object(t.group, a[0]));
