@@ -147,10 +147,8 @@ bool Tracer::enters_call(Tracee& t) {
     case Act::fcntl:
       if (a[1] == F_SETFD) {
         find_site(t);
-        Event e = event(t, EventKind::flag);
-        e.number = static_cast<std::int32_t>(a[0]);
-        e.cloexec = (a[2] & FD_CLOEXEC) != 0;
-        record(e);
+        if ((a[2] & FD_CLOEXEC) == 0) return true;
+        flag(t, true);
         return false;
       }
       if (a[1] == F_DUPFD || a[1] == F_DUPFD_CLOEXEC) {
@@ -165,16 +163,9 @@ bool Tracer::enters_call(Tracee& t) {
       }
       return false;
     case Act::ioctl:
-      if (a[1] != FIOCLEX && a[1] != FIONCLEX) {
-        find_site(t);
-        return true;
-      } else {
-        find_site(t);
-        Event e = event(t, EventKind::flag);
-        e.number = static_cast<std::int32_t>(a[0]);
-        e.cloexec = a[1] == FIOCLEX;
-        record(e);
-      }
+      find_site(t);
+      if (a[1] != FIOCLEX) return true;
+      flag(t, true);
       return false;
     case Act::close: {
       if (t.has_thread_filter)
@@ -277,6 +268,13 @@ bool Tracer::enters_clone(Tracee& t) {
   return false;
 }
 
+void Tracer::flag(Tracee& t, bool cloexec) {
+  Event e = event(t, EventKind::flag);
+  e.number = static_cast<std::int32_t>(t.argument[0]);
+  e.cloexec = cloexec;
+  record(e);
+}
+
 void Tracer::create(Tracee& t, std::int32_t number, bool cloexec, What what, bool may_write, std::uint64_t channel) {
   Event e = event(t, EventKind::create);
   e.number = number;
@@ -361,7 +359,10 @@ void Tracer::returns(Tracee& t) {
       if (result >= 0) made(t, result, a);
       break;
     case Act::ioctl:
-      if (result >= 0) create(t, static_cast<std::int32_t>(result), (a[2] & O_CLOEXEC) != 0, What::terminal, true, 0);
+      if (a[1] == FIONCLEX) {
+        if (result == 0) flag(t, false);
+      } else if (result >= 0)
+        create(t, static_cast<std::int32_t>(result), (a[2] & O_CLOEXEC) != 0, What::terminal, true, 0);
       break;
     case Act::pair:
       if (result == 0) made_pair(t);
@@ -369,7 +370,9 @@ void Tracer::returns(Tracee& t) {
     case Act::duplicate:
     case Act::duplicate_to:
     case Act::fcntl:
-      if (result >= 0 && t.row->act == Act::fcntl && a[1] != F_DUPFD && a[1] != F_DUPFD_CLOEXEC) {
+      if (t.row->act == Act::fcntl && a[1] == F_SETFD) {
+        if (result == 0) flag(t, false);
+      } else if (result >= 0 && t.row->act == Act::fcntl && a[1] != F_DUPFD && a[1] != F_DUPFD_CLOEXEC) {
         order(t, EventKind::acquire, object(ObjectKind::lock, 0));
       } else if (result >= 0) {
         Event e = event(t, EventKind::duplicate);

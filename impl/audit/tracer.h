@@ -110,6 +110,7 @@ class Tracer {
   void made_pair(Tracee&);
   void received(Tracee&);
   void record(Event);
+  void flag(Tracee&, bool cloexec);  // of the call's first argument
   void create(Tracee&, std::int32_t number, bool cloexec, What, bool may_write, std::uint64_t channel);
   void order(Tracee&, EventKind, std::uint64_t object);
   std::uint64_t channel_of(const Tracee&, std::uint64_t number) const;
