@@ -2,6 +2,12 @@
 //
 // What an audit reports, over events that a test writes: no process is followed here.
 #include <gtest/gtest.h>
+#include <linux/audit.h>
+#include <linux/bpf.h>
+#include <linux/seccomp.h>
+#include <sys/syscall.h>
+
+#include <cstring>
 
 #include "impl/audit/filter.h"
 #include "model/audit/rules.h"
@@ -376,6 +382,63 @@ TEST(AuditFilter, ItFitsTheKernelsBoundAndItsJumpsStayWithin) {
       const std::size_t far = BPF_OP(code[i].code) == BPF_JA ? code[i].k : std::max(code[i].jt, code[i].jf);
       EXPECT_LT(i + 1 + far, code.size()) << i;
     }
+  }
+}
+
+// What the kernel does with a call, by the instructions that make_filter() uses (seccomp(2)).
+std::uint32_t verdict_of(const std::vector<sock_filter>& code, const seccomp_data& call) {
+  std::uint32_t accumulator = 0;
+  for (std::size_t i = 0; i < code.size(); ++i) {
+    const sock_filter& c = code[i];
+    switch (c.code) {
+      case BPF_LD | BPF_W | BPF_ABS:
+        std::memcpy(&accumulator, reinterpret_cast<const char*>(&call) + c.k, sizeof accumulator);
+        break;
+      case BPF_ALU | BPF_AND | BPF_K:
+        accumulator &= c.k;
+        break;
+      case BPF_JMP | BPF_JA:
+        i += c.k;
+        break;
+      case BPF_JMP | BPF_JEQ | BPF_K:
+        i += accumulator == c.k ? c.jt : c.jf;
+        break;
+      case BPF_JMP | BPF_JSET | BPF_K:
+        i += (accumulator & c.k) != 0 ? c.jt : c.jf;
+        break;
+      case BPF_JMP | BPF_JGE | BPF_K:
+        i += accumulator >= c.k ? c.jt : c.jf;
+        break;
+      case BPF_RET | BPF_K:
+        return c.k;
+      default:
+        ADD_FAILURE() << "instruction " << c.code;
+        return 0;
+    }
+  }
+  ADD_FAILURE() << "the filter has no end";
+  return 0;
+}
+
+TEST(AuditFilter, OnlyACommandThatMakesADescriptorStops) {
+  struct {
+    long number;
+    std::uint64_t command;
+    bool stops;
+  } const calls[] = {{SYS_bpf, BPF_MAP_CREATE, true},       {SYS_bpf, BPF_ITER_CREATE, true},
+                     {SYS_bpf, BPF_MAP_LOOKUP_ELEM, false}, {SYS_bpf, BPF_PROG_ATTACH, false},
+                     {SYS_signalfd4, 0xffffffff, true},     {SYS_signalfd4, 5, false}};
+  for (const auto& call : calls) {
+    seccomp_data data{};
+#if defined(__x86_64__)
+    data.arch = AUDIT_ARCH_X86_64;
+#else
+    data.arch = AUDIT_ARCH_AARCH64;
+#endif
+    data.nr = static_cast<int>(call.number);
+    data.args[0] = call.command;
+    EXPECT_EQ(verdict_of(make_filter(false), data) != SECCOMP_RET_ALLOW, call.stops)
+        << call.number << " " << call.command;
   }
 }
 

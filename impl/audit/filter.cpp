@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/bpf.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -26,7 +27,8 @@ constexpr std::uint32_t architecture = AUDIT_ARCH_AARCH64;
 #error "audit: this architecture is not supported"
 #endif
 constexpr std::uint32_t x32_bit = 0x40000000;
-constexpr std::uint32_t not_new_signalfd = 0xffffffff;
+constexpr std::uint32_t new_signalfd = 0xffffffff;  // the number given to signalfd(2); any other: of an old one
+constexpr std::uint32_t bpf_token_create = 36;      // BPF_TOKEN_CREATE, since Linux 6.9
 
 constexpr std::uint32_t argument_offset(int i) {  // the low half, on little endian
   return static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 8 * static_cast<std::size_t>(i));
@@ -88,7 +90,13 @@ void emit_row(Assembler& to, std::size_t i, bool for_threads) {
       to.stop(i);
       return to.allow();
     case Act::create:
-      if (row.what == What::signalfd) return stop_at_commands(to, i, 0, {not_new_signalfd});
+      if (row.what == What::signalfd) return stop_at_commands(to, i, 0, {new_signalfd});
+      if (row.number == SYS_bpf)  // a command that makes nothing returns 0 too
+        return stop_at_commands(
+            to, i, 0,
+            {BPF_MAP_CREATE, BPF_PROG_LOAD, BPF_OBJ_GET, BPF_PROG_GET_FD_BY_ID, BPF_MAP_GET_FD_BY_ID,
+             BPF_RAW_TRACEPOINT_OPEN, BPF_BTF_LOAD, BPF_BTF_GET_FD_BY_ID, BPF_LINK_CREATE, BPF_LINK_GET_FD_BY_ID,
+             BPF_ENABLE_STATS, BPF_ITER_CREATE, bpf_token_create});
       return to.stop(i);
     default:
       return to.stop(i);
