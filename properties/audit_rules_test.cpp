@@ -4,12 +4,20 @@
 #include <gtest/gtest.h>
 #include <linux/audit.h>
 #include <linux/bpf.h>
+#include <linux/futex.h>
 #include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <limits>
 
 #include "impl/audit/filter.h"
+#include "impl/audit/proc.h"
 #include "model/audit/rules.h"
 #include "model/audit/suppressions.h"
 
@@ -383,6 +391,33 @@ TEST(AuditFilter, ItFitsTheKernelsBoundAndItsJumpsStayWithin) {
       EXPECT_LT(i + 1 + far, code.size()) << i;
     }
   }
+}
+
+// A child that waits for a word that this process owns: FUTEX_LOCK_PI(2const), whose timeout is an absolute time.
+TEST(AuditProc, AWaitWithATimeoutIsNotForEver) {
+  void* const page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(page, MAP_FAILED);
+  *static_cast<std::uint32_t*>(page) = static_cast<std::uint32_t>(getpid());
+  for (const bool has_timeout : {false, true}) {
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      const timespec far{std::numeric_limits<std::int32_t>::max(), 0};
+      syscall(SYS_futex, page, FUTEX_LOCK_PI, 0, has_timeout ? &far : nullptr, nullptr, 0);
+      _exit(1);
+    }
+    Waiting waiting;
+    for (int look = 0; look < 100'000 && !waiting.is_asleep; ++look) {
+      sched_yield();
+      waiting = read_waiting(child);
+    }
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    ASSERT_TRUE(waiting.is_asleep) << "the child did not wait";
+    EXPECT_EQ(waiting.call, SYS_futex);
+    EXPECT_EQ(waiting.is_for_ever, !has_timeout);
+  }
+  munmap(page, 4096);
 }
 
 // What the kernel does with a call, by the instructions that make_filter() uses (seccomp(2)).

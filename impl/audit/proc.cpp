@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -164,7 +163,7 @@ Waiting read_waiting(pid_t tid) {
   out.is_asleep = true;
   switch (out.call) {
     case SYS_futex:
-      out.is_for_ever = (a[1] & FUTEX_CMD_MASK) == FUTEX_LOCK_PI || a[3] == 0;
+      out.is_for_ever = a[3] == 0;
       break;
     case SYS_read:
     case SYS_readv:
