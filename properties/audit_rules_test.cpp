@@ -17,6 +17,7 @@
 #include <limits>
 
 #include "impl/audit/filter.h"
+#include "impl/audit/memory.h"
 #include "impl/audit/proc.h"
 #include "model/audit/rules.h"
 #include "model/audit/suppressions.h"
@@ -390,6 +391,16 @@ TEST(AuditFilter, ItFitsTheKernelsBoundAndItsJumpsStayWithin) {
       const std::size_t far = BPF_OP(code[i].code) == BPF_JA ? code[i].k : std::max(code[i].jt, code[i].jf);
       EXPECT_LT(i + 1 + far, code.size()) << i;
     }
+  }
+}
+
+TEST(AuditMappings, ThatTheyAreNotReadAgainLeavesWhatIsKnown) {
+  Mappings mappings;
+  const auto here = reinterpret_cast<std::uint64_t>(&make_filter);
+  const auto intern = [](const std::string&) { return 0u; };
+  for (int reads = 0; reads < 5001; ++reads) {  // one more than Mappings reads
+    mappings.forget();
+    ASSERT_NE(mappings.find(getpid(), here, intern), nullptr) << reads;
   }
 }
 

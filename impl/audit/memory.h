@@ -44,7 +44,10 @@ class Mappings {
     return found;
   }
   const Mapping* look_up(std::uint64_t address) const;
-  void forget() { list_.clear(); }  // the next find() reads anew, up to reads_max times in all
+  // The next find() reads anew, up to reads_max times in all; after these the list is kept as it is.
+  void forget() {
+    if (reads_ < reads_max) list_.clear();
+  }
 
  private:
   static constexpr unsigned reads_max = 5000;  // bounds the cost of an address that is never found
