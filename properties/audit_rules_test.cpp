@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What an audit reports, over events that a test writes: no process is followed here.
+// What an audit reports, over events that a test writes, and the parts of the tracer that need no tracing.
 #include <gtest/gtest.h>
 #include <linux/audit.h>
 #include <linux/bpf.h>

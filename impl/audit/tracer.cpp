@@ -103,11 +103,14 @@ bool Tracer::run() {
 void Tracer::dispatch(pid_t tid, int status) {
   const auto at = tracees_.find(tid);
   if (!WIFSTOPPED(status)) return ended(tid, status);
-  if (at == tracees_.end()) {
+  if (at != tracees_.end()) return stopped(at->second, status);
+  if (status >> 16 != PTRACE_EVENT_EXIT) {
     early_[tid] = status;
     return;
   }
-  stopped(at->second, status);
+  // Killed before its parent's clone event, which is lost if the parent was killed too.
+  early_.erase(tid);
+  ptrace(PTRACE_CONT, tid, 0, 0);
 }
 
 void Tracer::stopped(Tracee& t, int status) {
@@ -190,8 +193,14 @@ void Tracer::born(Tracee& parent, int) {
     facts.ignored_at_birth = sets.ignored;
   }
   resume(tracees_[parent_tid], PTRACE_CONT);
-  if (early == early_.end()) return;
-  const int status = early->second;
+  int status = 0;
+  if (early == early_.end()) {
+    const pid_t got = waitpid(tid, &status, __WALL | WNOHANG);
+    if (got > 0) dispatch(tid, status);
+    if (got < 0) ended(tid, 0);  // it has died, and its number may be given to another process
+    return;
+  }
+  status = early->second;
   early_.erase(early);
   stopped(tracees_[tid], status);
 }
@@ -292,6 +301,7 @@ void Tracer::ended(pid_t tid, int status) {
 void Tracer::end_all(int signal) {
   std::set<pid_t> groups;
   for (const auto& [tid, t] : tracees_) groups.insert(t.group);
+  for (const auto& [tid, status] : early_) groups.insert(tid);
   for (const pid_t group : groups) kill(group, signal);
 }
 
