@@ -117,8 +117,7 @@ void Trial::exec(const Follower& follower, const Exec& exec, pid_t child, const 
     const std::uint32_t c = raced_copy(follower, exec, item);
     if (c == nothing) continue;
     const Recording& recording = follower.recording();
-    const auto outcome =
-        outcomes_.find({create_, key_of(recording, recording.events[follower.copies()[c].event].site)});
+    const auto outcome = find({create_, key_of(recording, recording.events[follower.copies()[c].event].site)});
     if (outcome == outcomes_.end() || outcome->second.witness) continue;
     // The same number alone proves nothing: the held creator and the program must refer to the same open file
     // description (kcmp(2)).
