@@ -140,7 +140,7 @@ class Machine {
           at_ += low * common_.code_factor;
           break;
         case 0x80:
-          save(low, FrameRule::Saved::at_frame, static_cast<std::int64_t>(in.take_unsigned()) * common_.data_factor);
+          save(low, FrameRule::Saved::at_frame, factored(in.take_unsigned()));
           break;
         case 0xc0:
           restore(low);
@@ -156,6 +156,10 @@ class Machine {
   void keep_as_initial() { initial_ = rule; }
 
  private:
+  // Multiplies as unsigned numbers, which wrap: any file may be read, and one that overflows has no frame there.
+  std::int64_t factored(std::uint64_t count) const {
+    return static_cast<std::int64_t>(count * static_cast<std::uint64_t>(common_.data_factor));
+  }
   void save(std::uint64_t which, FrameRule::Saved::How how, std::int64_t value) {
     if (which < registers_max) rule.saved[which] = {how, value};
   }
@@ -183,7 +187,7 @@ class Machine {
         return true;
       case 0x05: {  // offset_extended
         const std::uint64_t which = in.take_unsigned();
-        save(which, Saved::at_frame, static_cast<std::int64_t>(in.take_unsigned()) * common_.data_factor);
+        save(which, Saved::at_frame, factored(in.take_unsigned()));
         return true;
       }
       case 0x06:
@@ -227,16 +231,16 @@ class Machine {
         return true;
       case 0x11: {  // offset_extended_sf
         const std::uint64_t which = in.take_unsigned();
-        save(which, Saved::at_frame, in.take_signed() * common_.data_factor);
+        save(which, Saved::at_frame, factored(static_cast<std::uint64_t>(in.take_signed())));
         return true;
       }
       case 0x12: {  // def_cfa_sf
         const std::uint64_t which = in.take_unsigned();
-        frame(which, in.take_signed() * common_.data_factor);
+        frame(which, factored(static_cast<std::uint64_t>(in.take_signed())));
         return true;
       }
       case 0x13:
-        rule.frame_offset = in.take_signed() * common_.data_factor;
+        rule.frame_offset = factored(static_cast<std::uint64_t>(in.take_signed()));
         return true;
       case 0x2e:  // GNU_args_size
         in.take_unsigned();
