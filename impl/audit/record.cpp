@@ -434,7 +434,6 @@ void Tracer::returns(Tracee& t) {
     for (std::size_t w = windows; w < follower_.windows().size(); ++w) {
       const Event& e = recording_.events[follower_.windows()[w].create_event];
       if (!options_.holder->wants(follower_, e, static_cast<std::uint32_t>(w))) continue;
-      t.is_held = true;
       held_ = t.tid;
       held_ns_ = now();
       looked_idle_ = false;

@@ -347,7 +347,6 @@ void Tracer::look_at_held() {
   if (!options_.holder->releases(now() - held_ns_, others)) return;
   Tracee& t = tracees_[held_];
   held_ = -1;
-  t.is_held = false;
   resume(t, PTRACE_CONT);
 }
 

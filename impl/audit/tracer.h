@@ -72,9 +72,8 @@ class Tracer {
     pid_t tid = 0, group = 0;
     std::shared_ptr<Process> memory;
     bool has_thread_filter = false;
-    bool shares_memory = false;  // a child that runs on its parent's memory until its exec
-    bool has_left = false;       // its exit was recorded
-    bool is_held = false;
+    bool shares_memory = false;    // a child that runs on its parent's memory until its exec
+    bool has_left = false;         // its exit was recorded
     const CallRow* row = nullptr;  // of the call that the task is in
     std::uint64_t argument[6] = {};
     std::uint64_t instruction = 0, stack = 0, begin_ns = 0;
@@ -89,7 +88,6 @@ class Tracer {
   void stopped(Tracee&, int status);
   void resume(Tracee&, int request, int signal = 0);
   void born(Tracee& parent, int event);
-  void first_stop(Tracee&);
   void executed(Tracee&);
   void leaves(Tracee&);
   void ended(pid_t, int status);
