@@ -86,6 +86,22 @@ TEST_F(Reproducer, SaysOfTheReferenceThatItHolds) {
   EXPECT_EQ(violated, 0u);
 }
 
+// The caller gets one pidfd, even if the clone returns only after the child's exec, or if clone3(2) failed before.
+TEST_F(Reproducer, OwesThePidfdOfASpawnOnce) {
+  const std::string control = directory_of_binaries() + "/mutants/control.so";
+  if (!std::filesystem::exists(control)) GTEST_SKIP() << control << " is not built";
+  const std::unique_ptr<Session> s = session(control);
+  ASSERT_NE(s, nullptr);
+  const auto without_clone3 = parse("refuse clone3 ENOSYS\nthread\n  spawn only hold pidfd -> $0 $1\n");
+  for (const Scenario& scenario :
+       {read(corpus / "seeds/processes/pidfd.scenario"), std::get<Scenario>(without_clone3)}) {
+    const Program program = program_of(*s, scenario);
+    ASSERT_EQ(program.refused, "");
+    EXPECT_EQ(program.recorded.verdict.status, Status::holds) << program.recorded.verdict.observed;
+    expect_same(program, print(scenario));
+  }
+}
+
 TEST_F(Reproducer, ShowsWhatTheCanaryViolates) {
   try_all("canary", scenarios_below("seeds/keep"), 2);
   try_all("canary", {corpus / "seeds/races/flag-of-a-kept-one.scenario"}, 1);
