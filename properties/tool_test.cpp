@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -98,6 +99,18 @@ TEST_F(Tool, NumbersAndLimitsAboveTheHardLimitAreUnsupported) {
       EXPECT_EQ(out.status, 4) << how << text << out.text;
       EXPECT_NE(out.text.find("(ulimit -Hn) is 512"), std::string::npos) << how << out.text;
     }
+}
+
+TEST_F(Tool, ARunThatIsNotMadeShowsNothingOfAnEarlierOne) {
+  const std::string good = file("good", std::string("limit 100\n") + swap);
+  const std::string high = file("high", "fd 700 memfd\nthread\n  spawn only hold keep 700>3 -> $0\n");
+  const std::string run = "ulimit -n 512; " + directory_of_binaries() + "/spawncheck run ", files = good + " " + high;
+  const std::string traced = shell(run + "--trace " + files).text;
+  EXPECT_NE(traced.find(good + ": holds\n" + high + ": unsupported\n"), std::string::npos) << traced;
+  const std::string watched = shell(run + "--watch " + files).text;
+  const std::size_t at = watched.find(high + ":\nunsupported: ");
+  ASSERT_NE(at, std::string::npos) << watched;
+  EXPECT_EQ(std::count(watched.begin() + static_cast<std::ptrdiff_t>(at), watched.end(), '\n'), 2) << watched;
 }
 
 TEST_F(Tool, JsonIsOneObjectALineWithWhatAViolationMustSay) {

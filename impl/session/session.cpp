@@ -163,8 +163,15 @@ Verdict Session::judged(const Scenario& scenario, bool processes_sufficed) const
   }
 }
 
+const sc_trace& Session::trace() const {
+  return history_ != nullptr && history_ == not_run_.get() ? *no_trace_ : executor_->trace();
+}
+
 Verdict Session::unsupported(const std::string& why) {
-  if (not_run_ == nullptr) not_run_ = std::make_unique<sc_history>();
+  if (not_run_ == nullptr) {
+    not_run_ = std::make_unique<sc_history>();
+    no_trace_ = std::make_unique<sc_trace>();
+  }
   not_run_->end = SC_RUN_REFUSED;
   std::strncpy(not_run_->broken_where, why.c_str(), sizeof not_run_->broken_where - 1);
   history_ = not_run_.get();

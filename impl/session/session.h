@@ -41,8 +41,8 @@ class Session {
   // A scheduled run whose every step is compared with the model, and which is not judged. The scenario must have no
   // refusals and no fault.
   lockstep::Comparison run_lockstep(const Scenario&, sc_policy);
-  const sc_history& history() const { return *history_; }       // of the last run
-  const sc_trace& trace() const { return executor_->trace(); }  // of the last run, a scheduled one
+  const sc_history& history() const { return *history_; }  // of the last run
+  const sc_trace& trace() const;                           // of the last run, a scheduled one; empty if it was not made
 
   // Runs up to `runs` times, with seeds from `seed` on, until a run violates or `is_over` (may be empty) returns true.
   // Returns the violation, and how many runs it took; without one, the worst verdict.
@@ -65,7 +65,8 @@ class Session {
   Verdict unsupported(const std::string& why);                             // of a run that is not made
   SessionOptions options_;
   std::string why_unsupported_;
-  std::unique_ptr<sc_history> not_run_;
+  std::unique_ptr<sc_history> not_run_;  // null until a run is not made
+  std::unique_ptr<sc_trace> no_trace_;   // its trace
   std::unique_ptr<Executor> executor_;
   JudgeOptions judge_;
   const sc_history* history_ = nullptr;

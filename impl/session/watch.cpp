@@ -106,6 +106,7 @@ Watched watch(Session& session, const Scenario& scenario, std::uint64_t seed) {
 std::string report(const Watched& w, const sc_trace& trace) {
   std::string out;
   if (w.status != Status::holds) out += fmt::format("{}: {}\n", name(w.status), w.why);
+  if (w.status == Status::broken || w.status == Status::unsupported) return out;
   if (w.touched)
     out += fmt::format("fd.untouched: step {}: {}; only the operations: {}\n", w.touched->step + 1, w.touched->kernel,
                        w.touched->model);
