@@ -2,7 +2,12 @@
 //
 // The search of schedules: each schedule that it leaves out ends like one that it ran, it finds a bug that only some
 // order shows, and an interrupted search can be continued.
+#include <fcntl.h>
+#include <linux/close_range.h>
+
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <memory>
 #include <set>
 
@@ -69,18 +74,28 @@ const char* const small[] = {
     "thread\n  fifo a read\nthread\n  fifo a write\n  memfd\n",
     "limit 8\nfd 5 memfd\nthread\n  limit 6\n  dupfd 5 5\nthread\n  dupfd 5 5\n"};
 
+struct Call {
+  sc_visible call;
+  std::int64_t arg[3];
+};
+
 // Two steps of two threads, as a trace has them.
-bool steps_commute(sc_visible first, std::int64_t first_argument, sc_visible second, std::int64_t second_argument) {
+bool steps_commute(const Call& first, const Call& second) {
   const auto trace = std::make_unique<sc_trace>();
   trace->task_count = trace->step_count = 2;
   for (unsigned i = 0; i < 2; ++i) {
     trace->task[i].thread = trace->step[i].task = static_cast<std::uint8_t>(i);
     trace->task[i].child = trace->task[i].parent = -1;
-    trace->step[i].call = static_cast<std::uint8_t>(i == 0 ? first : second);
-    trace->step[i].arg[0] = i == 0 ? first_argument : second_argument;
+    const Call& call = i == 0 ? first : second;
+    trace->step[i].call = static_cast<std::uint8_t>(call.call);
+    std::copy(std::begin(call.arg), std::end(call.arg), trace->step[i].arg);
   }
   const std::vector<Transition> both = transitions_of(scenario_of("thread\n  memfd\nthread\n  memfd\n"), *trace);
   return both.size() == 2 && commute(both[0], both[1]);
+}
+
+bool steps_commute(sc_visible first, std::int64_t first_argument, sc_visible second, std::int64_t second_argument) {
+  return steps_commute({first, {first_argument, 0, 0}}, {second, {second_argument, 0, 0}});
 }
 
 // Calls on attributes that threads share (CLONE_FS) do not commute, nor does fchdir(2) with a close of its descriptor.
@@ -93,6 +108,17 @@ TEST(Search, AttributesThatAreSharedDoNotCommute) {
   EXPECT_FALSE(steps_commute(SC_VISIBLE_setsid, 0, SC_VISIBLE_setpgid, 0)) << "of one process";
   EXPECT_TRUE(steps_commute(SC_VISIBLE_umask, 022, SC_VISIBLE_close, 5));
   EXPECT_TRUE(steps_commute(SC_VISIBLE_sigaltstack, 0, SC_VISIBLE_umask, 0));
+}
+
+TEST(Search, ACloseRangeWithAnUnknownFlagMayCloseAnyNumber) {
+  constexpr std::int64_t except = 1 << 3;
+  const auto commutes = [](std::int64_t flags) {
+    return steps_commute({SC_VISIBLE_close_range, {10, 20, flags}}, {SC_VISIBLE_fcntl, {5, F_GETFD, 0}});
+  };
+  EXPECT_TRUE(commutes(0));
+  EXPECT_TRUE(commutes(CLOSE_RANGE_CLOEXEC));
+  EXPECT_FALSE(commutes(except));
+  EXPECT_FALSE(commutes(except | CLOSE_RANGE_CLOEXEC));
 }
 
 TEST(Search, WhatIsLeftOutEndsLikeWhatWasRun) {

@@ -218,7 +218,9 @@ void AccessReader::add_fcntl(const sc_step& step) {
 }
 
 void AccessReader::add_range(const sc_step& step) {
-  const std::int64_t low = static_cast<std::uint32_t>(step.arg[0]), high = static_cast<std::uint32_t>(step.arg[1]);
+  std::int64_t low = static_cast<std::uint32_t>(step.arg[0]), high = static_cast<std::uint32_t>(step.arg[1]);
+  // Any other flag may change what the range means: CLOSE_RANGE_EXCEPT closes what lies outside it.
+  if (step.arg[2] & ~static_cast<std::int64_t>(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) low = 0, high = highest;
   if (step.arg[2] & CLOSE_RANGE_UNSHARE) {
     copy_table();
     leave_table(step.task);
