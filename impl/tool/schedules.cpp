@@ -92,12 +92,15 @@ int exhaustive(Session& session, const Scenario& scenario, const SchedulesOption
   return 0;
 }
 
-// broken: the last broken or unsupported run, or why the search could not go on.
-Status whole_of(const SearchResult& r, const SchedulesOptions& o, const std::optional<Verdict>& broken) {
+// undecided: the worst of the broken and unsupported runs, and of why the search could not go on. An unsupported run
+// counts only if all are.
+Status whole_of(const SearchResult& r, const SchedulesOptions& o, const std::optional<Verdict>& undecided) {
+  const auto of = [&](Status s) { return r.by_status[static_cast<int>(s)]; };
   if (r.violation && r.violation->status == Status::violated) return Status::violated;
-  if (broken) return broken->status;
-  const bool is_short = r.schedules == 0 || (o.search == "exhaustive" && !r.is_complete) ||
-                        r.by_status[static_cast<int>(Status::inconclusive)] != 0;
+  const bool is_decided = of(Status::holds) != 0 || of(Status::inconclusive) != 0;
+  if (undecided && (undecided->status != Status::unsupported || !is_decided)) return undecided->status;
+  const bool is_short =
+      r.schedules == 0 || (o.search == "exhaustive" && !r.is_complete) || of(Status::inconclusive) != 0;
   return is_short ? Status::inconclusive : Status::holds;
 }
 
@@ -176,9 +179,12 @@ int schedules(const SchedulesOptions& options) {
   limits.reduce = !options.unreduced;
   limits.is_over = [&] { return deadline.passed(); };
   limits.progress = [](std::uint64_t runs) { say_progress(fmt::format("{} schedules", runs)); };
-  std::optional<Verdict> broken;
+  std::optional<Verdict> undecided;
+  const auto note_undecided = [&](const Verdict& v) {
+    if (!undecided || is_worse(v.status, undecided->status)) undecided = v;
+  };
   limits.after_run = [&](const Scenario&, const Session&, const Verdict& v) {
-    if (v.status == Status::broken || v.status == Status::unsupported) broken = v;
+    if (v.status == Status::broken || v.status == Status::unsupported) note_undecided(v);
   };
   if (options.faults) return faults(*session, *scenario, options, limits);
   const auto start = std::chrono::steady_clock::now();
@@ -189,8 +195,8 @@ int schedules(const SchedulesOptions& options) {
     result = sample_schedules(*session, *scenario, {options.search, {options.depth}, options.common.seed}, limits);
   say_progress("");
   if (status != 0) return status;
-  if (result.violation && result.violation->status != Status::violated) broken = result.violation;
-  const Status whole = whole_of(result, options, broken);
+  if (result.violation && result.violation->status != Status::violated) note_undecided(*result.violation);
+  const Status whole = whole_of(result, options, undecided);
   tell(result, options, whole, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   if (whole == Status::violated) {
     scenario->schedule = result.schedule;
@@ -206,7 +212,8 @@ int schedules(const SchedulesOptions& options) {
       fmt::print("{}", report(finding));
     return exit_status(finding.is_suspected() ? Status::inconclusive : Status::violated);
   }
-  if (broken) fmt::print(stderr, "spawncheck: {}: {}\n", name(broken->status), broken->observed);
+  if (undecided && undecided->status == whole)
+    fmt::print(stderr, "spawncheck: {}: {}\n", name(whole), undecided->observed);
   return exit_status(whole);
 }
 
