@@ -86,6 +86,11 @@ TEST_F(Tool, BadUsageIsTwoAndSaysWhy) {
   EXPECT_EQ(malformed.status, 2);
   EXPECT_NE(malformed.text.find("bad:3:3: expected an operation"), std::string::npos) << malformed.text;
   EXPECT_EQ(spawncheck("run " + file("huge", std::string(100'000, '#')) + " 2>&1").status, 2);
+  for (const char* how : {"--lockstep", "--watch"}) {
+    const Output out = spawncheck("run --json " + std::string(how) + " " + file("good", swap) + " 2>&1");
+    EXPECT_EQ(out.status, 2) << how << out.text;
+    EXPECT_NE(out.text.find("they have no --json"), std::string::npos) << how << out.text;
+  }
 }
 
 // A world that got a lower limit than it asked for once accused a correct spawn, whose target was above the limit.

@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "impl/session/running_kernel.h"
 #include "impl/session/scheduled.h"
 #include "impl/tool/tool.h"
 #include "model/scenario/shrink.h"
@@ -91,14 +92,63 @@ LockstepVerdict run_in_lockstep(Session& session, const Scenario& scenario, cons
   return v;
 }
 
+namespace {
+
+nlohmann::json json_of(const Totals& totals, const Common& common) {
+  return {{"verdict", whole(totals) == Status::holds ? "agrees" : std::string(name(whole(totals)))},
+          {"why", totals.why},
+          {"runs", totals.runs},
+          {"agree", totals.of(Status::holds)},
+          {"inconclusive", totals.of(Status::inconclusive)},
+          {"unsupported", totals.of(Status::unsupported)},
+          {"broken", totals.of(Status::broken)},
+          {"steps", totals.steps},
+          {"checked", totals.checked},
+          {"snapshots", totals.snapshots},
+          {"unknown", totals.unknown},
+          {"seed", common.seed},
+          {"implementation", common.implementation}};
+}
+
+std::string lockstep_replay(const Scenario& scenario, const CheckOptions& options) {
+  const std::string& strategy = options.common.strategy;
+  return fmt::format("spawncheck run --lockstep --snapshots {} --implementation {}{} - <<'END'\n{}END",
+                     options.snapshot_every, options.common.implementation,
+                     strategy.empty() ? "" : " --strategy " + strategy, print(scenario));
+}
+
+// Prints the disagreement of the session's last run, and a smaller scenario that replays it.
+void tell_disagreement(Session& session, Scenario scenario, const lockstep::Disagreement& d, const Totals& totals,
+                       double seconds, const CheckOptions& options, const Deadline& deadline) {
+  const std::string call = step_text(session.trace(), d.step);
+  if (!options.common.json)
+    fmt::print("{}\nthe model and the kernel disagree\n{}", summary(totals, seconds), told(d, session.trace()));
+  scenario.schedule = turns_of(session.trace());
+  const std::string replay = lockstep_replay(smallest(session, scenario, options.snapshot_every, deadline), options);
+  if (!options.common.json) return fmt::print("replay:\n{}\n", replay);
+  nlohmann::json object = json_of(totals, options.common);
+  object.update({{"step", d.step + 1},
+                 {"call", call},
+                 {"observed", d.kernel},
+                 {"allowed", d.model},
+                 {"kernel", kernel_release()},
+                 {"behaviours", behaviours_text()},
+                 {"replay", replay}});
+  say_json(object);
+}
+
+}  // namespace
+
 int check_in_lockstep(Session& session, const CheckOptions& options) {
   const Deadline deadline(options.common.seconds == 0 && options.runs == 0 ? 10 : options.common.seconds);
   const auto start = std::chrono::steady_clock::now();
   const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  GenerateOptions generated = session.generate_options();
+  generated.own_descriptors |= options.own_descriptors;
   Totals totals;
   for (std::uint64_t i = 0;
        totals.of(Status::broken) == 0 && !deadline.passed() && (options.runs == 0 || i < options.runs); ++i) {
-    Scenario scenario = scenario_number(options.common.seed, i, session.generate_options());
+    Scenario scenario = scenario_number(options.common.seed, i, generated);
     scenario.schedule.clear();
     const sc_policy policy = policy_with(Turns::lenient, i % 4 == 0 ? SC_RULE_RUN_ON : SC_RULE_RANDOM,
                                          options.common.seed + i, options.snapshot_every);
@@ -107,29 +157,12 @@ int check_in_lockstep(Session& session, const CheckOptions& options) {
     if (i % 64 == 0) say_progress(summary(totals, elapsed()));
     if (!c.disagreement) continue;
     say_progress("");
-    fmt::print("{}\nthe model and the kernel disagree\n{}", summary(totals, elapsed()),
-               told(*c.disagreement, session.trace()));
-    scenario.schedule = turns_of(session.trace());
-    const Scenario small = smallest(session, scenario, options.snapshot_every, deadline);
-    fmt::print("replay:\nspawncheck run --lockstep --implementation {} - <<'END'\n{}END\n",
-               options.common.implementation, print(small));
+    tell_disagreement(session, std::move(scenario), *c.disagreement, totals, elapsed(), options, deadline);
     return exit_status(Status::violated);
   }
   say_progress("");
   if (options.common.json) {
-    say_json({{"verdict", whole(totals) == Status::holds ? "agrees" : std::string(name(whole(totals)))},
-              {"why", totals.why},
-              {"runs", totals.runs},
-              {"agree", totals.of(Status::holds)},
-              {"inconclusive", totals.of(Status::inconclusive)},
-              {"unsupported", totals.of(Status::unsupported)},
-              {"broken", totals.of(Status::broken)},
-              {"steps", totals.steps},
-              {"checked", totals.checked},
-              {"snapshots", totals.snapshots},
-              {"unknown", totals.unknown},
-              {"seed", options.common.seed},
-              {"implementation", options.common.implementation}});
+    say_json(json_of(totals, options.common));
   } else {
     fmt::print("{}\n", summary(totals, elapsed()));
     for (const auto& [what, count] : totals.unknown) fmt::print("  {} ended at {}\n", count, what);

@@ -283,6 +283,10 @@ int main(int argc, char** argv) {
                "spawncheck: run: --junit and --sarif tell of verdicts, which --lockstep and --watch do not give\n");
     return exit_usage;
   }
+  if ((run_options.lockstep || run_options.watch) && run_options.common.json) {
+    fmt::print(stderr, "spawncheck: run: --lockstep and --watch print text; they have no --json\n");
+    return exit_usage;
+  }
   if (run_command->parsed()) return run(run_options);
   if (check_command->parsed()) return check(check_options);
   if (schedules_command->parsed()) return schedules(schedules_options);
