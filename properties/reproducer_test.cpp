@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: MIT
 //
 // The stand-alone program of a scenario reports what the recorded run reported; where no program can, it is refused.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <sstream>
 
+#include "impl/reproducer/calls.h"
 #include "impl/reproducer/program.h"
 #include "impl/session/finding.h"
+#include "model/scenario/visible.h"
 #include "properties/command.h"
 
 namespace spawncheck {
@@ -138,6 +144,33 @@ TEST_F(Reproducer, ShowsPlantedBugsOrRefusesThem) {
     }
   }
   EXPECT_GE(violated, 6u);
+}
+
+// A call as it is written, or why it cannot be.
+std::string written_as(sc_visible call, std::initializer_list<std::int64_t> arguments, const char* path = "") {
+  Recorded recorded;
+  recorded.trace = std::make_shared<const sc_trace>();
+  recorded.history = std::make_shared<const sc_history>();
+  sc_step step{};
+  step.call = static_cast<std::uint8_t>(call);
+  std::copy(arguments.begin(), arguments.end(), step.arg);
+  std::strncpy(reinterpret_cast<char*>(&step.pointee), path, sizeof step.pointee);
+  std::string why;
+  const std::string text = call_text(recorded, step, why);
+  return why.empty() ? text : why;
+}
+
+TEST(ReproducerCalls, AreWrittenWithTheirArgumentsOrRefused) {
+  EXPECT_EQ(written_as(SC_VISIBLE_openat, {AT_FDCWD, 0, O_DIRECTORY | O_CLOEXEC}, "/proc/self/fd"),
+            "open(\"/proc/self/fd\", O_RDONLY | O_CLOEXEC | O_DIRECTORY)");
+  EXPECT_EQ(written_as(SC_VISIBLE_openat, {AT_FDCWD, 0, O_RDONLY}, "/proc/self/status"),
+            "it opens a file whose name begins with '/proc/se'");
+  EXPECT_EQ(written_as(SC_VISIBLE_pipe2, {0, O_CLOEXEC}), "pipe2((int[2]){0, 0}, O_CLOEXEC)");
+  EXPECT_EQ(written_as(SC_VISIBLE_pipe2, {0, O_NONBLOCK}), "pipe2((int[2]){0, 0}, 04000)");
+  EXPECT_EQ(written_as(SC_VISIBLE_waitid, {P_ALL, 0, 0, WEXITED}),
+            "waitid(P_ALL, (id_t)0, &(siginfo_t){.si_pid = 0}, 0x4)");
+  EXPECT_EQ(written_as(SC_VISIBLE_waitid, {P_PGID, 0, 0, WEXITED}),
+            "waitid(P_PGID, (id_t)0, &(siginfo_t){.si_pid = 0}, 0x4)");
 }
 
 TEST_F(Reproducer, RefusesWithTheReason) {

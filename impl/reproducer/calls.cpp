@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <cstring>
+#include <iterator>
 
 #include "impl/session/scheduled.h"
 #include "model/scenario/visible.h"
@@ -70,15 +71,31 @@ std::string open_flags(long flags) {
   return rest == 0 ? out : out + fmt::format(" | {:#o}", rest);
 }
 
-// The trace has only the first eight bytes of a path: only these two paths can be written.
+// For pipe2(2) and dup3(2).
+std::string descriptor_flags(long flags) {
+  return flags == 0 ? "0" : flags == O_CLOEXEC ? "O_CLOEXEC" : fmt::format("{:#o}", flags);
+}
+
+// The trace has only the first eight bytes of a path: only these two paths can be written. What is opened as a
+// directory below /proc/self is taken for the list of descriptors.
 std::string open_text(const sc_step& step, std::string& why) {
   char start[9] = {};
   std::memcpy(start, &step.pointee, 8);
-  const char* path = std::strcmp(start, "/proc/se") == 0   ? "/proc/self/fd"
-                     : std::strcmp(start, "/dev/nul") == 0 ? "/dev/null"
-                                                           : nullptr;
+  const bool is_directory = (number(step, 2) & O_DIRECTORY) != 0;
+  const char* path = is_directory && std::strcmp(start, "/proc/se") == 0 ? "/proc/self/fd"
+                     : std::strcmp(start, "/dev/nul") == 0               ? "/dev/null"
+                                                                         : nullptr;
   if (path == nullptr) why = fmt::format("it opens a file whose name begins with '{}'", start);
   return path == nullptr ? "" : fmt::format("open(\"{}\", {})", path, open_flags(number(step, 2)));
+}
+
+std::string waitid_text(const Recorded& r, const sc_step& s, std::string& why) {
+  constexpr const char* kinds[] = {"P_ALL", "P_PID", "P_PGID"};
+  const long kind = number(s, 0);
+  const bool is_known = kind >= 0 && kind < static_cast<long>(std::size(kinds));
+  if (!is_known) why = kind == 3 ? "it waits by pidfd" : fmt::format("it waits for kind {}", kind);
+  return fmt::format("waitid({}, (id_t){}, &(siginfo_t){{.si_pid = 0}}, {:#x})", is_known ? kinds[kind] : "?",
+                     process_expression(r, number(s, 1), why), static_cast<std::uint32_t>(number(s, 3)));
 }
 
 const char* how_text(long how) {
@@ -122,7 +139,7 @@ std::string call_text(const Recorded& r, const sc_step& s, std::string& why) {
     case SC_VISIBLE_dup:
       return fmt::format("dup({})", number(s, 0));
     case SC_VISIBLE_dup3:
-      return fmt::format("dup3({}, {}, {})", number(s, 0), number(s, 1), number(s, 2) != 0 ? "O_CLOEXEC" : "0");
+      return fmt::format("dup3({}, {}, {})", number(s, 0), number(s, 1), descriptor_flags(number(s, 2)));
 #if defined(__x86_64__)
     case SC_VISIBLE_dup2:
       return fmt::format("dup2({}, {})", number(s, 0), number(s, 1));
@@ -130,7 +147,7 @@ std::string call_text(const Recorded& r, const sc_step& s, std::string& why) {
     case SC_VISIBLE_fcntl:
       return fcntl_text(s);
     case SC_VISIBLE_pipe2:
-      return fmt::format("pipe2((int[2]){{0, 0}}, {})", number(s, 1) != 0 ? "O_CLOEXEC" : "0");
+      return fmt::format("pipe2((int[2]){{0, 0}}, {})", descriptor_flags(number(s, 1)));
     case SC_VISIBLE_close_range:
       return fmt::format("close_range({}, {}, {})", static_cast<std::uint32_t>(number(s, 0)), range_end(number(s, 1)),
                          range_flags(number(s, 2)));
@@ -152,10 +169,7 @@ std::string call_text(const Recorded& r, const sc_step& s, std::string& why) {
     case SC_VISIBLE_wait4:
       return fmt::format("waitpid({}, NULL, {:#x})", process_expression(r, number(s, 0), why), number(s, 2));
     case SC_VISIBLE_waitid:
-      if (number(s, 0) == 3) why = "it waits by pidfd";
-      return fmt::format("waitid({}, (id_t){}, &(siginfo_t){{.si_pid = 0}}, {:#x})",
-                         number(s, 0) == 1 ? "P_PID" : "P_ALL", process_expression(r, number(s, 1), why),
-                         static_cast<std::uint32_t>(number(s, 3)));
+      return waitid_text(r, s, why);
     case SC_VISIBLE_kill:
       return fmt::format("kill({}, {})", process_expression(r, number(s, 0), why),
                          signal_text(static_cast<int>(number(s, 1))));
