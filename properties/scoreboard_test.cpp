@@ -193,6 +193,19 @@ TEST(Scoreboard, APageRefersToNothingOutsideItselfAndEscapesWhatItShows) {
   EXPECT_EQ(escaped("<a b=\"&\">"), "&lt;a b=&quot;&amp;&quot;&gt;");
 }
 
+TEST(Scoreboard, NothingIsSearchedOfWhatCouldNotRun) {
+  Scoreboard board = small_board();
+  Row& row = board.rows[0];
+  row.found.clear();
+  row.cells.clear();
+  row.why_not = "it needs what is missing here";
+  for (const std::string& text : {to_text(board), to_markdown(board), to_html(board)}) {
+    EXPECT_NE(text.find(row.why_not), std::string::npos) << text;
+    EXPECT_EQ(text.find("0 runs"), std::string::npos) << text;
+  }
+  EXPECT_EQ(to_json(board)["implementations"][0]["searched"], nlohmann::json::array());
+}
+
 TEST(Scoreboard, EveryFormatTellsTheViolationAndItsPolicy) {
   const Scoreboard board = small_board();
   EXPECT_NE(to_text(board).find("canary, policy only: violated fd.kept"), std::string::npos) << to_text(board);

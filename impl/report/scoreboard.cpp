@@ -115,7 +115,7 @@ std::string to_markdown(const Scoreboard& board) {
       "are theirs (`check` also lets them close what is not). What was searched, which bounds what *holds* says:\n\n| "
       "implementation | policy | searched |\n|---|---|---|\n";
   for (const Row& r : board.rows)
-    for (int p = 0; p < policy_count; ++p)
+    for (int p = 0; p < policy_count && r.why_not.empty(); ++p)
       if ((r.policies >> p & 1) != 0)
         out += fmt::format("| {} | {} | {} |\n", title_of(r), policy_words()[static_cast<std::size_t>(p)],
                            searched_text(r.searched[p]));
@@ -164,7 +164,7 @@ nlohmann::json to_json(const Scoreboard& board) {
         }
         cells.push_back(std::move(one));
       }
-    for (int p = 0; p < policy_count; ++p) {
+    for (int p = 0; p < policy_count && r.why_not.empty(); ++p) {
       if ((r.policies >> p & 1) == 0) continue;
       const Searched& s = r.searched[p];
       searched.push_back({{"policy", std::string(policy_words()[static_cast<std::size_t>(p)])},
