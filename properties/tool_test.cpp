@@ -93,6 +93,19 @@ TEST_F(Tool, BadUsageIsTwoAndSaysWhy) {
   }
 }
 
+// Else a finding would be lost at the end of a long search.
+TEST_F(Tool, AMissingDirectoryOfSaveIsFoundBeforeAnyRun) {
+  const std::string good = file("good", swap), missing = directory + "/missing";
+  for (const std::string& command :
+       {std::string("check --implementation canary --runs 500"), "schedules --implementation canary " + good,
+        "shrink --implementation canary " + good, std::string("litmus --runs 1 --tests none")}) {
+    const Output out = spawncheck(command + " --save " + missing + " 2>&1");
+    EXPECT_EQ(out.status, 2) << command << out.text;
+    EXPECT_EQ(out.text, "spawncheck: --save " + missing + ": No such file or directory\n") << command;
+  }
+  EXPECT_EQ(spawncheck("check --runs 1 --save " + good + " 2>&1").status, 2) << "no directory";
+}
+
 // A world that got a lower limit than it asked for once accused a correct spawn, whose target was above the limit.
 TEST_F(Tool, NumbersAndLimitsAboveTheHardLimitAreUnsupported) {
   for (const char* text : {"fd 700 memfd\nthread\n  spawn only hold keep 700>3 -> $0\nexpect holds\n",

@@ -82,6 +82,20 @@ std::optional<Scenario> read_scenario(const std::string& file, int& status) {
   return std::get<Scenario>(std::move(parsed));
 }
 
+bool can_save_in(const std::string& directory) {
+  if (directory.empty()) return true;
+  struct stat status {};
+  int error = 0;
+  if (stat(directory.c_str(), &status) != 0)
+    error = errno;
+  else if (!S_ISDIR(status.st_mode))
+    error = ENOTDIR;
+  else if (access(directory.c_str(), W_OK | X_OK) != 0)
+    error = errno;
+  if (error != 0) fmt::print(stderr, "spawncheck: --save {}: {}\n", directory, std::strerror(error));
+  return error == 0;
+}
+
 void say_json(const nlohmann::json& object) {
   fmt::print("{}\n", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   std::fflush(stdout);

@@ -287,6 +287,9 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "spawncheck: run: --lockstep and --watch print text; they have no --json\n");
     return exit_usage;
   }
+  for (const std::string* directory :
+       {&check_options.save, &schedules_options.save, &litmus_options.save, &shrink_options.save})
+    if (!can_save_in(*directory)) return exit_usage;
   if (run_command->parsed()) return run(run_options);
   if (check_command->parsed()) return check(check_options);
   if (schedules_command->parsed()) return schedules(schedules_options);

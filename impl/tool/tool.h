@@ -39,6 +39,9 @@ struct ReportFiles {
 };
 void add_report_files(CLI::App& command, ReportFiles&);
 
+// Returns true if --save can store findings in the directory, or if none is given. Otherwise prints why not.
+bool can_save_in(const std::string& directory);
+
 // Set by SIGINT and SIGTERM.
 extern std::atomic<bool> interrupted;
 
