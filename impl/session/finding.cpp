@@ -5,6 +5,7 @@
 #include <gnu/libc-version.h>
 #include <sys/utsname.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <fstream>
@@ -243,11 +244,12 @@ nlohmann::json to_json(const Finding& f) {
 namespace {
 
 bool write(const std::string& path, const std::string& text, std::string& error) {
+  errno = 0;
   std::ofstream file(path);
   file << text;
   file.close();
   if (file) return true;
-  error = path + ": " + std::strerror(errno);
+  error = path + ": " + (errno != 0 ? std::strerror(errno) : "it could not be written");
   return false;
 }
 

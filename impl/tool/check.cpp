@@ -266,10 +266,9 @@ void take_all(Search& search, Session& session, const Scenario& scenario, const 
     }
     search.findings.add(scenario, breach, std::move(f));
   }
-  if (is_violated)
-    search.counts.add(verdict);
-  else
-    ++search.counts.scenarios;
+  if (is_violated) return search.counts.add(verdict);
+  ++search.counts.scenarios;
+  if (met.fresh.empty()) ++search.counts.suspected;  // each of its breaches was tried often enough before
 }
 
 void take_undecided(Search& search, const Scenario& scenario, const Verdict& verdict) {
