@@ -47,7 +47,7 @@ Totals follow(const std::string& implementation, unsigned scenarios, std::uint64
     total.snapshots += c.snapshots;
     total.early += !c.unknown.empty();
   }
-  std::printf("%s: %llu runs, %llu steps, %llu foretold, %llu snapshots, %llu ended early\n", implementation.c_str(),
+  std::printf("%s: %llu runs, %llu steps, %llu predicted, %llu snapshots, %llu ended early\n", implementation.c_str(),
               static_cast<unsigned long long>(total.runs), static_cast<unsigned long long>(total.steps),
               static_cast<unsigned long long>(total.checked), static_cast<unsigned long long>(total.snapshots),
               static_cast<unsigned long long>(total.early));

@@ -177,7 +177,7 @@ TEST_F(Reproducer, RefusesWithTheReason) {
   const std::unique_ptr<Session> s = session("reference");
   ASSERT_NE(s, nullptr);
   const auto refused_for = [&](const char* text) { return program_of(*s, std::get<Scenario>(parse(text))).refused; };
-  EXPECT_NE(refused_for("thread\n  kill TERM\n").find("does not come to its end"), std::string::npos);
+  EXPECT_NE(refused_for("thread\n  kill TERM\n").find("did not complete"), std::string::npos);
   EXPECT_NE(refused_for("fd 3 mqueue a\nthread\n  spawn only hold -> $0\n").find("message queue"), std::string::npos);
   EXPECT_NE(refused_for("thread\n  close_range 3 max unshare\n  spawn only hold -> $0\n").find("table of its own"),
             std::string::npos);

@@ -112,7 +112,7 @@ std::string to_markdown(const Scoreboard& board) {
   out +=
       "\n\n`-`: not promised, or no such policy. *seen*: violated, and not in every try. Threads touch only "
       "descriptors that "
-      "are theirs (`check` also lets them close what is not). What was searched, which bounds what *holds* says:\n\n| "
+      "are theirs (`check` also lets them close what is not). *holds* means only that this search found nothing:\n\n| "
       "implementation | policy | searched |\n|---|---|---|\n";
   for (const Row& r : board.rows)
     for (int p = 0; p < policy_count && r.why_not.empty(); ++p)

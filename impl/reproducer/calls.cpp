@@ -130,7 +130,7 @@ bool only_asks(const sc_step& step) {
 
 std::string call_text(const Recorded& r, const sc_step& s, std::string& why) {
   if (s.is_unread != 0) {
-    why = "what a call was asked could not be read";
+    why = "the arguments of a call could not be read";
     return {};
   }
   switch (s.call) {

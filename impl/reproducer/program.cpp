@@ -97,7 +97,7 @@ class Writer {
     if (r_.history->end == SC_RUN_MISLED) return bad_turn_text(s_, *r_.trace);
     if (r_.history->end == SC_RUN_CUT) return "the run made more calls than a trace holds";
     if (r_.history->end != SC_RUN_COMPLETE)
-      return "its process does not come to its end (" + end_of_run(*r_.history) + "), so there is nobody to look at";
+      return "its process did not complete (" + end_of_run(*r_.history) + "), so there is no child to observe";
     if (r_.verdict.status == Status::inconclusive) return "the run decided nothing: " + r_.verdict.observed;
     if (r_.verdict.status == Status::unsupported && !r_.verdict.is_limited())
       return "the run is not supported: " + r_.verdict.observed;

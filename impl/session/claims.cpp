@@ -102,7 +102,7 @@ std::string markdown(const std::vector<ClaimResult>& results) {
     head += " " + std::string(o.word) + " |";
     rule += "---|";
   }
-  std::string out = head + " a shortest way to it |\n" + rule + "---|\n";
+  std::string out = head + " shortest counterexample |\n" + rule + "---|\n";
   for (const ClaimResult& r : results) {
     const Verdict& v = r.exploration.verdict;
     std::string trace;

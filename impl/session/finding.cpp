@@ -103,7 +103,7 @@ std::string reproduction(const Finding& f) {
   out += f.runs_per_try > 1 ? fmt::format("{} of {} tries of up to {} runs", f.violations, f.tries, f.runs_per_try)
                             : fmt::format("{} of {} runs", f.violations, f.tries);
   if (f.is_scheduled) out += fmt::format(", {} of them with the same trace", f.same_traces);
-  return f.is_cut_short ? out + "; then the time was over" : out;
+  return f.is_cut_short ? out + "; stopped by the time limit" : out;
 }
 
 std::string load_text(const Evidence& e) {

@@ -75,8 +75,8 @@ std::string why_impossible(const Scenario& scenario, const sc_trace& trace, cons
     const bool is_possible = std::find(possible.begin(), possible.end(), fault.value) != possible.end() &&
                              (fault.value != EINTR || masks.may_be_interrupted(step.task));
     return is_possible ? std::string()
-                       : errno_name(fault.value) + " is no error that depends on the machine there, of " +
-                             sc_visible_calls[step.call].name + "(2)";
+                       : sc_visible_calls[step.call].name + std::string("(2) cannot fail with ") +
+                             errno_name(fault.value) + " here whatever the machine does";
   }
   return {};
 }

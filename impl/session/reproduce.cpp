@@ -254,13 +254,13 @@ Reproduction reproduce(const Scenario& scenario, const std::string& way, const m
     for (r.runs = 0, r.times = 0; r.runs < runs_of_schedule; ++r.runs)
       r.times += shows(*session, scenario, r.schedule, exploration.verdict, r.text);
     if ((r.is_reproduced = r.times != 0)) return r;
-    if (r.text.empty()) r.text = "this kernel shows nothing of it";
+    if (r.text.empty()) r.text = "no run on this kernel showed the violation";
   }
   if (const std::string other = difference_text(kernel.does, running.does); !other.empty())
     r.text += fmt::format("; the model's kernel, {}, and the one that runs differ in {}", kernel.name, other);
   if (const auto step = follower.within_a_call())
-    r.text = fmt::format("it needs somebody to act within a call, where a schedule of whole calls cannot go: {}; {}",
-                         *step, r.text);
+    r.text = fmt::format("another task must act within a call, and a schedule orders whole calls only: {}; {}", *step,
+                         r.text);
   return r;
 }
 

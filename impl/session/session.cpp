@@ -227,7 +227,7 @@ lockstep::Comparison Session::run_lockstep(const Scenario& scenario, sc_policy p
   lockstep::Comparison nothing;
   std::string why = why_unsupported_;
   if (scenario.world.refusal_count != 0)
-    why = "the scenario refuses system calls, and the model's kernel refuses none";
+    why = "the scenario refuses system calls, and the model cannot express refusals";
   else if (const std::string no_room = why_no_room(scenario); !no_room.empty())
     why = no_room;
   else if (has_long_list(scenario))

@@ -110,12 +110,14 @@ std::string report(const Watched& w, const sc_trace& trace) {
   if (w.touched)
     out += fmt::format("fd.untouched: step {}: {}; only the operations: {}\n", w.touched->step + 1, w.touched->kernel,
                        w.touched->model);
+  else if (w.tables == 0)
+    out += "fd.untouched: no table of the caller was compared\n";
   else
-    out += fmt::format("fd.untouched: in {} tables of the caller nothing but its threads' own doing\n", w.tables);
+    out += fmt::format("fd.untouched: holds: {} tables of the caller show only what its own threads did\n", w.tables);
   if (w.private_tables == 0)
     out += "fd.untransient: no child had a table of its own before exec\n";
   else if (w.untransient_from == 0)
-    out += fmt::format("fd.untransient: holds: in {} tables of children nothing that their programs do not have\n",
+    out += fmt::format("fd.untransient: holds: {} tables of children show only what their programs have\n",
                        w.private_tables);
   else
     out += fmt::format("fd.untransient: holds from number {} on ({} tables of children)\n", w.untransient_from,

@@ -85,7 +85,7 @@ int replay(const AuditOptions& options) {
   const auto text = read_text(options.replay);
   const auto witness = text ? parse_witness(*text) : std::nullopt;
   if (!witness) {
-    fmt::print(stderr, "spawncheck audit: {} is no witness\n", options.replay);
+    fmt::print(stderr, "spawncheck audit: {} is not a witness file\n", options.replay);
     return exit_usage;
   }
   Trial trial({witness->pair}, witness->command);
@@ -106,7 +106,7 @@ int replay(const AuditOptions& options) {
     fmt::print(stderr, "confirmed {}: {} got descriptor {}, {}\n", name(Rule::inherited), outcome.witness->program,
                outcome.witness->number, outcome.witness->path);
   else
-    fmt::print(stderr, "undecided: the program went another way this time\n");
+    fmt::print(stderr, "undecided: this run did not reach the recorded race\n");
   return is_confirmed ? 1 : exit_undecided;
 }
 
@@ -125,7 +125,7 @@ void store_witnesses(std::vector<Finding>& findings, const Confirmed& confirmed,
 int audit(const AuditOptions& options) {
   if (!options.replay.empty()) return replay(options);
   if (options.command.empty()) {
-    fmt::print(stderr, "spawncheck audit: a command, after --\n");
+    fmt::print(stderr, "spawncheck audit: give a command after --\n");
     return exit_usage;
   }
   std::vector<Suppression> suppressions;

@@ -20,7 +20,7 @@ void add_audit(CLI::App& command, AuditOptions& options) {
   command.add_flag("--execs", options.execs, "list every exec and each descriptor that it inherited");
   command.add_option("--sarif", options.sarif, "write SARIF 2.1.0 to a file");
   command.add_option("--html", options.html, "write a timeline to a file");
-  command.add_option("--seconds", options.seconds, "then everything that is followed is ended, daemons too");
+  command.add_option("--seconds", options.seconds, "kill all followed processes, daemons too, after so many seconds");
   command.add_flag("--pass-status", options.pass_status, "the exit status is the program's own");
   command.add_flag("--json", options.json,
                    "one JSON object a line on standard output; the program's own output goes to standard error");

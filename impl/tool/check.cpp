@@ -80,8 +80,8 @@ std::string summary(const Counts& c, double seconds) {
   if (c.declined + c.limited != 0)
     out += fmt::format(" (of the unsupported, {} declined, {} within a documented limit)", c.declined, c.limited);
   if (c.replays != 0)
-    out += fmt::format("; {} of {} replays gave the same trace, of {} schedules {} did not always", c.same, c.replays,
-                       c.schedules, c.diverged);
+    out += fmt::format("; {} of {} replays gave the same trace; {} of {} schedules gave different traces", c.same,
+                       c.replays, c.diverged, c.schedules);
   return out;
 }
 

@@ -97,7 +97,7 @@ void tell(const explore::ObservedRow& row, const explore::Observed& what) {
   if (!what.is_broken) return fmt::print("  {}: {}\n", row.word, row.holds);
   tell_trace(fmt::format("  {}: {}", row.word, row.broken).c_str(), what.trace);
   if (ends_within_exec(what))
-    fmt::print("    not put to this kernel: the child is within its exec, where no tracer stops it\n");
+    fmt::print("    not replayed on this kernel: the child is within its exec, where no tracer stops it\n");
 }
 
 void add_observed(const explore::Exploration& e, nlohmann::json& out) {
@@ -236,8 +236,7 @@ int explore(const ExploreToolOptions& options) {
              e.ends, e.depth, seconds, e.bytes >> 20, options.unreduced ? ", not reduced" : "");
   if (e.verdict.status == Status::holds)
     fmt::print(
-        "  states are told apart by 128 bits of hash: that two of them were taken for one, and one was not looked at, "
-        "has a probability of at most {:.1e}\n",
+        "  states are compared by a 128-bit hash; the probability that a collision hid a state is at most {:.1e}\n",
         e.collision_bound());
   fmt::print("  kernel {}: {}\n", how.kernel.name, behaviours_text(how.kernel.does));
   if (e.verdict.status != Status::holds && e.verdict.status != Status::violated)
@@ -246,7 +245,7 @@ int explore(const ExploreToolOptions& options) {
   if (e.verdict.status == Status::violated) {
     fmt::print("  observed: {}\n  allowed:  {}\n  rule:     {}\n", e.verdict.observed, e.verdict.allowed,
                e.verdict.rule);
-    tell_trace("  the shortest way there:", e.trace);
+    tell_trace("  shortest counterexample:", e.trace);
     tell(reproduction, options.save);
   }
   for (const explore::ObservedRow& row : explore::observed_rows) tell(row, e.*row.what);

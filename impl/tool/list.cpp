@@ -75,7 +75,7 @@ void list_clauses(bool json) {
     const auto clause = static_cast<Clause>(i);
     if (!json)
       fmt::print("{:<26}{}{}\n", name(clause), meaning(clause),
-                 is_promised(clause) ? " (owed by who promises it)" : "");
+                 is_promised(clause) ? " (owed only by implementations that promise it)" : "");
     nlohmann::json of_clause = nlohmann::json::array();
     for (const RuleRow& r : rules()) {
       if (r.clause != clause) continue;

@@ -39,7 +39,7 @@ std::vector<Test> tests_of(const LitmusOptions& options, int& status) {
   std::erase_if(tests, [&](const Test& t) {
     return !litmus::matches(t, options.tests) || (options.threads != 0 && t.data.thread_count != options.threads);
   });
-  if (tests.empty()) fmt::print(stderr, "spawncheck: no litmus test is like that\n");
+  if (tests.empty()) fmt::print(stderr, "spawncheck: no litmus test matches\n");
   if (tests.empty()) status = exit_usage;
   return tests;
 }

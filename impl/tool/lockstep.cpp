@@ -47,7 +47,7 @@ std::string told(const lockstep::Disagreement& d, const sc_trace& trace) {
 
 std::string summary(const Totals& t, double seconds) {
   return fmt::format(
-      "{} runs ({:.0f}/s): {} agree, {} inconclusive, {} unsupported, {} broken; {} steps, {} foretold and {} "
+      "{} runs ({:.0f}/s): {} agree, {} inconclusive, {} unsupported, {} broken; {} steps, {} predicted and {} "
       "snapshots agree; {} ended early",
       t.runs, seconds > 0 ? static_cast<double>(t.runs) / seconds : 0.0, t.of(Status::holds),
       t.of(Status::inconclusive), t.of(Status::unsupported), t.of(Status::broken), t.steps, t.checked, t.snapshots,
@@ -87,7 +87,7 @@ LockstepVerdict run_in_lockstep(Session& session, const Scenario& scenario, cons
   else if (v.status != Status::holds)
     fmt::print("{}: {}: {}\n", file, name(v.status), v.why);
   if (v.status != Status::holds) return v;
-  fmt::print("{}: agrees: {} steps, {} foretold, {} snapshots{}\n", file, c.steps, c.checked, c.snapshots,
+  fmt::print("{}: agrees: {} steps, {} predicted, {} snapshots{}\n", file, c.steps, c.checked, c.snapshots,
              c.unknown.empty() ? "" : "; ended at " + c.unknown);
   return v;
 }

@@ -68,7 +68,7 @@ int main(int argc, char** argv) {
   run_command->add_option("FILE", run_options.files, "scenario files; - is standard input")->required();
   run_command->add_option("--runs", run_options.runs, "how often each, until one violates");
   run_command->add_flag("--trace", run_options.trace,
-                        "run by the schedule, or by one where each runs on, and print every call");
+                        "run by the scenario's schedule, else let each task run on, and print every call");
   run_command->add_flag(
       "--lockstep", run_options.lockstep,
       "run by the schedule as far as it goes, then let each run on, and compare each step with the model");
@@ -93,7 +93,9 @@ int main(int argc, char** argv) {
                    "free: real threads, no tracing; scheduled: traced, with a random schedule that is part of a "
                    "finding; lockstep: likewise, and each call is compared with the model")
       ->check(CLI::IsMember({"free", "scheduled", "lockstep"}));
-  check_command->add_option("--search", check_options.search.word, "scheduled: who goes next; " + schedulers_text())
+  check_command
+      ->add_option("--search", check_options.search.word,
+                   "scheduled: how the next task is chosen; " + schedulers_text())
       ->check(CLI::IsMember(scheduler_words()));
   check_command->add_option("--depth", check_options.search.options.depth, "pct: as for schedules")
       ->check(CLI::Range(1u, spawncheck::pct_depth_max));
@@ -118,7 +120,7 @@ int main(int argc, char** argv) {
   searches.push_back("exhaustive");
   SchedulesOptions schedules_options;
   CLI::App* schedules_command = app.add_subcommand("schedules", "run one scenario under many schedules");
-  schedules_command->add_option("FILE", schedules_options.file, "a scenario; its schedule does not count")->required();
+  schedules_command->add_option("FILE", schedules_options.file, "a scenario; its schedule is ignored")->required();
   schedules_command
       ->add_option("--search", schedules_options.search,
                    "exhaustive: all that differ in more than commuting steps; " + schedulers_text())
@@ -160,8 +162,9 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0, 64));
   explore_command->add_option("--seconds", explore_options.seconds, "how long at most");
   explore_command->add_flag("--unreduced", explore_options.unreduced,
-                            "every order of steps that nobody else can notice too");
-  explore_command->add_flag("--model-only", explore_options.model_only, "do not put a counterexample to this kernel");
+                            "also explore every order of steps that no other task can see");
+  explore_command->add_flag("--model-only", explore_options.model_only,
+                            "do not replay a counterexample on this kernel");
   explore_command->add_option(
       "--save", explore_options.save,
       "write the scenario with the schedule that shows a counterexample on this kernel to a file");
@@ -182,8 +185,8 @@ int main(int argc, char** argv) {
 
   LitmusOptions litmus_options;
   CLI::App* litmus_command = app.add_subcommand("litmus",
-                                                "every pair of operations over small worlds, without a spawn, as often "
-                                                "as the kernel allows: the outcomes seen against the model's set");
+                                                "run every pair of operations over small worlds, without a spawn, as "
+                                                "often as time allows: the outcomes seen against the model's set");
   litmus_command->add_option("FILE", litmus_options.files,
                              "scenarios instead of the generated tests; - is standard input");
   litmus_command->add_option("--tests", litmus_options.tests,
@@ -212,7 +215,7 @@ int main(int argc, char** argv) {
   ShrinkOptions shrink_options;
   CLI::App* shrink_command = app.add_subcommand("shrink", "the smallest scenario that still violates, printed");
   shrink_command->add_option("FILE", shrink_options.file, "a scenario that violates")->required();
-  shrink_command->add_option("--runs", shrink_options.runs, "how often a candidate may need to violate");
+  shrink_command->add_option("--runs", shrink_options.runs, "runs in which a candidate must violate once");
   shrink_command->add_option("--save", shrink_options.save, "store the result in this directory");
   add_common(*shrink_command, shrink_options.common);
 
@@ -243,7 +246,7 @@ int main(int argc, char** argv) {
 
   std::string what;
   bool list_json = false;
-  CLI::App* list_command = app.add_subcommand("list", "what there is");
+  CLI::App* list_command = app.add_subcommand("list", "list operations, clauses, implementations and mutants");
   list_command->add_option("WHAT", what, "ops, clauses, implementations or mutants; default: all")
       ->check(CLI::IsMember({"ops", "clauses", "implementations", "mutants"}));
   list_command->add_flag("--json", list_json, "one JSON object a line");

@@ -42,7 +42,8 @@ int reproduce(const ReproduceOptions& options) {
     how.name = stem;
   const Program program = program_of(*session, *scenario, how);
   if (program.text.empty()) {
-    fmt::print(stderr, "spawncheck: {}: no program says the same: {}\n", options.file, program.refused);
+    fmt::print(stderr, "spawncheck: {}: cannot be written as a stand-alone program: {}\n", options.file,
+               program.refused);
     return exit_status(Status::unsupported);
   }
   if (!write_to(options.output, program.text)) {

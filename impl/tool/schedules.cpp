@@ -142,8 +142,8 @@ int faults(Session& session, const Scenario& scenario, const SchedulesOptions& o
               {"verdict", std::string(name(whole(r)))},
               {"implementation", options.common.implementation}});
   else
-    fmt::print("faults: {} runs, in {} it happened: {} hold, {} violated, {} inconclusive, {} unsupported\n", r.runs,
-               r.happened, r.by_status[0], r.by_status[1], r.by_status[2], r.by_status[3]);
+    fmt::print("faults: {} runs, the fault happened in {}: {} hold, {} violated, {} inconclusive, {} unsupported\n",
+               r.runs, r.happened, r.by_status[0], r.by_status[1], r.by_status[2], r.by_status[3]);
   if (!options.common.json)
     for (const auto& [reason, count] : reasons) fmt::print("  {} times: {}\n", count, reason);
   if (!r.violation) return exit_status(whole(r));

@@ -301,7 +301,7 @@ std::string why_unexplorable(const Scenario& scenario) {
     files += line.kind == SC_WORLD_MEMFDS ? line.second - line.number + 1 : 1;
   }
   if (scenario.world.refusal_count != 0)
-    return "the scenario refuses system calls, and the model's kernel refuses none";
+    return "the scenario refuses system calls, and the model cannot express refusals";
   if (scenario.fault.kind != SC_FAULT_NONE) return "the scenario has a fault, and on the model nothing goes wrong";
   return has_memfds && files > files_max ? "the scenario opens more than " + std::to_string(files_max) + " files"
                                          : std::string();
