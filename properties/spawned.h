@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <spawncheck/spawn/request.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -109,6 +110,16 @@ struct HoldRequest {
     return r;
   }
 };
+
+// The lowest CPU that this process may use: in a cpuset that need not be 0.
+inline unsigned first_cpu_allowed() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  EXPECT_EQ(sched_getaffinity(0, sizeof allowed, &allowed), 0) << strerror(errno);
+  unsigned cpu = 0;
+  while (cpu + 1 < CPU_SETSIZE && !CPU_ISSET(cpu, &allowed)) ++cpu;
+  return cpu;
+}
 
 // Returns true if a pidfd can name a thread that is not the first of its process: PIDFD_THREAD, Linux 6.9.
 inline bool has_thread_pidfds() {
