@@ -210,16 +210,24 @@ TEST_P(Spawn, LeavesErrnoMaskAndDispositionsAlone) {
   sigemptyset(&mask);
   sigaddset(&mask, SIGUSR2);
   sigprocmask(SIG_SETMASK, &mask, nullptr);
+  struct sigaction action {
+  }, old{};
+  action.sa_handler = [](int) {};
+  sigaction(SIGUSR1, &action, &old);
+  const std::string caught = status_field(getpid(), "SigCgt"), ignored = status_field(getpid(), "SigIgn");
   for (const char* path : {request.path.c_str(), "/no/such/program"}) {
     request.r.path = path;
     errno = 1234;
     spawn_run(&request.get(), &result);
     EXPECT_EQ(errno, 1234);
     Held child(result.pid);
+    EXPECT_EQ(status_field(getpid(), "SigCgt"), caught);
+    EXPECT_EQ(status_field(getpid(), "SigIgn"), ignored);
     sigprocmask(SIG_SETMASK, nullptr, &after);
     EXPECT_EQ(sigismember(&after, SIGUSR2), 1);
     EXPECT_EQ(sigismember(&after, SIGUSR1), 0);
   }
+  sigaction(SIGUSR1, &old, nullptr);
   sigemptyset(&mask);
   sigprocmask(SIG_SETMASK, &mask, nullptr);
 }
