@@ -14,6 +14,7 @@
 #include <atomic>
 #include <thread>
 
+#include "properties/command.h"
 #include "properties/spawned.h"
 
 namespace spawncheck {
@@ -267,16 +268,19 @@ TEST_P(Spawn, WorksWhereSigchldIsIgnored) {
   sigaction(SIGCHLD, &old, nullptr);
 }
 
-// Another thread kills whatever child there is, now before exec and now after it. In every case: an error
-// with the signal, or a child that runs, and nothing else left.
-TEST_P(Spawn, AChildKilledBeforeExecIsAnError) {
+// Another thread kills whatever child there is: one that waits for ever before its exec, then some at any moment. In
+// every case: an error with the signal, or a child that runs, and nothing else left.
+TEST(SpawnByPlan, AChildKilledBeforeExecIsAnError) {
+  const Scratch scratch;
+  const std::string fifo = scratch.path + "/fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  HoldRequest request;
+  spawn_result result{};
   char hold[] = "hold";
   char* argv[] = {hold, nullptr};
   spawn_step steps[3] = {};
   steps[0].kind = SPAWN_STEP_DEFAULT;
   steps[0].bits = ~0ull;
-  steps[1].kind = SPAWN_STEP_CHDIR;
-  steps[1].path = "/";
   steps[2].kind = SPAWN_STEP_EXEC;
   steps[2].path = request.path.c_str();
   spawn_plan plan{};
@@ -293,18 +297,28 @@ TEST_P(Spawn, AChildKilledBeforeExecIsAnError) {
     }
   });
   int killed = 0, ran = 0;
-  for (int i = 0; i < 2000 && killed < 3; ++i) {
+  const auto spawn = [&] {
     const int error = spawn_run_plan(&plan, &result);
     if (error == 0) {
       ++ran;
       Held child(result.pid);
     } else {
-      ASSERT_EQ(error, ECANCELED);
+      EXPECT_EQ(error, ECANCELED);
       EXPECT_EQ(result.failed, SPAWN_FAILED_KILLED);
       EXPECT_EQ(result.signal, SIGKILL);
       ++killed;
     }
-  }
+  };
+  steps[1].kind = SPAWN_STEP_OPEN;  // of a FIFO that nobody writes
+  steps[1].a = 3;
+  steps[1].b = O_RDONLY;
+  steps[1].path = fifo.c_str();
+  for (int i = 0; i < 3; ++i) spawn();
+  EXPECT_EQ(killed, 3);
+  steps[1] = {};
+  steps[1].kind = SPAWN_STEP_CHDIR;
+  steps[1].path = "/";
+  for (int i = 0; i < 2000 && killed < 6; ++i) spawn();
   stop = true;
   killer.join();
   std::printf("killed before exec: %d, after: %d\n", killed, ran);
