@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "impl/spawn/area.h"
+#include "properties/rounds.h"
 
 namespace {
 
@@ -58,14 +59,15 @@ TEST(Area, ThoseThatLiveAtTheSameTimeAreDifferent) {
 }
 
 TEST(Area, IsOneThreadsAtATime) {
-  constexpr int thread_count = 4, areas_per_thread = 2000000;
+  constexpr int thread_count = 4;
+  const unsigned areas_per_thread = spawncheck::rounds(2'000'000, 100'000);
   std::atomic<int> shared{0};
   std::barrier start(thread_count);
   std::vector<std::thread> threads;
   for (int t = 1; t <= thread_count; ++t)
-    threads.emplace_back([t, &shared, &start] {
+    threads.emplace_back([t, areas_per_thread, &shared, &start] {
       start.arrive_and_wait();
-      for (int i = 0; i < areas_per_thread; ++i) {
+      for (unsigned i = 0; i < areas_per_thread; ++i) {
         const Area area(few_steps);
         volatile char* mine = area.stack();
         *mine = static_cast<char>(t);
