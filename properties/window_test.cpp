@@ -13,6 +13,7 @@
 #include <set>
 #include <thread>
 
+#include "properties/rounds.h"
 #include "properties/spawned.h"
 
 namespace spawncheck {
@@ -241,7 +242,7 @@ TEST(Window, EnoughSlotsForEverybodyAreEnough) {
                   HoldRequest request;
                   for (int i = 0; i < kept; ++i) request.keep.push_back({own[i], i});
                   request.r.strategy = SPAWN_STRATEGY_STAGED;
-                  for (int i = 0; i < 1500; ++i) {
+                  for (unsigned i = 0; i < rounds(1500, 100); ++i) {
                     spawn_result result{};
                     if (spawn_run(&request.get(), &result) != 0)
                       ++wrong;
