@@ -11,7 +11,7 @@ namespace {
 SPAWNCHECK_FAMILY(KeepList, Family::keep_list, 1)
 
 // Behaviour 8: a third of all keep-lists of three entries over four numbers, all sources open.
-TEST(KeepList, EveryAssignmentOfThreeOverFourNumbers) {
+TEST(KeepList, AThirdOfTheAssignmentsOfThreeOverFourNumbers) {
   Session& session = session_with("reference");
   int count = 0;
   for (int sources = 0; sources < 64; ++sources)

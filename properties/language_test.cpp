@@ -268,8 +268,8 @@ TEST(Generator, ReachesEverything) {
     EXPECT_GT(seen[feature], count / 200) << feature;
 }
 
-// Prints the rate, and asserts nothing about it.
-TEST(Generator, IsFast) {
+// Also prints the rate.
+TEST(Generator, MakesMoreThanOneThreadOnAverage) {
   constexpr std::uint64_t count = 20'000;
   std::size_t threads = 0;
   const auto start = std::chrono::steady_clock::now();

@@ -443,7 +443,7 @@ TEST(Plan, WithoutAbilitiesItCopiesAndClosesOneByOne) {
   EXPECT_EQ(text_of(p), "reset-handlers\nclose-each 5 max\nclose-each 0 3\nclear-cloexec 4\nmask\nexec\n");
 }
 
-TEST(Plan, RefusesAForcedStrategyThatIsNotToBeHad) {
+TEST(Plan, RefusesAForcedStrategyThatIsUnavailable) {
   spawn_request r = request_of({});
   r.strategy = SPAWN_STRATEGY_UNSHARE;
   EXPECT_EQ(planned(r, {1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0}).error, ENOTSUP);
