@@ -55,7 +55,7 @@ int try_all(const Refusal& refusal, bool entered_late) {
     request.r.policy = policy;
     if (spawn_run(&request.get(), &result) != 0) return 10 + result.error;
     Held child(result.pid);
-    child.settle();
+    if (!child.settle()) return 250;
     auto table = descriptors_of(child.pid());
     if (table[0] != "/memfd:kept (deleted)" || table.count(1) == 0) return 3;
     if ((table.count(leak) == 1) != (policy != SPAWN_FDS_ONLY)) return 4;
@@ -127,10 +127,10 @@ int strategy_used(uint32_t asked = SPAWN_STRATEGY_AUTOMATIC, int* error = nullpt
   if (error != nullptr) *error = failed;
   if (failed != 0) return -1;
   Held child(result.pid);
-  child.settle();
+  const bool is_settled = child.settle();
   close(low);
   close(kept);
-  return descriptors_of(child.pid()) == std::map<int, std::string>{{0, "/memfd:kept (deleted)"}}
+  return is_settled && descriptors_of(child.pid()) == std::map<int, std::string>{{0, "/memfd:kept (deleted)"}}
              ? static_cast<int>(result.strategy)
              : -2;
 }

@@ -196,7 +196,7 @@ TEST_P(Feature, SharedMemoryIsUndumpableAfterwards) {
               if (prctl(PR_GET_DUMPABLE) != 1) return 1;
               if (spawn_run(&request.get(), &result) != 0) return 2;
               Held child(result.pid);
-              child.settle();
+              if (!child.settle()) return 5;
               if (status_field(child.pid(), "Uid") != "1234\t1234\t1234\t1234") return 3;
               return prctl(PR_GET_DUMPABLE) == 1 ? 4 : 0;
             }),

@@ -21,6 +21,8 @@
 #include <string>
 #include <vector>
 
+#include "impl/session/slowness.h"
+
 namespace spawncheck {
 
 // build/PRESET/bin, where the tiny programs are.
@@ -70,15 +72,17 @@ class Held {
   Held& operator=(const Held&) = delete;
   pid_t pid() const { return pid_; }
   // Waits until the child has its own arguments. exec wakes the parent (fs/exec.c exec_mmap) while the child still has
-  // the caller's memory, and with it the caller's arguments.
-  void settle() const {
+  // the caller's memory, and with it the caller's arguments. Fails and returns false if that takes too long; in a
+  // forked process, whose failures gtest does not count, the caller must look at what it returns.
+  bool settle() const {
     const std::string of_caller = arguments_of("self");
-    for (int i = 0; i < 100'000; ++i) {
+    for (unsigned i = 0; i < 100'000 * slowness_of_machine(); ++i) {
       const std::string now = arguments_of(std::to_string(pid_));
-      if (!now.empty() && now != of_caller) return;
+      if (!now.empty() && now != of_caller) return true;
       sched_yield();
     }
     ADD_FAILURE() << "the child does not run its program";
+    return false;
   }
 
  private:

@@ -45,7 +45,7 @@ std::set<int> numbers_open() {
 }
 
 // Spawns with `keep`; the child's table must be exactly that. Returns the strategy; minus errno if the spawn fails;
-// -1000 if the table is wrong.
+// -1000 if the table is wrong; -2000 if the child does not run its program.
 int spawn_of(const std::vector<spawn_keep>& keep, const std::vector<std::string>& files,
              uint32_t strategy = SPAWN_STRATEGY_AUTOMATIC) {
   HoldRequest request;
@@ -54,7 +54,7 @@ int spawn_of(const std::vector<spawn_keep>& keep, const std::vector<std::string>
   spawn_result result{};
   if (const int error = spawn_run(&request.get(), &result)) return -error;
   Held child(result.pid);
-  child.settle();
+  if (!child.settle()) return -2000;
   auto table = descriptors_of(child.pid());
   bool is_right = table.size() == keep.size();
   for (std::size_t i = 0; i < keep.size(); ++i)
