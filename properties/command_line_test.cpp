@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "impl/executor/executor.h"
+#include "impl/session/slowness.h"
 #include "properties/command.h"
 
 namespace spawncheck {
@@ -109,8 +110,8 @@ TEST(CommandLine, WhatTheGuideToContributingNamesIsThere) {
   for (const std::string& path : paths) EXPECT_TRUE(std::filesystem::exists(root + path)) << path;
 }
 
-// Long work in a process group of its own, which gets the signal as from a terminal. Each wait is at most a minute, far
-// more than a usual machine needs; what counts is what the command says.
+// Long work in a process group of its own, which gets the signal as from a terminal. Each wait is at most a minute, on
+// a slow machine longer, far more than is needed; what counts is what the command says.
 struct Ended {
   int status = -1;
   std::string text;
@@ -134,7 +135,7 @@ Ended end_by(int signal, const std::string& arguments, const Begun& has_begun) {
     _exit(127);
   }
   const auto bounded = [](const auto& holds) {
-    for (int i = 0; i < 6000; ++i) {
+    for (unsigned i = 0; i < 6000 * slowness_of_machine(); ++i) {
       if (holds()) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "impl/session/scheduled.h"
+#include "impl/session/slowness.h"
 #include "properties/on_the_kernel.h"
 #include "properties/spawned.h"
 #include "properties/written.h"
@@ -16,7 +17,8 @@
 namespace spawncheck {
 namespace {
 
-std::unique_ptr<Executor> executor(const std::string& implementation = "reference", std::uint32_t timeout_ms = 5000) {
+std::unique_ptr<Executor> executor(const std::string& implementation = "reference",
+                                   std::uint32_t timeout_ms = 5000 * slowness_of_machine()) {
   ExecutorOptions options;
   options.implementation = implementation;
   options.timeout_ms = timeout_ms;
@@ -75,7 +77,7 @@ TEST(Executor, StampsFollowTheOrderOfTheThread) {
 }
 
 TEST(Executor, TellsHowARunEnded) {
-  auto e = executor("reference", 1500);
+  auto e = executor();
   EXPECT_EQ(e->run(scenario_of("thread\n  fifo a read\n")).end, SC_RUN_BLOCKED);
   EXPECT_EQ(e->run(scenario_of("fd 0 null\nthread\n  spawn only hold -> $0\n  wait $0\n")).end, SC_RUN_BLOCKED);
   const sc_history& killed = e->run(scenario_of("thread\n  kill TERM\n"));
@@ -150,7 +152,7 @@ TEST(Executor, NothingOutlivesAHostThatIsKilled) {
   }
   bool started = false;
   std::set<pid_t> seen;
-  for (int i = 0; i < 20'000 && !started; ++i) {
+  for (unsigned i = 0; i < 20'000 * slowness_of_machine() && !started; ++i) {
     for (const pid_t server : seen = children_of(host))
       for (const pid_t arena : children_of(server)) started |= status_field(arena, "State").rfind("T", 0) == 0;
     usleep(500);
@@ -159,7 +161,7 @@ TEST(Executor, NothingOutlivesAHostThatIsKilled) {
   kill(host, SIGKILL);
   // The server notices by the end of file, cleans up and ends; then nobody is left to wait for.
   int reaped = 0;
-  for (int i = 0; i < 20'000; ++i) {
+  for (unsigned i = 0; i < 20'000 * slowness_of_machine(); ++i) {
     const pid_t pid = waitpid(-1, nullptr, WNOHANG | __WALL);
     if (pid < 0) break;
     if (pid > 0)

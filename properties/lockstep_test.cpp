@@ -140,13 +140,16 @@ TEST(Lockstep, NoticesEachWrongSnapshot) {
       *shares = before;
     }
   }
+  ASSERT_FALSE(record.is_noticed()) << "something was not put back";
   for (unsigned i = 0; i < trace.entry_count; ++i) {
     sc_entry& e = trace.entry[i];
     e.cloexec ^= 1;
     EXPECT_TRUE(record.is_noticed()) << i;
     e.cloexec ^= 1;
-    e.key.kind = e.key.kind == SC_FILE_EVENTFD ? SC_FILE_MEMFD : SC_FILE_EVENTFD;
+    const auto kind = e.key.kind;
+    e.key.kind = kind == SC_FILE_EVENTFD ? SC_FILE_MEMFD : SC_FILE_EVENTFD;
     EXPECT_TRUE(record.is_noticed()) << i;
+    e.key.kind = kind;
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "impl/mutants/faults.h"
 #include "impl/session/scheduled.h"
+#include "impl/session/slowness.h"
 #include "model/scenario/words.h"
 #include "properties/on_the_kernel.h"
 
@@ -27,7 +28,7 @@ const Mutant mutants[] = {
 };
 
 constexpr unsigned scenarios_max = 100'000, scenarios_of_control = 400;
-constexpr double seconds_max = 120;
+const double seconds_max = 120 * slowness_of_machine();
 
 class PlantedBug : public ::testing::TestWithParam<Mutant> {};
 

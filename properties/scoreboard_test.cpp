@@ -139,12 +139,12 @@ TEST(Scoreboard, EachScenarioItNamesShowsTheClauseItSays) {
 // --- the renderers, on a finding that is made here
 
 Scoreboard small_board() {
-  std::unique_ptr<Session> session = start("canary");
+  Session& session = session_with("canary");
   const Scenario scenario = std::get<Scenario>(
       parse("fd 3 memfd\nfd 4 memfd\nthread\n  spawn only hold keep 3>4,4>3 -> $0\nthread\n  memfd -> $0\n"));
   sc_policy policy = policy_of(Turns::lenient);
   policy.results = 1;
-  const Verdict verdict = session->run_scheduled(scenario, policy);
+  const Verdict verdict = session.run_scheduled(scenario, policy);
   EXPECT_EQ(verdict.status, Status::violated);
   Scoreboard board;
   board.kernel = "6.<1>";
@@ -159,7 +159,7 @@ Scoreboard small_board() {
   found.finding.verdict.name_by(Clause::fd_kept);
   found.finding.implementation = "canary";
   found.policy = SPAWNCHECK_FDS_ONLY;
-  found.picture = lanes_of(scenario, session->history(), &session->trace());
+  found.picture = lanes_of(scenario, session.history(), &session.trace());
   row.found.push_back(std::move(found));
   board.rows.push_back(std::move(row));
   return board;

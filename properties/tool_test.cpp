@@ -447,21 +447,27 @@ TEST(Lockstep, ARunThatDidNotRunDoesNotAgree) {
 TEST_F(Tool, KillingTheToolEndsEveryTracedProcess) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   const std::string tool = directory_of_binaries() + "/spawncheck", race_file = file("race", race);
+  const std::string seconds_max = std::to_string(60 * slowness_of_machine());
   const pid_t pid = fork();
   if (pid == 0) {
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int i = 0; i < 3; ++i) dup2(null, i);
-    execl(tool.c_str(), "spawncheck", "schedules", "--search", "random", "--seconds", "60", race_file.c_str(), nullptr);
+    execl(tool.c_str(), "spawncheck", "schedules", "--search", "random", "--seconds", seconds_max.c_str(),
+          race_file.c_str(), nullptr);
     _exit(98);
   }
-  for (int i = 0;
-       i < 200 && shell("cat /proc/" + std::to_string(pid) + "/task/*/children").text.find(' ') == std::string::npos;
-       ++i)
-    usleep(10'000);
-  usleep(200'000);
+  // Every process that is traced is a child of the server, which is the tool's.
+  const std::string has_traced = "for child in $(cat /proc/" + std::to_string(pid) +
+                                 "/task/*/children); do cat /proc/$child/task/*/children; done 2>/dev/null";
+  bool is_traced = false;
+  for (unsigned i = 0; i < 1500 * slowness_of_machine() && !is_traced; ++i) {
+    is_traced = !shell(has_traced).text.empty();
+    if (!is_traced) usleep(10'000);
+  }
+  EXPECT_TRUE(is_traced);
   kill(pid, SIGKILL);
   int ended = 0;
-  for (int i = 0; i < 1500; ++i) {
+  for (unsigned i = 0; i < 1500 * slowness_of_machine(); ++i) {
     const pid_t got = waitpid(-1, nullptr, WNOHANG | __WALL);
     if (got < 0) break;
     ended += got > 0;
@@ -535,9 +541,14 @@ TEST_F(Tool, AsksClaimsOnAnyKernel) {
   EXPECT_EQ(out.text.find("| 6.1.100 |"), std::string::npos) << out.text;
 }
 
+// Without its bound of seconds this call would run for days.
 TEST_F(Tool, SecondsBoundTheCall) {
-  const Output out = spawncheck("check" + seconds(2));
+  constexpr unsigned runs_max = 4'000'000'000;
+  const Output out = spawncheck("check --json --runs " + std::to_string(runs_max) + seconds(2));
   EXPECT_EQ(out.status, 0) << out.text;
+  ASSERT_EQ(objects(out.text).size(), 1u) << out.text;
+  EXPECT_GT(objects(out.text)[0]["runs"], 0u) << out.text;
+  EXPECT_LT(objects(out.text)[0]["runs"], runs_max) << out.text;
 }
 
 // The first spawn outlasts --seconds: the violation is then tried once more, not shrunk and not tried 20 times.

@@ -38,18 +38,22 @@ std::string why_no_scan() {
   return {};
 }
 
-void expect_unseen(Session& session, const Scenario& scenario) {
+// Returns why there was nothing to look at; empty if there was.
+std::string expect_unseen(Session& session, const Scenario& scenario) {
   const Watched w = watch(session, scenario);
-  if (w.status == Status::unsupported) return;
+  if (w.status == Status::unsupported) return w.why;
   EXPECT_EQ(w.status, Status::holds) << w.why << print(scenario);
   EXPECT_FALSE(w.touched) << report(w, session.trace()) << print(scenario);
   EXPECT_TRUE(w.elsewhere.empty()) << report(w, session.trace()) << print(scenario);
+  return {};
 }
 
 // The reference on what the generator makes for one thread, by each strategy.
 TEST(Watch, TheReferenceIsUnseenByEachStrategy) {
   for (const std::string& strategy : strategies_here()) {
     Session& session = session_with("reference", strategy);
+    unsigned watched = 0;
+    std::string why;
     for (unsigned i = 0; i < rounds(150, 15); ++i) {
       Random random(500 + i);
       GenerateOptions options = session.generate_options();
@@ -59,9 +63,12 @@ TEST(Watch, TheReferenceIsUnseenByEachStrategy) {
       std::uint32_t lines = 0;
       for (std::uint32_t l = 0; l < scenario.world.line_count; ++l)
         lines += scenario.world.line[l].kind == SC_WORLD_FILL;
-      if (lines == 0)
-        expect_unseen(session, scenario);  // a table of thousands, read after each call, says nothing more
+      if (lines > 0) continue;  // a table of thousands, read after each call, says nothing more
+      const std::string why_not = expect_unseen(session, scenario);
+      watched += why_not.empty();
+      if (!why_not.empty()) why = why_not;
     }
+    if (watched == 0) GTEST_SKIP() << "strategy " << strategy << ": " << why;
   }
 }
 
@@ -99,8 +106,8 @@ TEST(Watch, StagedReferencesNothingFrom64UpWhateverIsKept) {
 
 TEST(Watch, PeersAreSeenAsTheyAre) {
   const Scenario drop = scenario_of(world("drop hold keep 5>3"));
-  expect_unseen(session_with("posix_spawn"), drop);
-  expect_unseen(mutant("control"), drop);
+  for (Session* session : {&session_with("posix_spawn"), &mutant("control")})
+    if (const std::string why = expect_unseen(*session, drop); !why.empty()) GTEST_SKIP() << why;
   EXPECT_TRUE(watch(session_with("fork_exec"), drop).touched) << "its error pipe";
   if (has_musl()) {
     EXPECT_TRUE(watch(session_with("musl:posix_spawn"), drop).touched) << "its error pipe";

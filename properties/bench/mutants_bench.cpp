@@ -3,6 +3,7 @@
 // How soon `check` kills each planted bug: one line for each bug and mode, over several seeds. Modes: free and
 // scheduled as check makes its runs; fault for bugs that show when a call fails. A kill is a violation by a clause of
 // the bug's row. In free and scheduled mode it counts only if it comes back when it is tried again.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -195,7 +196,7 @@ nlohmann::json work(const std::vector<Task>& all, const Options& options) {
   auto* next = static_cast<unsigned*>(
       mmap(nullptr, sizeof(unsigned), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   int ends[2];
-  if (next == MAP_FAILED || pipe(ends) != 0) return {};
+  if (next == MAP_FAILED || pipe2(ends, O_CLOEXEC) != 0) return {};
   for (unsigned w = 0; w < options.workers; ++w) {
     if (fork() != 0) continue;
     close(ends[0]);
