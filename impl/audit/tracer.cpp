@@ -155,10 +155,24 @@ void Tracer::signalled(Tracee& t, int signal) {
   resume(t, PTRACE_CONT, signal);
 }
 
-void Tracer::born(Tracee& parent, int) {
+namespace {
+
+// Returns the id of the task that the clone event tells of. Returns -1 if the parent was killed in the meantime: it is
+// at its exit event then, or not stopped, and the message is its exit status (kernel/exit.c do_exit). A stop that is
+// left is not entered again, so the question which stop it is comes after the message.
+pid_t task_of_event(pid_t parent, int event) {
   unsigned long message = 0;
-  ptrace(PTRACE_GETEVENTMSG, parent.tid, 0, &message);
-  const auto tid = static_cast<pid_t>(message);
+  siginfo_t info{};
+  if (ptrace(PTRACE_GETEVENTMSG, parent, 0, &message) != 0) return -1;
+  if (ptrace(PTRACE_GETSIGINFO, parent, 0, &info) != 0 || info.si_code >> 8 != event) return -1;
+  return static_cast<pid_t>(message);
+}
+
+}  // namespace
+
+void Tracer::born(Tracee& parent, int event_number) {
+  const pid_t tid = task_of_event(parent.tid, event_number);
+  if (tid <= 0) return resume(parent, PTRACE_CONT);
   const pid_t parent_tid = parent.tid;
   const bool is_thread = (parent.clone_flags & CLONE_THREAD) != 0;
   // add() leaves `parent` valid: insertion into an unordered_map invalidates iterators, not references.
