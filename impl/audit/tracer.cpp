@@ -172,7 +172,7 @@ pid_t task_of_event(pid_t parent, int event) {
 
 void Tracer::born(Tracee& parent, int event_number) {
   const pid_t tid = task_of_event(parent.tid, event_number);
-  if (tid <= 0) return resume(parent, PTRACE_CONT);
+  if (tid <= 0) return;  // its exit event is reported by itself
   const pid_t parent_tid = parent.tid;
   const bool is_thread = (parent.clone_flags & CLONE_THREAD) != 0;
   // add() leaves `parent` valid: insertion into an unordered_map invalidates iterators, not references.
