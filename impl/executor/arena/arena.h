@@ -63,6 +63,10 @@ int32_t operand_value(uint32_t thread, uint32_t index, struct sc_operand operand
 void filter_prepare(void);
 int filter_install(void);
 
+/* filter.c: installs a filter for every thread of the caller and all that they start. Returns 0 or an errno. */
+struct sock_fprog;
+int filter_for_all_threads(const struct sock_fprog* filter);
+
 /* refuse.c, in the arena: from here on the calls that the world refuses fail, in every thread and in all that the
  * threads start. Returns 0 or an errno. */
 int refusals_install(void);

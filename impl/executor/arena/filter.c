@@ -91,12 +91,15 @@ void filter_prepare(void) {
   emit_tree(stops, STOPS);
 }
 
-/* Installs the filter for every thread of the caller, and all that they start. Returns 0 or an errno. */
+int filter_for_all_threads(const struct sock_fprog* filter) {
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
+  const long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, filter);
+  if (result > 0) return ESRCH; /* seccomp(2): the id of a thread that could not take the filter; errno is not set */
+  return result == 0 ? 0 : errno;
+}
+
 int filter_install(void) {
   const struct sock_fprog filter = {.len = (unsigned short)length, .filter = program};
   if (length > INSTRUCTIONS_MAX) return E2BIG;
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
-  const long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter);
-  if (result > 0) return ESRCH; /* seccomp(2): the id of a thread that could not take the filter; errno is not set */
-  return result == 0 ? 0 : errno;
+  return filter_for_all_threads(&filter);
 }

@@ -4,13 +4,10 @@
  * error. In a scheduled run this filter has precedence over the one that stops tasks (seccomp(2): the action of least
  * value), so a refused call is no turn. */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include "impl/executor/arena/arena.h"
 #include "model/scenario/visible.h"
@@ -51,8 +48,5 @@ int refusals_install(void) {
   for (uint32_t i = 0; i < world->refusal_count && i < SC_REFUSALS_MAX; ++i) emit_refusal(&world->refusal[i]);
   emit((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
   const struct sock_fprog filter = {.len = length, .filter = program};
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
-  const long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter);
-  if (result > 0) return ESRCH; /* seccomp(2): the id of a thread that could not take the filter; errno is not set */
-  return result == 0 ? 0 : errno;
+  return filter_for_all_threads(&filter);
 }
