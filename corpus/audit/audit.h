@@ -101,3 +101,12 @@ static inline void close_window(struct window* w) {
   w->has_spawned = 1;
   pthread_join(w->opener, NULL);
 }
+
+// The whole of a program whose spawn falls into the window.
+static inline int spawn_in_window(void* (*opens)(void*)) {
+  struct window window = {0};
+  open_window(&window, opens);
+  spawn_true();
+  close_window(&window);
+  return 0;
+}

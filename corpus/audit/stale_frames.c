@@ -24,10 +24,4 @@ static void* opens(void* window) {
   return NULL;
 }
 
-int main(void) {
-  struct window window = {0};
-  open_window(&window, opens);
-  spawn_true();
-  close_window(&window);
-  return 0;
-}
+int main(void) { return spawn_in_window(opens); }
