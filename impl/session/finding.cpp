@@ -164,14 +164,26 @@ Finding make_finding(Session& session, const Scenario& scenario, const Verdict& 
   return f;
 }
 
+namespace {
+
+std::string run_command(const std::string& implementation, const std::string& strategy, const std::string& options) {
+  return "spawncheck run --implementation " + implementation + (strategy.empty() ? "" : " --strategy " + strategy) +
+         options;
+}
+
+}  // namespace
+
+std::string run_command(const std::string& implementation, const std::string& strategy, const std::string& options,
+                        const Scenario& scenario) {
+  return fmt::format("{} - <<'END'\n{}END", run_command(implementation, strategy, options), print(scenario));
+}
+
 std::string replay_command(const Finding& f) {
-  const std::string strategy = f.strategy.empty() ? "" : " --strategy " + f.strategy;
-  std::string options = "--implementation " + f.implementation + strategy;
+  std::string options;
   if (!f.is_scheduled)
-    options += fmt::format(" --runs {} --seed {}", f.violations == f.tries && f.runs_per_try == 1 ? 1 : 500, f.seed);
-  if (!f.file.empty()) return fmt::format("spawncheck run {} {}", options, f.file);
-  std::string text = print(f.scenario);
-  return fmt::format("spawncheck run {} - <<'END'\n{}END", options, text);
+    options = fmt::format(" --runs {} --seed {}", f.violations == f.tries && f.runs_per_try == 1 ? 1 : 500, f.seed);
+  if (!f.file.empty()) return run_command(f.implementation, f.strategy, options) + " " + f.file;
+  return run_command(f.implementation, f.strategy, options, f.scenario);
 }
 
 std::string report(const Finding& f) {

@@ -54,6 +54,11 @@ Finding make_finding(Session&, const Scenario&, const Verdict&, std::uint64_t se
 // Constant text first, data after; ends with the command that replays it.
 std::string report(const Finding&);
 std::string replay_command(const Finding&);
+
+// Returns the command `spawncheck run` for an implementation, by a strategy if one is forced, with further options and
+// the scenario as its input.
+std::string run_command(const std::string& implementation, const std::string& strategy, const std::string& options,
+                        const Scenario&);
 nlohmann::json also_json(const Verdict&);    // the other breaches of a run, a list
 nlohmann::json limits_json(const Verdict&);  // the documented limits that cover breaches of a run, a list
 nlohmann::json to_json(const Finding&);      // a suspected one with its evidence

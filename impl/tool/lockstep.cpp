@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "impl/session/finding.h"
 #include "impl/session/running_kernel.h"
 #include "impl/session/scheduled.h"
 #include "impl/tool/tool.h"
@@ -111,10 +112,8 @@ nlohmann::json json_of(const Totals& totals, const Common& common) {
 }
 
 std::string lockstep_replay(const Scenario& scenario, const CheckOptions& options) {
-  const std::string& strategy = options.common.strategy;
-  return fmt::format("spawncheck run --lockstep --snapshots {} --implementation {}{} - <<'END'\n{}END",
-                     options.snapshot_every, options.common.implementation,
-                     strategy.empty() ? "" : " --strategy " + strategy, print(scenario));
+  return run_command(options.common.implementation, options.common.strategy,
+                     fmt::format(" --lockstep --snapshots {}", options.snapshot_every), scenario);
 }
 
 // Prints the disagreement of the session's last run, and a smaller scenario that replays it.
