@@ -8,6 +8,7 @@
 
 #include "impl/peers/implementation.h"
 #include "impl/session/running_kernel.h"
+#include "impl/session/scheduled.h"
 #include "model/kernel/operation_call.h"
 #include "model/scenario/kept.h"
 #include "model/scenario/visible.h"
@@ -70,12 +71,8 @@ bool may_be_busy(const sc_operation& op) {
   return op.kind == SC_OP_FLOCK || op.kind == SC_OP_LISTEN || op.kind == SC_OP_PROGRAM || op.kind == SC_OP_FIFO;
 }
 
-// Returns true if the step is a clone that succeeded. A clone whose caller is suspended has a WAKES step too, which
-// starts nothing.
-bool starts_process(const sc_step& step) {
-  if (step.call != SC_VISIBLE_clone && step.call != SC_VISIBLE_clone3) return false;
-  return step.kind == SC_STEP_CALL && !(step.outcome == SC_OUTCOME_RETURNED && step.result < 0);
-}
+// Returns true if the call may give a pidfd (CLONE_PIDFD).
+bool may_give_pidfd(const sc_step& step) { return step.call == SC_VISIBLE_clone || step.call == SC_VISIBLE_clone3; }
 
 class Walk {
  public:
@@ -109,7 +106,7 @@ class Walk {
     reach(t, o);
     if (op(t, o).kind == SC_OP_SPAWN) {
       if (!is_begun_[t]) begin_spawn(t, o);
-      if (starts_process(step)) put_pidfd(t, o);
+      if (may_give_pidfd(step) && starts_process(step)) put_pidfd(t, o);
       return;
     }
     if (!is_thread || !is_known(op(t, o))) return;

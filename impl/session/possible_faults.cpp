@@ -9,6 +9,7 @@
 #include <csignal>
 #include <span>
 
+#include "impl/session/scheduled.h"
 #include "model/scenario/visible.h"
 #include "model/scenario/words.h"
 
@@ -89,9 +90,8 @@ bool processes_sufficed(const sc_trace& trace) {
     const bool is_clone = effect == SC_EFFECT_CLONE && step.kind == SC_STEP_CALL;  // one that is woken has succeeded
     if (!is_clone && effect != SC_EFFECT_EXEC) continue;
     if (step.outcome == SC_OUTCOME_UNKNOWN) return false;
-    const bool has_failed = step.outcome == SC_OUTCOME_RETURNED && step.result < 0;
-    if (has_failed && (step.result == -EAGAIN || step.result == -ENOMEM)) return false;
-    has_started_one |= is_clone && !has_failed;
+    if (step.outcome == SC_OUTCOME_RETURNED && (step.result == -EAGAIN || step.result == -ENOMEM)) return false;
+    has_started_one |= starts_process(step);
   }
   return has_started_one;
 }

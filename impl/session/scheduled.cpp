@@ -158,6 +158,11 @@ std::string task_name(const sc_trace& trace, unsigned task) {
   return t.child < 0 ? std::to_string(t.thread) : fmt::format("{}.{}", t.thread, t.child);
 }
 
+bool starts_process(const sc_step& step) {
+  return step.kind == SC_STEP_CALL && sc_visible_calls[step.call].effect == SC_EFFECT_CLONE &&
+         !(step.outcome == SC_OUTCOME_RETURNED && step.result < 0);
+}
+
 std::string trace_text(const sc_trace& trace) {
   std::string out;
   for (unsigned i = 0; i < trace.step_count; ++i) out += step_text(trace, trace.step[i]) + "\n";

@@ -27,6 +27,10 @@ std::vector<Turn> turns_of(const sc_trace&);
 unsigned preemptions(const sc_trace&);
 unsigned context_switches(const std::vector<Turn>&);
 
+// Returns true if the step is a clone that started a task, or one whose result is not known. A clone whose caller is
+// suspended has a WAKES step too, which starts nothing.
+bool starts_process(const sc_step&);
+
 // A line for each step: task, call, arguments, result. Pids and addresses are abstracted, so that two runs of the same
 // schedule give the same text: a pid is `pid of TASK`, an address is `null` or `address`.
 std::string trace_text(const sc_trace&);
