@@ -164,11 +164,11 @@ RequestServer::RequestServer(const Places& places, const char* planted) {
   }
   place(commands[0], commands_number, O_CLOEXEC);
   place(answers[1], answers_number, O_CLOEXEC);
-  Server server(places, planted);
+  Server self(places, planted);
   char byte;
   while (read(commands_number, &byte, 1) == 1) {  // until the other end is closed, for whatever reason
     spawn_result result{};
-    const std::string wrong = server.run(shared_->input, shared_->size, result);
+    const std::string wrong = self.run(shared_->input, shared_->size, result);
     shared_->error = result.error;
     shared_->failed = result.failed;
     std::snprintf(shared_->field, sizeof shared_->field, "%s",
