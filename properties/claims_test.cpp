@@ -83,11 +83,11 @@ void say(const Claim& claim, const std::string& what) {
   std::printf("claim %s: %s\n", claim.text().c_str(), what.c_str());
 }
 
-// Every schedule. On a machine that is said to be slow, only the first ones of each claim: enough to search most claims
-// completely, and few enough for a busy emulated machine to finish within its limit.
+// Every schedule. On a machine that is said to be slow, and with sanitizers, only the first ones of each claim: enough
+// to search most claims completely, and few enough for a busy emulated machine to finish within its limit.
 SearchLimits limits() {
   SearchLimits out;
-  if (slowness_of_machine() > 1) out.runs = rounds(600, 100);
+  if (is_abridged()) out.runs = rounds(600, 100);
   return out;
 }
 

@@ -28,7 +28,7 @@ std::vector<Scenario> scenarios(const std::string& policy) {
 
 Session& mutant(const std::string& word) { return session_with(directory_of_binaries() + "/mutants/" + word + ".so"); }
 
-// On a slow machine each call takes one scenario, the next one.
+// Abridged (rounds.h), each call takes one scenario, the next one.
 void survives(Session& session, const std::string& policy) {
   if (is_unsupported(session)) return;
   static unsigned next = 0;
@@ -49,7 +49,7 @@ void survives(Session& session, const std::string& policy) {
 TEST(Faults, TheReferenceSurvives) {
   constexpr unsigned count = 3;
   const char *const strategies[count] = {"", "copy", "unshare"}, *const policies[count] = {"only", "drop", "inherit"};
-  // On a slow machine each strategy has one policy, and each policy one strategy.
+  // Abridged, each strategy has one policy, and each policy one strategy.
   for (unsigned s = 0; s < count; ++s)
     for (unsigned p = 0; p < rounds(count, 1); ++p)
       survives(session_with("reference", strategies[s]), policies[(s + p) % count]);
@@ -92,7 +92,7 @@ const Planted planted[] = {
 };
 
 TEST(Faults, AnUncheckedFailureIsFound) {
-  const bool once_is_enough = slowness_of_machine() > 1;
+  const bool once_is_enough = is_abridged();
   for (const Planted& bug : planted) {
     if (bug.shows[0] != 'F') continue;
     std::string found;

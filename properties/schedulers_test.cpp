@@ -12,6 +12,7 @@
 #include "impl/session/scheduled.h"
 #include "model/scenario/visible.h"
 #include "properties/on_the_kernel.h"
+#include "properties/rounds.h"
 #include "properties/written.h"
 
 namespace spawncheck {
@@ -192,7 +193,7 @@ bool is_reordered(const std::string& order, unsigned n) {
 TEST(Schedulers, AWideConstraintPutsTwentyTasksInTheirWindowAtOnce) {
   constexpr unsigned n = 20, runs = 200;
   const Toy toy = reorder(n);
-  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+  for (std::uint64_t seed = 1; seed <= rounds(20, 5); ++seed) {
     ConstraintSearch search;
     PosWalk pos;
     bool is_found = false, is_found_by_pos = false;
