@@ -23,7 +23,7 @@ END_SECONDS = 10  # after which a process that was asked to end is killed
 LOG_TAIL_BYTES = 1 << 16
 TICK_SECONDS, MEASURE_SECONDS, MINIMISE_SECONDS = 0.3, 30, 600
 FAILED_STARTS_MAX = 3  # in a row, without an execution: the pair is given up
-# The canary passes on this seed: an engine that finds the canary has done so by its own mutations.
+# The canary passes on this seed, from which each engine starts: an engine that finds the canary has done so by its own mutations.
 CANARY_SEED = b"fd 3 memfd\nfd 4 memfd cloexec\nthread\n  spawn only hold -> $0\nthread\n  memfd -> $0\n"
 EXIT_NOTHING, EXIT_FINDINGS, EXIT_USAGE, EXIT_BROKEN = 0, 1, 2, 5
 
@@ -113,12 +113,16 @@ class Campaign:
     def start_next(self):
         """The pair that may run and has had the least time."""
         candidates = [p for p in self.pairs if not p.is_given_up and not p.canary_found]
+        if self.options.canary:  # two engines on one target would share a corpus
+            candidates = [p for p in candidates if not any(o is not p and o.target == p.target and o.processes for o in self.pairs)]
         if not candidates or self.left() < 1:
             return False
         fewest = min(len(p.processes) for p in candidates)
         pair = min((p for p in candidates if len(p.processes) == fewest), key=self.time_of)
         instance = next(i for i in range(len(pair.processes) + 1) if i not in pair.processes)
         self.share(pair.target)
+        if self.options.canary and self.time_of(pair) == 0:
+            self.store.start_from(pair.target, [CANARY_SEED])
         pair.processes[instance] = Process(pair, instance, self.slice_seconds(), self.store, self.environment(pair.target))
         return True
 

@@ -68,6 +68,14 @@ class Figures(WithStore):
         self.assertEqual(self.store.count_inputs("model"), 1)
 
 
+class Canary(WithStore):
+    def test_an_engine_starts_from_the_seed_alone(self):
+        self.store.prepare("races", [b"seed"])
+        self.store.add("races", b"what another engine found")
+        self.store.start_from("races", [b"seed"])
+        self.assertEqual([p.read_bytes() for p in self.store.corpus("races").iterdir()], [b"seed"])
+
+
 class AnotherMachine(WithStore):
     def setUp(self):
         super().setUp()

@@ -83,6 +83,11 @@ class Store:
         if not self.pairs(target).exists():
             self._write_whole(self.pairs(target), bytes(PAIR_BYTES))
 
+    def start_from(self, target, seeds):
+        """The corpus is these seeds alone. No process of the target runs."""
+        shutil.rmtree(self.corpus(target), ignore_errors=True)
+        self.prepare(target, seeds)
+
     def add(self, target, data: bytes):
         path = self.corpus(target) / hashlib.sha1(data).hexdigest()
         if not path.exists():
