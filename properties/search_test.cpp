@@ -69,8 +69,8 @@ const char* const small[] = {
     "fd 0 null\nfd 5 memfd\nthread\n  spawn drop hold -> $0\nthread\n  setfd 5 cloexec\n  dup2 0 5\n",
     "fd 0 null\nthread\n  pipe -> $0 $1\n  dup 0\nthread\n  memfd\n  close 0\n",
     "fd 3 memfd\nfd 4 eventfd\nthread\n  dup2 3 4\n  getfd 4\nthread\n  close 4\n  dup2 4 3\n",
-    "disposition USR1 handler\nthread\n  kill USR1\n  mask block USR1\nthread\n  mask block USR1\n"
-    "  mask unblock USR1\n",
+    ("disposition USR1 handler\nthread\n  kill USR1\n  mask block USR1\nthread\n  mask block USR1\n"
+     "  mask unblock USR1\n"),
     "thread\n  fifo a read\nthread\n  fifo a write\n  memfd\n",
     "limit 8\nfd 5 memfd\nthread\n  limit 6\n  dupfd 5 5\nthread\n  dupfd 5 5\n"};
 
