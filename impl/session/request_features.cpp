@@ -2,12 +2,15 @@
 #include "impl/session/request_features.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "impl/peers/implementation.h"
 #include "model/scenario/kept.h"
+#include "model/scenario/request_fields.h"
 #include "model/scenario/validate.h"
 
 namespace spawncheck {
@@ -25,23 +28,13 @@ bool has_policy(const Scenario&, const sc_request& r) {
 }
 void nothing_instead(Request, Random&) {}
 
-template <std::uint32_t bit>
+template <std::size_t field>
 bool sets(const Scenario&, const sc_request& r) {
-  return (r.set & bit) != 0;
+  return (r.set & request_fields[field].bit) != 0;
 }
-template <std::uint32_t bit>
+template <std::size_t field>
 void unset(Request at, Random&) {
-  at.request.set &= ~bit;
-}
-
-// Fields that do not count must be zero: model/scenario/operation.h.
-void clear_unused(sc_request& r) {
-  if ((r.set & SPAWNCHECK_SET_MASK) == 0) r.mask = 0;
-  if ((r.set & SPAWNCHECK_SET_DEFAULT) == 0) r.dflt = 0;
-  if ((r.set & SPAWNCHECK_SET_IGNORE) == 0) r.ignore = 0;
-  if ((r.set & SPAWNCHECK_SET_PGROUP) == 0) r.pgroup = {};
-  if ((r.set & SPAWNCHECK_SET_CWD) == 0) r.cwd = 0;
-  std::fill(std::begin(r.keep) + r.keep_count, std::end(r.keep), sc_keep{});
+  at.request.set &= ~request_fields[field].bit;
 }
 
 // ---- the keep-list --------------------------------------------------------------------------------
@@ -306,7 +299,7 @@ void leave_standard_open(Request at, Random&) {
     if (closes_standard(at.scenario.world.line[i])) at.scenario.world.line[i].cloexec = 0;
 }
 
-constexpr RequestFeature feature_table[] = {
+constexpr RequestFeature policies_and_lists[] = {
     {"policy inherit", has_policy<SPAWNCHECK_FDS_INHERIT>, nothing_instead},
     {"policy drop", has_policy<SPAWNCHECK_FDS_DROP_CLOEXEC_EXCEPT>, nothing_instead},
     {"policy only", has_policy<SPAWNCHECK_FDS_ONLY>, nothing_instead},
@@ -325,14 +318,22 @@ constexpr RequestFeature feature_table[] = {
     {"keep what is close-on-exec", keeps_closing, keep_not_closing},
     {"not all of 0 to 2 are open", lacks_standard, open_standard},
     {"one of 0 to 2 is close-on-exec", has_standard_closing, leave_standard_open},
-    {"mask", sets<SPAWNCHECK_SET_MASK>, unset<SPAWNCHECK_SET_MASK>},
-    {"default", sets<SPAWNCHECK_SET_DEFAULT>, unset<SPAWNCHECK_SET_DEFAULT>},
-    {"ignore", sets<SPAWNCHECK_SET_IGNORE>, unset<SPAWNCHECK_SET_IGNORE>},
-    {"pgroup", sets<SPAWNCHECK_SET_PGROUP>, unset<SPAWNCHECK_SET_PGROUP>},
-    {"session", sets<SPAWNCHECK_NEW_SESSION>, unset<SPAWNCHECK_NEW_SESSION>},
-    {"cwd", sets<SPAWNCHECK_SET_CWD>, unset<SPAWNCHECK_SET_CWD>},
-    {"pidfd", sets<SPAWNCHECK_WANT_PIDFD>, unset<SPAWNCHECK_WANT_PIDFD>},
 };
+
+// Those, then a row for each field of a request that has a bit.
+template <std::size_t... field>
+constexpr auto with_fields(std::index_sequence<field...>) {
+  constexpr std::size_t first = std::size(policies_and_lists);
+  std::array<RequestFeature, first + ((request_fields[field].bit != 0) + ...)> all{};
+  std::copy(std::begin(policies_and_lists), std::end(policies_and_lists), all.begin());
+  std::size_t next = first;
+  const auto add = [&](const RequestFeature& feature, std::uint32_t bit) {
+    if (bit != 0) all[next++] = feature;
+  };
+  (add({request_fields[field].word, sets<field>, unset<field>}, request_fields[field].bit), ...);
+  return all;
+}
+constexpr auto feature_table = with_fields(std::make_index_sequence<std::size(request_fields)>());
 static_assert(std::size(feature_table) <= request_features_max);
 
 }  // namespace
@@ -348,7 +349,8 @@ std::uint32_t shape_of(const Scenario& scenario, const sc_request& r) {
 
 void drop_feature(std::size_t i, Request at, Random& random) {
   feature_table[i].drop(at, random);
-  clear_unused(at.request);
+  clear_not_given(at.request);
+  std::fill(at.request.keep + at.request.keep_count, std::end(at.request.keep), sc_keep{});
 }
 
 }  // namespace spawncheck

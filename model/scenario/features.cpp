@@ -9,6 +9,7 @@
 #include "impl/peers/implementation.h"
 #include "model/scenario/generate.h"
 #include "model/scenario/generate/tables.h"
+#include "model/scenario/request_fields.h"
 #include "model/scenario/validate.h"
 #include "model/scenario/words.h"
 
@@ -208,12 +209,6 @@ constexpr SpawnFeature spawn_features[] = {
      }},
     {"target:high",
      [](const Asked& a) { return a.any_kept([](std::int32_t, std::int32_t t) { return t >= default_limit; }); }},
-    {"set:mask", [](const Asked& a) { return a.asks(SPAWNCHECK_SET_MASK); }},
-    {"set:default", [](const Asked& a) { return a.asks(SPAWNCHECK_SET_DEFAULT); }},
-    {"set:ignore", [](const Asked& a) { return a.asks(SPAWNCHECK_SET_IGNORE); }},
-    {"set:session", [](const Asked& a) { return a.asks(SPAWNCHECK_NEW_SESSION); }},
-    {"set:cwd", [](const Asked& a) { return a.asks(SPAWNCHECK_SET_CWD); }},
-    {"set:pidfd", [](const Asked& a) { return a.asks(SPAWNCHECK_WANT_PIDFD); }},
     {"group:new", [](const Asked& a) { return is_group(a, false, false) && a.request().pgroup.value == 0; }},
     {"group:foreign", [](const Asked& a) { return is_group(a, false, false) && a.request().pgroup.value != 0; }},
     {"group:of-child", [](const Asked& a) { return is_group(a, true, false); }},
@@ -319,6 +314,7 @@ std::string world_word(std::size_t kind) {
   return "world:" + std::string(row.word.empty() ? row.line : row.word);
 }
 std::string policy_word(std::size_t policy) { return "policy:" + std::string(policy_words()[policy]); }
+std::string field_word(const RequestField& field) { return "set:" + std::string(field.word); }
 std::string program_word(std::size_t program) { return "program:" + std::string(program_rows()[program].word); }
 
 }  // namespace
@@ -330,6 +326,7 @@ const std::vector<std::string>& feature_words() {
     for (std::size_t i = 0; i < policy_words().size(); ++i) all.push_back(policy_word(i));
     for (std::size_t i = 0; i < program_rows().size(); ++i) all.push_back(program_word(i));
     for (std::size_t i = 0; i < world_rows().size(); ++i) all.push_back(world_word(i));
+    for (const RequestField& field : request_fields) all.push_back(field_word(field));
     for (const SpawnFeature& f : spawn_features) all.emplace_back(f.word);
     for (const ScenarioFeature& f : scenario_features) all.emplace_back(f.word);
     std::sort(all.begin(), all.end());
@@ -347,6 +344,8 @@ std::vector<std::string> features(const Scenario& s) {
       if (!is_spawn(op)) continue;
       out.push_back(policy_word(op.request.policy));
       out.push_back(program_word(op.request.program));
+      for (const RequestField& field : request_fields)
+        if (is_given(field, op.request)) out.push_back(field_word(field));
       const Asked asked{s, t, o};
       for (const SpawnFeature& f : spawn_features)
         if (f.has(asked)) out.emplace_back(f.word);

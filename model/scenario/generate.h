@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "model/scenario/random.h"
+#include "model/scenario/request_fields.h"
 #include "model/scenario/scenario.h"
 
 namespace spawncheck {
@@ -49,9 +50,9 @@ std::string_view name(Family);
 Family family_in_turn(std::uint64_t i);
 
 struct GenerateOptions {
-  std::uint32_t policies = 7;    // bit (1 << SPAWNCHECK_FDS_*): policies that requests may have
-  std::uint32_t sets = 127;      // SPAWNCHECK_SET_*: fields that requests may set
-  std::uint32_t families = ~0u;  // bit per Family
+  std::uint32_t policies = 7;         // bit (1 << SPAWNCHECK_FDS_*): policies that requests may have
+  std::uint32_t sets = request_bits;  // SPAWNCHECK_SET_*: fields that requests may set
+  std::uint32_t families = ~0u;       // bit per Family
   std::uint32_t threads_max = 3;
   bool varies = true;            // variations are applied
   bool own_descriptors = false;  // threads touch only their own descriptors: own.h

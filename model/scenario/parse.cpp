@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "impl/peers/implementation.h"
+#include "model/scenario/request_fields.h"
 #include "model/scenario/scenario.h"
 #include "model/scenario/validate.h"
 #include "model/scenario/visible.h"
@@ -57,6 +58,10 @@ class Parser {
   void parse_operand(char letter, int index, sc_operation& op);
   void parse_request(sc_request& r);
   void parse_request_field(const Word& word, sc_request& r);
+  void read(const Word& word, std::uint64_t& set) { set = signals(word); }
+  void read(const Word& word, std::uint8_t& directory) { directory = letter(word, "a directory"); }
+  void read(const Word& word, std::uint16_t& count);
+  void read(const Word& word, sc_operand& group);
   void parse_keep(const Word& list, sc_request& r);
   void parse_flags(const OperationRow& row, sc_operation& op);
   void parse_results(const OperationRow& row, sc_operation& op);
@@ -405,37 +410,28 @@ void Parser::parse_request(sc_request& r) {
 }
 
 void Parser::parse_request_field(const Word& word, sc_request& r) {
-  const std::string_view t = word.text;
-  if (t == "keep") {
-    parse_keep(take(), r);
-  } else if (t == "mask") {
-    r.set |= SPAWNCHECK_SET_MASK;
-    r.mask = signals(take());
-  } else if (t == "default") {
-    r.set |= SPAWNCHECK_SET_DEFAULT;
-    r.dflt = signals(take());
-  } else if (t == "ignore") {
-    r.set |= SPAWNCHECK_SET_IGNORE;
-    r.ignore = signals(take());
-  } else if (t == "pgroup") {
-    r.set |= SPAWNCHECK_SET_PGROUP;
-    const Word group = take();
-    if (group.text.starts_with('$'))
-      r.pgroup = descriptor(group, true);
-    else
-      r.pgroup = {number(group, 0, INT32_MAX, "$N, or a process group"), 0};
-  } else if (t == "session") {
-    r.set |= SPAWNCHECK_NEW_SESSION;
-  } else if (t == "cwd") {
-    r.set |= SPAWNCHECK_SET_CWD;
-    r.cwd = letter(take(), "a directory");
-  } else if (t == "arguments") {
-    r.argument_count = static_cast<std::uint16_t>(number(take(), 0, SC_ARGUMENTS_MAX, "a number of arguments"));
-  } else if (t == "pidfd") {
-    r.set |= SPAWNCHECK_WANT_PIDFD;
-  } else {
-    fail(word.column, "keep, mask, default, ignore, pgroup, session, cwd, arguments, pidfd or ->");
+  if (word.text == "keep") return parse_keep(take(), r);
+  std::string expected = "keep, ";
+  for (const RequestField& field : request_fields) {
+    if (word.text == field.word) {
+      r.set |= field.bit;
+      return with_value(
+          field, [&](auto& value) { read(take(), value); }, r);
+    }
+    expected += std::string(field.word) + (&field == std::end(request_fields) - 1 ? " or ->" : ", ");
   }
+  fail(word.column, expected);
+}
+
+void Parser::read(const Word& word, sc_operand& group) {
+  if (word.text.starts_with('$'))
+    group = descriptor(word, true);
+  else
+    group = {number(word, 0, INT32_MAX, "$N, or a process group"), 0};
+}
+
+void Parser::read(const Word& word, std::uint16_t& count) {
+  count = static_cast<std::uint16_t>(number(word, 0, SC_ARGUMENTS_MAX, "a number of arguments"));
 }
 
 void Parser::parse_keep(const Word& list, sc_request& r) {

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "impl/peers/implementation.h"
+#include "model/scenario/request_fields.h"
 #include "model/scenario/scenario.h"
 #include "model/scenario/visible.h"
 #include "model/scenario/words.h"
@@ -60,6 +61,11 @@ void put_letter_operand(std::string& out, char letter, const sc_operand& operand
   }
 }
 
+void put_value(std::string& out, std::uint64_t set) { out += signal_set_text(set); }
+void put_value(std::string& out, std::uint8_t name) { out += name_letter(name); }
+void put_value(std::string& out, std::uint16_t count) { put_number(out, count); }
+void put_value(std::string& out, const sc_operand& group) { put_operand(out, group); }
+
 void put_request(std::string& out, const sc_request& r) {
   put_word(out, policy_words()[r.policy]);
   put_word(out, program_rows()[r.program].word);
@@ -74,20 +80,15 @@ void put_request(std::string& out, const sc_request& r) {
     out += '>';
     put_number(out, r.keep[i].target);
   }
-  if (r.set & SPAWNCHECK_SET_MASK) out += " mask " + signal_set_text(r.mask);
-  if (r.set & SPAWNCHECK_SET_DEFAULT) out += " default " + signal_set_text(r.dflt);
-  if (r.set & SPAWNCHECK_SET_IGNORE) out += " ignore " + signal_set_text(r.ignore);
-  if (r.set & SPAWNCHECK_SET_PGROUP) {
-    out += " pgroup ";
-    put_operand(out, r.pgroup);
+  for (const RequestField& field : request_fields) {
+    if (!is_given(field, r)) continue;
+    put_word(out, field.word);
+    const auto put = [&](const auto& value) {
+      out += ' ';
+      put_value(out, value);
+    };
+    with_value(field, put, r);
   }
-  if (r.set & SPAWNCHECK_NEW_SESSION) out += " session";
-  if (r.set & SPAWNCHECK_SET_CWD) {
-    out += " cwd ";
-    out += name_letter(r.cwd);
-  }
-  if (r.argument_count != 0) out += " arguments " + std::to_string(r.argument_count);
-  if (r.set & SPAWNCHECK_WANT_PIDFD) out += " pidfd";
 }
 
 void put_operation(std::string& out, const sc_operation& op) {

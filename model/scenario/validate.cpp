@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "impl/peers/implementation.h"
+#include "model/scenario/request_fields.h"
 #include "model/scenario/scenario.h"
 #include "model/scenario/words.h"
 
@@ -122,28 +123,37 @@ void repair_world(sc_world& world) {
   world = good;
 }
 
+// Returns true if `o` is a variable that has a value: `defined` has a bit for each.
+bool is_defined(const sc_operand& o, std::uint32_t defined) {
+  return o.value >= 0 && o.value < SC_VARIABLES_MAX && (defined >> o.value & 1) != 0;
+}
+
+// From a value of a request to one that is allowed there.
+void repair_value(std::uint64_t& to, std::uint64_t from, std::uint32_t) { to = from; }
+void repair_value(std::uint8_t& to, std::uint8_t from, std::uint32_t) { to = from % SC_NAMES_MAX; }
+void repair_value(std::uint16_t& to, std::uint16_t from, std::uint32_t) {
+  to = std::min<std::uint16_t>(from, SC_ARGUMENTS_MAX);
+}
+void repair_value(sc_operand& to, const sc_operand& from, std::uint32_t defined) {
+  to.variable = from.variable != 0 && is_defined(from, defined);
+  to.value = to.variable ? from.value : std::max(from.value, 0);
+}
+
 void repair_request(sc_request& r, std::uint32_t defined) {
   const sc_request old = r;
   r = sc_request{};
   r.policy = old.policy % 3;
   r.program = static_cast<std::uint8_t>(old.program % SC_PROGRAM_COUNT);
   r.name = r.program == SC_PROGRAM_WRITTEN ? static_cast<std::uint8_t>(old.name % SC_NAMES_MAX) : std::uint8_t{0};
-  r.set = old.set & 127;
-  r.argument_count = std::min<std::uint16_t>(old.argument_count, SC_ARGUMENTS_MAX);
-  if (r.set & SPAWNCHECK_SET_CWD) r.cwd = static_cast<std::uint8_t>(old.cwd % SC_NAMES_MAX);
-  const auto is_known = [&](const sc_operand& o) {
-    return o.value >= 0 && o.value < SC_VARIABLES_MAX && (defined >> o.value & 1) != 0;
-  };
-  if (r.set & SPAWNCHECK_SET_PGROUP) {
-    r.pgroup.variable = old.pgroup.variable != 0 && is_known(old.pgroup);
-    r.pgroup.value = r.pgroup.variable ? old.pgroup.value : std::max(old.pgroup.value, 0);
+  for (const RequestField& field : request_fields) {
+    if (!is_given(field, old)) continue;
+    r.set |= field.bit;
+    with_value(
+        field, [&](auto& to, const auto& from) { repair_value(to, from, defined); }, r, old);
   }
-  if (r.set & SPAWNCHECK_SET_MASK) r.mask = old.mask;
-  if (r.set & SPAWNCHECK_SET_DEFAULT) r.dflt = old.dflt;
-  if (r.set & SPAWNCHECK_SET_IGNORE) r.ignore = old.ignore;
   for (std::uint32_t i = 0; i < std::min<std::uint32_t>(old.keep_count, SC_KEEP_MAX); ++i) {
     sc_keep keep = old.keep[i];
-    if (keep.source.variable && !is_known(keep.source)) continue;
+    if (keep.source.variable && !is_defined(keep.source, defined)) continue;
     if (!keep.source.variable) keep.source.value = std::clamp(keep.source.value, 0, SC_NUMBER_MAX);
     keep.source.variable = keep.source.variable != 0;
     keep.target = std::clamp(keep.target, 0, SC_NUMBER_MAX);
@@ -169,7 +179,7 @@ bool repair_operand(char letter, sc_operand& o, std::uint32_t defined, std::size
     case 'k':
       if (o.variable) {
         o.variable = 1;
-        return o.value >= 0 && o.value < SC_VARIABLES_MAX && (defined >> o.value & 1) != 0;
+        return is_defined(o, defined);
       }
       return letter == 'f' && limited(0, SC_NUMBER_MAX);
     case 'n':
