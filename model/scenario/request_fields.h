@@ -54,20 +54,19 @@ void with_value(const RequestField& field, Visit visit, Request&... request) {
 }
 
 inline bool is_given(const RequestField& field, const sc_request& request) {
-  bool is_given = (request.set & field.bit) != 0;
+  bool given = (request.set & field.bit) != 0;
   const auto look = [&](const auto& value) {
-    if constexpr (std::is_integral_v<std::remove_cvref_t<decltype(value)>>) is_given |= field.bit == 0 && value != 0;
+    if constexpr (std::is_integral_v<std::remove_cvref_t<decltype(value)>>) given |= field.bit == 0 && value != 0;
   };
   with_value(field, look, request);
-  return is_given;
+  return given;
 }
 
 // Sets the value of each field that is not given to 0, so that equal requests are equal byte by byte.
 inline void clear_not_given(sc_request& request) {
+  const auto clear = [](auto& value) { value = {}; };
   for (const RequestField& field : request_fields)
-    if (!is_given(field, request))
-      with_value(
-          field, [](auto& value) { value = {}; }, request);
+    if (!is_given(field, request)) with_value(field, clear, request);
 }
 
 }  // namespace spawncheck
