@@ -2,9 +2,10 @@
 //
 // A line is cut into words; the first word selects the kind of line; the signature of the operation's
 // row tells how to read the others. The first error ends the parse, with its place.
+#include <algorithm>
+#include <array>
 #include <charconv>
 
-#include "impl/peers/implementation.h"
 #include "model/scenario/request_fields.h"
 #include "model/scenario/scenario.h"
 #include "model/scenario/validate.h"
@@ -409,18 +410,23 @@ void Parser::parse_request(sc_request& r) {
   while (!at_end() && peek().text != "->" && !error_) parse_request_field(take(), r);
 }
 
+// What may stand where a field begins: the list, a field, or the end of the request, at which parse_request() stops.
+constexpr auto request_words = [] {
+  std::array<std::string_view, std::size(request_fields) + 2> words{"keep"};
+  std::transform(std::begin(request_fields), std::end(request_fields), words.begin() + 1,
+                 [](const RequestField& field) { return field.word; });
+  words.back() = "->";
+  return words;
+}();
+
 void Parser::parse_request_field(const Word& word, sc_request& r) {
-  if (word.text == "keep") return parse_keep(take(), r);
-  std::string expected = "keep, ";
-  for (const RequestField& field : request_fields) {
-    if (word.text == field.word) {
-      r.set |= field.bit;
-      return with_value(
-          field, [&](auto& value) { read(take(), value); }, r);
-    }
-    expected += std::string(field.word) + (&field == std::end(request_fields) - 1 ? " or ->" : ", ");
-  }
-  fail(word.column, expected);
+  const auto index = static_cast<std::size_t>(choice(word, request_words));
+  if (error_) return;
+  if (index == 0) return parse_keep(take(), r);
+  const RequestField& field = request_fields[index - 1];
+  r.set |= field.bit;
+  const auto read_next = [&](auto& value) { read(take(), value); };
+  with_value(field, read_next, r);
 }
 
 void Parser::read(const Word& word, sc_operand& group) {

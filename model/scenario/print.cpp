@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <cstring>
 
-#include "impl/peers/implementation.h"
 #include "model/scenario/request_fields.h"
 #include "model/scenario/scenario.h"
 #include "model/scenario/visible.h"

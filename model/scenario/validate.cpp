@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "impl/peers/implementation.h"
 #include "model/scenario/request_fields.h"
 #include "model/scenario/scenario.h"
 #include "model/scenario/words.h"
@@ -148,8 +147,8 @@ void repair_request(sc_request& r, std::uint32_t defined) {
   for (const RequestField& field : request_fields) {
     if (!is_given(field, old)) continue;
     r.set |= field.bit;
-    with_value(
-        field, [&](auto& to, const auto& from) { repair_value(to, from, defined); }, r, old);
+    const auto repair = [&](auto& to, const auto& from) { repair_value(to, from, defined); };
+    with_value(field, repair, r, old);
   }
   for (std::uint32_t i = 0; i < std::min<std::uint32_t>(old.keep_count, SC_KEEP_MAX); ++i) {
     sc_keep keep = old.keep[i];
